@@ -1,0 +1,67 @@
+"""The command line: one module a verb or noun in this folder, each with `command` (a function) or `APP` (a typer group)."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+import typer
+
+import include.cli
+from include.cli._console import console_error
+from jobs.contract.errors import CaudalError, ExitCode
+
+app = typer.Typer(
+    name="caudal", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Spark Structured Streaming under Airflow, without losing or repeating a record.",
+)  # fmt: skip
+
+
+@app.callback()
+def options(debug: bool = typer.Option(False, "--debug", help="Show the trace of a foreseen error, too.")) -> None:
+    _STATE["debug"] = debug
+
+
+_STATE = {"debug": False}
+
+
+def collect() -> None:
+    """Registers every verb, in the order of its file name. A module `new_stream` is the verb `new-stream`."""
+    for info in sorted(pkgutil.iter_modules(include.cli.__path__), key=lambda m: m.name):
+        if info.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"include.cli.{info.name}")
+        verb = info.name.replace("_", "-")
+        if hasattr(module, "APP"):
+            app.add_typer(module.APP, name=verb)
+        else:
+            app.command(name=verb)(module.command)
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Runs one verb. Exits with its ExitCode; a foreseen error is one line on stderr."""
+    collect()
+    try:
+        code = app(args=argv, standalone_mode=False)
+        sys.exit(int(code or 0))
+    except CaudalError as error:
+        if _STATE["debug"]:
+            traceback.print_exc()
+        console_error(str(error))
+        sys.exit(int(error.exit_code))
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        console_error("interrupted; nothing half done is published, the same command goes on where this one stopped")
+        sys.exit(130)
+    except click.exceptions.ClickException as error:
+        console_error(f"usage: {error.format_message()} -> ./caudal --help")
+        sys.exit(int(ExitCode.USAGE))
+    except BrokenPipeError:
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Environment -> frozen values. The only reader of os.environ.
+
+| variable | default | meaning |
+|---|---|---|
+| CAUDAL_HOME | var | data, state, logs and runs of this home |
+| CAUDAL_CACHE | .cache | environment, jars, class-data; may be shared between homes |
+| CAUDAL_KAFKA_BOOTSTRAP | (embedded broker) | host:port[,host:port] of a broker of yours |
+| CAUDAL_KAFKA_PROPERTIES | (none) | Java client properties of that broker (TLS, SASL), mode 0600 |
+| CAUDAL_KAFKA_PORT | 9092, next free | port of the embedded broker |
+| CAUDAL_KAFKA_CONTROLLER_PORT | 9093, next free | its controller port |
+| CAUDAL_AIRFLOW_PORT | 8080, next free | port of Airflow's UI and REST API |
+| CAUDAL_MASTER | local[2] | Spark master for runs from the command line |
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.contract.errors import ConfigError
+from jobs.contract.layout import Layout
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Port:
+    """A TCP port on 127.0.0.1. `configured`: named by `variable`, so a busy one is an error instead of a move."""
+
+    number: int
+    variable: str
+    configured: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    root: Path
+    home: Path
+    cache: Path
+    kafka_bootstrap: str  # empty: the embedded broker
+    kafka_properties: Path | None
+    kafka_port: Port
+    controller_port: Port
+    airflow_port: Port
+    master: str
+    environ: Mapping[str, str]
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.home)
+
+    @property
+    def embedded_kafka(self) -> bool:
+        return not self.kafka_bootstrap
+
+    def __repr__(self) -> str:
+        return f"Settings(home={self.home}, cache={self.cache}, kafka={self.kafka_bootstrap or 'embedded'})"
+
+
+def _port(env: Mapping[str, str], variable: str, default: int) -> Port:
+    text = env.get(variable, "")
+    if not text:
+        return Port(default, variable, configured=False)
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ConfigError(f"{variable}={text!r} is not a port (1-65535)", variable)
+    return Port(int(text), variable, configured=True)
+
+
+def _folder(env: Mapping[str, str], variable: str, default: Path) -> Path:
+    path = Path(env.get(variable) or default).expanduser()
+    if not path.is_absolute():
+        path = ROOT / path
+    if any(c in str(path) for c in "\n\r\0,:*?[]{}\\"):
+        raise ConfigError(f"{variable} holds a character that Java class paths or Spark's globs take as special", path)
+    return path
+
+
+def _properties(env: Mapping[str, str]) -> Path | None:
+    text = env.get("CAUDAL_KAFKA_PROPERTIES", "")
+    if not text:
+        return None
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise ConfigError("CAUDAL_KAFKA_PROPERTIES names no file", path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise ConfigError("CAUDAL_KAFKA_PROPERTIES must be readable by its owner alone", path, cli=f"chmod 600 {path}")
+    return path
+
+
+def load(env: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from `env`. Raises ConfigError naming the variable."""
+    return Settings(
+        root=ROOT,
+        home=_folder(env, "CAUDAL_HOME", ROOT / "var"),
+        cache=_folder(env, "CAUDAL_CACHE", ROOT / ".cache"),
+        kafka_bootstrap=env.get("CAUDAL_KAFKA_BOOTSTRAP", ""),
+        kafka_properties=_properties(env),
+        kafka_port=_port(env, "CAUDAL_KAFKA_PORT", 9092),
+        controller_port=_port(env, "CAUDAL_KAFKA_CONTROLLER_PORT", 9093),
+        airflow_port=_port(env, "CAUDAL_AIRFLOW_PORT", 8080),
+        master=env.get("CAUDAL_MASTER", "local[2]"),
+        environ=dict(env),
+    )

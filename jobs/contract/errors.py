@@ -1,0 +1,227 @@
+"""The error tree. Every foreseen failure is one class: a stable code, an exit code, and two ways out (Airflow's UI, the command line).
+
+`docs/errors.md` is generated from this tree, so a class docstring is what an operator reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Any, ClassVar
+
+
+class ExitCode(IntEnum):
+    """Process exit codes, after BSD's sysexits."""
+
+    DONE = 0
+    FAILED = 1  # a check (doctor, test) found something wrong
+    USAGE = 64
+    DATA = 65
+    SERVICE = 69
+    BUG = 70
+    HELD = 75
+    CONFIG = 78
+
+
+class CaudalError(Exception):
+    """A failure that was foreseen. `what` says what happened, `where` names the file, stream, topic or variable."""
+
+    code: ClassVar[str] = "caudal"
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+    transient: ClassVar[bool] = False  # True: the same call may succeed later, so an Airflow retry means something
+    ui: ClassVar[str] = ""
+    cli: ClassVar[str] = ""
+
+    def __init__(self, what: str, where: object = "", *, cli: str = "", ui: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = str(where)
+        self.way_cli = cli or self.cli
+        self.way_ui = ui or self.ui
+
+    def __str__(self) -> str:
+        """One line: code, what, where, what to do next."""
+        where = f" [{self.where}]" if self.where else ""
+        way = f" -> {self.way_cli}" if self.way_cli else ""
+        return " ".join(f"{self.code}: {self.what}{where}{way}".split())
+
+    def to_json(self) -> dict[str, Any]:
+        return {"code": self.code, "exit_code": int(self.exit_code), "what": self.what, "where": self.where, "cli": self.way_cli, "ui": self.way_ui}
+
+
+class UsageError(CaudalError):
+    """The words of the call are off: an unknown stream, a bad option, a file that is not there."""
+
+    code, exit_code = "usage", ExitCode.USAGE
+    cli = "./caudal --help"
+    ui = "Trigger the DAG again with the form's own fields"
+
+
+class UnknownStream(UsageError):
+    """No stream of that name is registered in include/streams/."""
+
+    code = "unknown-stream"
+    cli = "./caudal status lists the streams"
+    ui = "The DAG list shows one DAG for each registered stream"
+
+
+class ConfigError(CaudalError):
+    """A setting, a registry row or the installation is wrong; the same call fails again until it is changed."""
+
+    code, exit_code = "configuration", ExitCode.CONFIG
+    cli = "./caudal doctor"
+    ui = "Ask whoever runs this home to read ./caudal doctor"
+
+
+class BrokenStream(ConfigError):
+    """A stream's registry file does not load; the other streams go on without it."""
+
+    code = "broken-stream"
+    cli = "mend include/streams/<stream>.py; ./caudal doctor shows the reason"
+
+
+class InstallationError(ConfigError):
+    """The environment, a jar or the class-data cache is missing, incomplete or not what the lock file names."""
+
+    code = "installation"
+    cli = "./caudal setup"
+
+
+class PortTaken(ConfigError):
+    """A configured port is used by another program."""
+
+    code = "port-taken"
+    cli = "stop the other program, or choose another port with the variable named here"
+
+
+class ServiceError(CaudalError):
+    """A service this needs does not answer: the broker, Airflow, a topic."""
+
+    code, exit_code, transient = "service", ExitCode.SERVICE, True
+    cli = "./caudal up, then ./caudal doctor"
+    ui = "The task is tried again by itself; if it stays red, ask for ./caudal doctor"
+
+
+class BrokerDown(ServiceError):
+    """No Kafka broker answers at the bootstrap address."""
+
+    code = "broker-down"
+    cli = "./caudal up (embedded broker), or check CAUDAL_KAFKA_BOOTSTRAP"
+
+
+class TopicMissing(ServiceError):
+    """The broker answers, but has no such topic."""
+
+    code, transient = "topic-missing", False
+    cli = "./caudal topics create"
+    ui = "Trigger seed_kafka_topics"
+
+
+class DiskFull(ServiceError):
+    """The disk (or quota) is full. Nothing was published; the batch is done again by the next run."""
+
+    code = "disk-full"
+    cli = "free space under CAUDAL_HOME; ./caudal doctor shows where it goes; then ./caudal run STREAM"
+    ui = "Free space, then clear the task"
+
+
+class DataError(CaudalError):
+    """Data or its bookkeeping on disk is not what it must be. Nothing was written on top of it."""
+
+    code, exit_code = "data", ExitCode.DATA
+    cli = "./caudal doctor"
+    ui = "The task stays red until somebody looks: ./caudal doctor"
+
+
+class PlannedFileMissing(DataError):
+    """A file that Spark has planned into this batch is not in en_proceso, or has another size than at intake. Spark itself would commit without its rows."""
+
+    code = "planned-file-missing"
+    cli = "put the named file back, as it was, into en_proceso; then ./caudal run STREAM"
+
+
+class CheckpointDamaged(DataError):
+    """A file of Spark's checkpoint is half written, unreadable or of an unknown version."""
+
+    code = "checkpoint-damaged"
+    cli = "restore the named checkpoint file from a backup; ./caudal checkpoint show STREAM reads it again"
+
+
+class PairingBroken(DataError):
+    """The checkpoint and the published output contradict each other; going on would lose or repeat records."""
+
+    code = "pairing-broken"
+    cli = "./caudal checkpoint show STREAM names the batch; restore the missing side from a backup"
+
+
+class BatchConflict(CaudalError):
+    """A batch of this number is published already with other input. Nothing was written."""
+
+    code, exit_code = "batch-conflict", ExitCode.BUG
+    cli = "./caudal checkpoint show STREAM; keep both folders and report this"
+    ui = "The task stays red; nothing was overwritten"
+
+
+class AccountMismatch(DataError):
+    """Records in, records out and the independent count do not add up. The batch was not published."""
+
+    code = "account-mismatch"
+    cli = "./caudal checkpoint show STREAM; compare the counts named here with the input"
+
+
+class TopicRecreated(DataError):
+    """The topic was deleted and made again: its offsets mean other records than the checkpoint's."""
+
+    code = "topic-recreated"
+    cli = "start a new generation for the stream, or bring the old topic back"
+
+
+class OffsetsLost(DataError):
+    """Offsets this stream still had to read are gone from the topic: retention passed, or the topic was cut."""
+
+    code = "offsets-lost"
+    cli = "raise the topic's retention; the records named here can only come from their producer"
+
+
+class LedgerDamaged(DataError):
+    """The intake ledger of a folder cannot be read or contradicts the files."""
+
+    code = "ledger-damaged"
+    cli = "move the named ledger aside; the next run rebuilds it from the file names"
+
+
+class UnsafePath(DataError):
+    """A path leaves its root or goes through a link."""
+
+    code = "unsafe-path"
+    cli = "remove the link named here; Caudal follows none"
+
+
+class LeaseHeld(CaudalError):
+    """Another run of this stream holds the lease. Nothing was touched."""
+
+    code, exit_code, transient = "lease-held", ExitCode.HELD, True
+    cli = "wait for the run named here, or look at its driver.log"
+    ui = "The task is rescheduled by itself until lease_wait_s is over"
+
+
+class RunFailed(CaudalError):
+    """Spark failed in a way that was not foreseen; driver.log holds the trace. Nothing half done was published."""
+
+    code, exit_code, transient = "run-failed", ExitCode.BUG, True
+    cli = "read the named driver.log; ./caudal run STREAM tries again"
+    ui = "The task is tried again; its log ends with the reason"
+
+
+class Refused(CaudalError):
+    """A verb was refused because it would be wrong now; the message says why."""
+
+    code, exit_code = "refused", ExitCode.USAGE
+    cli = "see the reason named here"
+
+
+def tree(root: type[CaudalError] = CaudalError) -> Iterator[type[CaudalError]]:
+    """All error classes, parents first."""
+    yield root
+    for child in root.__subclasses__():
+        yield from tree(child)

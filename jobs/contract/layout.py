@@ -1,0 +1,116 @@
+"""Where everything of a home lies: pure path arithmetic and its inverse. Nothing here touches the disk.
+
+    entrada/F -> en_proceso/F -> _staging/S -> salida/S/gen=0001/batch=000000007/{part-*,_MANIFEST}
+
+S is a stream, F its source's folder (a folder feeds one stream).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = "_MANIFEST"
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # streams, folders: safe as path, DAG id, lock and Spark name
+_GENERATION = re.compile(r"gen=([0-9]{4,})")
+_BATCH = re.compile(r"batch=([0-9]{9,})")
+FOLDERS = ("entrada", "en_proceso", "salida", "archivo", "cuarentena", "checkpoints", "retirado", "_staging")
+
+
+def is_name(text: str) -> bool:
+    return NAME.fullmatch(text) is not None
+
+
+def generation_name(generation: int) -> str:
+    return f"gen={generation:04d}"
+
+
+def batch_name(batch: int) -> str:
+    return f"batch={batch:09d}"
+
+
+def parse_generation(name: str) -> int | None:
+    """The number in `gen=0001`; None for any other name."""
+    match = _GENERATION.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def parse_batch(name: str) -> int | None:
+    """The number in `batch=000000007`; None for any other name (staging leftovers carry a run id behind it)."""
+    match = _BATCH.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one home. `home` is absolute."""
+
+    home: Path
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    def entrada(self, folder: str) -> Path:
+        return self.data / "entrada" / folder
+
+    def en_proceso(self, folder: str) -> Path:
+        return self.data / "en_proceso" / folder
+
+    def claims(self, folder: str) -> Path:
+        """Claimed but not yet admitted files: a hidden name, so Spark does not see them."""
+        return self.en_proceso(folder) / ".claims"
+
+    def archivo(self, folder: str) -> Path:
+        return self.data / "archivo" / folder
+
+    def refused_files(self, folder: str) -> Path:
+        return self.data / "cuarentena" / folder / "ficheros"
+
+    def refused_records(self, stream: str, generation: int, batch: int) -> Path:
+        return self.data / "cuarentena" / stream / "registros" / generation_name(generation) / batch_name(batch)
+
+    def salida(self, stream: str) -> Path:
+        return self.data / "salida" / stream
+
+    def output(self, stream: str, generation: int) -> Path:
+        return self.salida(stream) / generation_name(generation)
+
+    def batch(self, stream: str, generation: int, batch: int) -> Path:
+        return self.output(stream, generation) / batch_name(batch)
+
+    def staging(self, stream: str) -> Path:
+        return self.data / "_staging" / stream
+
+    def staged_batch(self, stream: str, generation: int, batch: int, run_id: str) -> Path:
+        return self.staging(stream) / generation_name(generation) / f"{batch_name(batch)}.{run_id}"
+
+    def checkpoint(self, stream: str, generation: int) -> Path:
+        return self.data / "checkpoints" / stream / generation_name(generation)
+
+    def generation_record(self, stream: str, generation: int) -> Path:
+        return self.state / "generations" / stream / f"{generation_name(generation)}.json"
+
+    def ledger(self, folder: str) -> Path:
+        return self.state / "intake" / f"{folder}.sqlite"
+
+    def lease(self, stream: str) -> Path:
+        return self.state / "leases" / f"{stream}.lease"
+
+    def publish_lock(self, stream: str) -> Path:
+        return self.state / "leases" / f"{stream}.publish"
+
+    def runs(self, stream: str) -> Path:
+        return self.home / "runs" / stream
+
+    def run(self, stream: str, run_id: str) -> Path:
+        return self.runs(stream) / run_id

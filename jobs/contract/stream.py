@@ -1,0 +1,102 @@
+"""A stream as the registry declares it: frozen values, checked when they are made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jobs.contract.errors import BrokenStream
+from jobs.contract.layout import is_name
+
+Format = Literal["json", "csv", "parquet"]
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+
+def _require(condition: bool, what: str, where: object) -> None:
+    if not condition:
+        raise BrokenStream(what, where)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of one record a line. As a source, `folder` names the folder under entrada (default: the stream's name).
+
+    `settle_s`: seconds a file must lie unchanged before it is claimed. `separator` and `header` are for csv.
+    """
+
+    format: Format = "json"
+    folder: str = ""
+    settle_s: float = 2.0
+    separator: str = ","
+    header: bool = True
+
+    def __post_init__(self) -> None:
+        _require(self.format in ("json", "csv", "parquet"), f"unknown format {self.format!r} (json, csv, parquet)", "Files")
+        _require(not self.folder or is_name(self.folder), f"unsafe folder name {self.folder!r}", "Files")
+        _require(0 <= self.settle_s <= 3600, f"settle_s={self.settle_s} is not within 0 and 3600 s", "Files")
+        _require(len(self.separator) == 1, f"separator {self.separator!r} is not one character", "Files")
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A Kafka topic. As a sink, `key` names the column that becomes the message key; the other columns become the value.
+
+    `config` are topic settings at creation (`retention.ms`…); the registry owns them.
+    """
+
+    name: str
+    format: Literal["json", "csv"] = "json"
+    key: str = ""
+    partitions: int = 3
+    config: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(_TOPIC.fullmatch(self.name) is not None and self.name not in (".", ".."), f"unsafe topic name {self.name!r}", "Topic")
+        _require(self.format in ("json", "csv"), f"unknown format {self.format!r} (json, csv)", self.name)
+        _require(1 <= self.partitions <= 1000, f"partitions={self.partitions} is not within 1 and 1000", self.name)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one batch and one run may take. A replay after a rewind ignores the batch limits (Spark's doing)."""
+
+    batch_bytes: int = 256 * 1024 * 1024  # files: maxBytesPerTrigger
+    batch_records: int = 500_000  # Kafka: maxOffsetsPerTrigger
+    run_s: int = 3600  # a run longer than this is stopped by Airflow
+    driver_memory_mib: int = 1024
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One row of the registry. `schedule`: cron text or None (by hand only). `lease_wait_s`: how long a task waits for a held lease."""
+
+    name: str
+    source: Files | Topic
+    sink: Files | Topic
+    limits: Limits = field(default_factory=Limits)
+    schedule: str | None = "*/5 * * * *"
+    lease_wait_s: int = 600
+    retries: int = 2
+    tags: tuple[str, ...] = ()
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        _require(is_name(self.name), f"unsafe stream name {self.name!r}: lower-case letters, digits, _", "Stream")
+        _require(not (isinstance(self.source, Files) and self.source.format == "parquet"), "a source is json or csv", self.name)
+        _require(not (isinstance(self.sink, Topic) and not self.sink.key), "a topic sink needs key=COLUMN", self.name)
+        _require(self.lease_wait_s >= 0 and self.retries >= 0, "lease_wait_s and retries cannot be negative", self.name)
+
+    @property
+    def folder(self) -> str:
+        """The source's folder under entrada; empty for a Kafka source."""
+        return (self.source.folder or self.name) if isinstance(self.source, Files) else ""
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        return tuple(end for end in (self.source, self.sink) if isinstance(end, Topic))
+
+    @property
+    def guarantee(self) -> str:
+        """What a reader of the output may rely on."""
+        return "at-least-once (Spark's Kafka sink)" if isinstance(self.sink, Topic) else "exactly-once"
