@@ -1,0 +1,202 @@
+"""Reads Spark's checkpoint without Spark and without writing: metadata, offsets, commits and the file source's log, formats v1 to v3.
+
+`offsets/N`: version line, a JSON line, one line a source (`-` for none; v2 and later name the source: `0:{…}`).
+`sources/<i>/K`: version line, one JSON line a file; `K.compact` holds all files up to K. A file entry's `batchId` is the
+*source's log offset*, which is not the query's batch number.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from jobs.contract.errors import CheckpointDamaged
+
+_BATCH = re.compile(r"\d+")
+_COMPACT = re.compile(r"(\d+)\.compact")
+_VERSIONS = ("v1", "v2", "v3")
+_NAMED = re.compile(r"([^:{]+):(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Retained batch numbers, ascending. `query_id` is None when Spark never began here."""
+
+    path: Path
+    query_id: str | None
+    offsets: tuple[int, ...]
+    commits: tuple[int, ...]
+
+    @property
+    def newest_offset(self) -> int:
+        """The only batch Spark runs again; -1 when nothing was ever planned."""
+        return self.offsets[-1] if self.offsets else -1
+
+    @property
+    def newest_commit(self) -> int:
+        return self.commits[-1] if self.commits else -1
+
+
+@dataclass(frozen=True)
+class Offset:
+    """One planned batch. `sources`: name or number of each source -> its position (None: nothing yet)."""
+
+    batch: int
+    watermark_ms: int
+    timestamp_ms: int
+    sources: dict[str, dict[str, Any] | None]
+
+    @property
+    def position(self) -> dict[str, Any]:
+        """The position of a stream's only source; {} when it has none yet."""
+        return next(iter(self.sources.values()), None) or {}
+
+
+@dataclass(frozen=True)
+class SourceEntry:
+    """A file the source has seen. `log_offset` is the source's, `timestamp_ms` the file's mtime then."""
+
+    name: str
+    path: str
+    timestamp_ms: int
+    log_offset: int
+
+
+def read(path: Path) -> Checkpoint:
+    """What the checkpoint at `path` retains. A folder that is not there reads as an empty checkpoint."""
+    return Checkpoint(path, _query_id(path / "metadata"), _numbers(path / "offsets"), _numbers(path / "commits"))
+
+
+def read_offset(path: Path, batch: int) -> Offset:
+    """The plan of `batch`. Raises CheckpointDamaged when it is missing, half written or of an unknown version."""
+    file = path / "offsets" / str(batch)
+    lines = _lines(file)
+    if len(lines) < 2:
+        raise CheckpointDamaged(f"{len(lines)} lines behind the version, at least 2 expected", file)
+    meta = _json(lines[0], file)
+    return Offset(batch, int(meta.get("batchWatermarkMs", 0)), int(meta.get("batchTimestampMs", 0)), dict(_sources(lines[1:], file)))
+
+
+def planned_entries(path: Path, after: int, through: int) -> list[SourceEntry]:
+    """Files the first source logged with after < log offset <= through, in log order.
+
+    Cost: the files of that range; a compact file is read only where a range's own file is gone or compact itself.
+    """
+    folder = path / "sources" / "0"
+    found: list[SourceEntry] = []
+    for number in range(after + 1, through + 1):
+        plain, compact = folder / str(number), folder / f"{number}.compact"
+        source = plain if plain.is_file() else compact if compact.is_file() else _covering_compact(folder, number)
+        found.extend(e for e in _entries(source) if e.log_offset == number)
+    return found
+
+
+def all_entries(path: Path) -> Iterator[SourceEntry]:
+    """Every file the first source has ever seen, oldest first: the newest compact file plus all later ones. Streams; memory is one line."""
+    folder = path / "sources" / "0"
+    if not folder.is_dir():
+        return
+    numbers, compacts = _log_files(folder)
+    newest = max(compacts, default=-1)
+    if newest >= 0:
+        yield from _entries(folder / f"{newest}.compact")
+    for number in sorted(n for n in numbers if n > newest):
+        yield from _entries(folder / str(number))
+
+
+def log_files(path: Path) -> list[Path]:
+    """The source log's files that together hold everything: newest compact and later."""
+    folder = path / "sources" / "0"
+    if not folder.is_dir():
+        return []
+    numbers, compacts = _log_files(folder)
+    newest = max(compacts, default=-1)
+    return ([folder / f"{newest}.compact"] if newest >= 0 else []) + [folder / str(n) for n in sorted(numbers) if n > newest]
+
+
+def _query_id(file: Path) -> str | None:
+    try:
+        value = _json(file.read_text(), file).get("id")
+    except FileNotFoundError:
+        return None
+    if not isinstance(value, str) or not value:
+        raise CheckpointDamaged("metadata holds no query id", file)
+    return value
+
+
+def _numbers(folder: Path) -> tuple[int, ...]:
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(int(e.name) for e in folder.iterdir() if _BATCH.fullmatch(e.name)))
+
+
+def _log_files(folder: Path) -> tuple[list[int], list[int]]:
+    names = [e.name for e in folder.iterdir()]
+    compacts = [int(m[1]) for n in names if (m := _COMPACT.fullmatch(n))]
+    return [int(n) for n in names if _BATCH.fullmatch(n)], compacts
+
+
+def _covering_compact(folder: Path, number: int) -> Path:
+    compacts = sorted(n for n in _log_files(folder)[1] if n >= number) if folder.is_dir() else []
+    if not compacts:
+        raise CheckpointDamaged(f"the source log has no entry {number}, though an offset names it", folder)
+    return folder / f"{compacts[0]}.compact"
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise CheckpointDamaged("missing", file) from error
+    except UnicodeDecodeError as error:
+        raise CheckpointDamaged("not UTF-8 text", file) from error
+    version, _, rest = text.partition("\n")
+    if version not in _VERSIONS:
+        raise CheckpointDamaged(f"version line {version[:20]!r} is not one of {', '.join(_VERSIONS)}", file)
+    return rest.split("\n") if rest else []
+
+
+def _sources(lines: list[str], file: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    for number, line in enumerate(line for line in lines if line):
+        named = _NAMED.fullmatch(line)
+        name, text = (named[1], named[2]) if named else (str(number), line)
+        yield name, None if text in ("-", "") else _json(text, file)
+
+
+def _json(text: str, file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise CheckpointDamaged(f"half-written or not JSON: {text[:60]!r}", file) from error
+    if not isinstance(value, dict):
+        raise CheckpointDamaged(f"a JSON object was expected: {text[:60]!r}", file)
+    return value
+
+
+def _entries(file: Path) -> Iterator[SourceEntry]:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            version = lines.readline().rstrip("\n")
+            if version not in _VERSIONS:
+                raise CheckpointDamaged(f"version line {version[:20]!r} is not one of {', '.join(_VERSIONS)}", file)
+            for line in lines:
+                if line := line.rstrip("\n"):
+                    yield _entry(line, file)
+    except FileNotFoundError as error:
+        raise CheckpointDamaged("missing", file) from error
+    except UnicodeDecodeError as error:
+        raise CheckpointDamaged("not UTF-8 text", file) from error
+
+
+def _entry(line: str, file: Path) -> SourceEntry:
+    raw = _json(line, file)
+    try:
+        path = unquote(urlsplit(raw["path"]).path)
+        return SourceEntry(path.rpartition("/")[2], path, int(raw["timestamp"]), int(raw["batchId"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointDamaged(f"not a file entry: {line[:80]!r}", file) from error

@@ -1,0 +1,99 @@
+"""`_MANIFEST`: what one published batch holds, and from what. The rename that brings it into salida is the commit point of the output."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.contract.errors import DataError
+from jobs.contract.layout import MANIFEST, parse_batch
+
+VERSION = 1
+Position = Mapping[str, Any]  # {"logOffset": 7} for files, {"topic": {"0": 41}} for Kafka; {} before the first batch
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    name: str
+    size_bytes: int
+    sha256: str
+    records: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes two batches the same batch: only then may the second one be skipped."""
+
+    query_id: str
+    start: str  # canonical JSON of the position before the batch
+    end: str
+    input_digest: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`start` and `end` are source positions; `records_in` = accepted + `quarantined`; `rows_out` = sum of the files' records."""
+
+    stream: str
+    query_id: str
+    generation: int
+    batch: int
+    input_digest: str
+    start: Position
+    end: Position
+    files: tuple[OutputFile, ...]
+    records_in: int
+    rows_out: int
+    quarantined: int
+    quarantine_digest: str
+    run_id: str
+    version: int = VERSION
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.query_id, canonical(self.start), canonical(self.end), self.input_digest)
+
+    def to_json(self) -> bytes:
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, where: object = "") -> Manifest:
+        """Raises DataError when the bytes are not a manifest of this version."""
+        try:
+            raw = json.loads(data)
+            if raw["version"] != VERSION:
+                raise DataError(f"manifest version {raw['version']} is not {VERSION}", where)
+            return cls(**{**raw, "files": tuple(OutputFile(**f) for f in raw["files"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"unreadable manifest ({type(error).__name__}: {error})", where) from error
+
+
+def canonical(value: Any) -> str:
+    """One text for equal values: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical text, as hex."""
+    return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read(batch_dir: Path) -> Manifest:
+    """The manifest of a published batch. Raises DataError when the folder holds none."""
+    path = batch_dir / MANIFEST
+    try:
+        return Manifest.from_json(path.read_bytes(), path)
+    except FileNotFoundError as error:
+        raise DataError("a published batch without its manifest", batch_dir) from error
+
+
+def published(output: Path) -> dict[int, Path]:
+    """Published batches of one generation's folder: number -> folder, ascending. Foreign names are left out."""
+    if not output.is_dir():
+        return {}
+    found = {batch: entry for entry in output.iterdir() if (batch := parse_batch(entry.name)) is not None}
+    return dict(sorted(found.items()))

@@ -1,0 +1,72 @@
+"""`report.json`: what one run did. Written as `running` before Spark starts, replaced when the run ends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from jobs.contract.errors import DataError
+
+VERSION = 1
+Status = Literal["running", "done", "idle", "failed", "died"]  # died: `running` on disk without a lease holder; never written
+
+
+@dataclass(frozen=True)
+class Report:
+    """Counts are records, but for `files_*`. `batches` are the numbers published since the last reported one, a killed run's among them."""
+
+    stream: str
+    run_id: str
+    status: Status
+    started: str  # UTC, ISO 8601
+    airflow_run_id: str = ""
+    query_id: str = ""
+    generation: int = 0
+    batches: tuple[int, ...] = ()
+    last_batch: int = -1  # newest batch this and all earlier reports cover
+    exit_code: int = 0
+    error: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+    files_admitted: int = 0
+    files_refused: int = 0
+    files_waiting: int = 0
+    records_in: int = 0
+    rows_out: int = 0
+    quarantined: int = 0
+    dropped_late: int = 0
+    lag_records: int = 0
+    duration_s: float = 0.0
+    version: int = field(default=VERSION)
+
+    def to_json(self) -> bytes:
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, where: object = "") -> Report:
+        """Raises DataError when the bytes are not a report of this version."""
+        try:
+            raw = json.loads(data)
+            if raw["version"] != VERSION:
+                raise DataError(f"report version {raw['version']} is not {VERSION}", where)
+            known = {f.name for f in fields(cls)}
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in known}
+            return cls(**values)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"unreadable report ({type(error).__name__}: {error})", where) from error
+
+
+def read(path: Path) -> Report | None:
+    """The report at `path`; None when there is none."""
+    try:
+        return Report.from_json(path.read_bytes(), path)
+    except FileNotFoundError:
+        return None
+
+
+def newest(runs: Path) -> list[Path]:
+    """Report files of one stream, newest run first (run ids sort by time)."""
+    if not runs.is_dir():
+        return []
+    return [p / "report.json" for p in sorted(runs.iterdir(), reverse=True) if (p / "report.json").is_file()]

@@ -1,0 +1,70 @@
+"""`spec.json`: all that the Spark side is told about one run. Made by the launcher alone; holds no secret (a properties file is named, not read)."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from jobs.contract.errors import DataError
+from jobs.contract.stream import Files, Limits, Stream, Topic
+
+VERSION = 1
+RUN_ID = re.compile(r"[0-9TZa-z-]{1,64}")
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """`start`: for a Kafka source the generation's start ("earliest" or {topic: {partition: offset}}), else empty.
+
+    `reported_through`: newest batch that an earlier report covers. `home` is absolute.
+    """
+
+    stream: Stream
+    run_id: str
+    airflow_run_id: str
+    started: str  # UTC, ISO 8601
+    home: str
+    generation: int
+    start: str | dict[str, dict[str, int]]
+    reported_through: int
+    bootstrap: str = ""
+    kafka_properties: str = ""
+    files_admitted: int = 0
+    files_refused: int = 0
+    files_waiting: int = 0
+    warnings: tuple[str, ...] = ()
+    version: int = VERSION
+
+    def to_json(self) -> bytes:
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, where: object = "") -> RunSpec:
+        """Raises DataError when the bytes are not a spec of this version."""
+        try:
+            raw = json.loads(data)
+            if raw["version"] != VERSION:
+                raise DataError(f"spec version {raw['version']} is not {VERSION}", where)
+            return cls(**{**raw, "stream": _stream(raw["stream"]), "warnings": tuple(raw["warnings"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"unreadable run spec ({type(error).__name__}: {error})", where) from error
+
+
+def _stream(raw: dict[str, Any]) -> Stream:
+    ends = {"source": _end(raw["source"]), "sink": _end(raw["sink"])}
+    return Stream(**{**raw, **ends, "limits": Limits(**raw["limits"]), "tags": tuple(raw["tags"])})
+
+
+def _end(raw: dict[str, Any]) -> Files | Topic:
+    if "folder" in raw:
+        return Files(**raw)
+    return Topic(**{**raw, "config": tuple((str(k), str(v)) for k, v in raw["config"])})
+
+
+def new_run_id(now: datetime) -> str:
+    """Sortable by time to the millisecond, unique by 32 random bits: `20261123T201500123Z-1f2e3d4c`."""
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"
