@@ -119,6 +119,13 @@ def log_files(path: Path) -> list[Path]:
     return ([folder / f"{newest}.compact"] if newest >= 0 else []) + [folder / str(n) for n in sorted(numbers) if n > newest]
 
 
+def initial_kafka_position(path: Path) -> dict[str, Any]:
+    """Where the Kafka source began: Spark writes it once, at the first start, to `sources/0/0`."""
+    file = path / "sources" / "0" / "0"
+    lines = _lines(file)
+    return _json(lines[0] if lines else "", file)
+
+
 def _query_id(file: Path) -> str | None:
     try:
         value = _json(file.read_text(), file).get("id")
