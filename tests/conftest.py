@@ -1,0 +1,52 @@
+"""Fixtures that more than one part of the tests shares."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.memory": "1g",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+}
+
+
+def _prepare_environment() -> None:
+    """PySpark reads these when it starts the JVM and the workers."""
+    spec = find_spec("pyspark")
+    assert spec is not None and spec.origin is not None
+    os.environ["SPARK_HOME"] = str(Path(spec.origin).parent)
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One Spark session a pytest process: local[2], no UI, loopback only."""
+    _prepare_environment()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pyspark.sql import SparkSession
+
+        warehouse = tmp_path_factory.mktemp("spark-warehouse")
+        builder = SparkSession.builder.master("local[2]").appName("caudal-tests").config("spark.sql.warehouse.dir", str(warehouse))
+        for key, value in SETTINGS.items():
+            builder = builder.config(key, value)
+        session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
