@@ -1,0 +1,1 @@
+"""Wiring only: each file here takes its parts from include and holds no logic of its own."""

@@ -1,0 +1,28 @@
+"""What streams read and write, as Airflow assets. The URIs are stable: they name neither this machine nor a port."""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset
+
+from jobs.contract.stream import Stream, Topic
+
+GROUP = "caudal"
+
+
+def _asset(kind: str, name: str) -> Asset:
+    return Asset(name=f"{kind}/{name}", uri=f"caudal://{kind}/{name}", group=GROUP)
+
+
+def topic(name: str) -> Asset:
+    """`caudal://topic/<name>`: one asset, whoever writes or reads it."""
+    return _asset("topic", name)
+
+
+def output(stream: Stream) -> Asset:
+    """`caudal://salida/<stream>` for files, `caudal://topic/<topic>` for a Kafka sink."""
+    return topic(stream.sink.name) if isinstance(stream.sink, Topic) else _asset("salida", stream.name)
+
+
+def source(stream: Stream) -> Asset:
+    """`caudal://entrada/<folder>` for files, `caudal://topic/<topic>` for a Kafka source."""
+    return topic(stream.source.name) if isinstance(stream.source, Topic) else _asset("entrada", stream.folder)
