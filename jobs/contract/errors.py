@@ -220,6 +220,13 @@ class Refused(CaudalError):
     cli = "see the reason named here"
 
 
+class NotWritable(ConfigError):
+    """A folder of this home is read-only, or belongs to another user. Nothing was changed."""
+
+    code = "not-writable"
+    cli = "give the user that runs Caudal write permission on the path named here"
+
+
 def tree(root: type[CaudalError] = CaudalError) -> Iterator[type[CaudalError]]:
     """All error classes, parents first."""
     yield root
