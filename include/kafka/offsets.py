@@ -1,0 +1,115 @@
+"""From where to where a topic reaches now. The launcher asks before every Kafka run, so it is confluent-kafka: 0.1 s with import, kafka-python 0.4 s."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from include.kafka.connection import Connection, connect
+from include.settings import Settings
+from jobs.contract.errors import BrokerDown, ConfigError, ServiceError, TopicMissing
+
+_POLL_S = 0.02
+_REFUSED_S = 1.0  # all brokers refusing for this long is an answer: a restarting one comes back within the next scheduled run
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Per partition: first offset still there, and the one the next record gets. `topic_id` changes when the topic is made anew."""
+
+    topic: str
+    topic_id: str
+    earliest: dict[int, int]
+    end: dict[int, int]
+
+    @property
+    def records(self) -> int:
+        """Offsets between the two; transaction markers and compacted records count, too."""
+        return sum(self.end.values()) - sum(self.earliest.values())
+
+
+class Admin:
+    """confluent-kafka's admin client under one time budget, which starts now. Errors come as BrokerDown, TopicMissing, ConfigError, ServiceError."""
+
+    def __init__(self, connection: Connection, timeout_s: float) -> None:
+        from confluent_kafka import KafkaError, KafkaException
+        from confluent_kafka.admin import AdminClient
+
+        self._connection, self._end_s, self._refused_s = connection, time.monotonic() + timeout_s, 0.0
+        self._failed, self._codes, self._denied = KafkaException, KafkaError, ""
+        try:
+            self._client: Any = AdminClient({**connection.librdkafka(), "error_cb": self._heard})
+        except KafkaException as error:  # a PEM file that is none, a client that was built without SASL
+            raise ConfigError(f"the Kafka client refuses its configuration ({error.args[0].name()})", connection.bootstrap) from None
+
+    def describe(self, topic: str) -> tuple[str, list[int]]:
+        """(topic id, partition numbers)."""
+        from confluent_kafka import TopicCollection
+
+        futures = self._ask(lambda left_s: self._client.describe_topics(TopicCollection([topic]), request_timeout=left_s))
+        found = self._result(futures[topic], topic)
+        return _id_text(str(found.topic_id)), sorted(p.id for p in found.partitions)
+
+    def offsets(self, topic: str, partitions: list[int], *, end: bool, committed: bool = False) -> dict[int, int]:
+        """The first (or, with `end`, the next) offset of each partition; `committed`: where readers of committed records stop."""
+        from confluent_kafka import IsolationLevel, TopicPartition
+        from confluent_kafka.admin import OffsetSpec
+
+        spec = OffsetSpec.latest() if end else OffsetSpec.earliest()
+        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        wanted = {TopicPartition(topic, p): spec for p in partitions}
+        futures = self._ask(lambda left_s: self._client.list_offsets(wanted, isolation_level=level, request_timeout=left_s))
+        return {tp.partition: self._result(future, topic).offset for tp, future in futures.items()}
+
+    def _heard(self, error: Any) -> None:
+        if error.code() == self._codes._AUTHENTICATION:
+            self._denied = "the broker refuses the login"
+        elif error.code() == self._codes._SSL:
+            self._denied = "no TLS connection (certificate or protocol)"
+        elif error.code() == self._codes._ALL_BROKERS_DOWN and not self._refused_s:
+            self._refused_s = time.monotonic()
+
+    def _ask(self, call: Callable[[float], Any]) -> Any:
+        return call(max(0.1, self._end_s - time.monotonic()))
+
+    def _result(self, future: Future[Any], topic: str) -> Any:
+        while not future.done():
+            self._client.poll(_POLL_S)
+            if self._denied:
+                raise ConfigError(self._denied, self._connection.bootstrap, cli="check CAUDAL_KAFKA_PROPERTIES")
+            if self._refused_s and time.monotonic() - self._refused_s > _REFUSED_S:
+                raise BrokerDown("no broker answers", self._connection.bootstrap)
+        try:
+            return future.result()
+        except self._failed as error:
+            raise self._translated(error.args[0], topic) from None
+
+    def _translated(self, error: Any, topic: str) -> Exception:
+        if error.code() == self._codes.UNKNOWN_TOPIC_OR_PART:
+            return TopicMissing(f"no topic {topic}", self._connection.bootstrap)
+        if error.code() in (self._codes._TIMED_OUT, self._codes._TRANSPORT, self._codes._ALL_BROKERS_DOWN):
+            return BrokerDown("no broker answers in time", self._connection.bootstrap)
+        if error.code() in (self._codes.TOPIC_AUTHORIZATION_FAILED, self._codes.CLUSTER_AUTHORIZATION_FAILED):
+            return ConfigError(f"the login may not read topic {topic}", self._connection.bootstrap)
+        return ServiceError(f"Kafka answers {error.name()} about topic {topic}", self._connection.bootstrap)
+
+
+def positions(settings: Settings, topic: str, timeout_s: float = 5.0) -> Positions:
+    """Earliest and end offset of every partition. Raises TopicMissing; BrokerDown within `timeout_s`, and within 1.1 s when all refuse."""
+    admin = Admin(connect(settings), timeout_s)
+    topic_id, partitions = admin.describe(topic)
+    earliest = admin.offsets(topic, partitions, end=False)
+    return Positions(topic, topic_id, earliest, admin.offsets(topic, partitions, end=True))
+
+
+def topic_id(settings: Settings, topic: str, timeout_s: float = 5.0) -> str:
+    """Kafka's own id of the topic (22 characters, as its tools print it). Raises TopicMissing, BrokerDown."""
+    return Admin(connect(settings), timeout_s).describe(topic)[0]
+
+
+def _id_text(text: str) -> str:
+    """librdkafka prints the id in plain base64, Kafka's tools in the file-safe form: take that one."""
+    return text.replace("+", "-").replace("/", "_").rstrip("=")
