@@ -1,11 +1,11 @@
 """Where the broker is and how to talk to it: one Java-style properties file, said again in the words of each client.
 
-| Java (Spark) | confluent-kafka | kafka-python |
+| Java | confluent-kafka | kafka-python |
 |---|---|---|
 | security.protocol | security.protocol | security_protocol |
 | sasl.mechanism + sasl.jaas.config | sasl.mechanism, sasl.username, sasl.password | sasl_mechanism, sasl_plain_username, sasl_plain_password |
 | ssl.truststore.location (PEM) | ssl.ca.location | ssl_cafile |
-| ssl.keystore.location (PEM), ssl.key.password | ssl.certificate.location, ssl.key.location, ssl.key.password | ssl_certfile, ssl_keyfile, ssl_password |
+| ssl.keystore.location (PEM), ssl.key.password | ssl.certificate.location, ssl.key.location, ssl.key.password | ssl_certfile, ssl_keyfile, … |
 | ssl.endpoint.identification.algorithm | the same (empty: none) | ssl_check_hostname |
 """
 

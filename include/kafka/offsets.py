@@ -1,4 +1,4 @@
-"""From where to where a topic reaches now. The launcher asks before every Kafka run, so it is confluent-kafka: 0.1 s with import, kafka-python 0.4 s."""
+"""From where to where a topic reaches now. The launcher asks before every Kafka run: 0.15 s with confluent-kafka, 0.4 s with kafka-python."""
 
 from __future__ import annotations
 

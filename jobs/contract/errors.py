@@ -117,6 +117,13 @@ class TopicMissing(ServiceError):
     ui = "Trigger seed_kafka_topics"
 
 
+class DeliveryFailed(ServiceError):
+    """Not every record reached the topic. The message says how many did; sending all of them again would repeat those."""
+
+    code, transient = "delivery-failed", False
+    cli = "./caudal consume TOPIC --last 5 shows what arrived; produce the rest"
+
+
 class DiskFull(ServiceError):
     """The disk (or quota) is full. Nothing was published; the batch is done again by the next run."""
 

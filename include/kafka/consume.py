@@ -1,0 +1,99 @@
+"""Reads a topic from a start to the end it had when the reading began; only committed records."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from include.kafka.connection import connect
+from include.kafka.offsets import Admin
+from include.settings import Settings
+from jobs.contract.errors import BrokerDown, ServiceError
+
+SILENCE_S = 15.0  # no record and no end of a partition for this long: the broker is gone
+_FETCH_RECORDS = 2000
+
+
+@dataclass(frozen=True)
+class Record:
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int  # -1: the record has none
+    key: bytes | None
+    value: bytes | None
+
+
+def read(settings: Settings, topic: str, silence_s: float = SILENCE_S) -> Iterator[Record]:
+    """All records from the earliest, by offset within a partition. Raises TopicMissing, BrokerDown (also in mid reading)."""
+    admin = Admin(connect(settings), timeout_s=5.0)
+    partitions = admin.describe(topic)[1]
+    start = admin.offsets(topic, partitions, end=False)
+    yield from _between(settings, topic, start, admin.offsets(topic, partitions, end=True, committed=True), silence_s)
+
+
+def tail(settings: Settings, topic: str, records: int, silence_s: float = SILENCE_S) -> list[Record]:
+    """The newest `records` by timestamp, oldest of them first. Reads further back where transaction markers or gaps take offsets."""
+    admin = Admin(connect(settings), timeout_s=5.0)
+    partitions = admin.describe(topic)[1]
+    earliest, end = admin.offsets(topic, partitions, end=False), admin.offsets(topic, partitions, end=True, committed=True)
+    reach = records
+    while True:
+        start = {p: max(earliest[p], end[p] - reach) for p in partitions}
+        found = sorted(_between(settings, topic, start, end, silence_s), key=lambda r: (r.timestamp_ms, r.offset))
+        if len(found) >= records or start == earliest:
+            return found[-records:] if records else []
+        reach *= 4
+
+
+def _between(settings: Settings, topic: str, start: dict[int, int], end: dict[int, int], silence_s: float) -> Iterator[Record]:
+    waiting = {p for p in end if start[p] < end[p]}
+    if not waiting:
+        return
+    consumer = _consumer(settings, topic, {p: start[p] for p in waiting})
+    try:
+        heard_s = time.monotonic()
+        while waiting:
+            for message in consumer.consume(_FETCH_RECORDS, timeout=0.5):
+                heard_s = time.monotonic()
+                yield from _take(message, waiting, end)
+            if waiting and time.monotonic() - heard_s > silence_s:
+                raise BrokerDown(f"topic {topic} gave nothing for {silence_s:g} s, before its end", connect(settings).bootstrap)
+    finally:
+        consumer.close()
+
+
+def _consumer(settings: Settings, topic: str, start: dict[int, int]) -> Any:
+    from confluent_kafka import Consumer, TopicPartition
+
+    config = {
+        "group.id": f"caudal-look-{secrets.token_hex(4)}",  # the client wants one; nothing is ever committed to it
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "error",
+        "error_cb": lambda _error: None,
+    }
+    consumer = Consumer({**connect(settings).librdkafka(), **config})
+    consumer.assign([TopicPartition(topic, p, offset) for p, offset in start.items()])
+    return consumer
+
+
+def _take(message: Any, waiting: set[int], end: dict[int, int]) -> Iterator[Record]:
+    """The record, if it lies before the end; takes a partition that is through out of `waiting`."""
+    from confluent_kafka import KafkaError
+
+    partition, error = message.partition(), message.error()
+    if error is not None:
+        if error.code() == KafkaError._PARTITION_EOF:
+            waiting.discard(partition)
+            return
+        raise ServiceError(f"Kafka answers {error.name()} in mid reading", message.topic())
+    offset = message.offset()
+    if offset + 1 >= end[partition]:
+        waiting.discard(partition)
+    if offset < end[partition]:
+        yield Record(message.topic(), partition, offset, message.timestamp()[1], message.key(), message.value())
