@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 from jobs.contract.errors import CheckpointDamaged
 
-_BATCH = re.compile(r"\d+")
-_COMPACT = re.compile(r"(\d+)\.compact")
+_BATCH = re.compile(r"[0-9]+")
+_COMPACT = re.compile(r"([0-9]+)\.compact")
 _VERSIONS = ("v1", "v2", "v3")
 _NAMED = re.compile(r"([^:{]+):(.*)", re.DOTALL)
 
@@ -68,45 +68,64 @@ class SourceEntry:
 
 
 def read(path: Path) -> Checkpoint:
-    """What the checkpoint at `path` retains. A folder that is not there reads as an empty checkpoint."""
-    return Checkpoint(path, _query_id(path / "metadata"), _numbers(path / "offsets"), _numbers(path / "commits"))
+    """What the checkpoint at `path` retains. A folder that is not there reads as an empty checkpoint.
+
+    Raises CheckpointDamaged when the metadata, the newest offset or the newest commit is half written (a power cut leaves them empty):
+    Spark reads these three at its start and fails on them without naming a way out.
+    """
+    state = Checkpoint(path, _query_id(path / "metadata"), _numbers(path / "offsets"), _numbers(path / "commits"))
+    if state.offsets:
+        read_offset(path, state.newest_offset)
+    if state.commits:
+        _check_commit(path / "commits" / str(state.newest_commit))
+    return state
 
 
 def read_offset(path: Path, batch: int) -> Offset:
     """The plan of `batch`. Raises CheckpointDamaged when it is missing, half written or of an unknown version."""
     file = path / "offsets" / str(batch)
     lines = _lines(file)
-    if len(lines) < 2:
-        raise CheckpointDamaged(f"{len(lines)} lines behind the version, at least 2 expected", file)
+    sources = dict(_sources(lines[1:], file))
+    if not sources:
+        raise CheckpointDamaged("half written: no source's position in it", file)
     meta = _json(lines[0], file)
-    return Offset(batch, int(meta.get("batchWatermarkMs", 0)), int(meta.get("batchTimestampMs", 0)), dict(_sources(lines[1:], file)))
+    return Offset(batch, _number(meta.get("batchWatermarkMs", 0), file), _number(meta.get("batchTimestampMs", 0), file), sources)
 
 
 def planned_entries(path: Path, after: int, through: int) -> list[SourceEntry]:
     """Files the first source logged with after < log offset <= through, in log order.
 
-    Cost: the files of that range; a compact file is read only where a range's own file is gone or compact itself.
+    Cost: each log file of that range once; a compact file is read only where a range's own file is gone (Spark removes the files a
+    compact one covers after `spark.sql.streaming.fileSource.log.cleanupDelay`, 10 minutes) or compact itself.
+    Raises CheckpointDamaged when an offset of the range has no entry: Spark logs none without a file.
     """
     folder = path / "sources" / "0"
     found: list[SourceEntry] = []
-    for number in range(after + 1, through + 1):
-        plain, compact = folder / str(number), folder / f"{number}.compact"
-        source = plain if plain.is_file() else compact if compact.is_file() else _covering_compact(folder, number)
-        found.extend(e for e in _entries(source) if e.log_offset == number)
+    number = after + 1
+    while number <= through:
+        file, covered = _log_file(folder, number)
+        last = min(covered, through)
+        entries = [e for e in _entries(file) if number <= e.log_offset <= last]
+        if lost := set(range(number, last + 1)) - {e.log_offset for e in entries}:
+            raise CheckpointDamaged(f"no file of log offset {min(lost)} in it, though an offset names it", file)
+        found.extend(entries)
+        number = last + 1
     return found
 
 
-def all_entries(path: Path) -> Iterator[SourceEntry]:
-    """Every file the first source has ever seen, oldest first: the newest compact file plus all later ones. Streams; memory is one line."""
+def planned_log_files(path: Path, start: dict[str, Any], end: dict[str, Any]) -> list[Path]:
+    """The source log's files a batch was planned from: those of its log offsets, or Kafka's initial position."""
     folder = path / "sources" / "0"
-    if not folder.is_dir():
-        return
-    numbers, compacts = _log_files(folder)
-    newest = max(compacts, default=-1)
-    if newest >= 0:
-        yield from _entries(folder / f"{newest}.compact")
-    for number in sorted(n for n in numbers if n > newest):
-        yield from _entries(folder / str(number))
+    if "logOffset" not in end:
+        return [folder / "0"]
+    numbers = range(int(start.get("logOffset", -1)) + 1, int(end["logOffset"]) + 1)
+    return [folder / name for n in numbers for name in (str(n), f"{n}.compact")]
+
+
+def all_entries(path: Path, above: int = -1) -> Iterator[SourceEntry]:
+    """Every file the first source has seen with log offset > `above`, oldest first: the newest compact file plus all later ones. Streams."""
+    for file in log_files(path):
+        yield from (entry for entry in _entries(file) if entry.log_offset > above)
 
 
 def log_files(path: Path) -> list[Path]:
@@ -120,20 +139,31 @@ def log_files(path: Path) -> list[Path]:
 
 
 def initial_kafka_position(path: Path) -> dict[str, Any]:
-    """Where the Kafka source began: Spark writes it once, at the first start, to `sources/0/0`."""
+    """Where the Kafka source began: Spark writes it once, at the first start, to `sources/0/0`, behind a zero byte (SPARK-19517)."""
     file = path / "sources" / "0" / "0"
-    lines = _lines(file)
+    lines = _lines(file, mark="\0")
     return _json(lines[0] if lines else "", file)
 
 
 def _query_id(file: Path) -> str | None:
     try:
-        value = _json(file.read_text(), file).get("id")
+        value = _json(file.read_text(encoding="utf-8"), file).get("id")
     except FileNotFoundError:
         return None
+    except UnicodeDecodeError as error:
+        raise CheckpointDamaged("not UTF-8 text", file) from error
     if not isinstance(value, str) or not value:
         raise CheckpointDamaged("metadata holds no query id", file)
     return value
+
+
+def _check_commit(file: Path) -> None:
+    try:
+        lines = _lines(file)
+        _json(lines[0] if lines else "", file)
+    except CheckpointDamaged as error:
+        way = f"remove {file.name} and .{file.name}.crc there: the batch is found published and committed again; then ./caudal run STREAM"
+        raise CheckpointDamaged(f"the newest commit: {error.what}", file, cli=way) from error
 
 
 def _numbers(folder: Path) -> tuple[int, ...]:
@@ -148,21 +178,24 @@ def _log_files(folder: Path) -> tuple[list[int], list[int]]:
     return [int(n) for n in names if _BATCH.fullmatch(n)], compacts
 
 
-def _covering_compact(folder: Path, number: int) -> Path:
-    compacts = sorted(n for n in _log_files(folder)[1] if n >= number) if folder.is_dir() else []
+def _log_file(folder: Path, number: int) -> tuple[Path, int]:
+    """The smallest file that holds log offset `number`, and the last offset it holds: its own, else the next compact one."""
+    if (folder / str(number)).is_file():
+        return folder / str(number), number
+    compacts = [n for n in _log_files(folder)[1] if n >= number] if folder.is_dir() else []
     if not compacts:
         raise CheckpointDamaged(f"the source log has no entry {number}, though an offset names it", folder)
-    return folder / f"{compacts[0]}.compact"
+    return folder / f"{min(compacts)}.compact", min(compacts)
 
 
-def _lines(file: Path) -> list[str]:
+def _lines(file: Path, mark: str = "") -> list[str]:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise CheckpointDamaged("missing", file) from error
     except UnicodeDecodeError as error:
         raise CheckpointDamaged("not UTF-8 text", file) from error
-    version, _, rest = text.partition("\n")
+    version, _, rest = text.removeprefix(mark).partition("\n")
     if version not in _VERSIONS:
         raise CheckpointDamaged(f"version line {version[:20]!r} is not one of {', '.join(_VERSIONS)}", file)
     return rest.split("\n") if rest else []
@@ -173,6 +206,18 @@ def _sources(lines: list[str], file: Path) -> Iterator[tuple[str, dict[str, Any]
         named = _NAMED.fullmatch(line)
         name, text = (named[1], named[2]) if named else (str(number), line)
         yield name, None if text in ("-", "") else _json(text, file)
+
+
+def _number(value: object, file: Path) -> int:
+    if not isinstance(value, int):
+        raise CheckpointDamaged(f"a number was expected: {str(value)[:20]!r}", file)
+    return value
+
+
+def _text(value: object, file: Path) -> str:
+    if not isinstance(value, str):
+        raise CheckpointDamaged(f"a text was expected: {str(value)[:20]!r}", file)
+    return value
 
 
 def _json(text: str, file: Path) -> dict[str, Any]:
@@ -203,7 +248,7 @@ def _entries(file: Path) -> Iterator[SourceEntry]:
 def _entry(line: str, file: Path) -> SourceEntry:
     raw = _json(line, file)
     try:
-        path = unquote(urlsplit(raw["path"]).path)
-        return SourceEntry(path.rpartition("/")[2], path, int(raw["timestamp"]), int(raw["batchId"]))
-    except (KeyError, TypeError, ValueError) as error:
+        path = unquote(urlsplit(_text(raw["path"], file)).path)
+        return SourceEntry(path.rpartition("/")[2], path, _number(raw["timestamp"], file), _number(raw["batchId"], file))
+    except (KeyError, ValueError) as error:
         raise CheckpointDamaged(f"not a file entry: {line[:80]!r}", file) from error

@@ -141,7 +141,7 @@ class DataError(CaudalError):
 
 
 class PlannedFileMissing(DataError):
-    """A file that Spark has planned into this batch is not in en_proceso, or has another size than at intake. Spark itself would commit without its rows."""
+    """A file that Spark has planned into this batch is not in en_proceso, or has another size than at intake. Spark would commit without it."""
 
     code = "planned-file-missing"
     cli = "put the named file back, as it was, into en_proceso; then ./caudal run STREAM"

@@ -33,13 +33,13 @@ def batch_name(batch: int) -> str:
 def parse_generation(name: str) -> int | None:
     """The number in `gen=0001`; None for any other name."""
     match = _GENERATION.fullmatch(name)
-    return int(match[1]) if match else None
+    return int(match[1]) if match and generation_name(int(match[1])) == name else None
 
 
 def parse_batch(name: str) -> int | None:
     """The number in `batch=000000007`; None for any other name (staging leftovers carry a run id behind it)."""
     match = _BATCH.fullmatch(name)
-    return int(match[1]) if match else None
+    return int(match[1]) if match and batch_name(int(match[1])) == name else None
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Manifest:
         return Identity(self.query_id, canonical(self.start), canonical(self.end), self.input_digest)
 
     def to_json(self) -> bytes:
-        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")  # names that are no UTF-8
 
     @classmethod
     def from_json(cls, data: bytes, where: object = "") -> Manifest:

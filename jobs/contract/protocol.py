@@ -80,15 +80,14 @@ def _next_step(facts: Facts) -> Proceed:
 
 
 def _checkpoint_fault(facts: Facts) -> Refuse | None:
-    offsets, commits = facts.offsets, facts.commits
-    if offsets and facts.query_id is None:
-        return Refuse("no-query-id", "the checkpoint has offsets but no metadata file: Spark would start under a new query id")
-    if offsets and offsets != tuple(range(offsets[0], offsets[-1] + 1)):
-        return Refuse("offset-gap", f"the checkpoint's offsets have a gap: {_short(offsets)}")
-    if facts.newest_commit > facts.newest_offset:
-        return Refuse("offset-lost", f"batch {facts.newest_commit} is committed, but the newest offset is {facts.newest_offset}: offsets were lost")
-    if any(c < offsets[0] - 1 for c in commits):
-        return Refuse("commit-stray", f"a commit lies below the retained offsets {_short(offsets)}: {_short(commits)}")
+    """Gaps and strays further down are no fault: Spark removes old offsets, then old commits, in no order, and a crash may come between."""
+    newest = facts.newest_offset
+    if facts.query_id is None and (facts.offsets or facts.commits):
+        return Refuse("no-query-id", "the checkpoint has lost its metadata file: Spark does not start on it")
+    if newest > 0 and newest - 1 not in facts.offsets:
+        return Refuse("offset-gap", f"offset {newest - 1} is gone, and Spark does not start batch {newest} without it")
+    if facts.newest_commit > newest:
+        return Refuse("offset-lost", f"batch {facts.newest_commit} is committed, but the newest offset is {newest}: offsets were lost")
     return None
 
 
@@ -106,6 +105,11 @@ def _listing_fault(facts: Facts) -> Refuse | None:
 
 
 def _content_fault(facts: Facts) -> Refuse | None:
+    others = {m.query_id for m in facts.manifests.values()} - {facts.query_id}
+    if others:
+        return Refuse("other-query", f"the output belongs to query {min(others)}, the checkpoint to {facts.query_id}")
+    if unread := sorted((facts.planned.keys() & set(facts.published)) - facts.manifests.keys()):
+        return Refuse("manifest-unread", f"the manifests of batches {_short(unread)} were not compared with the checkpoint")
     for batch in sorted(facts.planned.keys() & facts.manifests.keys()):
         if why := difference(facts.planned[batch], facts.manifests[batch]):
             return Refuse("other-batch", f"batch {batch} is published from other input than the checkpoint's: {why}")
@@ -151,22 +155,28 @@ def file_state(log_offset: int | None, committed_log_offset: int) -> FileState:
     return FileState.DONE if log_offset <= committed_log_offset else FileState.PLANNED
 
 
+_NOT_ONWARD = {
+    Next.REDO: Refuse("journal", "another operation is open"),
+    Next.FRESH: Refuse("no-such-batch", "nothing was read yet: there is no end to start from"),
+    Next.RERUN: Refuse("open-batch", "a batch is open: run the stream once, then roll over"),
+}
+
+
 def may_roll_over(facts: Facts, unarchived: int) -> Refuse | None:
     """A new checkpoint may start where the old one ended only when nothing is open. `unarchived`: committed files still in en_proceso."""
     verdict = pairing(facts)
     if isinstance(verdict, Refuse):
         return verdict
-    if verdict.step is not Next.ONWARD:
-        return Refuse("open-batch", "a batch is open: run the stream once, then roll over")
-    if facts.published[-1] != facts.newest_offset:
-        return Refuse("open-batch", "the newest manifest is not the newest commit")
+    if refusal := _NOT_ONWARD.get(verdict.step):
+        return refusal
     if unarchived:
         return Refuse("unarchived", f"{unarchived} committed files are still in en_proceso: a new checkpoint would read them again")
     return None
 
 
 def may_rewind(facts: Facts, keep_through: int) -> Refuse | None:
-    """Batches after `keep_through` (-1: none is kept) may be taken back only while the checkpoint still knows that batch."""
+    """Batches after `keep_through` (-1: none is kept) may be taken back only while the checkpoint still knows that batch and the one
+    before: Spark does not start without the offset before its newest."""
     verdict = pairing(facts)
     if isinstance(verdict, Refuse):
         return verdict
@@ -174,9 +184,8 @@ def may_rewind(facts: Facts, keep_through: int) -> Refuse | None:
         return Refuse("journal", "another operation is open")
     if not -1 <= keep_through < facts.newest_offset:
         return Refuse("no-such-batch", f"there is nothing after batch {keep_through}; the newest is {facts.newest_offset}")
-    first = facts.offsets[0]
-    if keep_through < first and not (keep_through == -1 and first == 0):
-        return Refuse("past-retention", f"the checkpoint retains batches from {first} on")
+    if {b for b in (keep_through, keep_through - 1) if b >= 0} - set(facts.offsets) or (keep_through < 0 and 0 not in facts.offsets):
+        return Refuse("past-retention", f"the checkpoint retains offsets {_short(facts.offsets)}: batch {keep_through} cannot be its newest")
     return None
 
 

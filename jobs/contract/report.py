@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from jobs.contract.errors import DataError
+from jobs.contract.spec import RunSpec
 
 VERSION = 1
 Status = Literal["running", "done", "idle", "failed", "died"]  # died: `running` on disk without a lease holder; never written
@@ -41,7 +42,7 @@ class Report:
     version: int = field(default=VERSION)
 
     def to_json(self) -> bytes:
-        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")  # names that are no UTF-8
 
     @classmethod
     def from_json(cls, data: bytes, where: object = "") -> Report:
@@ -50,11 +51,31 @@ class Report:
             raw = json.loads(data)
             if raw["version"] != VERSION:
                 raise DataError(f"report version {raw['version']} is not {VERSION}", where)
+            if raw["status"] not in get_args(Status):
+                raise DataError(f"unknown status {str(raw['status'])[:20]!r}", where)
             known = {f.name for f in fields(cls)}
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in known}
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in known}
             return cls(**values)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"unreadable report ({type(error).__name__}: {error})", where) from error
+
+
+def of(spec: RunSpec, status: Status, duration_s: float = 0.0) -> Report:
+    """What is known of a run before Spark has done anything."""
+    return Report(
+        stream=spec.stream.name,
+        run_id=spec.run_id,
+        status=status,
+        started=spec.started,
+        airflow_run_id=spec.airflow_run_id,
+        generation=spec.generation,
+        last_batch=spec.reported_through,
+        warnings=spec.warnings,
+        files_admitted=spec.files_admitted,
+        files_refused=spec.files_refused,
+        files_waiting=spec.files_waiting,
+        duration_s=duration_s,
+    )
 
 
 def read(path: Path) -> Report | None:

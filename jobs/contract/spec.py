@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from jobs.contract.errors import DataError
@@ -40,7 +40,7 @@ class RunSpec:
     version: int = VERSION
 
     def to_json(self) -> bytes:
-        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")  # names that are no UTF-8
 
     @classmethod
     def from_json(cls, data: bytes, where: object = "") -> RunSpec:
@@ -67,4 +67,5 @@ def _end(raw: dict[str, Any]) -> Files | Topic:
 
 def new_run_id(now: datetime) -> str:
     """Sortable by time to the millisecond, unique by 32 random bits: `20261123T201500123Z-1f2e3d4c`."""
+    now = now.astimezone(UTC)
     return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"

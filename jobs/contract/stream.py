@@ -35,7 +35,7 @@ class Files:
         _require(self.format in ("json", "csv", "parquet"), f"unknown format {self.format!r} (json, csv, parquet)", "Files")
         _require(not self.folder or is_name(self.folder), f"unsafe folder name {self.folder!r}", "Files")
         _require(0 <= self.settle_s <= 3600, f"settle_s={self.settle_s} is not within 0 and 3600 s", "Files")
-        _require(len(self.separator) == 1, f"separator {self.separator!r} is not one character", "Files")
+        _require(len(self.separator) == 1 and self.separator not in '\r\n"', f"separator {self.separator!r} is not one character", "Files")
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ class Limits:
     run_s: int = 3600  # a run longer than this is stopped by Airflow
     driver_memory_mib: int = 1024
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            _require(type(value) is int and value > 0, f"{name}={value!r} is not a whole number above 0", "Limits")
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -85,6 +89,7 @@ class Stream:
         _require(is_name(self.name), f"unsafe stream name {self.name!r}: lower-case letters, digits, _", "Stream")
         _require(not (isinstance(self.source, Files) and self.source.format == "parquet"), "a source is json or csv", self.name)
         _require(not (isinstance(self.sink, Topic) and not self.sink.key), "a topic sink needs key=COLUMN", self.name)
+        _require(len({t.name for t in self.topics}) == len(self.topics), "a stream that writes the topic it reads never ends", self.name)
         _require(self.lease_wait_s >= 0 and self.retries >= 0, "lease_wait_s and retries cannot be negative", self.name)
 
     @property
