@@ -101,12 +101,12 @@ def bootstrap(settings: Settings) -> str:
         return settings.kafka_bootstrap
     ports = settings.layout.state / "ports.json"
     try:
-        port = json.loads(ports.read_bytes())["kafka"]
+        port = int(json.loads(ports.read_bytes())["kafka"])
     except (FileNotFoundError, KeyError):
         raise BrokerDown("this home has no running broker", ports, cli="start it with ./caudal up") from None
     except (ValueError, TypeError):
         raise ConfigError("not a JSON object of ports", ports, cli="./caudal down, then ./caudal up writes it again") from None
-    return f"127.0.0.1:{int(port)}"
+    return f"127.0.0.1:{port}"
 
 
 def connect(settings: Settings) -> Connection:
