@@ -46,7 +46,7 @@ def test_a_configured_bootstrap_wins_over_the_remembered_port(tmp_path: Path) ->
 def test_a_damaged_port_file_is_a_configuration_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state/ports.json").write_text(text)
-    with pytest.raises(ConfigError, match="ports.json"):
+    with pytest.raises(ConfigError, match=r"ports\.json"):
         connection.bootstrap(load(tmp_path))
 
 
@@ -104,7 +104,10 @@ def test_no_secret_shows_in_a_repr(tmp_path: Path) -> None:
         ("security.protocol=SASL_SSL\nsasl.mechanism=PLAIN", "sasl.jaas.config is not"),
         (f"security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config={SCRAM}", "sasl.jaas.config is not"),
         (f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config={SCRAM.replace('username', 'user')}", "username and password"),
-        (f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config={SCRAM.replace('required', 'required s3cr3t')}", "username and"),
+        (
+            f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config={SCRAM.replace('required', 'required s3cr3t')}",
+            "username and",
+        ),
         ("ssl.truststore.location=/nowhere/t.jks", "ssl.truststore.type=JKS is read by Java alone"),
         ("ssl.keystore.type=PEM\nssl.keystore.location=/nowhere/k.pem", "ssl.keystore.location names no file"),
         ("bootstrap.servers=other:9092", "bootstrap.servers differs"),
