@@ -40,6 +40,11 @@ class BatchPlan:
             for partition, until in partitions.items()
         }
 
+    @property
+    def new_partitions(self) -> bool:
+        """Whether a Kafka partition appeared in this batch: the checkpoint does not tell its first offset."""
+        return any(p not in self.start.get(t, {}) for t, ps in self.end.items() if isinstance(ps, dict) for p in ps)
+
 
 def read(path: Path, batch: int, query_id: str) -> BatchPlan:
     """The plan of `batch` in the checkpoint at `path`. Raises CheckpointDamaged when the checkpoint no longer tells it."""
@@ -57,10 +62,27 @@ def _first_position(path: Path, end: dict[str, Any]) -> dict[str, Any]:
 
 
 def retained(state: checkpoint.Checkpoint) -> dict[int, BatchPlan]:
-    """Plans of all batches whose start and end the checkpoint still holds."""
-    if state.query_id is None:
+    """Plans of all batches whose start and end the checkpoint still holds; one pass over the source log."""
+    if state.query_id is None or not state.offsets:
         return {}
-    known = [b for b in state.offsets if b == 0 or b - 1 in state.offsets]
-    return {b: read(state.path, b, state.query_id) for b in known}
+    positions = {b: checkpoint.read_offset(state.path, b).position for b in state.offsets}
+    if 0 in positions:
+        positions[-1] = _first_position(state.path, positions[0])
+    by_log_offset = _group(state.path, positions)
+    return {b: _of(state.query_id, b, positions[b - 1], positions[b], by_log_offset) for b in state.offsets if b - 1 in positions}
 
 
+def _group(path: Path, positions: dict[int, dict[str, Any]]) -> dict[int, list[checkpoint.SourceEntry]]:
+    """Files by log offset, above the oldest position."""
+    oldest, newest = positions[min(positions)], positions[max(positions)]
+    if "logOffset" not in newest:
+        return {}
+    grouped: dict[int, list[checkpoint.SourceEntry]] = {}
+    for entry in checkpoint.all_entries(path, above=int(oldest.get("logOffset", -1))):
+        grouped.setdefault(entry.log_offset, []).append(entry)
+    return grouped
+
+
+def _of(query_id: str, batch: int, start: dict[str, Any], end: dict[str, Any], entries: dict[int, list[checkpoint.SourceEntry]]) -> BatchPlan:
+    numbers = range(int(start.get("logOffset", -1)) + 1, int(end.get("logOffset", -1)) + 1)
+    return BatchPlan(query_id, batch, start, end, tuple(e for n in numbers for e in entries.get(n, ())))

@@ -1,0 +1,52 @@
+"""run STREAM: one run from the command line, through the same launcher as Airflow's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from include import settings, streams
+from include.cli._console import json_line, say
+from include.launch import run as launcher
+from include.settings import Settings
+from jobs.contract import report
+
+
+def command(
+    stream: Annotated[str, typer.Argument(help="A registered stream; ./caudal status lists them.")],
+    plan: Annotated[bool, typer.Option("--plan", help="Print the run spec and the command; change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The run report as one JSON object, last line.")] = False,
+) -> int:
+    """Run STREAM once over what is waiting. Safe at any time: a second run finds nothing, a held lease is exit 75."""
+    config = settings.load()
+    row = streams.get(stream)
+    if plan:
+        made, built = launcher.preview(config, row, config.master, datetime.now(UTC))
+        if as_json:
+            json_line({"spec": asdict(made.spec), "waiting": asdict(made.waiting), "argv": list(built.argv)})
+        else:
+            say(json.dumps(asdict(made.spec), indent=1, ensure_ascii=False))
+            say(" ".join(built.argv))
+            say(f"waiting: {made.waiting}; files still in entrada are not counted")
+        return 0
+    before = set(report.newest(config.layout.runs(row.name)))
+    code = _launch(config, row.name)
+    if as_json:
+        new = [path for path in report.newest(config.layout.runs(row.name)) if path not in before]
+        found = report.read(new[0]) if new else None
+        json_line(asdict(found) if found else {"stream": row.name, "exit_code": code, "status": "not started"})
+    return code
+
+
+def _launch(config: Settings, stream: str) -> int:
+    """The launcher as a child, its output passed through; its exit code."""
+    environ = {**config.environ, "CAUDAL_PYTHON": sys.executable, "PYTHONPATH": str(config.root)}
+    line = [str(config.root / "include/launch/spark-submit"), "--master", config.master, f"jobs/{stream}.py", "--stream", stream]
+    done = subprocess.run(line, env=environ, stdin=subprocess.DEVNULL, check=False)
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode

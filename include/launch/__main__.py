@@ -1,0 +1,40 @@
+"""`spark-submit`, as SparkSubmitOperator and the command line call it: python -m include.launch [spark options] JOB --stream S."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from datetime import UTC, datetime
+
+from include import settings
+from include.launch import request, run
+from jobs.contract.errors import CaudalError, ExitCode
+from jobs.contract.process import die_with_parent
+
+
+def main(argv: list[str]) -> int:
+    """The launcher: dies with its parent, gives up when nobody listens. Returns an ExitCode, or never."""
+    die_with_parent(os.getppid())
+    if _nobody_listens():
+        return int(ExitCode.BUG)
+    try:
+        ready = run.ready(settings.load(), request.parse(argv), datetime.now(UTC))
+    except CaudalError as error:
+        print(error, flush=True)
+        return int(error.exit_code)
+    if ready is None:
+        return int(ExitCode.DONE)
+    ready.held.hand_over()
+    os.execve(ready.command.argv[0], list(ready.command.argv), ready.command.environ)  # noqa: S606 - the point of the launcher: Spark keeps its pid and its lease
+
+
+def _nobody_listens() -> bool:
+    """Whether stdout is a pipe whose reader is gone: the task that started this was killed before the death signal was set."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

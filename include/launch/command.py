@@ -1,0 +1,76 @@
+"""RunSpec -> the spark-submit line and its environment. The only place where Spark's launch options are written."""
+
+from __future__ import annotations
+
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from include.launch import package
+from include.launch.profiles import Profile
+from include.settings import Settings
+from include.setup import class_data, jars, java
+from jobs.contract.errors import InstallationError
+from jobs.contract.spec import RunSpec
+
+CONF = Path(__file__).parent / "conf"
+# Spark's own words in a user's shell must not reach a scheduled run.
+_DROPPED = ("SPARK_SUBMIT_OPTS", "SPARK_CLASSPATH", "PYSPARK_SUBMIT_ARGS", "SPARK_JAVA_OPTS", "SPARK_DAEMON_JAVA_OPTS", "HADOOP_CONF_DIR")
+
+
+@dataclass(frozen=True)
+class Command:
+    argv: tuple[str, ...]
+    environ: dict[str, str]
+
+
+def build(settings: Settings, spec: RunSpec, spec_path: Path, profile: Profile, master: str, python: str) -> Command:
+    """Raises InstallationError when Java, Spark or a jar is missing."""
+    found = java.find(settings)
+    home = spark_home()
+    log = spec_path.parent / "driver.log"
+    options = (*profile.java_options, *_class_data(settings, found), f"-Dcaudal.log={log}")
+    class_path = jars.driver_class_path(settings)
+    argv = [
+        str(home / "bin" / "spark-submit"),
+        *("--master", master, "--name", f"caudal-{spec.stream.name}"),
+        *("--driver-memory", f"{spec.stream.limits.driver_memory_mib}m"),
+        *("--driver-class-path", class_path),
+        # one option, merged here: --driver-java-options and extraJavaOptions would overwrite each other
+        *("--driver-java-options", " ".join(options)),
+        *("--conf", "spark.ui.enabled=false", "--conf", "spark.ui.showConsoleProgress=false"),
+        *("--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.driver.bindAddress=127.0.0.1"),
+        *(() if master.startswith("local") else ("--jars", class_path.replace(":", ","))),
+        *("--py-files", str(package.jobs_zip(settings.root, settings.layout.state / "package"))),
+        str(settings.root / "jobs" / f"{spec.stream.name}.py"),
+        *("--spec", str(spec_path)),
+    ]
+    return Command(tuple(argv), _environ(settings, found.home, home, python))
+
+
+def spark_home() -> Path:
+    """pyspark's folder, without importing it (0.4 s)."""
+    home = Path(sysconfig.get_path("purelib")) / "pyspark"
+    if not (home / "bin" / "spark-submit").is_file():
+        raise InstallationError("pyspark is not in this environment", home)
+    return home
+
+
+def _class_data(settings: Settings, found: java.Java) -> tuple[str, ...]:
+    archive = class_data.archive(settings, found)
+    return (f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off") if archive else ()
+
+
+def _environ(settings: Settings, java_home: Path, spark_home: Path, python: str) -> dict[str, str]:
+    kept = {k: v for k, v in settings.environ.items() if k not in _DROPPED and not k.startswith("PYTHON")}
+    return kept | {
+        "JAVA_HOME": str(java_home),
+        "SPARK_HOME": str(spark_home),
+        "SPARK_CONF_DIR": str(CONF),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": python,
+        "PYSPARK_DRIVER_PYTHON": python,
+        "PYTHONSAFEPATH": "1",  # the job script's own folder must not come first on sys.path
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNODEBUGRANGES": "1",
+    }

@@ -1,0 +1,79 @@
+"""Stream -> RunSpec and what is waiting. Read-only: intake has happened, the generation is given; the launcher applies it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from include import pairing
+from include.generations import EARLIEST, Generation
+from include.kafka import connection, offsets
+from include.launch import waiting
+from include.settings import Settings
+from jobs.contract import report
+from jobs.contract.errors import CaudalError, PairingBroken
+from jobs.contract.layout import Layout
+from jobs.contract.protocol import Next
+from jobs.contract.spec import RunSpec
+from jobs.contract.stream import Stream, Topic
+
+_BROKER_S = 5.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do. Nothing waiting means that Spark does not start."""
+
+    spec: RunSpec
+    waiting: waiting.Waiting
+
+
+def positions(settings: Settings, stream: Stream) -> offsets.Positions | None:
+    """Of the source topic, now; None for a file source. Raises BrokerDown, TopicMissing."""
+    return offsets.positions(settings, stream.source.name, _BROKER_S) if isinstance(stream.source, Topic) else None
+
+
+def first_generation(stream: Stream, found: offsets.Positions | None, now: datetime) -> Generation:
+    """What the stream's first generation will be recorded as."""
+    topic_ids = {found.topic: found.topic_id} if found else {}
+    return Generation(stream.name, 1, 0, EARLIEST if found else "", topic_ids, now.isoformat())
+
+
+def make(settings: Settings, spec: RunSpec, generation: Generation, found: offsets.Positions | None) -> Plan:
+    """Pairing check, then what is waiting. Raises PairingBroken, CheckpointDamaged, TopicRecreated, OffsetsLost."""
+    layout, stream = settings.layout, spec.stream
+    paired = pairing.check(layout, stream.name, generation.number)
+    if paired.step is Next.REDO:
+        raise PairingBroken("a housekeeping operation was cut short and must be finished first", layout.checkpoint(stream.name, generation.number))
+    if found:
+        return Plan(spec, waiting.topic(found, layout, stream, generation, paired))
+    return Plan(spec, waiting.files(layout, stream, generation.number, paired))
+
+
+def spec(settings: Settings, stream: Stream, generation: Generation, run_id: str, airflow_run_id: str, now: datetime) -> RunSpec:
+    """All the Spark side is told. Raises BrokerDown when a topic is involved and no broker is known."""
+    return RunSpec(
+        stream=stream,
+        run_id=run_id,
+        airflow_run_id=airflow_run_id,
+        started=now.isoformat(),
+        home=str(settings.home),
+        generation=generation.number,
+        start=generation.start,
+        reported_through=reported_through(settings.layout, stream.name, generation.number),
+        bootstrap=connection.bootstrap(settings) if stream.topics else "",
+        kafka_properties=str(settings.kafka_properties or ""),
+    )
+
+
+def reported_through(layout: Layout, stream: str, generation: int) -> int:
+    """Newest batch of this generation that a finished report covers; -1 for none. A report that cannot be read is passed over: its batches
+    are then reported again, never left out."""
+    for path in report.newest(layout.runs(stream)):
+        try:
+            found = report.read(path)
+        except CaudalError:
+            continue
+        if found and found.generation == generation and found.status in ("done", "failed", "idle"):
+            return found.last_batch
+    return -1

@@ -1,0 +1,24 @@
+"""JVM settings by the size of what is waiting. Measured on 2 cores; docs/performance.md has the figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+# Below this, start-up and JIT are nearly all of the time, and C2 never pays for itself.
+SHORT_BYTES = 48 * 1024 * 1024
+SHORT_RECORDS = 60_000
+
+
+@dataclass(frozen=True)
+class Profile:
+    name: Literal["short", "long"]
+    java_options: tuple[str, ...]
+
+
+SHORT = Profile("short", ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"))
+LONG = Profile("long", ("-XX:+UseParallelGC",))
+
+
+def choose(waiting_bytes: int, waiting_records: int) -> Profile:
+    return SHORT if waiting_bytes <= SHORT_BYTES and waiting_records <= SHORT_RECORDS else LONG

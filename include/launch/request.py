@@ -1,0 +1,63 @@
+"""What the launcher is asked: a stream's name and Airflow's run id, in the form SparkSubmitOperator writes a spark-submit line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs.contract.errors import UsageError
+
+_MASTER = re.compile(r"local(\[[0-9*]+(,[0-9]+)?\])?|spark://[A-Za-z0-9.,:_-]+")
+_AIRFLOW_RUN = re.compile(r"[A-Za-z0-9_.~:+][A-Za-z0-9_.~:+-]{0,249}")
+
+
+@dataclass(frozen=True)
+class Request:
+    stream: str
+    airflow_run_id: str
+    master: str
+
+
+def parse(argv: Sequence[str]) -> Request:
+    """`[--master M] [--name N] [--deploy-mode client] APPLICATION --stream S [--airflow-run-id R]`.
+
+    Everything else is refused: Spark's configuration is the launcher's alone, so nothing typed at a trigger can reach it. Raises UsageError.
+    """
+    words = list(argv)
+    options = _take_options(words, {"--master", "--name", "--deploy-mode"})
+    if not words:
+        raise UsageError("no application given", "launcher")
+    application = words.pop(0)
+    told = _take_options(words, {"--stream", "--airflow-run-id"})
+    if words or application.startswith("-"):
+        raise UsageError(f"the launcher takes no option {(words or [application])[0]!r}", application)
+    if options.get("--deploy-mode", "client") != "client":
+        raise UsageError("only client mode: in cluster mode no process here could hold the lease", application)
+    return Request(_required(told, "--stream"), _checked(told.get("--airflow-run-id", "")), _master(options.get("--master", "local[2]")))
+
+
+def _take_options(words: list[str], known: set[str]) -> dict[str, str]:
+    taken: dict[str, str] = {}
+    while len(words) >= 2 and words[0] in known:
+        taken[words[0]] = words[1]
+        del words[:2]
+    return taken
+
+
+def _required(told: dict[str, str], option: str) -> str:
+    if option not in told:
+        raise UsageError(f"{option} is missing", "launcher")
+    return told[option]
+
+
+def _master(text: str) -> str:
+    if not _MASTER.fullmatch(text):
+        raise UsageError(f"unknown master {text!r} (local[N], spark://host:port)", "connection spark_default")
+    return text
+
+
+def _checked(run_id: str) -> str:
+    if run_id and not _AIRFLOW_RUN.fullmatch(run_id):
+        raise UsageError("Airflow's run id has characters that are not its own", "--airflow-run-id")
+    return run_id

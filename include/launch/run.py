@@ -1,0 +1,120 @@
+"""lease -> intake -> generation -> pairing -> anything waiting? -> run spec -> exec spark-submit. In this order, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from include import generations, intake, lease, streams
+from include.launch import command, plan, profiles
+from include.launch.request import Request
+from include.settings import Settings
+from jobs.contract import report, storage
+from jobs.contract.errors import CaudalError, ConfigError
+from jobs.contract.report import Report
+from jobs.contract.spec import new_run_id
+from jobs.contract.stream import Files, Stream
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All set for exec: whoever execs hands the lease over first."""
+
+    held: lease.Lease
+    command: command.Command
+
+
+def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
+    """The command to become, under the stream's lease; None when nothing was waiting. Raises CaudalError, LeaseHeld among them.
+
+    From the moment the lease is held there is a report.
+    """
+    stream = streams.get(request.stream)
+    run_id = new_run_id(now)
+    folder = settings.layout.run(stream.name, run_id)
+    held = lease.acquire(settings.layout, stream.name, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder)))
+    storage.make_dirs(folder)
+    first = Report(stream=stream.name, run_id=run_id, status="running", started=now.isoformat(), airflow_run_id=request.airflow_run_id)
+    _write_report(folder, first)
+    try:
+        with storage.disk_errors(settings.home):
+            made = prepare(settings, stream, request, run_id, now)
+            if not made.waiting.anything:
+                _write_report(folder, report.of(made.spec, "idle", _since(now)))
+                _say(f"{stream.name}: nothing is waiting, Spark was not started")
+                return None
+            built = _written(settings, request, made, folder)
+    except CaudalError as error:
+        _write_report(folder, replace(first, status="failed", exit_code=int(error.exit_code), error=error.to_json()))
+        raise
+    _say(_going(made))
+    return Ready(held, built)
+
+
+def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, now: datetime) -> plan.Plan:
+    """Takes in what lies in entrada, begins the first generation if there is none, and plans. The caller holds the lease."""
+    layout = settings.layout
+    taken = _take_in(settings, stream)
+    found = plan.positions(settings, stream)
+    generation = generations.current(layout, stream.name) or generations.begin(layout, plan.first_generation(stream, found, now))
+    spec = plan.spec(settings, stream, generation, run_id, request.airflow_run_id, now)
+    counts = {"files_admitted": len(taken.admitted), "files_refused": len(taken.refused), "files_waiting": len(taken.waiting)}
+    return plan.make(settings, replace(spec, **counts), generation, found)
+
+
+def preview(settings: Settings, stream: Stream, master: str, now: datetime) -> tuple[plan.Plan, command.Command]:
+    """What `ready` would start now, without taking anything in. Changes nothing."""
+    found = plan.positions(settings, stream)
+    generation = generations.current(settings.layout, stream.name) or plan.first_generation(stream, found, now)
+    run_id = new_run_id(now)
+    made = plan.make(settings, plan.spec(settings, stream, generation, run_id, "", now), generation, found)
+    return made, _command(settings, master, made, settings.layout.run(stream.name, run_id) / "spec.json")
+
+
+def _take_in(settings: Settings, stream: Stream) -> intake.Intake:
+    if not isinstance(stream.source, Files):
+        return intake.Intake()
+    taken = intake.admit(settings.layout, stream, time.time, time.sleep)
+    for refusal in taken.refused:
+        _say(f"refused {refusal.original_name}: {refusal.reason} -> {settings.layout.refused_files(stream.folder)}")
+    for name in taken.waiting:
+        _say(f"left in entrada: {name}")
+    return taken
+
+
+def _written(settings: Settings, request: Request, made: plan.Plan, folder: Path) -> command.Command:
+    built = _command(settings, request.master, made, folder / "spec.json")
+    storage.write_new(folder / "spec.json", made.spec.to_json())
+    _write_report(folder, report.of(made.spec, "running"))
+    return built
+
+
+def _command(settings: Settings, master: str, made: plan.Plan, spec_path: Path) -> command.Command:
+    stream = made.spec.stream
+    if not (settings.root / "jobs" / f"{stream.name}.py").is_file():
+        raise ConfigError("the stream has no job file", f"jobs/{stream.name}.py", cli="./caudal new-stream writes one")
+    profile = profiles.choose(made.waiting.size_bytes, made.waiting.records)
+    return command.build(settings, made.spec, spec_path, profile, master, sys.executable)
+
+
+def _write_report(folder: Path, value: Report) -> None:
+    storage.replace(folder / "report.json", value.to_json())
+
+
+def _since(now: datetime) -> float:
+    return round(max(0.0, (datetime.now(UTC) - now).total_seconds()), 3)
+
+
+def _going(made: plan.Plan) -> str:
+    work, stream = made.waiting, made.spec.stream
+    amount = f"{work.files} files, {work.size_bytes:,} bytes" if isinstance(stream.source, Files) else f"{work.records} records"
+    again = ", one batch to run again" if work.open_batch else ""
+    return f"{stream.name}: {amount} waiting{again}; starting Spark, run {made.spec.run_id}"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

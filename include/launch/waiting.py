@@ -1,0 +1,70 @@
+"""Is anything waiting? Decides whether Spark starts at all: a run with nothing to do costs well under a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from include import intake
+from include.generations import Generation
+from include.kafka import offsets
+from jobs.contract import checkpoint, protocol
+from jobs.contract.errors import OffsetsLost, TopicRecreated
+from jobs.contract.layout import Layout
+from jobs.contract.stream import Stream
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Bytes for files, records for Kafka; `open_batch` when Spark has a batch to run again."""
+
+    open_batch: bool
+    files: int = 0
+    size_bytes: int = 0
+    records: int = 0
+
+    @property
+    def anything(self) -> bool:
+        return self.open_batch or self.files > 0 or self.records > 0
+
+
+def files(layout: Layout, stream: Stream, generation: int, found: protocol.Proceed) -> Waiting:
+    """Files in en_proceso that Spark's source log does not name yet."""
+    names = set(intake.waiting_files(layout, stream))
+    if names:
+        for entry in checkpoint.all_entries(layout.checkpoint(stream.name, generation)):
+            names.discard(entry.name)
+    folder = layout.en_proceso(stream.folder)
+    size = sum((folder / name).lstat().st_size for name in names)
+    return Waiting(found.step is protocol.Next.RERUN, files=len(names), size_bytes=size)
+
+
+def topic(positions: offsets.Positions, layout: Layout, stream: Stream, generation: Generation, found: protocol.Proceed) -> Waiting:
+    """Records between the newest planned offsets and the topic's end. Raises TopicRecreated or OffsetsLost: Spark would lose them silently."""
+    name = positions.topic
+    known = generation.topic_ids.get(name, "")
+    if known and positions.topic_id and known != positions.topic_id:
+        raise TopicRecreated(f"topic id {positions.topic_id} now, {known} when this generation began", name)
+    planned = _planned(layout, stream, generation.number, name)
+    for partition, offset in planned.items():
+        _check_range(name, partition, offset, positions)
+    records = sum(end - max(planned.get(p, 0), positions.earliest[p]) for p, end in positions.end.items())
+    return Waiting(found.step is protocol.Next.RERUN, records=records)
+
+
+def _planned(layout: Layout, stream: Stream, generation: int, name: str) -> Mapping[int, int]:
+    path = layout.checkpoint(stream.name, generation)
+    newest = checkpoint.read(path).newest_offset
+    position = checkpoint.read_offset(path, newest).position if newest >= 0 else {}
+    return {int(p): int(o) for p, o in position.get(name, {}).items()}
+
+
+def _check_range(name: str, partition: int, offset: int, positions: offsets.Positions) -> None:
+    where = f"{name}/{partition}"
+    if partition not in positions.end:
+        raise OffsetsLost("the partition is gone from the topic", where)
+    earliest, end = positions.earliest[partition], positions.end[partition]
+    if offset < earliest:
+        raise OffsetsLost(f"offsets {offset} to {earliest - 1} were never read and are no longer there", where)
+    if offset > end:
+        raise OffsetsLost(f"the topic ends at {end}, this stream has read up to {offset}: records were cut or the broker lost its data", where)

@@ -1,0 +1,30 @@
+"""Does the checkpoint match its output? Collects the facts from disk; jobs.contract.protocol decides."""
+
+from __future__ import annotations
+
+from jobs.contract import batch_plan, checkpoint, manifest, protocol
+from jobs.contract.errors import PairingBroken
+from jobs.contract.layout import Layout
+
+
+def facts(layout: Layout, stream: str, generation: int) -> protocol.Facts:
+    """Read-only. Contents are compared for what the checkpoint retains; older batches are proved by their gapless listing. Raises CheckpointDamaged or DataError for what cannot be read."""
+    state = checkpoint.read(layout.checkpoint(stream, generation))
+    published = manifest.published(layout.output(stream, generation))
+    plans = {b: plan for b, plan in batch_plan.retained(state).items() if b in published}
+    return protocol.Facts(
+        query_id=state.query_id,
+        offsets=state.offsets,
+        commits=state.commits,
+        published=tuple(published),
+        planned={b: plan.identity for b, plan in plans.items()},
+        manifests={b: manifest.read(published[b]).identity for b in plans},
+    )
+
+
+def check(layout: Layout, stream: str, generation: int) -> protocol.Proceed:
+    """What a run finds. Raises PairingBroken with the rule's name."""
+    verdict = protocol.pairing(facts(layout, stream, generation))
+    if isinstance(verdict, protocol.Refuse):
+        raise PairingBroken(f"{verdict.why} ({verdict.rule})", layout.checkpoint(stream, generation))
+    return verdict

@@ -1,0 +1,208 @@
+"""One micro-batch from Spark's plan to a published folder, exactly once: HOUSE's publish contract, step by step.
+
+plan -> durable checkpoint -> inputs as planned? -> what stands under this number? -> stage -> count -> quarantine -> manifest -> rename
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+
+from jobs.contract import batch_plan, checkpoint, ledger, manifest, protocol, storage
+from jobs.contract.batch_plan import BatchPlan
+from jobs.contract.errors import AccountMismatch, BatchConflict, DataError, PlannedFileMissing
+from jobs.contract.layout import MANIFEST, Layout
+from jobs.contract.manifest import Manifest, OutputFile
+from jobs.contract.spec import RunSpec
+from jobs.contract.stream import Files, Topic
+from jobs.core import quarantine, sinks, sources
+from jobs.core.records import BLANK, HEADER, Subject, business, classify
+
+Transform = Callable[[DataFrame], DataFrame]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Records of one batch. `lines` = blank + headers + accepted + quarantined."""
+
+    lines: int
+    blank: int
+    headers: int
+    quarantined: int
+    rows_out: int
+
+    @property
+    def records_in(self) -> int:
+        return self.lines - self.blank - self.headers
+
+
+@dataclass
+class Publisher:
+    """The foreachBatch callback of one run. `failure` keeps the first error in its own type: Spark passes on only its text."""
+
+    spec: RunSpec
+    subject: Subject
+    transform: Transform
+    failure: Exception | None = None
+
+    def __call__(self, frame: DataFrame, batch: int) -> None:
+        try:
+            with storage.disk_errors(self.staged(batch)):
+                self.publish(frame, batch)
+        except Exception as error:
+            self.failure = self.failure or error
+            raise
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(Path(self.spec.home))
+
+    def staged(self, batch: int) -> Path:
+        return self.layout.staged_batch(self.spec.stream.name, self.spec.generation, batch, self.spec.run_id)
+
+    def target(self, batch: int) -> Path:
+        return self.layout.batch(self.spec.stream.name, self.spec.generation, batch)
+
+    def publish(self, frame: DataFrame, batch: int) -> None:
+        """Raises DataError, BatchConflict or AccountMismatch; then nothing of this batch is visible."""
+        start = time.monotonic()
+        plan = self._plan(batch)
+        make_durable(plan, self._checkpoint)
+        expected = self._expected_records(plan)
+        if self._stands_already(plan):
+            print(f"batch {batch}: published by an earlier run, nothing written", flush=True)
+            return
+        done = self._write(frame, plan, expected)
+        storage.make_dirs(self.target(batch).parent)
+        storage.rename_dir_new(self.staged(batch), self.target(batch))
+        took = time.monotonic() - start
+        print(f"batch {batch}: {done.records_in} records in, {done.rows_out} rows out, {done.quarantined} quarantined, {took:.2f} s", flush=True)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.layout.checkpoint(self.spec.stream.name, self.spec.generation)
+
+    def _plan(self, batch: int) -> BatchPlan:
+        query_id = checkpoint.read(self._checkpoint).query_id
+        if query_id is None:
+            raise DataError("the checkpoint lost its metadata file while running", self._checkpoint)
+        return batch_plan.read(self._checkpoint, batch, query_id)
+
+    def _expected_records(self, plan: BatchPlan) -> int:
+        """The independent count: lines counted at intake, or the width of the offset ranges."""
+        if isinstance(self.spec.stream.source, Topic):
+            return sum(max(0, until - start) for start, until in plan.ranges().values())
+        folder = self.layout.en_proceso(self.spec.stream.folder)
+        entries = ledger.lookup(self.layout.ledger(self.spec.stream.folder), [f.name for f in plan.files])
+        for planned in plan.files:
+            check_planned_file(folder / planned.name, entries.get(planned.name))
+        return sum(entry.records for entry in entries.values())
+
+    def _stands_already(self, plan: BatchPlan) -> bool:
+        target = self.target(plan.batch)
+        present = manifest.read(target).identity if target.exists() else None
+        verdict = protocol.publish(plan.identity, present)
+        if isinstance(verdict, protocol.Refuse):
+            raise BatchConflict(verdict.why, target)
+        return verdict is protocol.Publish.SKIP
+
+    def _write(self, frame: DataFrame, plan: BatchPlan, expected: int) -> Manifest:
+        """Stages the batch whole, with its manifest; only the rename is left."""
+        seen, written = Observation(), Observation()
+        classified = classify(frame, self.subject, self.spec.stream.source)
+        rows = self.transform(business(classified.observe(seen, *_metrics()), self.subject)).observe(written, F.count("*").alias("rows"))
+        files = self._emit(rows, plan.batch)
+        counts = Counts(**{k: int(v) for k, v in seen.get.items()}, rows_out=int(written.get["rows"]))
+        self._account(counts, expected, files, plan)
+        digest = ""
+        if counts.quarantined:
+            digest = quarantine.publish(classified, self.spec, plan.batch, counts.quarantined)
+        done = self._manifest(plan, files, counts, digest)
+        storage.write_new(self.staged(plan.batch) / MANIFEST, done.to_json())
+        return done
+
+    def _emit(self, rows: DataFrame, batch: int) -> tuple[OutputFile, ...]:
+        """The publishing write: the first and only action on the observed frame."""
+        sink, staged = self.spec.stream.sink, self.staged(batch)
+        storage.make_dirs(staged.parent)
+        if isinstance(sink, Files):
+            sinks.write_files(rows, sink, staged)
+            return sinks.seal(staged, sink.format, sink.header)
+        sinks.send(rows, sink, sources.kafka_options(self.spec))
+        storage.make_dirs(staged)
+        return ()
+
+    def _account(self, counts: Counts, expected: int, files: tuple[OutputFile, ...], plan: BatchPlan) -> None:
+        in_files = sum(f.records for f in files)
+        if isinstance(self.spec.stream.sink, Files) and in_files != counts.rows_out:
+            raise AccountMismatch(f"Spark wrote {counts.rows_out} rows, the staged files hold {in_files}", self.staged(plan.batch))
+        found = counts.records_in + counts.headers
+        gap = expected - found
+        if isinstance(self.spec.stream.source, Topic) and (gap > 0 or plan.new_partitions):
+            # offsets without a record are Kafka's own: compacted, aborted, control; a partition made meanwhile has no known start
+            print(f"batch {plan.batch}: {gap} offsets hold no record (compacted, aborted or control records)", flush=True)
+        elif gap:
+            raise AccountMismatch(f"{expected} records were counted before Spark, {found} by Spark", self.target(plan.batch))
+
+    def _manifest(self, plan: BatchPlan, files: tuple[OutputFile, ...], counts: Counts, quarantine_digest: str) -> Manifest:
+        return Manifest(
+            stream=self.spec.stream.name,
+            query_id=plan.query_id,
+            generation=self.spec.generation,
+            batch=plan.batch,
+            input_digest=plan.input_digest,
+            start=plan.start,
+            end=plan.end,
+            files=files,
+            records_in=counts.records_in,
+            rows_out=counts.rows_out,
+            quarantined=counts.quarantined,
+            quarantine_digest=quarantine_digest,
+            run_id=self.spec.run_id,
+        )
+
+
+def _metrics() -> list[object]:
+    reason = F.col("_reason")
+    bad = reason.isNotNull() & ~reason.isin(BLANK, HEADER)
+    return [
+        F.count("*").alias("lines"),
+        F.count_if(reason.eqNullSafe(BLANK)).alias("blank"),
+        F.count_if(reason.eqNullSafe(HEADER)).alias("headers"),
+        F.count_if(F.coalesce(bad, F.lit(False))).alias("quarantined"),
+    ]
+
+
+def check_planned_file(file: Path, entry: ledger.Entry | None) -> None:
+    """Spark would commit a batch without the rows of a file that is gone. Raises PlannedFileMissing."""
+    if entry is None:
+        raise PlannedFileMissing("planned, but the intake ledger does not know it", file)
+    try:
+        size = file.lstat().st_size
+    except FileNotFoundError as error:
+        raise PlannedFileMissing("planned, but not there", file) from error
+    if size != entry.size_bytes:
+        raise PlannedFileMissing(f"{size} bytes now, {entry.size_bytes} at intake", file)
+
+
+def make_durable(plan: BatchPlan, path: Path) -> None:
+    """Spark never calls fsync: what the published batch rests on is synced before it can be seen.
+
+    That is metadata, this batch's offsets, the newest commit and the source log it was planned from, each with its .crc, and their folders.
+    """
+    commits = checkpoint.read(path).commits
+    files = [path / "metadata", path / "offsets" / str(plan.batch)]
+    files += [path / "commits" / str(commits[-1])] if commits else []
+    files += checkpoint.planned_log_files(path, plan.start, plan.end)
+    for file in files:
+        for one in (file, file.with_name(f".{file.name}.crc")):
+            if one.exists():
+                storage.fsync_file(one)
+    for folder in {file.parent for file in files} | {path, path.parent, path / "sources"}:
+        if folder.is_dir():
+            storage.fsync_dir(folder)

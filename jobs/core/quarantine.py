@@ -1,0 +1,42 @@
+"""Refused records of a batch: staged whole and renamed before the batch itself. They count only if the published manifest names their digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.contract import storage
+from jobs.contract.errors import AccountMismatch
+from jobs.contract.layout import Layout
+from jobs.contract.manifest import digest
+from jobs.contract.spec import RunSpec
+from jobs.core import sinks
+from jobs.core.records import BLANK, HEADER
+
+
+def publish(classified: DataFrame, spec: RunSpec, batch: int, expected: int) -> str:
+    """Writes the refused records of `classified` as JSON (reason, origin, raw, run_id) and brings them into cuarentena. Returns their digest.
+
+    A leftover of an attempt that died before its manifest is replaced. Raises AccountMismatch when their number is not `expected`.
+    """
+    layout = Layout(Path(spec.home))
+    staged = layout.staged_batch(spec.stream.name, spec.generation, batch, f"{spec.run_id}.registros")
+    target = layout.refused_records(spec.stream.name, spec.generation, batch)
+    _refused(classified, spec.run_id).write.mode("errorifexists").json(str(staged))
+    files = sinks.seal(staged, "json", header=False)
+    if (found := sum(f.records for f in files)) != expected:
+        raise AccountMismatch(f"{expected} records refused, {found} written to quarantine", staged)
+    storage.fsync_dir(staged)
+    storage.make_dirs(target.parent)
+    if target.exists():
+        storage.remove_tree(layout.data, target)
+    storage.rename_dir_new(staged, target)
+    return digest(sorted((f.sha256, f.records) for f in files))
+
+
+def _refused(classified: DataFrame, run_id: str) -> DataFrame:
+    bad = F.col("_reason").isNotNull() & ~F.col("_reason").isin(BLANK, HEADER)
+    columns = [F.col("_reason").alias("reason"), F.col("_origin").alias("origin"), F.col("_raw").alias("raw")]
+    return classified.where(bad).select(*columns, F.lit(run_id).alias("run_id"))

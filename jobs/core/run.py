@@ -1,0 +1,150 @@
+"""One run of one stream, inside the Spark driver: spec in, published batches and a report out. The exit code is the report's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from jobs.contract import manifest, process, report, storage
+from jobs.contract.errors import CaudalError, DiskFull, ExitCode, LeaseHeld, OffsetsLost, RunFailed, ServiceError, TopicMissing
+from jobs.contract.layout import Layout
+from jobs.contract.report import Report
+from jobs.contract.spec import RunSpec
+from jobs.core import session, sources
+from jobs.core.publish import Publisher, Transform
+from jobs.core.records import Subject
+
+_PUBLISH_WAIT_S = 10.0  # a killed run's Python driver is gone within 0.3 s; a slow disk may hold it a little longer
+# What Spark and Kafka say when a foreseen thing happened below them.
+_FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
+    ("No space left on device", DiskFull, "the disk is full"),
+    ("Disk quota exceeded", DiskFull, "the disk quota is used up"),
+    ("UnknownTopicOrPartitionException", TopicMissing, "the broker has no such topic"),
+    ("FAIL_ON_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
+    ("KAFKA_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
+    ("Some data may have been lost", OffsetsLost, "offsets this stream still had to read are gone"),
+    ("TimeoutException", ServiceError, "the broker did not answer in time"),
+)
+
+
+def main(*, schema: StructType, transform: Transform, rules: Mapping[str, str] | None = None, argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the stream that `--spec PATH` describes, once over what is available now, and exits with its ExitCode."""
+    parser = argparse.ArgumentParser(description="A Caudal job. The launcher starts it: ./caudal run STREAM")
+    parser.add_argument("--spec", type=Path, required=True, help="spec.json of this run")
+    path: Path = parser.parse_args(argv).spec
+    process.die_with_parent(os.getppid())
+    sys.exit(int(execute(RunSpec.from_json(path.read_bytes(), path), Subject(schema, dict(rules or {})), transform)))
+
+
+def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
+    """As main, under the publish lock. Writes report.json whatever happens."""
+    layout = Layout(Path(spec.home))
+    begin = time.monotonic()
+    error: CaudalError | None = None
+    query: dict[str, Any] = {}
+    lock = process.wait_lock(layout.publish_lock(spec.stream.name), _PUBLISH_WAIT_S)
+    try:
+        if lock is None:
+            raise LeaseHeld("another driver of this stream is still publishing", layout.publish_lock(spec.stream.name))
+        query = _stream(spec, subject, transform)
+    except CaudalError as caught:
+        error = caught
+    except Exception as caught:
+        _keep_trace(layout, spec)
+        error = foreseen(caught, layout.run(spec.stream.name, spec.run_id) / "driver.log")
+    done = _final(layout, spec, query, error, time.monotonic() - begin)
+    storage.replace(layout.run(spec.stream.name, spec.run_id) / "report.json", done.to_json())
+    print(f"caudal: {error}" if error else _summary(done), flush=True)
+    return ExitCode(done.exit_code)
+
+
+def _stream(spec: RunSpec, subject: Subject, transform: Transform) -> dict[str, Any]:
+    """Runs the query to its end; returns its id and lag."""
+    spark = session.start(f"caudal-{spec.stream.name}")
+    publisher = Publisher(spec, subject, transform)
+    checkpoint = Layout(Path(spec.home)).checkpoint(spec.stream.name, spec.generation)
+    try:
+        query = (
+            sources.read(spark, spec)
+            .writeStream.queryName(spec.stream.name)
+            .foreachBatch(publisher)
+            .option("checkpointLocation", str(checkpoint))
+            .trigger(availableNow=True)
+            .start()
+        )
+        query.awaitTermination()
+        return {"query_id": str(query.id), "lag_records": _lag(query.lastProgress)}
+    except Exception as error:
+        if isinstance(publisher.failure, CaudalError):
+            raise publisher.failure from error
+        raise
+    finally:
+        _stop(spark)
+
+
+def _stop(spark: SparkSession) -> None:
+    """A session that is dead already must not hide why it died."""
+    try:
+        spark.stop()
+    except Exception as error:
+        print(f"caudal: Spark did not stop cleanly: {type(error).__name__}", file=sys.stderr, flush=True)
+
+
+def _lag(progress: Any) -> int:
+    """Kafka records that came after this run's end was fixed; 0 for files."""
+    sources_ = (progress or {}).get("sources", []) if isinstance(progress, dict) else []
+    return sum(int(float(s.get("metrics", {}).get("maxOffsetsBehindLatest", 0) or 0)) for s in sources_ if isinstance(s.get("metrics"), dict))
+
+
+def foreseen(error: Exception, log: Path) -> CaudalError:
+    """The named error behind what Spark threw, looked for in the text of its causes; RunFailed when it is none of them."""
+    text = str(error)
+    for needle, kind, what in _FORESEEN:
+        if needle in text:
+            return kind(what, log)
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    return RunFailed(f"{type(error).__name__}: {first[:300]}", log)
+
+
+def _keep_trace(layout: Layout, spec: RunSpec) -> None:
+    with (layout.run(spec.stream.name, spec.run_id) / "driver.log").open("a", encoding="utf-8") as log:
+        traceback.print_exc(file=log)
+
+
+def _final(layout: Layout, spec: RunSpec, query: Mapping[str, Any], error: CaudalError | None, took_s: float) -> Report:
+    """Covers every manifest after the last reported one: a killed run's batches are reported by the next."""
+    output = layout.output(spec.stream.name, spec.generation)
+    batches = [manifest.read(path) for number, path in manifest.published(output).items() if number > spec.reported_through]
+    return replace(
+        report.of(spec, "failed" if error else "done", round(_since(spec.started) or took_s, 3)),
+        query_id=query.get("query_id") or (batches[-1].query_id if batches else ""),
+        batches=tuple(m.batch for m in batches),
+        last_batch=max([m.batch for m in batches], default=spec.reported_through),
+        exit_code=int(error.exit_code) if error else 0,
+        error=error.to_json() if error else None,
+        records_in=sum(m.records_in for m in batches),
+        rows_out=sum(m.rows_out for m in batches),
+        quarantined=sum(m.quarantined for m in batches),
+        lag_records=int(query.get("lag_records", 0)),
+    )
+
+
+def _since(started: str) -> float:
+    """Seconds since the launcher began; 0 when the clock was set back meanwhile."""
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds())
+
+
+def _summary(done: Report) -> str:
+    counts = f"{done.records_in} records in, {done.rows_out} rows out, {done.quarantined} quarantined"
+    return f"{done.stream}: {len(done.batches)} batches, {counts}, {done.duration_s:.1f} s"

@@ -1,0 +1,31 @@
+"""The Spark session of one run, and the settings that make small, frequent runs cheap. JVM options are the launcher's business."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+
+_CHECKPOINT_MANAGER = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+
+SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    # 200 is 20 times slower on small data, and a stateful query pins the number of its first run
+    "spark.sql.shuffle.partitions": "4",
+    # the default forks 43 processes a batch on a local disk: 320 -> 165 ms a batch
+    "spark.sql.streaming.checkpointFileManagerClass": _CHECKPOINT_MANAGER,
+    # listing 5,000 files by a Spark job of its own costs 13-24 s a batch
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
+    # 157 -> 3 output files for many small inputs
+    "spark.sql.files.openCostInBytes": "65536",
+    # files are staged and renamed by publish: a second rename and a _SUCCESS file would only cost
+    "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    "spark.sql.redaction.options.regex": "(?i)url|secret|password|token|jaas|keystore|access[.]?key",
+}
+
+
+def start(name: str) -> SparkSession:
+    """The session; master and JVM settings come from spark-submit."""
+    builder = SparkSession.builder.appName(name)
+    for key, value in SETTINGS.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()

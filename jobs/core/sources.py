@@ -1,0 +1,57 @@
+"""Streaming sources. Each gives the raw record and where it came from: (_raw: string, _origin: string); parsing is records.py's business."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.contract import properties
+from jobs.contract.layout import Layout
+from jobs.contract.spec import RunSpec
+from jobs.contract.stream import Files, Topic
+
+# Admitted files carry their admission time as mtime, so only an outage longer than this could hide one.
+_NEVER_TOO_OLD = "36500d"
+
+
+def read(spark: SparkSession, spec: RunSpec) -> DataFrame:
+    """The stream's source: columns _raw (one record, null for a Kafka tombstone) and _origin (admitted file, or topic/partition/offset)."""
+    source = spec.stream.source
+    return _files(spark, spec) if isinstance(source, Files) else _topic(spark, spec, source)
+
+
+def _files(spark: SparkSession, spec: RunSpec) -> DataFrame:
+    folder = Layout(Path(spec.home)).en_proceso(spec.stream.folder)
+    return (
+        spark.readStream.format("text")
+        .option("lineSep", "\n")  # without it a lone CR splits a record
+        .option("maxBytesPerTrigger", str(spec.stream.limits.batch_bytes))
+        .option("maxFileAge", _NEVER_TOO_OLD)
+        .load(str(folder))
+        .select(F.col("value").alias("_raw"), F.col("_metadata.file_name").alias("_origin"))
+    )
+
+
+def _topic(spark: SparkSession, spec: RunSpec, source: Topic) -> DataFrame:
+    reader = (
+        spark.readStream.format("kafka")
+        .options(**kafka_options(spec))
+        .option("subscribe", source.name)
+        .option("startingOffsets", spec.start if isinstance(spec.start, str) else json.dumps(spec.start))
+        .option("failOnDataLoss", "true")
+        .option("maxOffsetsPerTrigger", str(spec.stream.limits.batch_records))
+        .option("kafka.isolation.level", "read_committed")
+        .option("kafka.max.poll.records", "5000")  # 2.7 -> 2.2 s for 500,000 records, with the bigger fetch
+        .option("kafka.max.partition.fetch.bytes", "8388608")
+    )
+    origin = F.concat_ws("/", F.col("topic"), F.col("partition"), F.col("offset"))
+    return reader.load().select(F.col("value").cast("string").alias("_raw"), origin.alias("_origin"))
+
+
+def kafka_options(spec: RunSpec) -> dict[str, str]:
+    """Connection options for Spark's Kafka source and sink; the properties file is read here, in the driver, and nowhere logged."""
+    given = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
+    return {f"kafka.{key}": value for key, value in given.items()} | {"kafka.bootstrap.servers": spec.bootstrap}
