@@ -42,6 +42,7 @@ class StreamOperator(SparkSubmitOperator):
             inlets=[assets.source(stream)], outlets=[assets.output(stream)], **kwargs,
         )  # fmt: skip
         self.stream = stream
+        self._stopped = False
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         with failures.one_line():
@@ -60,6 +61,7 @@ class StreamOperator(SparkSubmitOperator):
 
     def on_kill(self) -> None:
         """Kills the launcher, which by then is the JVM; the Python driver dies with it."""
+        self._stopped = True
         if self._hook is not None:
             self._hook.on_kill()
 
@@ -110,6 +112,7 @@ class StreamOperator(SparkSubmitOperator):
 
     def _silent_end(self, exit_code: int, found: Report) -> RunFailed:
         end = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
+        end += " after Airflow asked for its end (marked, cleared or shut down)" if self._stopped else ""
         folder = settings.load().layout.run(self.stream.name, found.run_id)
         return RunFailed(f"the run {end}; its report still says {found.status!r}", folder / "driver.log")
 
