@@ -1,0 +1,213 @@
+"""All services of a home together: up, down and how they are."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from include import streams
+from include.services import airflow, broker, home, ports, processes, records, supervisor
+from include.services.ports import HOST, Ports
+from include.services.records import Plan, Record, Service
+from include.settings import Settings
+from jobs.contract.errors import CaudalError, ConfigError, DiskFull, ServiceError
+
+_POLL_S = 0.2
+_ROOM_BYTES = 200 * 1024 * 1024  # a broker and an Airflow that find less end in the middle of a write
+UP_S = 180.0  # a cold start takes 15 s on two free cores; a loaded machine gets its time
+
+
+@dataclass(frozen=True)
+class Row:
+    """One service for `status`. `state`: healthy, starting, waiting, gave-up, dead, not started, stopped or external."""
+
+    name: str
+    state: str
+    pid: int
+    ports: tuple[int, ...]
+    url: str
+    deaths: int
+    log: str
+
+
+@dataclass
+class Up:
+    """What `up` did. `notes`: moved ports and DAG files that do not load."""
+
+    ports: Ports
+    started: bool
+    rows: list[Row]
+    notes: list[str] = field(default_factory=list)
+
+
+def _names(settings: Settings) -> list[str]:
+    return [*([broker.NAME] if settings.embedded_kafka else []), *airflow.NAMES]
+
+
+def _check_room(settings: Settings) -> None:
+    free = shutil.disk_usage(settings.home).free
+    if free < _ROOM_BYTES:
+        raise DiskFull(f"{free // 2**20} MiB are free, {_ROOM_BYTES // 2**20} are needed to start", settings.home)
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    return {name: value for name, value in settings.environ.items() if not airflow.foreign(name)}
+
+
+def _prepare(settings: Settings, chosen: Ports) -> Plan:
+    """Everything that must lie on disk before the services start, broker and Airflow side by side."""
+    env = airflow.variables(settings)
+    with ThreadPoolExecutor(max_workers=2) as both:
+        parts = both.submit(airflow.prepare, settings, chosen, {**_environ(settings), **env})
+        kafka: tuple[Service, ...] = (broker.prepare(settings, chosen),) if settings.embedded_kafka else ()
+        return Plan((*kafka, *parts.result()), env)
+
+
+def _own_ports(known: Mapping[str, Record]) -> set[int]:
+    return {port for record in known.values() if record.alive for port in record.ports}
+
+
+def _start(settings: Settings) -> tuple[Ports, list[str]]:
+    """Chooses ports, prepares, starts the supervisor; services that a dead supervisor left are taken over when nothing has changed."""
+    known = records.read_records(settings.home)
+    choice = ports.choose(settings, _own_ports(known))
+    try:
+        ports.remember(settings, choice.ports)
+        before = records.read_plan(settings.home)
+        plan = _prepare(settings, choice.ports)
+        if before != plan and any(record.alive for record in known.values()):
+            supervisor.stop(settings.home)
+        supervisor.launch(settings.home, plan, _environ(settings), choice.locks)
+    finally:
+        choice.release()
+    return choice.ports, choice.moved
+
+
+def _refuse_other_settings(settings: Settings, running: Ports) -> None:
+    """A running home keeps the settings it was started with; other ones need a restart, said plainly."""
+    asked = (settings.kafka_port, running.kafka), (settings.controller_port, running.controller), (settings.airflow_port, running.airflow)
+    wanted = {port.variable: (port, number) for port, number in asked}
+    other = [name for name, (port, number) in wanted.items() if port.configured and port.number != number]
+    plan = records.read_plan(settings.home)
+    now = airflow.variables(settings)
+    other += sorted(name for name in {*now, *plan.env} if name.startswith("CAUDAL_") and now.get(name) != plan.env.get(name) and name not in wanted)
+    if other:
+        raise ConfigError(f"this home runs with another {', '.join(other)}", settings.home, cli="./caudal down, then ./caudal up")
+
+
+def _heal(settings: Settings, boss: Record) -> Ports:
+    running = ports.remembered(settings)
+    if running is None:
+        raise ConfigError("state/ports.json is gone while the services run", settings.home, cli="./caudal down, then ./caudal up")
+    _refuse_other_settings(settings, running)
+    if any(record.state == "gave-up" for record in records.read_records(settings.home).values()):
+        supervisor.nudge(boss)
+    return running
+
+
+def _states(settings: Settings, chosen: Ports) -> dict[str, str]:
+    known = records.read_records(settings.home)
+    found = airflow.states(settings, chosen, known)
+    if settings.embedded_kafka:
+        record = known.get(broker.NAME)
+        state = record.shown if record else "not started"
+        found = {broker.NAME: ("healthy" if broker.answers(chosen.kafka) else "starting") if state == "running" else state} | found
+    return found
+
+
+def _raise_if_given_up(settings: Settings, states: Mapping[str, str]) -> None:
+    for name, state in states.items():
+        if state == "gave-up":
+            what = f"{name} does not start ({supervisor.FAST_DEATHS} tries)"
+            raise broker.failure(settings, what) if name == broker.NAME else airflow.failure(settings, name, what)
+
+
+def _wait(settings: Settings, chosen: Ports, said: Callable[[str], None], deadline: float, since: float) -> None:
+    while True:
+        states = _states(settings, chosen)
+        waiting = [name for name, state in states.items() if state != "healthy"]
+        if not waiting:
+            return
+        if time.time() - since > 2.0:  # the supervisor has read `gave-up` of yesterday by then
+            _raise_if_given_up(settings, states)
+        if time.monotonic() > deadline:
+            raise _late(settings, waiting)
+        said(f"waiting for {', '.join(waiting)}")
+        time.sleep(_POLL_S)
+
+
+def _late(settings: Settings, waiting: list[str]) -> CaudalError:
+    log = records.log_of(settings.home, waiting[0])
+    return ServiceError(f"not healthy in time: {', '.join(waiting)}", log, cli=f"read {log}; ./caudal up goes on waiting")
+
+
+def _wait_for_dags(settings: Settings, chosen: Ports, said: Callable[[str], None], deadline: float) -> list[str]:
+    """Waits until every registered stream has its DAG; sentences about DAG files that do not load."""
+    rest = airflow.client(settings, chosen)
+    airflow.ensure_pool(rest)
+    while (missing := airflow.missing_dags(settings, rest)) and not rest.import_errors():
+        if time.monotonic() > deadline:
+            raise ServiceError(f"Airflow lists no DAG for {', '.join(missing)}", records.log_of(settings.home, "airflow-dags"))
+        said(f"waiting for the DAGs {', '.join(missing)}")
+        time.sleep(_POLL_S)
+    return [f"DAG file {name} does not load: {reason}" for name, reason in rest.import_errors()]
+
+
+def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout_s: float = UP_S) -> Up:
+    """Starts what is not running and returns when all of it is healthy and the DAGs are listed. Safe to call again (0.5 s).
+
+    `said` hears what is waited for. Raises PortTaken, ConfigError, InstallationError, DiskFull, ServiceError, Refused.
+    """
+    home.make(settings.layout)
+    for stream in streams.collect()[0].values():
+        if stream.folder:
+            settings.layout.entrada(stream.folder).mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + timeout_s
+    with records.changing(settings.home):
+        boss = records.supervisor(settings.home)
+        since = time.time()
+        if boss is None:
+            _check_room(settings)
+            chosen, notes = _start(settings)
+        else:
+            chosen, notes = _heal(settings, boss), []
+        _wait(settings, chosen, said, deadline, since)
+        notes += _wait_for_dags(settings, chosen, said, deadline)
+    return Up(chosen, boss is None, rows(settings), notes)
+
+
+def down(settings: Settings) -> list[str]:
+    """Stops everything of this home, also what a crash left; the names of what was running. Nothing running is fine."""
+    if not records.folder(settings.home).is_dir():
+        return []
+    with records.changing(settings.home):
+        return supervisor.stop(settings.home)
+
+
+def _row(settings: Settings, name: str, state: str, record: Record | None, chosen: Ports) -> Row:
+    addresses = {broker.NAME: f"{HOST}:{chosen.kafka}", airflow.API: airflow.url(chosen)}
+    living = record is not None and record.alive
+    pid, numbers, deaths = (record.pid, record.ports, record.deaths) if record and living else (0, (), record.deaths if record else 0)
+    return Row(name, state, pid, numbers, addresses.get(name, "") if living else "", deaths, str(records.log_of(settings.home, name)))
+
+
+def rows(settings: Settings) -> list[Row]:
+    """How every service is; a broker of the user's own stands as `external`."""
+    chosen = ports.remembered(settings) or Ports(0, 0, 0)
+    known = records.read_records(settings.home)
+    states = _states(settings, chosen) if known else dict.fromkeys(_names(settings), "stopped")
+    found = [_row(settings, name, state, known.get(name), chosen) for name, state in states.items()]
+    if not settings.embedded_kafka:
+        found.insert(0, Row(broker.NAME, "external", 0, (), settings.kafka_bootstrap, 0, ""))
+    boss = known.get(records.SUPERVISOR)
+    state = "healthy" if boss and boss.alive else ("dead" if boss else "stopped")
+    return [*found, _row(settings, records.SUPERVISOR, state, boss, chosen)]
+
+
+def left_overs(settings: Settings) -> set[int]:
+    """Living processes of this home's services, by session and by mark; empty after `down`."""
+    leaders = [record.identity for record in records.read_records(settings.home).values()]
+    return processes.members(leaders) | processes.marked(settings.home)
