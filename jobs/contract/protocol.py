@@ -19,7 +19,8 @@ class Facts:
     """One generation of one stream, as found on disk.
 
     `offsets`, `commits`: batch numbers the checkpoint retains, ascending. `published`: batch numbers with a manifest.
-    `planned`: identity of each retained batch as the checkpoint tells it; `manifests`: identity of each manifest that was read.
+    `planned`: identity of each retained batch as the checkpoint tells it; `manifests`: identity of each manifest that was read, the
+    newest and all planned ones at least.
     `journal`: the housekeeping operation that is still open, if any.
     """
 
@@ -108,7 +109,7 @@ def _content_fault(facts: Facts) -> Refuse | None:
     others = {m.query_id for m in facts.manifests.values()} - {facts.query_id}
     if others:
         return Refuse("other-query", f"the output belongs to query {min(others)}, the checkpoint to {facts.query_id}")
-    if unread := sorted((facts.planned.keys() & set(facts.published)) - facts.manifests.keys()):
+    if unread := sorted(({*facts.planned} & {*facts.published} | {*facts.published[-1:]}) - facts.manifests.keys()):
         return Refuse("manifest-unread", f"the manifests of batches {_short(unread)} were not compared with the checkpoint")
     for batch in sorted(facts.planned.keys() & facts.manifests.keys()):
         if why := difference(facts.planned[batch], facts.manifests[batch]):
