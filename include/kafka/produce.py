@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from include.kafka.connection import Connection, connect
 from include.kafka.offsets import Admin
 from include.settings import Settings
-from jobs.contract.errors import DeliveryFailed
+from jobs.contract.errors import DeliveryFailed, UsageError
 
 DELIVERY_S = 30.0  # how long one record may wait for its acknowledgement
 _POLL_EVERY = 1000  # records between two looks at the delivery reports: a look a record costs a third of the speed
@@ -30,6 +31,24 @@ class Produced:
     records: int
     size_bytes: int
     duration_s: float
+
+
+def messages(lines: Iterable[bytes], key_field: str = "") -> Iterator[Message]:
+    """One message a line, blank lines left out. With `key_field` each line must be a JSON object with that field: UsageError names the line."""
+    for number, line in enumerate(lines, 1):
+        value = line.rstrip(b"\r\n")
+        if value.strip():
+            yield Message(value, _key(value, key_field, number) if key_field else None)
+
+
+def _key(value: bytes, key_field: str, number: int) -> bytes:
+    try:
+        found = json.loads(value)[key_field]
+    except (ValueError, TypeError, KeyError):
+        raise UsageError(
+            f"line {number} is no JSON object with a field {key_field}", "--key-field", cli="leave --key-field out, or mend it"
+        ) from None
+    return (found if isinstance(found, str) else json.dumps(found)).encode()
 
 
 class _Tally:
@@ -59,12 +78,16 @@ def produce(settings: Settings, topic: str, messages: Iterable[Message], deliver
     start, tally, size = time.monotonic(), _Tally(), 0
     producer = _producer(connection, delivery_s)
     sent = 0
-    for sent, message in enumerate(messages, 1):
-        _send(producer, topic, message, tally)
-        size += len(message.value or b"")
-        if sent % _POLL_EVERY == 0:
-            producer.poll(0)
-            _check(tally, sent, topic, producer)
+    try:
+        for sent, message in enumerate(messages, 1):
+            _send(producer, topic, message, tally)
+            size += len(message.value or b"")
+            if sent % _POLL_EVERY == 0:
+                producer.poll(0)
+                _check(tally, sent, topic, producer)
+    except UsageError as error:
+        producer.flush(delivery_s)
+        raise UsageError(f"{error.what}; the {tally.arrived} records before it were sent", error.where, cli=error.way_cli) from None
     producer.flush(delivery_s + 5.0)
     _check(tally, sent, topic, producer)
     if tally.arrived != sent:

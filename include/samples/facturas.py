@@ -116,7 +116,8 @@ def _document(random: Callable[[], float], number: int, time_ms: int) -> str:
     tax = repr(total * _GST)
     return (
         f'{{"InvoiceNumber":"{number}","CreatedTime":{time_ms},"StoreID":"{STORES[int(random() * len(STORES))]}",'
-        f'"PosID":"POS{100 + int(random() * 900)}","CashierID":"OAS{100 + int(random() * 900)}","CustomerType":"{"PRIME" if random() < _PRIME_SHARE else "NONPRIME"}",'
+        f'"PosID":"POS{100 + int(random() * 900)}","CashierID":"OAS{100 + int(random() * 900)}",'
+        f'"CustomerType":"{"PRIME" if random() < _PRIME_SHARE else "NONPRIME"}",'
         f'"CustomerCardNo":"{_digits(random, 10)}","TotalAmount":{total}.0,"NumberOfItems":{len(items)},'
         f'"PaymentMethod":"{"CARD" if random() < _CARD_SHARE else "CASH"}","TaxableAmount":{total}.0,"CGST":{tax},"SGST":{tax},'
         f'"CESS":{total * _CESS!r},"DeliveryType":"{"HOME-DELIVERY" if home else "TAKEAWAY"}",'

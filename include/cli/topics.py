@@ -1,0 +1,50 @@
+"""topics create|list: the topics of the registry and of the broker."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from include import settings, streams
+from include.cli._console import json_line, say, table
+from include.kafka import offsets, topics
+
+APP = typer.Typer(help="Topics: make the registry's, list the broker's.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+
+
+@APP.command()
+def create(as_json: AsJson = False) -> None:
+    """Make the topics that the registered streams declare and the broker lacks. What exists stays as it is; differences are reported."""
+    found = topics.plan(settings.load(), streams.collect()[0].values())
+    done = topics.apply(found)
+    existing = sorted({*found.as_declared, *done.met})
+    if done.created:
+        say(f"made: {', '.join(done.created)}")
+    if existing:
+        say(f"already there: {', '.join(existing)}")
+    for difference in found.differences:
+        say(f"differs, left as it is: {difference}")
+    if as_json:
+        json_line({"created": done.created, "existing": existing, "differences": [str(d) for d in found.differences]})
+
+
+@APP.command(name="list")
+def list_(as_json: AsJson = False) -> None:
+    """List the broker's topics with their partitions, records and the streams that read or write them."""
+    config = settings.load()
+    users = {
+        topic.name: [s.name for s in streams.collect()[0].values() if topic in s.topics] for topic in topics.declared(streams.collect()[0].values())
+    }
+    rows = [{"topic": t.name, "partitions": t.partitions, "records": offsets.positions(config, t.name).records, "topic_id": t.topic_id,
+             "streams": users.get(t.name, [])} for t in topics.list_topics(config)]  # fmt: skip
+    table(
+        ("topic", "partitions", "records", "streams"),
+        [(r["topic"], r["partitions"], r["records"], ", ".join(map(str, users.get(str(r["topic"]), [])))) for r in rows],
+    )
+    missing = sorted(users.keys() - {str(r["topic"]) for r in rows})
+    if missing:
+        say(f"declared, but not on the broker: {', '.join(missing)}  -> ./caudal topics create")
+    if as_json:
+        json_line({"topics": rows, "missing": missing})

@@ -1,0 +1,119 @@
+"""Puts files into a stream's entrada: whole under a name that was free, or not at all.
+
+A file is written under a hidden name of the same folder and gets its own name by link, which never overwrites. Intake sees no hidden name.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from include.samples import facturas
+from include.settings import Settings
+from jobs.contract import storage
+from jobs.contract.errors import Refused, UsageError
+from jobs.contract.stream import Files, Stream
+
+_MAX_SUFFIX = 10_000
+_HIDDEN = "._"  # intake and Spark pass over names that start so,
+_UNFINISHED = (".tmp", ".part")  # and intake over names that end so
+
+
+@dataclass(frozen=True)
+class Put:
+    """`wished` differs from the name of `path` when that name was taken or hidden."""
+
+    path: Path
+    wished: str
+    size_bytes: int
+
+    @property
+    def renamed(self) -> bool:
+        return self.path.name != self.wished
+
+
+def file(settings: Settings, stream: Stream, source: Path) -> Put:
+    """A copy of `source` in the stream's entrada; its mtime is now. Raises UsageError, Refused, UnsafePath, DiskFull, NotWritable."""
+    check(stream, source)
+
+    def copy(target: BinaryIO) -> None:
+        with source.open("rb") as data:
+            shutil.copyfileobj(data, target, storage.COPY_BYTES)
+
+    return _place(settings, stream, source.name, copy)
+
+
+def lines(settings: Settings, stream: Stream, name: str, documents: Iterable[str]) -> Put:
+    """A new file of one document a line. Raises Refused for a stream that reads a topic, UnsafePath, DiskFull, NotWritable."""
+    _require_files(stream)
+    return _place(settings, stream, name, lambda target: target.writelines(f"{d}\n".encode() for d in documents))
+
+
+def samples(settings: Settings, stream: Stream, count: int, seed: int, start_ms: int, files: int = 1) -> list[Put]:
+    """`count` generated invoices in `files` new files, as even as can be. Raises as `lines`."""
+    documents = facturas.documents(count, seed, start_ms)
+    sizes = [count // files + (number < count % files) for number in range(files)]
+    return [lines(settings, stream, f"facturas-{seed}-{n}.json", islice(documents, size)) for n, size in enumerate(sizes, 1)]
+
+
+def check(stream: Stream, source: Path) -> None:
+    """Whether `file` would take it; read-only. Raises UsageError, or Refused for a stream that reads a topic."""
+    _require_files(stream)
+    if source.is_symlink():
+        raise UsageError("a link; put the file it points to", source, cli=f"./caudal put {stream.name} {source.resolve()}")
+    if source.is_dir():
+        raise UsageError("a folder; put takes files", source, cli=f"./caudal put {stream.name} {source}/*")
+    if not source.exists():
+        raise UsageError("no such file", source, cli="check the path")
+    if not source.is_file():
+        raise UsageError("not a regular file", source, cli="put takes regular files only")
+    if not os.access(source, os.R_OK):
+        raise UsageError("the file cannot be read", source, cli="give yourself read permission on it")
+
+
+def _require_files(stream: Stream) -> None:
+    if not isinstance(stream.source, Files):
+        topic = stream.source.name
+        raise Refused(f"{stream.name} reads the topic {topic}, not files", stream.name, cli=f"./caudal produce {topic} --file FILE")
+
+
+def _place(settings: Settings, stream: Stream, name: str, write: Callable[[BinaryIO], None]) -> Put:
+    folder = storage.confine(settings.home, settings.layout.entrada(stream.folder))
+    with storage.disk_errors(folder):
+        storage.make_dirs(folder)
+        temp = folder / f"{storage.TEMP_PREFIX}{secrets.token_hex(8)}"
+        try:
+            with temp.open("xb") as target:
+                write(target)
+                target.flush()
+                os.fsync(target.fileno())
+            path = _link_free(temp, folder, _visible(name))
+        finally:
+            temp.unlink(missing_ok=True)
+        storage.fsync_dir(folder)
+        return Put(path, name, path.stat().st_size)
+
+
+def _visible(name: str) -> str:
+    """A name that intake does not pass over."""
+    shown = name.lstrip(_HIDDEN) or "file"
+    return f"{shown}.txt" if shown.lower().endswith(_UNFINISHED) else shown
+
+
+def _link_free(temp: Path, folder: Path, name: str) -> Path:
+    """Gives the file `name`, or `name` with the first free suffix: a.json, a-2.json, a-3.json."""
+    stem, dot, ending = name.partition(".")
+    for number in range(1, _MAX_SUFFIX):
+        path = folder / (name if number == 1 else f"{stem}-{number}{dot}{ending}")
+        try:
+            os.link(temp, path)
+            return path
+        except FileExistsError:
+            continue
+    raise Refused(f"{_MAX_SUFFIX} files named like {name} wait already", folder, cli=f"./caudal run {folder.name}")
