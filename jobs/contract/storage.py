@@ -27,6 +27,7 @@ COPY_BYTES = 1024 * 1024
 SYNCFS_FROM = 32  # files; above it one syncfs is cheaper than an fsync each (500 small ones: 0.6 s by fsync)
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # the same for every file: no use in going on
 _NO_LINK = (errno.EXDEV, errno.EPERM)  # another device; a file of another user (fs.protected_hardlinks)
 
 
@@ -72,6 +73,7 @@ def write_new(path: Path, data: bytes) -> None:
     """Writes a file that must not exist. Raises FileExistsError and leaves the old one as it is."""
     temp = _write_temp(path.parent, data)
     try:
+        fsync_file(temp)
         os.link(temp, path, follow_symlinks=False)
     finally:
         temp.unlink()
@@ -80,29 +82,55 @@ def write_new(path: Path, data: bytes) -> None:
 
 def replace(path: Path, data: bytes) -> None:
     """Writes a file whole, over an old one if there is one."""
-    temp = _write_temp(path.parent, data)
+    replace_all([(path, data)])
+
+
+def replace_all(files: Sequence[tuple[Path, bytes]]) -> None:
+    """As replace for each (path, data), with one flush for all. Killed half-way, each file is old or new."""
+    temps: list[Path] = []
     try:
-        temp.replace(path)
-    except OSError:
-        temp.unlink()
-        raise
-    fsync_dir(path.parent)
+        for path, data in files:
+            temps.append(_write_temp(path.parent, data))
+        fsync_files(temps)
+        for temp, (path, _) in zip(temps, files, strict=True):
+            temp.replace(path)
+    finally:
+        for temp in temps:
+            temp.unlink(missing_ok=True)
+    fsync_dirs(path.parent for path, _ in files)
 
 
 def move_new(src: Path, dst: Path) -> None:
-    """Moves one file, never over another (FileExistsError). Killed half-way, both names exist: one inode, or two equal files across devices."""
-    link_new(src, dst)
-    fsync_dir(dst.parent)
-    src.unlink()
-    fsync_dir(src.parent)
+    """Moves one file, never over another (FileExistsError).
+
+    One atomic rename where kernel and file system have it. Elsewhere link + unlink, or copy + unlink across devices: killed half-way, both
+    names exist, as one inode or two equal files. A new file that took the old name meanwhile is left alone.
+    """
+    for error in move_each_new([(src, dst)]).values():
+        raise error
 
 
-def move_all_new(pairs: Sequence[tuple[Path, Path]]) -> None:
-    """As move_new for each (source, target), with one fsync a folder. Raises at the first target that exists; those before it have both names."""
+def move_each_new(pairs: Sequence[tuple[Path, Path]]) -> dict[Path, OSError]:
+    """As move_new for each (source, target), with one fsync a folder. Returns the sources that stayed, with the reason; a full disk is raised."""
+    stayed: dict[Path, OSError] = {}
+    doubled: list[tuple[Path, Path, os.stat_result]] = []
     for src, dst in pairs:
-        link_new(src, dst)
+        try:
+            if not _rename_noreplace(src, dst):
+                doubled.append((src, dst, link_new(src, dst)))
+        except OSError as error:
+            if error.errno in _DISK:
+                raise
+            stayed[src] = error
     fsync_dirs(dst.parent for _, dst in pairs)
-    unlink_all([src for src, _ in pairs])
+    for src, dst, seen in doubled:
+        try:
+            _unlink_seen(src, seen)
+        except OSError as error:
+            unlink_all([dst])
+            stayed[src] = error
+    fsync_dirs(src.parent for src, _ in pairs)
+    return stayed
 
 
 def unlink_all(paths: Sequence[Path]) -> None:
@@ -116,14 +144,16 @@ def fsync_dirs(folders: Iterable[Path]) -> None:
         fsync_dir(folder)
 
 
-def link_new(src: Path, dst: Path) -> None:
-    """A second name for `src`, or a whole copy of it (with its mtime) where no link can be made. The caller makes the folder durable."""
+def link_new(src: Path, dst: Path) -> os.stat_result:
+    """A second name for `src`, or a whole copy (with its mtime) where no link can be made; returns what `src` was. The caller flushes the folder."""
+    seen = src.lstat()
     try:
         os.link(src, dst, follow_symlinks=False)
     except OSError as error:
         if error.errno not in _NO_LINK:
             raise
-        _copy_new(src, dst)
+        return _copy_new(src, dst)
+    return seen
 
 
 def rename_dir_new(src: Path, dst: Path) -> None:
@@ -195,43 +225,53 @@ def disk_errors(where: object) -> Iterator[None]:
 
 
 def _write_temp(folder: Path, data: bytes) -> Path:
-    """A durable temporary file holding `data`; nothing is left when the disk is full."""
+    """A temporary file holding `data`, not flushed yet; nothing is left when the disk is full."""
     temp = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}"
     try:
         with temp.open("xb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
     except OSError:
         temp.unlink(missing_ok=True)
         raise
     return temp
 
 
-def _copy_new(src: Path, dst: Path) -> None:
+def _copy_new(src: Path, dst: Path) -> os.stat_result:
     temp = dst.parent / f"{TEMP_PREFIX}{secrets.token_hex(8)}"
     try:
         fd = os.open(src, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(fd, "rb") as source, temp.open("xb") as target:
+            seen = os.fstat(fd)
             shutil.copyfileobj(source, target, COPY_BYTES)
             target.flush()
-            info = os.fstat(fd)
-            os.utime(target.fileno(), ns=(info.st_mtime_ns, info.st_mtime_ns))
+            os.utime(target.fileno(), ns=(seen.st_mtime_ns, seen.st_mtime_ns))
             os.fsync(target.fileno())
         os.link(temp, dst, follow_symlinks=False)
     finally:
         temp.unlink(missing_ok=True)
+    return seen
+
+
+def _unlink_seen(src: Path, seen: os.stat_result) -> None:
+    """Removes `src` if it is still the file that was linked or copied. Raises BlockingIOError when that has changed since."""
+    with suppress(FileNotFoundError):
+        now = src.lstat()
+        if not os.path.samestat(now, seen):
+            return
+        if (now.st_size, now.st_mtime_ns) != (seen.st_size, seen.st_mtime_ns):
+            raise BlockingIOError(errno.EAGAIN, "changed while it was moved", str(src))
+        src.unlink()
 
 
 def _rename_noreplace(src: Path, dst: Path) -> bool:
-    """True when renamed; False when kernel, C library or file system has no such call."""
+    """True when renamed; False when kernel, C library or file system has no such call, or the target is on another device."""
     call = getattr(_libc(), "renameat2", None)
     if call is None:
         return False
     if call(_AT_FDCWD, os.fsencode(src), _AT_FDCWD, os.fsencode(dst), _RENAME_NOREPLACE) == 0:
         return True
     code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL):
+    if code in (errno.ENOSYS, errno.EINVAL, errno.EXDEV):
         return False
     raise OSError(code, os.strerror(code), str(src), None, str(dst))
 

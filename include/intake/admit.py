@@ -1,0 +1,153 @@
+"""The way from entrada to en_proceso, in rounds; and what a killed run left on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from sqlite3 import Connection
+
+from include.intake import claims, counting, names, refuse, settle, undo
+from include.intake.refuse import Case
+from include.intake.types import Busy, Clock, Intake, Room, Sleep, shown
+from jobs.contract import ledger, storage
+from jobs.contract.errors import LedgerDamaged
+from jobs.contract.layout import Layout
+from jobs.contract.ledger import Entry
+from jobs.contract.stream import Stream
+
+ROUND_FILES = 1000  # per ledger transaction and flush; a kill repeats at most the hashing of one round
+MS = 1_000_000  # ns
+
+Judged = tuple[Path, counting.Scan]
+
+
+def admit(layout: Layout, stream: Stream, clock: Clock, sleep: Sleep) -> Intake:
+    """Admits or refuses every file at rest in the stream's folder; nothing to do for a Kafka source. The caller holds the stream's lease.
+
+    Waits at most settle_s, once. Raises DiskFull, NotWritable, LedgerDamaged, UnsafePath, or DataError for a stranger in en_proceso.
+    """
+    if not stream.folder:
+        return Intake()
+    room = Room(layout, stream, clock, sleep)
+    with storage.disk_errors(layout.data):
+        for folder in (layout.entrada(room.folder), layout.claims(room.folder)):
+            storage.make_dirs(storage.confine(layout.home, folder))
+        storage.confine(layout.home, layout.ledger(room.folder))
+        with ledger.writer(layout.ledger(room.folder)) as db:
+            left = claims.leftovers(room)
+            undo.reconcile(room, db)
+            _in_rounds(room, db, claims.at_rest(room, left))
+            found = settle.settled(room)
+            for start in range(0, len(found), ROUND_FILES):
+                _round(room, db, claims.claim(room, found[start : start + ROUND_FILES]))
+    return Intake(tuple(room.admitted), tuple(room.refused), tuple(room.waiting))
+
+
+def waiting_files(layout: Layout, stream: Stream) -> tuple[str, ...]:
+    """Admitted names that lie in en_proceso, in order of admission: what Spark may still have to read."""
+    folder = layout.en_proceso(stream.folder)
+    if not stream.folder or not folder.is_dir():
+        return ()
+    return tuple(sorted(path.name for path in folder.iterdir() if ledger.parse_name(path.name)))
+
+
+def _in_rounds(room: Room, db: Connection, claimed: Sequence[Path]) -> None:
+    for start in range(0, len(claimed), ROUND_FILES):
+        _round(room, db, claimed[start : start + ROUND_FILES])
+
+
+def _round(room: Room, db: Connection, claimed: Sequence[Path]) -> None:
+    """Hash, judge, enter into the ledger, show, refuse: in this order, each step durable before the next."""
+    if not claimed:
+        return
+    fresh, refused = _judge(db, [j for path in claimed if (j := _scan(room, path))])
+    entries = _enter(room, db, fresh)
+    _show(room, db, entries)
+    refuse.refuse(room, refused + _repeats(db, fresh, entries))
+
+
+def _scan(room: Room, path: Path) -> Judged | None:
+    try:
+        return path, counting.scan(path, names.safe_name(path.name))
+    except Busy as busy:
+        claims.put_back(room, path, str(busy))
+        return None
+
+
+def _judge(db: Connection, judged: Sequence[Judged]) -> tuple[list[Judged], list[Case]]:
+    """(to be admitted, refused for good). Of equal contents in one round all are still in the first list."""
+    done = {e.content_hash: e for e in ledger.select(db, "content_hash", {s.content_hash for _, s in judged}, only=1)}
+    fresh, refused = [], []
+    for path, scan in judged:
+        reason = scan.unfit or (_duplicate(done[scan.content_hash]) if scan.content_hash in done else "")
+        if reason:
+            refused.append(Case(path, scan, reason))
+        else:
+            fresh.append((path, scan))
+    return fresh, refused
+
+
+def _duplicate(entry: Entry) -> str:
+    return f"duplicate of {entry.original_name} of {entry.admitted_at[:19]}Z, admitted as {entry.name}"
+
+
+def _enter(room: Room, db: Connection, fresh: Sequence[Judged]) -> dict[Path, Entry]:
+    """Writes unfinished rows, one a content, and returns claim -> row."""
+    first: dict[str, Judged] = {}
+    for path, scan in fresh:
+        first.setdefault(scan.content_hash, (path, scan))
+    half = {e.content_hash: e for e in ledger.select(db, "content_hash", first, only=0)}
+    with ledger.transaction(db):
+        sequence, mtime_ms = ledger.last(db)
+        now_ms = int(room.clock() * 1000)
+        entries = {}
+        for number, (path, scan) in enumerate(first.values(), 1):
+            mtime_ms = max(now_ms, mtime_ms + 1)
+            entries[path] = _entry(path, scan, sequence + number, mtime_ms, now_ms, half.get(scan.content_hash))
+        ledger.insert(db, list(entries.values()), finished=False)
+    return entries
+
+
+def _entry(path: Path, scan: counting.Scan, sequence: int, mtime_ms: int, now_ms: int, half: Entry | None) -> Entry:
+    """`half`: the row a killed run left for this content; it knows the mtime from before that run set its own."""
+    redone = half is not None and scan.mtime_ns == half.mtime_ms * MS
+    return Entry(
+        sequence=sequence,
+        content_hash=scan.content_hash,
+        original_name=shown(path.name),
+        name=ledger.admitted_name(sequence, scan.content_hash, names.safe_name(path.name)),
+        size_bytes=scan.size_bytes,
+        records=scan.records,
+        original_mtime_ns=half.original_mtime_ns if half and redone else scan.mtime_ns,
+        mtime_ms=mtime_ms,
+        admitted_at=datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+    )
+
+
+def _show(room: Room, db: Connection, entries: dict[Path, Entry]) -> None:
+    """mtime, flush of data and times, then the visible names, then the rows are finished."""
+    entries = {path: entry for path, entry in entries.items() if _kept_size(room, path, entry)}
+    for path, entry in entries.items():
+        os.utime(path, ns=(entry.mtime_ms * MS, entry.mtime_ms * MS), follow_symlinks=False)
+    storage.fsync_files(list(entries))
+    target = room.layout.en_proceso(room.folder)
+    for error in storage.move_each_new([(path, target / entry.name) for path, entry in entries.items()]).values():
+        raise LedgerDamaged(f"a new sequence number is taken already: {error}", room.layout.ledger(room.folder))
+    with ledger.transaction(db):
+        ledger.finish(db, (e.name for e in entries.values()))
+    room.admitted += entries.values()
+
+
+def _kept_size(room: Room, path: Path, entry: Entry) -> bool:
+    """Where no lease could tell (another user's file, a network disk) a writer may have gone on after the count."""
+    if path.lstat().st_size == entry.size_bytes:
+        return True
+    claims.put_back(room, path, "grew after it was counted")
+    return False
+
+
+def _repeats(db: Connection, fresh: Sequence[Judged], entries: dict[Path, Entry]) -> list[Case]:
+    """The later ones of equal contents in one round: duplicates, now that the first is finished."""
+    return _judge(db, [j for j in fresh if j[0] not in entries])[1]

@@ -1,0 +1,167 @@
+"""One pass over a file: its sha256, its size and its records (lines that are not blank, split at \\n alone)."""
+
+from __future__ import annotations
+
+import bz2
+import errno
+import fcntl
+import hashlib
+import os
+import signal
+import stat
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+from include.intake import names
+from include.intake.types import Busy
+
+CHUNK_BYTES = 1024 * 1024
+_PIECE_BYTES = 1024  # of compressed bytes at once: at most 25 MB of text, also from a bzip2 bomb
+_GZIP = 31  # zlib's window bits for a gzip header
+
+
+@dataclass(frozen=True)
+class Scan:
+    """`unfit`: why the file can never be admitted as it is; empty when it can. `records` is 0 then."""
+
+    content_hash: str
+    size_bytes: int
+    records: int
+    mtime_ns: int
+    unfit: str = ""
+
+
+class Records:
+    """Counts the lines that are not blank in bytes fed piece by piece; a last line needs no \\n. Memory: one piece."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._open = False  # the line under way has a character that is not ASCII white space
+
+    def feed(self, data: bytes) -> None:
+        first, *rest = data.split(b"\n")
+        self._open |= bool(first.strip())
+        if rest:
+            last = rest.pop()
+            self._count += self._open + sum(1 for line in rest if line.strip())
+            self._open = bool(last.strip())
+
+    def total(self) -> int:
+        return self._count + self._open
+
+
+def scan(path: Path, safe: str) -> Scan:
+    """One pass over `path`, decoded as Spark will decode `safe`. Raises Busy when it is not at rest or not readable."""
+    with opened(path) as file:
+        before = os.fstat(file.fileno())
+        result = _pass(file, safe, before.st_mtime_ns)
+        after = os.fstat(file.fileno())
+    if (result.size_bytes, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise Busy("changed while it was read")
+    return result
+
+
+def content_hash(path: Path) -> str:
+    """sha256 of a regular file, as hex. Raises Busy when it cannot be read."""
+    with opened(path) as file:
+        digest = hashlib.sha256()
+        while data := file.read(CHUNK_BYTES):
+            digest.update(data)
+        return digest.hexdigest()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[FileIO]:
+    """The regular file itself for reading: no link, no waiting for a fifo. Raises Busy when it cannot be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise Busy(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
+    with FileIO(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise Busy("not a regular file")
+        yield file
+
+
+def check_no_writer(path: Path) -> None:
+    """Raises Busy while a process has the file open for writing (a read lease is refused). Where leases are not to be had, says nothing."""
+    with opened(path) as file:
+        if not hasattr(fcntl, "F_SETLEASE"):
+            return
+        fd = file.fileno()
+        try:
+            fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)  # ignored by default; the default SIGIO would end us if a writer came now
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except OSError as error:
+            if error.errno == errno.EAGAIN:
+                raise Busy("a process has it open for writing") from error
+
+
+def _pass(file: FileIO, safe: str, mtime_ns: int) -> Scan:
+    digest, size, reason = hashlib.sha256(), 0, names.unfit_name(safe)
+    counter = _counter(names.codec(safe))
+    while data := file.read(CHUNK_BYTES):
+        reason = reason or (_foreign(data, safe) if size == 0 else "") or counter.feed(data)
+        digest.update(data)
+        size += len(data)
+    reason = reason or ("empty" if size == 0 else counter.end())
+    return Scan(digest.hexdigest(), size, 0 if reason else counter.records.total(), mtime_ns, reason)
+
+
+def _foreign(start: bytes, safe: str) -> str:
+    """Compressed bytes under a name that Spark reads as text."""
+    kinds = [kind for magic, kind in names.MAGIC if start.startswith(magic)]
+    return f"the content is {kinds[0]}, which the name does not say" if kinds and not names.codec(safe) else ""
+
+
+class _Counter:
+    """Feeds `records` with plain bytes. `feed` and `end` return why the file is unfit, or nothing."""
+
+    def __init__(self) -> None:
+        self.records = Records()
+
+    def feed(self, data: bytes) -> str:
+        self.records.feed(data)
+        return ""
+
+    def end(self) -> str:
+        return ""
+
+
+class _Decoding(_Counter):
+    """As _Counter for compressed bytes: one or more members, each whole, nothing else behind them."""
+
+    def __init__(self, kind: str, start: Callable[[], zlib._Decompress | bz2.BZ2Decompressor]) -> None:
+        super().__init__()
+        self._kind, self._start = kind, start
+        self._member: zlib._Decompress | bz2.BZ2Decompressor | None = None
+
+    def feed(self, data: bytes) -> str:
+        try:
+            for start in range(0, len(data), _PIECE_BYTES):
+                self._piece(data[start : start + _PIECE_BYTES])
+        except (zlib.error, OSError, EOFError, ValueError) as error:
+            return f"damaged {self._kind}: {error}"
+        return ""
+
+    def end(self) -> str:
+        return f"truncated {self._kind}" if self._member else ""
+
+    def _piece(self, data: bytes) -> None:
+        while data:
+            self._member = member = self._member or self._start()
+            self.records.feed(member.decompress(data))
+            data = member.unused_data
+            if member.eof:
+                self._member = None
+
+
+def _counter(codec: names.Codec) -> _Counter:
+    if codec == "gz":
+        return _Decoding("gzip", lambda: zlib.decompressobj(_GZIP))
+    return _Decoding("bzip2", bz2.BZ2Decompressor) if codec == "bz2" else _Counter()

@@ -1,0 +1,68 @@
+"""Refused files: into cuarentena under a name of their own, with the reason beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from include.intake import names
+from include.intake.counting import Scan
+from include.intake.types import Refusal, Room, shown
+from jobs.contract import storage
+from jobs.contract.ledger import HASH_CHARS
+
+VERSION = 1
+REASON_SUFFIX = ".reason.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A claim that is not admitted, and why."""
+
+    claim: Path
+    scan: Scan
+    reason: str
+
+
+def refuse(room: Room, cases: Sequence[Case]) -> None:
+    """Reasons first, then the files: killed between, the claim is judged again and finds the same name free."""
+    if not cases:
+        return
+    folder = room.layout.refused_files(room.folder)
+    storage.make_dirs(storage.confine(room.layout.data, folder))
+    targets = _free_names(folder, cases)
+    storage.replace_all([(folder / f"{name}{REASON_SUFFIX}", _reason(room, case)) for case, name in zip(cases, targets, strict=True)])
+    stayed = storage.move_each_new([(case.claim, folder / name) for case, name in zip(cases, targets, strict=True)])
+    for error in stayed.values():
+        raise error
+    room.refused += [Refusal(shown(c.claim.name), name, c.reason) for c, name in zip(cases, targets, strict=True)]
+
+
+def _free_names(folder: Path, cases: Sequence[Case]) -> list[str]:
+    """A name for each case, in order: hash and safe name, numbered from the second delivery on."""
+    taken: dict[str, None] = {}
+    for case in cases:
+        safe = names.safe_name(case.claim.name)
+        start, number = case.scan.content_hash[:HASH_CHARS], 1
+        name = f"{start}-{safe}"
+        while name in taken or os.path.lexists(folder / name):
+            number += 1
+            name = f"{start}.{number}-{safe}"
+        taken[name] = None
+    return list(taken)
+
+
+def _reason(room: Room, case: Case) -> bytes:
+    return storage.to_json_bytes({
+        "version": VERSION,
+        "reason": case.reason,
+        "original_name": shown(case.claim.name),
+        "content_hash": case.scan.content_hash,
+        "size_bytes": case.scan.size_bytes,
+        "original_mtime_ns": case.scan.mtime_ns,
+        "refused_at": datetime.fromtimestamp(room.clock(), UTC).isoformat(timespec="milliseconds"),
+        "stream": room.stream.name,
+    })  # fmt: skip

@@ -1,0 +1,65 @@
+"""What intake hands over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jobs.contract.layout import Layout
+from jobs.contract.ledger import Entry
+from jobs.contract.stream import Files, Stream
+
+Clock = Callable[[], float]  # seconds since 1970
+Sleep = Callable[[float], object]  # seconds
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file moved to `cuarentena/F/ficheros` as `name`, with `name`.reason.json beside it."""
+
+    original_name: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What one `admit` did. `waiting`: "name: why" of what stays in entrada (or in its claim) for now."""
+
+    admitted: tuple[Entry, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+
+class Busy(Exception):
+    """The file is not at rest, or cannot be read now; it goes back and is tried by the next run."""
+
+
+@dataclass
+class Room:
+    """One call of `admit` at work: where it works, the time it goes by, and what it has done so far."""
+
+    layout: Layout
+    stream: Stream
+    clock: Clock
+    sleep: Sleep
+    admitted: list[Entry] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> str:
+        return self.stream.folder
+
+    @property
+    def settle_s(self) -> float:
+        return self.stream.source.settle_s if isinstance(self.stream.source, Files) else 0.0
+
+    def wait(self, name: str, why: str) -> None:
+        self.waiting.append(f"{shown(name)}: {why}")
+
+
+def shown(name: str) -> str:
+    """A file name as printable-encodable text: bytes that are not UTF-8 stand as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,0 +1,80 @@
+"""Ledger and files brought together before anything new: unfinished rows are finished, a lost ledger (or its lost end) is rebuilt from names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from sqlite3 import Connection
+
+from include.intake import counting
+from include.intake.types import Busy, Room, shown
+from jobs.contract import ledger, storage
+from jobs.contract.errors import DataError, LedgerDamaged
+from jobs.contract.ledger import Entry
+
+NS = 1_000_000_000
+
+
+def reconcile(room: Room, db: Connection) -> None:
+    """After it every visible file has a finished row; of a new ledger, every archived file too.
+
+    Raises DataError for a visible file that intake did not put there, LedgerDamaged for one whose content is not what its name says.
+    """
+    visible = _visible(room.layout.en_proceso(room.folder))
+    new = ledger.is_new(db)
+    known = set() if new else {e.name for e in ledger.select(db, "name", visible)}
+    half = [] if new else list(ledger.select(db, "name", visible, only=0))
+    lost = [path for name, path in visible.items() if name not in known]
+    if new:
+        lost += [path for path in _archived(room.layout.archivo(room.folder)) if path.name not in visible]
+    if half or lost:  # a kill came between rename and flush, perhaps: no row may outlive its name
+        storage.fsync_dir(room.layout.en_proceso(room.folder))
+    if new or half or lost:
+        _write(db, new, [_rebuilt(path) for path in lost], half)
+    if new:
+        storage.fsync_dir(room.layout.ledger(room.folder).parent)
+    room.admitted += half
+
+
+def _write(db: Connection, new: bool, lost: list[Entry], half: list[Entry]) -> None:
+    with ledger.transaction(db):
+        if new:
+            ledger.create(db)
+        ledger.insert(db, lost, finished=True)
+        ledger.finish(db, (e.name for e in half))
+
+
+def _visible(folder: Path) -> dict[str, Path]:
+    """What Spark would see in en_proceso, by name. Raises DataError for anything that is not an admitted file."""
+    found = {path.name: path for path in folder.iterdir() if not path.name.startswith((".", "_"))}
+    for name, path in found.items():
+        if ledger.parse_name(name) is None or not storage.is_regular(path):
+            raise DataError(
+                f"{shown(name)} lies in en_proceso, but intake did not put it there", shown(str(path)),
+                cli="move it to entrada, or away; then ./caudal run STREAM",
+            )  # fmt: skip
+    return found
+
+
+def _archived(folder: Path) -> Iterator[Path]:
+    for parent, _, files in os.walk(folder):
+        yield from (Path(parent, name) for name in sorted(files) if ledger.parse_name(name) and storage.is_regular(Path(parent, name)))
+
+
+def _rebuilt(path: Path) -> Entry:
+    """The row of an admitted file from name, content and mtime. Safe name and mtime stand for the original ones, which are lost."""
+    name = ledger.parse_name(path.name)
+    try:
+        scan = counting.scan(path, name.safe if name else "")
+    except Busy as busy:
+        raise DataError(str(busy), path) from busy
+    if name is None or scan.unfit or not scan.content_hash.startswith(name.hash_start):
+        raise LedgerDamaged(
+            f"the ledger has no row for this file, and its content is not what its name says {scan.unfit}", path,
+            cli="restore the named file, or the ledger, from a backup",
+        )  # fmt: skip
+    admitted_at = datetime.fromtimestamp(scan.mtime_ns // NS, UTC).isoformat(timespec="milliseconds")
+    mtime_ms = scan.mtime_ns // 1_000_000
+    return Entry(name.sequence, scan.content_hash, name.safe, path.name, scan.size_bytes, scan.records, scan.mtime_ns, mtime_ms, admitted_at)
