@@ -41,6 +41,12 @@ NAMES = tuple(_PARTS)
 POOL = "spark"
 _CORES_PER_DRIVER = 2
 _MIGRATE_S = 300.0
+# what is said for each request and each look into dags/: a page a minute in the services' logs, none of it in a task's
+_QUIET = " ".join(f"{name}=WARNING" for name in (
+    "http.access", "airflow.dag_processing.manager.DagFileProcessorManager", "airflow.dag_processing.bundles.manager.DagBundlesManager",
+    "airflow.dag_processing.bundles.base", "airflow.serialization.definitions.dag", "airflow.models.dag",
+    "airflow.api_fastapi.execution_api.routes.task_instances",
+))  # fmt: skip
 
 
 def home_of(settings: Settings) -> Path:
@@ -77,6 +83,7 @@ def _sections(settings: Settings, ports: Ports, secret: keys.Keys) -> dict[str, 
             "base_log_folder": f"{logs}",
             "dag_processor_child_process_log_directory": f"{logs / 'dag_processor'}",
             "colored_console_log": "False",
+            "namespace_levels": _QUIET,
         },
         "api": {
             "host": HOST, "port": f"{ports.airflow}", "workers": "1", "base_url": url(ports), "instance_name": "Caudal",
@@ -91,7 +98,8 @@ def _sections(settings: Settings, ports: Ports, secret: keys.Keys) -> dict[str, 
             "task_instance_heartbeat_timeout_detection_interval": "2",
         },
         # new files are seen within 5 s (300 by default); known ones are read again when changed, else every 30 s
-        "dag_processor": {"refresh_interval": "5", "min_file_process_interval": "30"},
+        "dag_processor": {"refresh_interval": "5", "min_file_process_interval": "30", "print_stats_interval": "0"},
+        "workers": {"execution_api_timeout": "30"},  # the first call builds the API: 5.6 s on a busy machine, and 5 s is the default
         "usage_data_collection": {"enabled": "False"},
     }  # fmt: skip
 

@@ -1,0 +1,80 @@
+"""The streams of a home at a glance: schedule, newest run report, and what Airflow says of their DAGs. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from include import streams
+from include.services import airflow, ports
+from include.settings import Settings
+from jobs.contract import report
+from jobs.contract.errors import CaudalError
+from jobs.contract.report import Report
+from jobs.contract.stream import Files, Stream, Topic
+
+
+@dataclass(frozen=True)
+class StreamRow:
+    """`last`: status of the newest report ('never run', or 'unreadable report'). `dag`: active, paused, broken, or unknown while Airflow is down."""
+
+    name: str
+    source: str
+    sink: str
+    schedule: str
+    guarantee: str
+    last: str
+    started: str
+    records_in: int
+    rows_out: int
+    quarantined: int
+    error: str
+    dag: str
+
+
+def _end(end: Files | Topic, folder: str) -> str:
+    return f"topic {end.name}" if isinstance(end, Topic) else folder
+
+
+def _newest(settings: Settings, stream: Stream) -> Report | None | CaudalError:
+    for path in report.newest(settings.layout.runs(stream.name)):
+        try:
+            return report.read(path)
+        except CaudalError as error:
+            return error
+    return None
+
+
+def _row(settings: Settings, stream: Stream, dag: str) -> StreamRow:
+    ends = _end(stream.source, f"entrada/{stream.folder}"), _end(stream.sink, f"salida/{stream.name}")
+    fixed = (stream.name, *ends, stream.schedule or "by hand", stream.guarantee)
+    found = _newest(settings, stream)
+    if not isinstance(found, Report):
+        return StreamRow(*fixed, "unreadable report" if found else "never run", "", 0, 0, 0, str(found or ""), dag)
+    error = str((found.error or {}).get("what", ""))
+    return StreamRow(*fixed, found.status, found.started, found.records_in, found.rows_out, found.quarantined, error, dag)
+
+
+def _dag_state(dags: Mapping[str, Mapping[str, Any]] | None, name: str) -> str:
+    if dags is None:
+        return "unknown"
+    if name not in dags:
+        return "broken"
+    return "paused" if dags[name]["is_paused"] else "active"
+
+
+def _dags(settings: Settings) -> dict[str, dict[str, Any]] | None:
+    """None while Airflow does not answer."""
+    chosen = ports.remembered(settings)
+    try:
+        return airflow.client(settings, chosen).dags() if chosen else None
+    except CaudalError:
+        return None
+
+
+def of_streams(settings: Settings, airflow_is_up: bool) -> tuple[list[StreamRow], list[str]]:
+    """(a row a stream, a sentence for each registry file that does not load)."""
+    found, broken = streams.collect()
+    dags = _dags(settings) if airflow_is_up else None
+    return [_row(settings, stream, _dag_state(dags, name)) for name, stream in found.items()], [str(error) for error in broken]
