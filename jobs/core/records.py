@@ -47,13 +47,13 @@ def _parse(schema: StructType, source: Files | Topic) -> Column:
 
 
 def _line() -> Column:
-    return F.rtrim(F.col("_raw"), F.lit("\r"))
+    return F.expr(r"trim(TRAILING '\r' FROM _raw)")
 
 
 def _reason(subject: Subject, source: Files | Topic) -> Column:
     files = isinstance(source, Files)
     reason = F.when(F.col("_raw").isNull(), "null-value")
-    reason = reason.when(F.trim(F.col("_raw"), F.lit(" \t\r\x0b\x0c")) == "", BLANK if files else "empty-value")
+    reason = reason.when(F.btrim(F.col("_raw"), F.lit(" \t\r\x0b\x0c")) == "", BLANK if files else "empty-value")
     if isinstance(source, Files) and source.format == "csv" and source.header:
         reason = reason.when(F.lower(_line()) == source.separator.join(subject.schema.names).lower(), HEADER)
     reason = reason.when(F.col("_record").isNull() | F.col(f"_record.{_CORRUPT}").isNotNull(), "malformed")

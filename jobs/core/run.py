@@ -7,7 +7,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,7 +58,8 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
     try:
         if lock is None:
             raise LeaseHeld("another driver of this stream is still publishing", layout.publish_lock(spec.stream.name))
-        query = _stream(spec, subject, transform)
+        with _session(spec) as spark:
+            query = stream(spark, spec, subject, transform)
     except CaudalError as caught:
         error = caught
     except Exception as caught:
@@ -69,36 +71,31 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
     return ExitCode(done.exit_code)
 
 
-def _stream(spec: RunSpec, subject: Subject, transform: Transform) -> dict[str, Any]:
-    """Runs the query to its end; returns its id and lag."""
-    spark = session.start(f"caudal-{spec.stream.name}")
+def stream(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform) -> dict[str, Any]:
+    """Runs the query over what is available now; returns its id and lag. Raises the publisher's own error where there is one."""
     publisher = Publisher(spec, subject, transform)
     checkpoint = Layout(Path(spec.home)).checkpoint(spec.stream.name, spec.generation)
+    writer = sources.read(spark, spec).writeStream.queryName(spec.stream.name).foreachBatch(publisher)
     try:
-        query = (
-            sources.read(spark, spec)
-            .writeStream.queryName(spec.stream.name)
-            .foreachBatch(publisher)
-            .option("checkpointLocation", str(checkpoint))
-            .trigger(availableNow=True)
-            .start()
-        )
+        query = writer.option("checkpointLocation", str(checkpoint)).trigger(availableNow=True).start()
         query.awaitTermination()
-        return {"query_id": str(query.id), "lag_records": _lag(query.lastProgress)}
     except Exception as error:
         if isinstance(publisher.failure, CaudalError):
             raise publisher.failure from error
         raise
-    finally:
-        _stop(spark)
+    return {"query_id": str(query.id), "lag_records": _lag(query.lastProgress)}
 
 
-def _stop(spark: SparkSession) -> None:
-    """A session that is dead already must not hide why it died."""
+@contextmanager
+def _session(spec: RunSpec) -> Iterator[SparkSession]:
+    spark = session.start(f"caudal-{spec.stream.name}")
     try:
-        spark.stop()
-    except Exception as error:
-        print(f"caudal: Spark did not stop cleanly: {type(error).__name__}", file=sys.stderr, flush=True)
+        yield spark
+    finally:
+        try:
+            spark.stop()
+        except Exception as error:  # a session that is dead already must not hide why it died
+            print(f"caudal: Spark did not stop cleanly: {type(error).__name__}", file=sys.stderr, flush=True)
 
 
 def _lag(progress: Any) -> int:
