@@ -198,6 +198,9 @@ def ensure(root: Path, env: Path, environ: dict[str, str]) -> None:
 
 
 def main(argv: list[str], environ: dict[str, str]) -> int:
+    """`ROOT ENV` makes it; `--check ROOT ENV` only looks: 0 when sound, 1 when not."""
+    if argv[0] == "--check":
+        return 0 if ready(Path(argv[2])) and not missing(Path(argv[1]), Path(argv[2])) else 1
     root, env = Path(argv[0]), Path(argv[1])
     try:
         ensure(root, env, environ)

