@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
 import typer
 
 from include import settings as configuration
-from include.cli._console import json_line, say, step
+from include.cli._console import json_line, plain, say, step
 from include.setup import class_data, jars, java
 
 
@@ -33,7 +34,8 @@ def _jars(settings: configuration.Settings) -> None:
         jars.ensure(settings, say)  # compares checksums; says nothing when they are right
         return
     with step("jars") as progress:
-        jars.ensure(settings, progress.update if sys.stdout.isatty() else say)
+        lines = itertools.count()  # where lines are kept, every tenth of 50 is enough
+        jars.ensure(settings, lambda text: progress.update(text) if not plain() else say(text) if next(lines) % 10 == 0 else None)
 
 
 def _class_data(settings: configuration.Settings, found: java.Java) -> Path | None:

@@ -173,7 +173,8 @@ def sound(dist: metadata.Distribution | None, version: str, site: Path) -> bool:
     record = dist and dist.read_text("RECORD")
     if not dist or not record or dist.version != version:
         return False
-    return all((site / line.rsplit(",", 2)[0].strip('"')).exists() for line in record.splitlines())
+    exists = os.path.exists  # 30,000 files: half the time of Path.exists
+    return all(exists(f"{site}/" + line.rsplit(",", 2)[0].strip('"')) for line in record.splitlines() if not line.endswith(".pyc,,"))
 
 
 def ensure(root: Path, env: Path, environ: dict[str, str]) -> None:
