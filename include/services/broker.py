@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 import shutil
 import subprocess
 import uuid
@@ -19,6 +20,7 @@ from jobs.contract.errors import CaudalError, DiskFull, ServiceError
 NAME = "broker"
 _JVM = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true")
 _FORMAT_S = 60.0
+_THROWN = re.compile(r"(Caused by: |Exception in thread .*)?[\w.$]+(Exception|Error)\b")  # the first line of a Java trace, where the reason stands
 
 _SERVER = """\
 process.roles=broker,controller
@@ -129,7 +131,8 @@ def failure(settings: Settings, what: str) -> CaudalError:
     lines = files.tail(log)
     if any("No space left on device" in line or "Disk quota exceeded" in line for line in lines[-200:]):
         return DiskFull("the broker cannot write: the disk or quota is full", log)
-    reasons = [line for line in lines if " ERROR " in line or " FATAL " in line or line.startswith(("Exception", "Error", "Caused by"))]
+    thrown = [line for line in lines if _THROWN.match(line)]
+    reasons = thrown or [line for line in lines if " ERROR " in line or " FATAL " in line]
     return ServiceError(f"{what}: {(reasons or lines or ['it wrote nothing'])[-1][:300]}", log, cli=f"read {log}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from include import streams
+from include import lease, streams
 from include.services import airflow, ports
 from include.settings import Settings
 from jobs.contract import report
@@ -17,7 +17,10 @@ from jobs.contract.stream import Files, Stream, Topic
 
 @dataclass(frozen=True)
 class StreamRow:
-    """`last`: status of the newest report ('never run', or 'unreadable report'). `dag`: active, paused, broken, or unknown while Airflow is down."""
+    """`last`: status of the newest report, 'died' when it says running and nobody holds the lease; or 'never run', 'unreadable report'.
+
+    `dag`: active, paused, broken, or unknown while Airflow is down.
+    """
 
     name: str
     source: str
@@ -37,7 +40,7 @@ def _end(end: Files | Topic, folder: str) -> str:
     return f"topic {end.name}" if isinstance(end, Topic) else folder
 
 
-def _newest(settings: Settings, stream: Stream) -> Report | None | CaudalError:
+def _newest(settings: Settings, stream: Stream) -> Report | CaudalError | None:
     for path in report.newest(settings.layout.runs(stream.name)):
         try:
             return report.read(path)
@@ -53,7 +56,8 @@ def _row(settings: Settings, stream: Stream, dag: str) -> StreamRow:
     if not isinstance(found, Report):
         return StreamRow(*fixed, "unreadable report" if found else "never run", "", 0, 0, 0, str(found or ""), dag)
     error = str((found.error or {}).get("what", ""))
-    return StreamRow(*fixed, found.status, found.started, found.records_in, found.rows_out, found.quarantined, error, dag)
+    status = "died" if found.status == "running" and lease.holder(settings.layout, stream.name) is None else found.status
+    return StreamRow(*fixed, status, found.started, found.records_in, found.rows_out, found.quarantined, error, dag)
 
 
 def _dag_state(dags: Mapping[str, Mapping[str, Any]] | None, name: str) -> str:

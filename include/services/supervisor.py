@@ -20,6 +20,7 @@ from pathlib import Path
 
 from include.services import files, processes, records
 from include.services.records import SUPERVISOR, Plan, Record, Service
+from include.settings import ROOT
 from jobs.contract.errors import ServiceError
 
 FAST_S = 20.0  # a server that dies sooner never really served
@@ -158,7 +159,8 @@ def launch(home: Path, plan: Plan, environ: Mapping[str, str], keep: Collection[
     log = records.log_of(home, SUPERVISOR)
     with log.open("ab") as stream:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", __spec__.name, str(home)], env={**environ, **plan.env, processes.MARK: str(home.resolve())}, cwd=home,
+            [sys.executable, "-P", "-m", __spec__.name, str(home)], cwd=home,
+            env={**environ, "PYTHONPATH": str(ROOT), **plan.env, processes.MARK: str(home.resolve())},
             stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, pass_fds=tuple(keep), check=False,
         )  # fmt: skip
     if done.returncode:

@@ -1,0 +1,244 @@
+"""up and down with the real broker and the real Airflow: loopback only, idempotent, healed after kill -9, nothing left after down."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from include import settings as caudal
+from include.services import airflow, broker, home, keys, ports, processes, records, stack, supervisor
+from include.services.ports import Ports
+from include.services.records import Plan
+from include.settings import ROOT, Settings
+from jobs.contract.errors import ConfigError, ServiceError
+
+
+def make(folder: Path, **variables: str) -> Settings:
+    """Settings of a new home with the environment's cache; broker and Airflow ports of the machine's choice."""
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"}
+    return caudal.load({**keep, "CAUDAL_HOME": str(folder), **variables})
+
+
+def until(look: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.1)
+
+
+def family(settings: Settings) -> list[psutil.Process]:
+    """Every process of the home's services."""
+    leaders = [record.identity for record in records.read_records(settings.home).values()]
+    return [psutil.Process(pid) for pid in processes.members(leaders) | processes.marked(settings.home)]
+
+
+def listening(settings: Settings) -> set[tuple[str, int]]:
+    found = [one for process in family(settings) for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
+    return {(one.laddr.ip.removeprefix("::ffff:"), one.laddr.port) for one in found}
+
+
+def pids(rows: Sequence[stack.Row]) -> dict[str, int]:
+    return {row.name: row.pid for row in rows}
+
+
+def states(rows: Sequence[stack.Row]) -> dict[str, str]:
+    return {row.name: row.state for row in rows}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[Settings]:
+    settings = make(tmp_path / "home")
+    yield settings
+    stack.down(settings)
+    assert processes.marked(settings.home) == set()
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    return list(json.loads((settings.home / "airflow/keys.json").read_text()).values())
+
+
+def assert_no_secret_shows(settings: Settings) -> None:
+    """Neither in an argument, nor in a variable, nor in a log."""
+    shown = [text for process in family(settings) for text in (*process.cmdline(), *process.environ().values())]
+    shown += [path.read_text(errors="replace") for path in settings.layout.logs.rglob("*.log")]
+    assert [text[:200] for text in shown if any(secret in text for secret in secrets_of(settings))] == []
+    for name in ("airflow.cfg", "keys.json", "passwords.json"):
+        assert stat.S_IMODE((settings.home / "airflow" / name).stat().st_mode) == 0o600
+
+
+@pytest.mark.airflow
+@pytest.mark.broker
+@pytest.mark.timeout(600)
+def test_up_is_local_and_idempotent_and_heals_and_down_leaves_no_process(config: Settings) -> None:
+    first = stack.up(config)
+    assert first.started
+    assert states(first.rows) == dict.fromkeys([broker.NAME, *airflow.NAMES, records.SUPERVISOR], "healthy")
+    served = {("127.0.0.1", port) for port in (first.ports.kafka, first.ports.controller, first.ports.airflow)}
+    assert served <= listening(config)
+    assert {ip for ip, _ in listening(config)} == {"127.0.0.1"}
+    assert_no_secret_shows(config)
+    rest = airflow.client(config, first.ports)
+    assert rest.call("GET", "/api/v2/pools/spark")["slots"] == max(1, (os.cpu_count() or 1) // 2)
+
+    start = time.monotonic()
+    again = stack.up(config)
+    assert time.monotonic() - start < 3  # 0.5 s on a free machine
+    assert (again.started, pids(again.rows), again.ports) == (False, pids(first.rows), first.ports)
+
+    before = pids(first.rows)
+    for name in (broker.NAME, "airflow-scheduler", records.SUPERVISOR):
+        os.kill(before[name], signal.SIGKILL)
+    healed = stack.up(config)
+    assert set(states(healed.rows).values()) == {"healthy"}
+    assert {name for name, pid in pids(healed.rows).items() if pid != before[name]} == {broker.NAME, "airflow-scheduler", records.SUPERVISOR}
+
+    everything = family(config)
+    for name in (records.SUPERVISOR, "airflow-api", "airflow-scheduler"):
+        os.kill(pids(healed.rows)[name], signal.SIGKILL)
+    assert set(stack.down(config)) >= {broker.NAME, "airflow-dags", "airflow-triggerer"}
+    assert [process for process in everything if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+    assert stack.left_overs(config) == set()
+    assert stack.down(config) == []
+    assert set(states(stack.rows(config)).values()) == {"stopped"}
+
+
+@pytest.mark.airflow
+@pytest.mark.broker
+@pytest.mark.timeout(600)
+def test_a_broker_of_ones_own_starts_none_and_two_homes_run_side_by_side(config: Settings, tmp_path: Path) -> None:
+    stack_a = stack.up(config)
+    other = make(tmp_path / "other", CAUDAL_KAFKA_BOOTSTRAP=f"127.0.0.1:{stack_a.ports.kafka}")
+    try:
+        stack_b = stack.up(other)
+        assert states(stack_b.rows) == {broker.NAME: "external", **dict.fromkeys([*airflow.NAMES, records.SUPERVISOR], "healthy")}
+        assert broker.NAME not in records.read_records(other.home)
+        assert stack_b.ports.airflow != stack_a.ports.airflow
+        assert keys.password(other) != keys.password(config)
+        with pytest.raises(ConfigError, match="runs with another CAUDAL_KAFKA_BOOTSTRAP"):
+            stack.up(replace(other, kafka_bootstrap="127.0.0.1:1", environ={**other.environ, "CAUDAL_KAFKA_BOOTSTRAP": "127.0.0.1:1"}))
+        stack.down(config)
+        assert set(states(stack.rows(other)).values()) == {"external", "healthy"}
+    finally:
+        stack.down(other)
+    assert stack.left_overs(other) == set()
+
+
+def test_up_with_a_busy_configured_port_ends_with_78_and_names_the_variable(tmp_path: Path) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        config = make(tmp_path / "home", CAUDAL_AIRFLOW_PORT=str(server.getsockname()[1]))
+        line = [sys.executable, "-m", "include.cli", "up"]
+        done = subprocess.run(line, cwd=ROOT, env=dict(config.environ), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 78
+    assert done.stderr.startswith("caudal: port-taken: ")
+    assert "[CAUDAL_AIRFLOW_PORT]" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert processes.marked(config.home) == set()
+
+
+def start_broker(config: Settings) -> Ports:
+    """The broker alone under the supervisor, as `up` starts it."""
+    home.make(config.layout)
+    choice = ports.choose(config)
+    ports.remember(config, choice.ports)
+    plan = Plan((broker.prepare(config, choice.ports),), {})
+    supervisor.launch(config.home, plan, config.environ, choice.locks)
+    choice.release()
+    return choice.ports
+
+
+def pid_of_broker(config: Settings) -> int:
+    record = records.read_records(config.home).get(broker.NAME)
+    return record.pid if record and record.alive else 0
+
+
+def send(port: int, topic: str, values: Sequence[str]) -> None:
+    from confluent_kafka import Producer
+
+    failed: list[object] = []
+    producer = Producer({"bootstrap.servers": f"127.0.0.1:{port}", "acks": "all", "log_level": 0})
+    for value in values:
+        producer.produce(topic, value.encode(), on_delivery=lambda error, _: failed.append(error) if error else None)
+    assert producer.flush(30) == 0
+    assert failed == []
+
+
+def create(port: int, topic: str) -> None:
+    from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+    admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}"})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+
+
+def values_in(port: int, topic: str, count: int) -> list[str]:
+    from confluent_kafka import Consumer
+
+    consumer = Consumer({"bootstrap.servers": f"127.0.0.1:{port}", "group.id": "t", "auto.offset.reset": "earliest", "log_level": 0})
+    consumer.subscribe([topic])
+    found: list[str] = []
+    deadline = time.monotonic() + 30
+    while len(found) < count and time.monotonic() < deadline:
+        message = consumer.poll(1.0)
+        if message is not None and not message.error():
+            found.append(message.value().decode())
+    consumer.close()
+    return found
+
+
+@pytest.mark.broker
+def test_a_killed_broker_is_back_by_itself_with_every_acknowledged_record(config: Settings) -> None:
+    numbers = start_broker(config)
+    until(lambda: broker.answers(numbers.kafka), 60)
+    assert {ip for ip, _ in listening(config)} == {"127.0.0.1"}
+    create(numbers.kafka, "t")
+    send(numbers.kafka, "t", [f"a{i}" for i in range(1000)])
+    before = pid_of_broker(config)
+    os.kill(before, signal.SIGKILL)
+    until(lambda: pid_of_broker(config) not in (0, before) and broker.answers(numbers.kafka), 60)
+    send(numbers.kafka, "t", ["b"])
+    assert values_in(numbers.kafka, "t", 1001) == [*(f"a{i}" for i in range(1000)), "b"]
+
+
+@pytest.mark.broker
+def test_a_half_formatted_storage_is_formatted_again(config: Settings) -> None:
+    home.make(config.layout)
+    half = config.home / "kafka/data.new"
+    half.mkdir(parents=True)
+    (half / "meta.properties").write_text("version=1\nclus")
+    numbers = start_broker(config)
+    until(lambda: broker.answers(numbers.kafka), 60)
+    assert not half.exists()
+
+
+@pytest.mark.broker
+def test_a_broker_with_damaged_storage_is_given_up_in_one_line_with_its_log(config: Settings) -> None:
+    numbers = Ports(*(one.number for one in (config.kafka_port, config.controller_port, config.airflow_port)))
+    home.make(config.layout)
+    broker.prepare(config, numbers)
+    (config.home / "kafka/data/meta.properties").write_text("version=1\nnode.id=7\ncluster.id=x\n")
+    start_broker(config)
+    until(lambda: (one := records.read_records(config.home).get(broker.NAME)) and one.state == "gave-up", 90)
+    error = broker.failure(config, "broker does not start")
+    assert isinstance(error, ServiceError)
+    assert str(records.log_of(config.home, broker.NAME)) in str(error)
+    assert "node id" in str(error).lower()
+    assert "\n" not in str(error)
+
+
+def test_a_full_disk_in_the_log_is_said_as_such(config: Settings) -> None:
+    home.make(config.layout)
+    records.log_of(config.home, broker.NAME).write_text("x\njava.io.IOException: No space left on device\n")
+    assert broker.failure(config, "broker does not start").code == "disk-full"
