@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ _HEAD = """\
 
 Made by `./caudal docs` from the DAGs themselves; a test compares. All times are UTC. An unknown key at the trigger is refused by name.
 
-A task that fails says what happened, where, and what to do, in the last line of its log. It is tried again by itself only where that can help.
+A task that fails says what happened, where, and what to do, at the end of its log. It is tried again by itself only where that can help.
 """
 
 
@@ -74,13 +75,19 @@ def _dag(dag: Any) -> Iterator[str]:
 
 
 def _facts(dag: Any) -> Iterator[tuple[str, str]]:
-    yield "runs", f"`{dag.schedule}`" if dag.schedule else "when triggered"
+    yield "runs", _schedule(dag.schedule) if dag.schedule else "when triggered"
     yield "tags", ", ".join(sorted(dag.tags))
     for task in dag.tasks:
         limit = f", at most {task.execution_timeout.total_seconds():.0f} s" if task.execution_timeout else ""
         yield f"task `{task.task_id}`", f"pool `{task.pool}`, {task.retries} retries{limit}"
         yield from ((f"`{task.task_id}` reads", _uris(task.inlets)),) if task.inlets else ()
         yield from ((f"`{task.task_id}` writes", _uris(task.outlets)),) if task.outlets else ()
+
+
+def _schedule(cron: str) -> str:
+    """The row's own text: which minute a stream starts at depends on the other streams."""
+    text, moved = re.subn(r"^\d+-59/", "*/", cron)
+    return f"`{text}`" + (", a minute apart from the others on the same schedule" if moved or text.startswith("*/") else "")
 
 
 def _uris(found: Iterable[Any]) -> str:
@@ -94,7 +101,7 @@ def _field(name: str, param: Any) -> str:
 def limits(schema: dict[str, Any]) -> str:
     """What a field accepts, in words."""
     if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
+        return str(schema["$comment"])
     return f"{schema['minimum']} to {schema['maximum']}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -92,10 +93,11 @@ class StreamOperator(SparkSubmitOperator):
         now = datetime.now(UTC)
         first = context["ti"].get_first_reschedule_date(context) or context["ti"].start_date
         left_s = self.stream.lease_wait_s - (now - first).total_seconds()
-        self.log.info("Held: %s", self._last_line())
         if left_s <= 0:
-            error = LeaseHeld(f"held for longer than lease_wait_s={self.stream.lease_wait_s} s: {self._last_line()}", self.stream.name)
+            what = f"still held after lease_wait_s={self.stream.lease_wait_s} s: {_told(self._last_line())}"
+            error = LeaseHeld(what, self.stream.name, ui="Clear this task when the run named here has ended; the next scheduled run tries by itself")
             raise AirflowFailException(failures.line(error.to_json()))
+        self.log.info("The lease is held; this task waits without a slot, for %.0f s more at most", left_s)
         raise AirflowRescheduleException(now + timedelta(seconds=min(LEASE_POLL_S, left_s)))
 
     def _failure(self, exit_code: int, found: Report | None) -> AirflowException:
@@ -144,8 +146,18 @@ def checked_run_id(run_id: str) -> str:
 
 
 def _die_with_supervisor() -> None:
-    """Kill -9 of the supervisor alone would leave this task, and a silent driver with it, running to its end."""
-    parent = os.getppid()
-    if parent == 1:
+    """Kill -9 of the supervisor alone would leave this task, and a silent driver with it, running to its end.
+
+    Raises RunFailed when it died before the kernel was told: a task's stdin is its socket to the supervisor. (Its pid would not tell: in a
+    container the supervisor may be process 1.)
+    """
+    die_with_parent(os.getppid())
+    poll = select.poll()
+    poll.register(0, 0)
+    if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0)):
         raise RunFailed("the supervisor of this task is gone, so nobody would notice its end; nothing was started", f"pid {os.getpid()}")
-    die_with_parent(parent)
+
+
+def _told(line: str) -> str:
+    """What an error's line tells, without its code and its way out."""
+    return line.partition(": ")[2].partition(" -> ")[0] or line

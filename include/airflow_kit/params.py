@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from airflow.sdk import Param
 
+from include.airflow_kit import failures
 from jobs.contract.errors import UsageError
 
 
@@ -15,9 +17,9 @@ def integer(default: int, *, title: str, description: str, minimum: int, maximum
     return Param(default, type="integer", title=title, description=description, minimum=minimum, maximum=maximum)
 
 
-def choice(default: str, *, title: str, description: str, values: Sequence[str]) -> Param:
-    """One of `values`, as a list to pick from."""
-    return Param(default, type="string", title=title, description=description, enum=list(values))
+def choice(default: str, *, title: str, description: str, values: Sequence[str], origin: str) -> Param:
+    """One of `values`, as a list to pick from. `origin` says in words where the values come from, for pages that outlive a change of them."""
+    return Param(default, type="string", title=title, description=description, enum=list(values), **{"$comment": origin})
 
 
 def refuse_unknown_keys(context: Mapping[str, Any]) -> None:
@@ -28,3 +30,11 @@ def refuse_unknown_keys(context: Mapping[str, Any]) -> None:
         what = f"unknown trigger {'key' if len(unknown) == 1 else 'keys'} {', '.join(map(repr, unknown))}"
         known = f"it takes {', '.join(declared)}" if declared else "it takes none"
         raise UsageError(f"{what}; {known}", context["dag"].dag_id, cli="trigger it again without them")
+
+
+@contextmanager
+def known_params(context: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The form's values for a task's body, after a look for unknown keys; a foreseen error of the body fails the task with its one line."""
+    with failures.one_line():
+        refuse_unknown_keys(context)
+        yield context["params"]

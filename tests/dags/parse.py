@@ -25,7 +25,8 @@ def task(found: Any) -> dict[str, Any]:
 
 def dag(found: Any) -> dict[str, Any]:
     return {
-        "file": Path(found.fileloc).name, "doc_md": found.doc_md, "description": found.description, "tags": sorted(found.tags), "schedule": found.schedule,
+        "file": Path(found.fileloc).name, "doc_md": found.doc_md, "description": found.description,
+        "tags": sorted(found.tags), "schedule": found.schedule,
         "timezone": str(found.timezone), "start": found.start_date.isoformat() if found.start_date else None, "catchup": found.catchup,
         "max_active_runs": found.max_active_runs, "paused": found.is_paused_upon_creation,
         "timeout_s": found.dagrun_timeout.total_seconds() if found.dagrun_timeout else None,
