@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +9,10 @@ from include.launch import package
 from include.launch.profiles import Profile
 from include.settings import Settings
 from include.setup import class_data, jars, java
-from jobs.contract.errors import InstallationError
 from jobs.contract.spec import RunSpec
 
-CONF = Path(__file__).parent / "conf"
-# Spark's own words in a user's shell must not reach a scheduled run.
-_DROPPED = ("SPARK_SUBMIT_OPTS", "SPARK_CLASSPATH", "PYSPARK_SUBMIT_ARGS", "SPARK_JAVA_OPTS", "SPARK_DAEMON_JAVA_OPTS", "HADOOP_CONF_DIR")
+# Not by SPARK_CONF_DIR: a folder with files on the class path shuts the class-data cache out.
+LOGGING = Path(__file__).parent / "conf" / "log4j2.properties"
 
 
 @dataclass(frozen=True)
@@ -27,9 +24,9 @@ class Command:
 def build(settings: Settings, spec: RunSpec, spec_path: Path, profile: Profile, master: str, python: str) -> Command:
     """Raises InstallationError when Java, Spark or a jar is missing."""
     found = java.find(settings)
-    home = spark_home()
+    home = class_data.spark_home()
     log = spec_path.parent / "driver.log"
-    options = (*profile.java_options, *_class_data(settings, found), f"-Dcaudal.log={log}")
+    options = (*profile.java_options, *_class_data(settings, found), f"-Dlog4j2.configurationFile={LOGGING}", f"-Dcaudal.log={log}")
     class_path = jars.driver_class_path(settings)
     argv = [
         str(home / "bin" / "spark-submit"),
@@ -48,25 +45,16 @@ def build(settings: Settings, spec: RunSpec, spec_path: Path, profile: Profile, 
     return Command(tuple(argv), _environ(settings, found.home, home, python))
 
 
-def spark_home() -> Path:
-    """pyspark's folder, without importing it (0.4 s)."""
-    home = Path(sysconfig.get_path("purelib")) / "pyspark"
-    if not (home / "bin" / "spark-submit").is_file():
-        raise InstallationError("pyspark is not in this environment", home)
-    return home
-
-
 def _class_data(settings: Settings, found: java.Java) -> tuple[str, ...]:
     archive = class_data.archive(settings, found)
-    return (f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off") if archive else ()
+    return (f"-XX:SharedArchiveFile={archive}", *class_data.QUIET) if archive else ()
 
 
 def _environ(settings: Settings, java_home: Path, spark_home: Path, python: str) -> dict[str, str]:
-    kept = {k: v for k, v in settings.environ.items() if k not in _DROPPED and not k.startswith("PYTHON")}
+    kept = {k: v for k, v in settings.environ.items() if k not in class_data.DROPPED and not k.startswith("PYTHON")}
     return kept | {
         "JAVA_HOME": str(java_home),
         "SPARK_HOME": str(spark_home),
-        "SPARK_CONF_DIR": str(CONF),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": python,
         "PYSPARK_DRIVER_PYTHON": python,
