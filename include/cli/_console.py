@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os  # noqa: TID251 - NO_COLOR is the terminal's setting, not Caudal's
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence

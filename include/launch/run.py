@@ -62,8 +62,8 @@ def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, n
     found = plan.positions(settings, stream)
     generation = generations.current(layout, stream.name) or generations.begin(layout, plan.first_generation(stream, found, now))
     spec = plan.spec(settings, stream, generation, run_id, request.airflow_run_id, now)
-    counts = {"files_admitted": len(taken.admitted), "files_refused": len(taken.refused), "files_waiting": len(taken.waiting)}
-    return plan.make(settings, replace(spec, **counts), generation, found)
+    spec = replace(spec, files_admitted=len(taken.admitted), files_refused=len(taken.refused), files_waiting=len(taken.waiting))
+    return plan.make(settings, spec, generation, found)
 
 
 def preview(settings: Settings, stream: Stream, master: str, now: datetime) -> tuple[plan.Plan, command.Command]:
