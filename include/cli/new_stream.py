@@ -1,0 +1,74 @@
+"""new-stream NAME: registry row, job, domain function and its first test."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from include import settings, streams
+from include.cli._console import json_line, say
+from include.scaffold import request, write
+from include.scaffold.request import Request, Words
+from include.services import announce
+from jobs.contract.errors import UsageError
+from jobs.contract.stream import Files
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and _: stream, DAG, module and folder get it.")],
+    columns: Annotated[str, typer.Option(help='NAME:TYPE,… as in "id:string,amount:decimal(10,2),at:timestamp".')] = "",
+    source: Annotated[str, typer.Option("--from", help=f"Where records come from: {request.FROM}.")] = "files:json",
+    sink: Annotated[str, typer.Option("--to", help=f"Where rows go: {request.TO}.")] = "files:json",
+    required: Annotated[str, typer.Option(help="Columns without which a record is refused (default: the key, or the first).")] = "",
+    separator: Annotated[str, typer.Option(help="CSV files: between two fields.")] = ",",
+    header: Annotated[bool, typer.Option(help="CSV files: the first line names the columns.")] = True,
+    folder: Annotated[str, typer.Option(help="Files: the folder under entrada (default: NAME).")] = "",
+    schedule: Annotated[str, typer.Option(help="Cron text in UTC, or none: by hand only.")] = "*/5 * * * *",
+    about: Annotated[str, typer.Option(help="One line: what this stream is for.")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be written; change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Write a new stream: files are added, none is edited or overwritten. A running Airflow shows its DAG within seconds."""
+    loaded = settings.load()
+    needed = tuple(filter(None, (word.strip() for word in required.split(","))))
+    words = Words(name, source, sink, columns, needed, separator.replace("\\t", "\t"), header, folder, schedule, about)
+    registry = streams.collect()[0]
+    request.check_name(name, loaded.root, registry)
+    made = request.check(_asked(words), loaded.root, registry)
+    files = write.plan(made, loaded.root)
+    for file in files:
+        say(f"{'there already' if file.present else 'would write' if plan else 'writes'} {file.path.relative_to(loaded.root)}")
+    written = [] if plan else write.apply(files)
+    if not plan:
+        for line in _next(made, announce.stream(loaded)):
+            say(line)
+    if as_json:
+        json_line({"stream": name, "planned": [f.path for f in files], "written": written, "sample": write.sample(made)})
+
+
+def _asked(words: Words) -> Words:
+    """Asks for the columns at a terminal, never elsewhere."""
+    if words.columns:
+        return words
+    if not sys.stdin.isatty():
+        raise UsageError("the columns are missing", "--columns", cli='--columns "id:string,amount:double"')
+    return Words(**{**vars(words), "columns": typer.prompt('columns, as in "id:string,amount:double"')})
+
+
+def _next(made: Request, airflow: str) -> list[str]:
+    stream = made.stream
+    form = stream.source.format
+    feed = [f"printf '%s\\n' {shlex.join(write.sample(made).splitlines())} > muestra.{form}"]
+    if isinstance(stream.source, Files):
+        feed += [f"./caudal put {stream.name} muestra.{form}"]
+    else:
+        feed += [f"./caudal produce {stream.source.name} --file muestra.{form}"]
+    topics = ["./caudal topics create"] if stream.topics else []
+    look = f"./caudal show {stream.name}" if isinstance(stream.sink, Files) else f"./caudal consume {stream.sink.name}"
+    steps = [*topics, *feed, f"./caudal run {stream.name}", look]
+    return ["", "Next, to see it work:", *(f"  {step}" for step in steps), f"In the UI: {airflow}",
+            f"Then write what it does into jobs/domain/{stream.name}.py, what it must do into tests/jobs/domain/test_{stream.name}.py,",
+            "and bring the pages up to date: ./caudal docs; ./caudal test"]  # fmt: skip

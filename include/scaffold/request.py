@@ -1,0 +1,159 @@
+"""The words of `new-stream` -> a checked request. Reads the registry and the checkout; changes nothing."""
+
+from __future__ import annotations
+
+import builtins
+import importlib.util
+import keyword
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from include.scaffold import columns as typed
+from include.scaffold.columns import Column
+from jobs.contract.errors import BrokenStream, UsageError
+from jobs.contract.layout import is_name
+from jobs.contract.stream import Files, Format, Stream, Topic
+
+FROM = "files:json, files:csv, kafka:TOPIC, kafka:TOPIC:csv"
+TO = "files:json, files:parquet, files:csv, topic:NAME:KEYCOLUMN"
+_CRON = re.compile(r"(?:[0-9*/,-]+ ){4}[0-9*/,-]+")
+_ABOUT = re.compile(r"[^\"\\\x00-\x1f\x7f]{10,120}")
+_SEPARATOR = re.compile(r"[\t!#$%&*+./:;<=>?@^_`|~,-]")
+_TAKEN = ("conftest", "main")  # pytest's own; what a job imports beside the domain module
+
+
+@dataclass(frozen=True)
+class Request:
+    """`stream.doc` is its one-line description. `required`: columns without which a record is refused."""
+
+    stream: Stream
+    columns: tuple[Column, ...]
+    required: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What was typed. `columns`: `name:type,…`; `required`: names, empty for the key or else the first column; `schedule`: cron text, or `none`."""
+
+    name: str
+    source: str
+    sink: str
+    columns: str
+    required: tuple[str, ...] = ()
+    separator: str = ","
+    header: bool = True
+    folder: str = ""
+    schedule: str = "*/5 * * * *"
+    about: str = ""
+
+
+def check(words: Words, root: Path, registry: Mapping[str, Stream]) -> Request:
+    """Raises UsageError naming the option that cannot be."""
+    check_name(words.name, root, registry)
+    columns = typed.parse(words.columns)
+    sink = _sink(words.sink, registry)
+    stream = _stream(words, sink, registry)
+    if stream.folder in {other.folder for other in registry.values()} - {""}:
+        raise UsageError(f"the folder {stream.folder} feeds another stream", "--folder", cli="choose a folder of its own")
+    key = sink.key if isinstance(sink, Topic) else ""
+    _check_key(key, columns)
+    return Request(stream, columns, _required(words.required, key, columns))
+
+
+def check_name(name: str, root: Path, registry: Mapping[str, Stream]) -> None:
+    """Raises UsageError for a name that could not be a stream's, a module's and a DAG's at once."""
+    reasons = {
+        "it must begin with a lower-case letter, then letters, digits and _, 63 at most": not is_name(name),
+        "it is a word of Python": keyword.iskeyword(name) or hasattr(builtins, name),
+        "it means something else here": name in _TAKEN,
+        "a stream of that name exists": name in registry or (root / "include" / "streams" / f"{name}.py").exists(),
+        "a DAG file of that name exists": (root / "dags" / f"{name}.py").exists(),
+        "a folder of that name exists in jobs/": (root / "jobs" / name).exists() or (root / "jobs" / "domain" / name).exists(),
+        "an installed module has that name, and would hide it or be hidden": is_name(name) and _is_module(name),
+    }
+    for reason, wrong in reasons.items():
+        if wrong:
+            raise UsageError(f"{name!r} cannot be the name: {reason}", "NAME", cli="choose another name")
+
+
+def _is_module(name: str) -> bool:
+    return name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None
+
+
+def _stream(words: Words, sink: Files | Topic, registry: Mapping[str, Stream]) -> Stream:
+    source = _source(words, registry)
+    schedule = None if words.schedule.lower() == "none" else " ".join(words.schedule.split())
+    if schedule is not None and not _CRON.fullmatch(schedule):
+        raise UsageError(f"{words.schedule!r} is no cron text of five fields", "--schedule", cli='--schedule "*/5 * * * *", or none')
+    about = " ".join(words.about.split()) or f"Records of {words.name} from {describe(source)} to {describe(sink)}."
+    if words.about and not _ABOUT.fullmatch(about):
+        raise UsageError('a line of 10 to 120 characters without " and \\ is expected', "--about", cli='--about "What this stream is for."')
+    with _as_usage():
+        return Stream(words.name, source, sink, schedule=schedule, doc=about)
+
+
+def _source(words: Words, registry: Mapping[str, Stream]) -> Files | Topic:
+    kind, _, rest = words.source.partition(":")
+    if kind == "files" and rest in ("json", "csv"):
+        if rest == "csv" and not _SEPARATOR.fullmatch(words.separator):
+            raise UsageError(f"{words.separator!r} is not one mark of punctuation (or a tab)", "--separator", cli="--separator ';'")
+        folder = "" if words.folder == words.name else words.folder
+        with _as_usage():
+            return Files("csv", folder, separator=words.separator, header=words.header) if rest == "csv" else Files("json", folder)
+    name, _, form = rest.partition(":")
+    if kind == "kafka" and name and form in ("", "json", "csv"):
+        return _topic(name, form or "json", "", registry)
+    raise UsageError(f"cannot read from {words.source!r}", "--from", cli=f"one of {FROM}")
+
+
+def _sink(text: str, registry: Mapping[str, Stream]) -> Files | Topic:
+    kind, _, rest = text.partition(":")
+    forms: dict[str, Format] = {"json": "json", "csv": "csv", "parquet": "parquet"}
+    if kind == "files" and rest in forms:
+        return Files(forms[rest])
+    name, _, key = rest.partition(":")
+    if kind == "topic" and name and key and ":" not in key:
+        return _topic(name, "json", key, registry)
+    raise UsageError(f"cannot write to {text!r}", "--to", cli=f"one of {TO}")
+
+
+def _topic(name: str, form: str, key: str, registry: Mapping[str, Stream]) -> Topic:
+    """A topic that another stream declares keeps its partitions and settings: two streams may not declare one differently."""
+    known = next((topic for stream in registry.values() for topic in stream.topics if topic.name == name), None)
+    with _as_usage():
+        made = Topic(name, "csv" if form == "csv" else "json", key)
+    return replace(made, partitions=known.partitions, config=known.config) if known else made
+
+
+@contextmanager
+def _as_usage() -> Iterator[None]:
+    """What a row refuses when it is made, as a fault of the call."""
+    try:
+        yield
+    except BrokenStream as error:
+        raise UsageError(error.what, error.where, cli="./caudal new-stream --help") from None
+
+
+def _check_key(key: str, columns: tuple[Column, ...]) -> None:
+    names = [column.name for column in columns]
+    if key and key not in names:
+        raise UsageError(f"the key {key} is none of the columns {', '.join(names)}", "--to", cli="topic:NAME:KEYCOLUMN names one of --columns")
+    if key and len(names) == 1:
+        raise UsageError("the key is the only column, so the message would be empty", "--columns", cli="name one more column")
+
+
+def _required(asked: tuple[str, ...], key: str, columns: tuple[Column, ...]) -> tuple[str, ...]:
+    names = [column.name for column in columns]
+    if unknown := sorted(set(asked) - set(names)):
+        raise UsageError(f"{unknown[0]} is none of the columns {', '.join(names)}", "--required", cli="name columns of --columns")
+    wanted = {*asked, key} if key else set(asked)
+    return tuple(name for name in names if name in wanted) or (names[0],)
+
+
+def describe(end: Files | Topic) -> str:
+    """One end in words: `json files`, `topic facturas`."""
+    return f"topic {end.name}" if isinstance(end, Topic) else f"{end.format} files"

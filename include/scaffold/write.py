@@ -1,0 +1,143 @@
+"""Plan: which files with what text. Apply: all of them, or none; the registry row last, because it is what makes the stream exist."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.scaffold.columns import SAMPLES
+from include.scaffold.request import Request, describe
+from jobs.contract import storage
+from jobs.contract.errors import Refused
+from jobs.contract.stream import Files, Topic
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+_LINE = 140  # characters; ruff's limit is 150
+_MODULES = {"DateType": "date", "TimestampType": "datetime"}
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """`present`: it is there already with this very text (an earlier call was cut short)."""
+
+    path: Path
+    text: str
+    present: bool
+
+
+def plan(request: Request, root: Path) -> tuple[NewFile, ...]:
+    """The four files, in the order they are written; read-only. Raises Refused when one of them is there with another text."""
+    name = request.stream.name
+    places = {
+        "domain": root / "jobs" / "domain" / f"{name}.py",
+        "test": root / "tests" / "jobs" / "domain" / f"test_{name}.py",
+        "job": root / "jobs" / f"{name}.py",
+        "row": root / "include" / "streams" / f"{name}.py",
+    }
+    environment = _environment()
+    values = _values(request)
+    return tuple(_new(path, environment.get_template(f"{part}.py.j2").render(values)) for part, path in places.items())
+
+
+def apply(files: tuple[NewFile, ...]) -> list[Path]:
+    """Writes what is not there; the paths written. Raises Refused when another program made one meanwhile; then none of ours stays."""
+    written: list[Path] = []
+    try:
+        for file in (f for f in files if not f.present):
+            with storage.disk_errors(file.path):
+                storage.make_dirs(file.path.parent)
+                storage.write_new(file.path, file.text.encode())
+            written.append(file.path)
+    except BaseException as error:
+        storage.unlink_all(written[::-1])
+        if isinstance(error, FileExistsError):
+            raise Refused("the file appeared meanwhile; nothing was written", error.filename2 or error.filename) from None
+        raise
+    return written
+
+
+def sample(request: Request) -> str:
+    """Two records as the source expects them, with the header if there is one; ends with a line feed."""
+    source, columns = request.stream.source, request.columns
+    if source.format == "csv":
+        separator = source.separator if isinstance(source, Files) else ","
+        head = [separator.join(c.name for c in columns)] if isinstance(source, Files) and source.header else []
+        lines = head + [separator.join(c.text(row) for c in columns) for row in range(SAMPLES - 1)]
+    else:
+        lines = [json.dumps({c.name: c.value(row) for c in columns}, ensure_ascii=False) for row in range(SAMPLES - 1)]
+    return "\n".join(lines) + "\n"
+
+
+def _new(path: Path, text: str) -> NewFile:
+    try:
+        old = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return NewFile(path, text, present=False)
+    except (OSError, UnicodeDecodeError):
+        old = ""
+    if old != text:
+        raise Refused("a file of that name exists; nothing is overwritten", path, cli="choose another name, or move that file away")
+    return NewFile(path, text, present=True)
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )  # fmt: skip
+    made.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
+    return made
+
+
+def _values(request: Request) -> dict[str, object]:
+    stream, columns = request.stream, request.columns
+    kinds = {column.kind for column in columns}
+    return {
+        "stream": stream,
+        "columns": columns,
+        "required": request.required,
+        "rules": {f"no-{name.lower().replace('_', '-')}": f"`{name}` IS NULL" for name in request.required},
+        "source": describe(stream.source),
+        "sink": describe(stream.sink),
+        "source_row": _row(stream.source),
+        "sink_row": _row(stream.sink),
+        "ends": sorted({type(end).__name__ for end in (stream.source, stream.sink)} | {"Stream"}),
+        "reads_files": isinstance(stream.source, Files),
+        "writes_files": isinstance(stream.sink, Files),
+        "types": sorted({"StructType", *kinds}),
+        "dates": sorted(_MODULES[kind] for kind in kinds if kind in _MODULES),
+        "decimals": "DecimalType" in kinds,
+        "rows": [_wrapped([column.source(row) for column in columns]) for row in range(SAMPLES - 1)],
+        "refused": _wrapped(["None" if c.name in request.required else c.source(SAMPLES - 1) for c in columns]),
+        "names": _wrapped([f'"{column.name}"' for column in columns], "[]"),
+        "sample": [line for line in sample(request).splitlines() if len(line) <= _LINE],
+    }
+
+
+def _wrapped(values: list[str], brackets: str = "()") -> str:
+    """A tuple or list as Python source, broken into lines that fit."""
+    text = ", ".join(values) + ("," if len(values) == 1 and brackets == "()" else "")
+    return textwrap.fill(f"{brackets[0]}{text}{brackets[1]}", _LINE - 20, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+
+
+def _row(end: Files | Topic) -> str:
+    """The end as the registry writes it: defaults are left out."""
+    default = Files() if isinstance(end, Files) else Topic(end.name)
+    first = end.format if isinstance(end, Files) else end.name
+    skipped = "format" if isinstance(end, Files) else "name"
+    changed = {k: v for k, v in vars(end).items() if k != skipped and v != getattr(default, k)}
+    return f"{type(end).__name__}({', '.join([_literal(first), *(f'{k}={_literal(v)}' for k, v in changed.items())])})"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({''.join(f'{_literal(v)}, ' for v in value)})"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -1,0 +1,22 @@
+"""Tells a running Airflow that the registry has changed, so that a new stream's DAG shows at once."""
+
+from __future__ import annotations
+
+from include import streams
+from include.services import airflow, ports, records
+from include.settings import Settings
+from jobs.contract.errors import CaudalError
+
+
+def stream(settings: Settings) -> str:
+    """Where the new DAG is to be seen, in words. An Airflow that is not running, or does not answer, is no fault: it reads the registry itself."""
+    chosen = ports.remembered(settings)
+    if chosen is None or records.supervisor(settings.home) is None:
+        return "./caudal up, then its DAG is listed"
+    known = sorted(streams.collect()[0])
+    try:
+        if known:
+            airflow.client(settings, chosen).reparse(known[0])
+    except CaudalError:
+        return f"{airflow.url(chosen)} lists its DAG within half a minute"
+    return f"{airflow.url(chosen)} lists its DAG within seconds"
