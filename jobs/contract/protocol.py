@@ -187,6 +187,8 @@ def may_rewind(facts: Facts, keep_through: int) -> Refuse | None:
         return Refuse("no-such-batch", f"there is nothing after batch {keep_through}; the newest is {facts.newest_offset}")
     if {b for b in (keep_through, keep_through - 1) if b >= 0} - set(facts.offsets) or (keep_through < 0 and 0 not in facts.offsets):
         return Refuse("past-retention", f"the checkpoint retains offsets {_short(facts.offsets)}: batch {keep_through} cannot be its newest")
+    if keep_through >= 0 and keep_through not in facts.commits:
+        return Refuse("kept-uncommitted", f"Spark would run batch {keep_through} again (a power cut took its commit), and its files may be archived")
     return None
 
 

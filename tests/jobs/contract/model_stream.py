@@ -1,0 +1,273 @@
+"""The hands of the model: what a run and housekeeping do to a state, micro-step by micro-step. model.py explains the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from functools import cache
+
+from jobs.contract import protocol
+from jobs.contract.manifest import Identity
+from jobs.contract.protocol import Facts, FileState, Next, Publish, Refuse
+from tests.jobs.contract.model import BAD, Durable, Generation, Output, Place, State, remove
+
+
+class Refused(Exception):
+    """The protocol, or a check before the publish, refuses to go on."""
+
+
+Steps = Generator[State, None, State]  # yields every state that is on disk in between, returns the last
+
+
+@cache
+def identity(generation: int, start: int, end: int, records: frozenset[int]) -> Identity:
+    return Identity(f"query {generation}", str(start), str(end), str(sorted(records)))
+
+
+@dataclass
+class Stream:
+    """`kafka_source`, `kafka_sink`: else files. `limit`: new records a batch takes at most (Spark's maxBytesPerTrigger or maxOffsetsPerTrigger).
+    The methods below are the hands; tests replace one to see what it is for."""
+
+    kafka_source: bool = False
+    kafka_sink: bool = False
+    limit: int = 99
+    _verdicts: dict[tuple[int, Generation, str], protocol.Proceed | Refuse] = field(default_factory=dict, init=False, repr=False)
+
+    # what is on disk, in the protocol's words
+
+    def log(self, state: State) -> tuple[tuple[int, int], ...]:
+        if not self.kafka_source:
+            return state.current.log
+        return tuple((i, i) for i, place in enumerate(state.places) if place and i > state.current.start)
+
+    def position(self, state: State, batch: int) -> int:
+        """The log offset up to which `batch` reads; -1 for "before the first"."""
+        if batch >= len(state.current.offsets):
+            raise Refused("checkpoint-damaged")
+        return state.current.offsets[batch] if batch >= 0 else state.current.start
+
+    def records(self, state: State, batch: int) -> frozenset[int]:
+        start, end = self.position(state, batch - 1), state.current.offsets[batch]
+        return frozenset(f for f, at in self.log(state) if start < at <= end)
+
+    def plan(self, state: State, batch: int) -> Identity:
+        number = len(state.generations)
+        return identity(number, self.position(state, batch - 1), state.current.offsets[batch], self.records(state, batch))
+
+    def facts(self, state: State) -> Facts:
+        number, now = len(state.generations), state.current
+        begun = bool(now.offsets or now.log)
+        return Facts(
+            query_id=f"query {number}" if begun else None,
+            offsets=tuple(range(len(now.offsets))),
+            commits=now.commits,
+            published=tuple(o.batch for o in now.output),
+            planned={b: self.plan(state, b) for b in range(len(now.offsets))},
+            manifests={o.batch: identity(number, o.start, o.end, o.records) for o in now.output},
+            journal=state.journal[0] if state.journal else "",
+        )
+
+    def start(self, state: State) -> Generator[State, None, tuple[State, protocol.Proceed]]:
+        """What every operation begins with: the journal first, then the pairing."""
+        verdict = self.pairing(state)
+        if isinstance(verdict, protocol.Proceed) and verdict.step is Next.REDO:
+            state = yield from self.redo(state)
+            verdict = self.pairing(state)
+        if isinstance(verdict, Refuse):
+            raise Refused(verdict.rule)
+        return state, verdict
+
+    def pairing(self, state: State) -> protocol.Proceed | Refuse:
+        key = (len(state.generations), state.current, str(state.places) * self.kafka_source + str(state.journal))
+        if key not in self._verdicts:
+            self._verdicts[key] = protocol.pairing(self.facts(state))
+        return self._verdicts[key]
+
+    # a run
+
+    def run(self, state: State) -> Steps:
+        state, verdict = yield from self.start(state)
+        if not self.kafka_source:
+            state = yield from self.intake(state)
+        if verdict.step is Next.RERUN:
+            state = yield from self.batch(state, verdict.batch)
+        while True:
+            planned = len(state.current.offsets)
+            state = yield from self.plan_next(state)
+            if len(state.current.offsets) == planned:
+                return state
+            state = yield from self.batch(state, planned)
+
+    def intake(self, state: State) -> Steps:
+        for record, place in enumerate(state.places):
+            if place is Place.ENTRADA:
+                state = state.moved(record, Place.EN_PROCESO)
+                yield state
+        return state
+
+    def plan_next(self, state: State) -> Steps:
+        """Spark: new files into the source log, then the next offset. Both without fsync."""
+        if not self.kafka_source:
+            now = state.current
+            fresh = [f for f, p in enumerate(state.places) if p is Place.EN_PROCESO and f not in dict(now.log)][: self.limit]
+            if fresh:
+                at = now.log[-1][1] + 1 if now.log else 0
+                state = state.having(now._replace(log=now.log + tuple((f, at) for f in fresh)))
+                yield state
+        now = state.current
+        begin = now.offsets[-1] if now.offsets else now.start
+        end = max((at for _, at in self.log(state)), default=now.start)
+        if end > begin:
+            end = min(end, begin + self.limit) if self.kafka_source else end  # a file source plans all it has logged, whatever the limit
+            state = state.having(now._replace(offsets=(*now.offsets, end)))
+            yield state
+        return state
+
+    def batch(self, state: State, batch: int) -> Steps:
+        state = self.sync_before_publish(state, batch)
+        self.check_inputs(state, batch)
+        present = next((o for o in state.current.output if o.batch == batch), None)
+        verdict = protocol.publish(self.plan(state, batch), present and identity(len(state.generations), *present[1:4]))
+        if isinstance(verdict, Refuse):
+            raise Refused(verdict.rule)
+        if verdict is Publish.WRITE:
+            for step in self.write_steps:
+                state = step(self, state, batch)
+                yield state
+        return (yield from self.commit(state, batch))
+
+    def commit(self, state: State, batch: int) -> Steps:
+        commits = tuple(sorted({*state.current.commits, batch}))
+        state = state.having(state.current._replace(commits=commits))
+        yield state
+        return state
+
+    def sync_before_publish(self, state: State, batch: int) -> State:
+        now = state.current
+        synced = tuple(sorted({*now.durable.commits, *self.commits_to_sync(now)}))
+        return state.having(now._replace(durable=Durable(len(now.log), batch + 1, synced)))
+
+    def commits_to_sync(self, now: Generation) -> tuple[int, ...]:
+        return now.commits[-1:]
+
+    def check_inputs(self, state: State, batch: int) -> None:
+        if not self.kafka_source and any(state.places[f] is not Place.EN_PROCESO for f in self.records(state, batch)):
+            raise Refused("planned-file-missing")
+
+    def readable(self, state: State, batch: int) -> frozenset[int]:
+        """What Spark really reads: a planned file that is gone counts 0 rows, without a word."""
+        return frozenset(f for f in self.records(state, batch) if self.kafka_source or state.places[f] is Place.EN_PROCESO)
+
+    def send(self, state: State, batch: int) -> State:
+        if not self.kafka_sink:
+            return state
+        read = self.readable(state, batch) - BAD
+        return state._replace(sent=tuple(min(2, n + (f in read)) for f, n in enumerate(state.sent or (0,) * len(state.places))))
+
+    def put_in_quarantine(self, state: State, batch: int) -> State:
+        if not (bad := self.readable(state, batch) & BAD):
+            return state
+        kept = tuple(q for q in state.current.quarantine if q[0] != batch)
+        return state.having(state.current._replace(quarantine=(*kept, (batch, bad))))
+
+    def publish(self, state: State, batch: int) -> State:
+        read, now = self.readable(state, batch), state.current
+        new = Output(batch, self.position(state, batch - 1), now.offsets[batch], read, read & BAD)
+        return state.having(now._replace(output=tuple(sorted((*now.output, new)))))
+
+    write_steps: tuple[Callable[[Stream, State, int], State], ...] = (send, put_in_quarantine, publish)
+
+    # housekeeping
+
+    def archive(self, state: State) -> Steps:
+        state, _ = yield from self.start(state)
+        return (yield from self.archive_steps(state))
+
+    def archive_steps(self, state: State) -> Steps:
+        now = state.current
+        if not now.commits or self.kafka_source:
+            return state
+        state = self.sync_before_archive(state)
+        for record, at in now.log:
+            done = protocol.file_state(at, self.position(state, now.commits[-1])) is FileState.DONE
+            if done and state.places[record] is Place.EN_PROCESO:
+                state = state.moved(record, Place.ARCHIVO)
+                yield state
+        return state
+
+    def sync_before_archive(self, state: State) -> State:
+        now, newest = state.current, state.current.commits[-1]
+        synced = tuple(sorted({*now.durable.commits, newest}))
+        return state.having(now._replace(durable=Durable(len(now.log), max(now.durable.offsets, newest + 1), synced)))
+
+    def unarchived(self, state: State) -> int:
+        now = state.current
+        end = self.position(state, now.commits[-1] if now.commits else -1)
+        return sum(state.places[f] is Place.EN_PROCESO and protocol.file_state(at, end) is FileState.DONE for f, at in now.log)
+
+    def rollover(self, state: State) -> Steps:
+        state, _ = yield from self.start(state)
+        if protocol.may_roll_over(self.facts(state), 0):
+            return state
+        state = yield from self.archive_steps(state)
+        if protocol.may_roll_over(self.facts(state), self.unarchived(state)):
+            return state
+        start = state.current.offsets[-1] if self.kafka_source else -1
+        state = state._replace(generations=(*state.generations, Generation(start=start)))
+        yield state
+        return state
+
+    def rewind_one(self, state: State) -> Steps:
+        return (yield from self.rewind(state, lambda newest: newest - 1))
+
+    def rewind_all(self, state: State) -> Steps:
+        return (yield from self.rewind(state, lambda newest: -1))
+
+    def rewind(self, state: State, keep: Callable[[int], int]) -> Steps:
+        state, _ = yield from self.start(state)
+        facts = self.facts(state)
+        if protocol.may_rewind(facts, keep(facts.newest_offset)):
+            return state
+        state = state._replace(journal=("rewind", keep(facts.newest_offset)))
+        yield state
+        return (yield from self.redo(state))
+
+    def redo(self, state: State) -> Steps:
+        assert state.journal is not None
+        kind, number = state.journal
+        state = yield from (self.rewind_steps(state, number) if kind == "rewind" else self.reset_steps(state, number))
+        state = state._replace(journal=None)
+        yield state
+        return state
+
+    def rewind_steps(self, state: State, keep: int) -> Steps:
+        kept = self.position(state, keep)
+        for record, at in state.current.log:
+            if at > kept and state.places[record] is Place.ARCHIVO:
+                state = state.moved(record, Place.EN_PROCESO)
+                yield state
+        while step := protocol.rewind_step(self.facts(state), keep):
+            state = state.having(remove(state.current, *step))
+            yield state
+        return state
+
+    def reset(self, state: State) -> Steps:
+        state, _ = yield from self.start(state)
+        state = state._replace(journal=("reset", len(state.generations)))
+        yield state
+        return (yield from self.redo(state))
+
+    def reset_steps(self, state: State, old: int) -> Steps:
+        for record, place in enumerate(state.places):
+            if place is Place.ARCHIVO:
+                state = state.moved(record, Place.EN_PROCESO)
+                yield state
+        for number in range(old):
+            if (one := state.generations[number]).live:
+                state = state._replace(generations=(*state.generations[:number], one._replace(live=False), *state.generations[number + 1 :]))
+                yield state
+        if len(state.generations) == old:
+            state = state._replace(generations=(*state.generations, Generation()))
+            yield state
+        return state
