@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from itertools import islice
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from include import settings
-from include.cli._console import json_line, say
+from include.cli._console import json_line, printable
 from include.kafka import consume
 from include.kafka.consume import Record
 
@@ -29,12 +30,17 @@ def command(
         json_line({"topic": topic, "count": len(records), "records": records})
         return
     for record in chosen:
-        say(_text(record.value) or "")
+        sys.stdout.write(_line(record.value))  # not flushed line by line: 200,000 records in 2 s instead of 9
 
 
 def _as_dict(record: Record) -> dict[str, Any]:
     place = {"partition": record.partition, "offset": record.offset, "timestamp_ms": record.timestamp_ms}
     return {**place, "key": _text(record.key), "value": _text(record.value)}
+
+
+def _line(value: bytes | None) -> str:
+    text = _text(value) or ""
+    return f"{text if text.isprintable() else printable(text)}\n"
 
 
 def _text(data: bytes | None) -> str | None:

@@ -45,6 +45,10 @@ class Admin:
         except KafkaException as error:  # a PEM file that is none, a client that was built without SASL
             raise ConfigError(f"the Kafka client refuses its configuration ({error.args[0].name()})", connection.bootstrap) from None
 
+    def ask_cluster(self) -> None:
+        """Raises BrokerDown, or ConfigError for a refused login, unless a broker answers."""
+        self._result(self._ask(lambda left_s: self._client.describe_cluster(request_timeout=left_s)), "(none)")
+
     def describe(self, topic: str) -> tuple[str, list[int]]:
         """(topic id, partition numbers)."""
         from confluent_kafka import TopicCollection

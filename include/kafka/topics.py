@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+import warnings
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.kafka.connection import Connection, connect
+from include.kafka.offsets import Admin
 from include.settings import Settings
 from jobs.contract.errors import BrokerDown, CaudalError, ConfigError, ServiceError
 from jobs.contract.stream import Stream, Topic
@@ -108,9 +110,12 @@ def _wanted(topic: Topic) -> tuple[int, dict[str, str]]:
 @contextmanager
 def _admin(connection: Connection) -> Iterator[Any]:
     """kafka-python's admin client, its own log kept quiet: what matters comes as an error."""
-    from kafka.admin import KafkaAdminClient
-    from kafka.errors import KafkaError, KafkaTimeoutError, NoBrokersAvailable
+    with warnings.catch_warnings():  # kafka-python reads its own schemas by a function that Python 3.11 has deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from kafka.admin import KafkaAdminClient
+        from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
+    Admin(connection, BOOTSTRAP_S).ask_cluster()  # kafka-python leaves its sockets open when nobody answers, and is slower to say so
     log = logging.getLogger("kafka")
     level, admin = log.level, None
     log.setLevel(logging.CRITICAL)
@@ -119,7 +124,7 @@ def _admin(connection: Connection) -> Iterator[Any]:
         yield admin
     except CaudalError:
         raise
-    except (KafkaTimeoutError, NoBrokersAvailable):
+    except (KafkaTimeoutError, KafkaConnectionError):
         raise BrokerDown("no broker answers in time", connection.bootstrap) from None
     except KafkaError as error:
         raise ServiceError(f"Kafka answers {type(error).__name__}", connection.bootstrap) from None

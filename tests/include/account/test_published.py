@@ -1,0 +1,105 @@
+"""What a stream has published, read from real part files and manifests, json, parquet and csv."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include import settings as caudal
+from include.account import published
+from include.settings import Settings
+from jobs.contract import report, spec
+from jobs.contract.errors import DataError
+from jobs.contract.layout import MANIFEST
+from jobs.contract.manifest import Manifest, OutputFile
+from jobs.contract.stream import Files, Format, Stream
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    return caudal.load({"CAUDAL_HOME": str(tmp_path)})
+
+
+def row(kind: Format = "json") -> Stream:
+    return Stream("ventas", source=Files(), sink=Files(kind))
+
+
+def write(path: Path, rows: list[dict[str, Any]], kind: str) -> None:
+    import duckdb
+
+    if kind == "json":
+        path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+        return
+    with duckdb.connect() as db:
+        text = path.with_suffix(".in")
+        write(text, rows, "json")
+        options = "FORMAT parquet" if kind == "parquet" else "FORMAT csv, HEADER"
+        db.read_json(str(text), format="newline_delimited", hive_partitioning=False).create_view("rows")
+        db.execute(f"COPY rows TO '{path}' ({options})")
+        text.unlink()
+
+
+def publish(home: Settings, generation: int, batch: int, parts: list[list[dict[str, Any]]], kind: str = "json") -> Path:
+    folder = home.layout.batch("ventas", generation, batch)
+    folder.mkdir(parents=True)
+    files = []
+    for n, rows in enumerate(parts):
+        write(folder / f"part-{n:05d}.{kind}", rows, kind)
+        files.append(OutputFile(f"part-{n:05d}.{kind}", 1, "", len(rows)))
+    count = sum(map(len, parts))
+    made = Manifest("ventas", "q", generation, batch, "d", {}, {}, tuple(files), count + 1, count, 1, "", "r")
+    (folder / MANIFEST).write_bytes(made.to_json())
+    return folder
+
+
+def test_nothing_published_is_no_error(home: Settings) -> None:
+    assert published.newest_rows(home, row(), 10) == []
+    assert published.summary(home, row()) == published.Summary(0, 0, 0, 0, None)
+
+
+@pytest.mark.parametrize("kind", ["json", "parquet", "csv"])
+def test_the_newest_rows_come_from_the_newest_batches_in_order(home: Settings, kind: Format) -> None:
+    publish(home, 1, 7, [[{"id": "a", "n": 1}], [{"id": "b", "n": 2}]], kind)
+    publish(home, 1, 8, [[]] if kind == "json" else [], kind)
+    publish(home, 2, 0, [[{"id": "c", "n": 3}, {"id": "d", "n": 4}]], kind)
+    found = published.newest_rows(home, row(kind), 3)
+    assert [(r["id"], str(r["n"])) for r in found] == [("b", "2"), ("c", "3"), ("d", "4")]
+    assert [r["id"] for r in published.newest_rows(home, row(kind), 99)] == ["a", "b", "c", "d"]
+    assert list(found[0]) == ["id", "n"]  # no gen and batch from the folders' names
+
+
+def test_columns_left_out_of_some_rows_read_as_null(home: Settings) -> None:
+    publish(home, 1, 0, [[{"id": "a"}], [{"id": "b", "City": "Dehri"}]])
+    assert published.newest_rows(home, row(), 2) == [{"id": "a", "City": None}, {"id": "b", "City": "Dehri"}]
+
+
+def test_the_summary_adds_up_manifests_and_shows_the_newest_run(home: Settings) -> None:
+    publish(home, 1, 0, [[{"id": "a"}]])
+    publish(home, 2, 0, [[{"id": "b"}, {"id": "c"}]])
+    for second in (1, 2):
+        run_id = spec.new_run_id(datetime(2026, 11, 23, 20, 0, second, tzinfo=UTC))
+        home.layout.run("ventas", run_id).mkdir(parents=True)
+        made = report.Report("ventas", run_id, "done", "2026-11-23T20:00:00+00:00", records_in=second)
+        (home.layout.run("ventas", run_id) / "report.json").write_bytes(made.to_json())
+    found = published.summary(home, row())
+    assert (found.batches, found.records_in, found.rows, found.quarantined) == (2, 5, 3, 2)
+    assert found.run is not None
+    assert found.run.records_in == 2
+
+
+def test_a_file_that_is_gone_is_an_error_naming_its_batch(home: Settings) -> None:
+    folder = publish(home, 1, 0, [[{"id": "a"}]])
+    (folder / "part-00000.json").unlink()
+    with pytest.raises(DataError, match=r"batch=000000000"):
+        published.newest_rows(home, row(), 1)
+
+
+def test_staged_and_foreign_folders_are_not_shown(home: Settings) -> None:
+    publish(home, 1, 0, [[{"id": "a"}]])
+    (home.layout.output("ventas", 1) / "batch=000000001.20261123T200000000Z-00000000").mkdir()
+    (home.layout.salida("ventas") / "old").mkdir()
+    assert published.newest_rows(home, row(), 5) == [{"id": "a"}]
