@@ -1,0 +1,61 @@
+"""`./caudal test`: linters, types, layers, then the tests, in a home of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from include import settings as configuration
+from include.cli._console import console_error, say
+from include.setup import class_data, jars, java
+from jobs.contract.errors import ExitCode
+
+CHECKS = {
+    "ruff": ["-m", "ruff", "check", "."],
+    "mypy": ["-m", "mypy"],
+    "import-linter": ["-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"],
+}
+FAST = "not broker and not airflow"
+
+
+def command(
+    pytest_args: Annotated[list[str] | None, typer.Argument(metavar="[PYTEST ARGS]...", help="Passed on to pytest; options after --.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Without the broker's and Airflow's tests, under 2 minutes.")] = False,
+) -> None:
+    """Run ruff, mypy and import-linter, then pytest; its closing line comes last. Exit 1 when anything failed."""
+    settings = configuration.load()
+    found = java.find(settings)
+    jars.ensure(settings, say)
+    class_data.ensure(settings, found, say)
+    with tempfile.TemporaryDirectory(prefix="caudal-test-") as home:
+        environ = _environ(settings, found, Path(home))
+        failed = [name for name, words in CHECKS.items() if not _passes(name, words, settings.root, environ)]
+        words = ["-m", "pytest", *(["-m", FAST] if fast else []), *(pytest_args or [])]
+        if subprocess.run([sys.executable, "-P", *words], cwd=settings.root, env=environ, check=False).returncode:
+            failed.append("pytest")
+    if failed:
+        console_error(f"tests: {', '.join(failed)} failed")
+        raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _passes(name: str, words: list[str], root: Path, environ: dict[str, str]) -> bool:
+    """Runs one check to its end; its findings go to stdout."""
+    start = time.monotonic()
+    say(f"{name} ...")
+    code = subprocess.run([sys.executable, "-P", *words], cwd=root, env=environ, check=False).returncode
+    say(f"{name}: {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - start:.1f} s")
+    return code == 0
+
+
+def _environ(settings: configuration.Settings, found: java.Java, home: Path) -> dict[str, str]:
+    """The user's environment with a home of the tests' own: no home, broker or port of the user is touched."""
+    kept = {k: v for k, v in settings.environ.items() if not k.startswith(("CAUDAL_", "AIRFLOW", "SPARK_", "PYSPARK_"))}
+    path = f"{Path(sys.executable).parent}:{settings.environ.get('PATH', '')}"
+    own = {"CAUDAL_HOME": str(home), "CAUDAL_CACHE": str(settings.cache), "JAVA_HOME": str(found.home)}
+    return kept | own | {"PATH": path, "PYTHONPATH": str(settings.root)}
