@@ -15,6 +15,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
@@ -41,6 +42,8 @@ NAMES = tuple(_PARTS)
 POOL = "spark"
 _CORES_PER_DRIVER = 2
 _MIGRATE_S = 300.0
+_START_S = 60.0  # longer than that is no start any more: 10 s on two free cores
+_ANSWER_S = 20.0
 # what is said for each request and each look into dags/: a page a minute in the services' logs, none of it in a task's
 _QUIET = " ".join(f"{name}=WARNING" for name in (
     "http.access", "airflow.dag_processing.manager.DagFileProcessorManager", "airflow.dag_processing.bundles.manager.DagBundlesManager",
@@ -221,27 +224,31 @@ def _is_fresh(part: Mapping[str, Any], key: str, since: float) -> bool:
     return bool(beat) and datetime.fromisoformat(str(beat)).timestamp() >= since
 
 
-def _state(name: str, record: Record | None, health: Mapping[str, Any]) -> str:
+def _state(name: str, record: Record | None, health: Mapping[str, Any], now_s: float) -> str:
     if record is None:
         return "not started"
     if record.shown != "running":
         return record.shown
     part = _PARTS[name][1]
     told = health.get(part) or {}
-    if told.get("status") != "healthy" or (name != API and not _is_fresh(told, f"latest_{part}_heartbeat", record.since)):
-        return "starting"
-    return "healthy"
+    if told.get("status") == "healthy" and (name == API or _is_fresh(told, f"latest_{part}_heartbeat", record.since)):
+        return "healthy"
+    return "starting" if now_s - record.since < _START_S else "not answering"
 
 
-def states(settings: Settings, ports: Ports, known: Mapping[str, Record]) -> dict[str, str]:
-    """By service: healthy, starting, waiting, gave-up, dead or not started."""
-    health: dict[str, Any] = {}
-    if any(name in known and known[name].alive for name in NAMES):
-        try:
-            health = Rest(url(ports), keys.USER, "", timeout_s=5.0).health()
-        except ServiceError:
-            health = {}
-    return {name: _state(name, known.get(name), health) for name in NAMES}
+def _health(ports: Ports) -> dict[str, Any]:
+    """Airflow's own word on its parts; empty while it does not answer, or cannot start tasks yet."""
+    rest = Rest(url(ports), keys.USER, "", timeout_s=_ANSWER_S)
+    try:
+        return rest.health() if rest.tasks_can_start() else {}
+    except ServiceError:
+        return {}
+
+
+def states(ports: Ports, known: Mapping[str, Record]) -> dict[str, str]:
+    """By service: healthy, starting, not answering, waiting, gave-up, dead or not started."""
+    health = _health(ports) if API in known and known[API].alive else {}
+    return {name: _state(name, known.get(name), health, time.time()) for name in NAMES}
 
 
 def missing_dags(settings: Settings, rest: Rest) -> list[str]:

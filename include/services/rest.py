@@ -69,6 +69,11 @@ class Rest:
         answer: dict[str, Any] = self._send("GET", "/api/v2/monitor/health", None, "")
         return answer
 
+    def tasks_can_start(self) -> bool:
+        """True when the API that tasks talk to answers. The first call makes it: 3 to 5 s in which nothing else is answered."""
+        answer = self._send("GET", "/execution/health", None, "")
+        return bool(answer.get("status") == "healthy")
+
     def dags(self) -> dict[str, dict[str, Any]]:
         """Every DAG that is listed, by id."""
         return {dag["dag_id"]: dag for dag in self.call("GET", "/api/v2/dags?limit=1000")["dags"]}

@@ -16,13 +16,14 @@ from include.settings import Settings
 from jobs.contract.errors import CaudalError, ConfigError, DiskFull, ServiceError
 
 _POLL_S = 0.2
+_START_S = 60.0
 _ROOM_BYTES = 200 * 1024 * 1024  # a broker and an Airflow that find less end in the middle of a write
 UP_S = 180.0  # a cold start takes 15 s on two free cores; a loaded machine gets its time
 
 
 @dataclass(frozen=True)
 class Row:
-    """One service for `status`. `state`: healthy, starting, waiting, gave-up, dead, not started, stopped or external."""
+    """One service for `status`. `state`: healthy, starting, not answering, waiting, gave-up, dead, not started, stopped or external."""
 
     name: str
     state: str
@@ -41,6 +42,21 @@ class Up:
     started: bool
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Heard:
+    """Who listens to `up`, and what they have heard of already."""
+
+    said: Callable[[str], None]
+    healthy: Callable[[str], None]
+    known: set[str] = field(default_factory=set)
+
+    def states(self, states: Mapping[str, str]) -> None:
+        new = [name for name, state in states.items() if state == "healthy" and name not in self.known]
+        self.known.update(new)
+        for name in new:
+            self.healthy(name)
 
 
 def _names(settings: Settings) -> list[str]:
@@ -108,14 +124,18 @@ def _heal(settings: Settings, boss: Record) -> Ports:
     return running
 
 
+def _broker_state(settings: Settings, chosen: Ports) -> dict[str, str]:
+    """{"broker": state}; nothing for a broker of the user's own."""
+    if not settings.embedded_kafka:
+        return {}
+    record = records.read_records(settings.home).get(broker.NAME)
+    if record is None or record.shown != "running":
+        return {broker.NAME: record.shown if record else "not started"}
+    return {broker.NAME: "healthy" if broker.answers(chosen.kafka) else "starting" if time.time() - record.since < _START_S else "not answering"}
+
+
 def _states(settings: Settings, chosen: Ports) -> dict[str, str]:
-    known = records.read_records(settings.home)
-    found = airflow.states(settings, chosen, known)
-    if settings.embedded_kafka:
-        record = known.get(broker.NAME)
-        state = record.shown if record else "not started"
-        found = {broker.NAME: ("healthy" if broker.answers(chosen.kafka) else "starting") if state == "running" else state} | found
-    return found
+    return _broker_state(settings, chosen) | airflow.states(chosen, records.read_records(settings.home))
 
 
 def _raise_if_given_up(settings: Settings, states: Mapping[str, str]) -> None:
@@ -125,9 +145,11 @@ def _raise_if_given_up(settings: Settings, states: Mapping[str, str]) -> None:
             raise broker.failure(settings, what) if name == broker.NAME else airflow.failure(settings, name, what)
 
 
-def _wait(settings: Settings, chosen: Ports, said: Callable[[str], None], deadline: float, since: float) -> None:
+def _wait(settings: Settings, chosen: Ports, heard: _Heard, deadline: float, since: float) -> None:
     while True:
-        states = _states(settings, chosen)
+        first = _broker_state(settings, chosen)
+        heard.states(first)  # before Airflow is asked, whose first answer may take seconds
+        states = first | airflow.states(chosen, records.read_records(settings.home))
         waiting = [name for name, state in states.items() if state != "healthy"]
         if not waiting:
             return
@@ -135,7 +157,7 @@ def _wait(settings: Settings, chosen: Ports, said: Callable[[str], None], deadli
             _raise_if_given_up(settings, states)
         if time.monotonic() > deadline:
             raise _late(settings, waiting)
-        said(f"waiting for {', '.join(waiting)}")
+        heard.said(f"waiting for {', '.join(waiting)}")
         time.sleep(_POLL_S)
 
 
@@ -156,10 +178,16 @@ def _wait_for_dags(settings: Settings, chosen: Ports, said: Callable[[str], None
     return [f"DAG file {name} does not load: {reason}" for name, reason in rest.import_errors()]
 
 
-def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout_s: float = UP_S) -> Up:
+def up(
+    settings: Settings,
+    said: Callable[[str], None] = lambda _: None,
+    timeout_s: float = UP_S,
+    healthy: Callable[[str], None] = lambda _: None,
+) -> Up:
     """Starts what is not running and returns when all of it is healthy and the DAGs are listed. Safe to call again (0.5 s).
 
-    `said` hears what is waited for. Raises PortTaken, ConfigError, InstallationError, DiskFull, ServiceError, Refused.
+    `said` hears what is waited for, `healthy` each service's name as soon as it is.
+    Raises PortTaken, ConfigError, InstallationError, DiskFull, ServiceError, Refused.
     """
     home.make(settings.layout)
     for stream in streams.collect()[0].values():
@@ -174,7 +202,7 @@ def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout
             chosen, notes = _start(settings)
         else:
             chosen, notes = _heal(settings, boss), []
-        _wait(settings, chosen, said, deadline, since)
+        _wait(settings, chosen, _Heard(said, healthy), deadline, since)
         notes += _wait_for_dags(settings, chosen, said, deadline)
     return Up(chosen, boss is None, rows(settings), notes)
 

@@ -94,7 +94,7 @@ def test_up_is_local_and_idempotent_and_heals_and_down_leaves_no_process(config:
 
     start = time.monotonic()
     again = stack.up(config)
-    assert time.monotonic() - start < 3  # 0.5 s on a free machine
+    assert time.monotonic() - start < 10  # 0.5 s on a free machine; a start takes 15
     assert (again.started, pids(again.rows), again.ports) == (False, pids(first.rows), first.ports)
 
     before = pids(first.rows)
@@ -129,7 +129,8 @@ def test_a_broker_of_ones_own_starts_none_and_two_homes_run_side_by_side(config:
         with pytest.raises(ConfigError, match="runs with another CAUDAL_KAFKA_BOOTSTRAP"):
             stack.up(replace(other, kafka_bootstrap="127.0.0.1:1", environ={**other.environ, "CAUDAL_KAFKA_BOOTSTRAP": "127.0.0.1:1"}))
         stack.down(config)
-        assert set(states(stack.rows(other)).values()) == {"external", "healthy"}
+        until(lambda: set(states(stack.rows(other)).values()) == {"external", "healthy"}, 60)
+        assert pids(stack.rows(other)) == pids(stack_b.rows)
     finally:
         stack.down(other)
     assert stack.left_overs(other) == set()
