@@ -95,24 +95,30 @@ def _duplicate(entry: Entry) -> str:
 
 def _enter(room: Room, db: Connection, fresh: Sequence[Judged]) -> dict[Path, Entry]:
     """Writes unfinished rows, one a content, and returns claim -> row."""
+    half = {e.content_hash: e for e in ledger.select(db, "content_hash", {s.content_hash for _, s in fresh}, only=0)}
     first: dict[str, Judged] = {}
-    for path, scan in fresh:
+    for path, scan in sorted(fresh, key=lambda judged: not _is_redone(judged[0], judged[1], half)):
         first.setdefault(scan.content_hash, (path, scan))
-    half = {e.content_hash: e for e in ledger.select(db, "content_hash", first, only=0)}
     with ledger.transaction(db):
         sequence, mtime_ms = ledger.last(db)
         now_ms = int(room.clock() * 1000)
         entries = {}
         for number, (path, scan) in enumerate(first.values(), 1):
             mtime_ms = max(now_ms, mtime_ms + 1)
-            entries[path] = _entry(path, scan, sequence + number, mtime_ms, now_ms, half.get(scan.content_hash))
+            known_ns = half[scan.content_hash].original_mtime_ns if _is_redone(path, scan, half) else scan.mtime_ns
+            entries[path] = _entry(path, scan, sequence + number, (known_ns, mtime_ms, now_ms))
         ledger.insert(db, list(entries.values()), finished=False)
     return entries
 
 
-def _entry(path: Path, scan: counting.Scan, sequence: int, mtime_ms: int, now_ms: int, half: Entry | None) -> Entry:
-    """`half`: the row a killed run left for this content; it knows the mtime from before that run set its own."""
-    redone = half is not None and scan.mtime_ns == half.mtime_ms * MS
+def _is_redone(path: Path, scan: counting.Scan, half: dict[str, Entry]) -> bool:
+    """A killed run left an unfinished row for this very file: the row knows the mtime from before that run set its own."""
+    return scan.content_hash in half and half[scan.content_hash].original_name == shown(path.name)
+
+
+def _entry(path: Path, scan: counting.Scan, sequence: int, times: tuple[int, int, int]) -> Entry:
+    """`times`: original mtime (ns), new mtime (ms), now (ms)."""
+    original_mtime_ns, mtime_ms, now_ms = times
     return Entry(
         sequence=sequence,
         content_hash=scan.content_hash,
@@ -120,7 +126,7 @@ def _entry(path: Path, scan: counting.Scan, sequence: int, mtime_ms: int, now_ms
         name=ledger.admitted_name(sequence, scan.content_hash, names.safe_name(path.name)),
         size_bytes=scan.size_bytes,
         records=scan.records,
-        original_mtime_ns=half.original_mtime_ns if half and redone else scan.mtime_ns,
+        original_mtime_ns=original_mtime_ns,
         mtime_ms=mtime_ms,
         admitted_at=datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds"),
     )

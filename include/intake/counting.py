@@ -20,7 +20,7 @@ from include.intake import names
 from include.intake.types import Busy
 
 CHUNK_BYTES = 1024 * 1024
-_PIECE_BYTES = 1024  # of compressed bytes at once: at most 25 MB of text, also from a bzip2 bomb
+_PIECE_BYTES = 16 * 1024  # of compressed bytes at once: gzip makes at most 16 MB of them
 _GZIP = 31  # zlib's window bits for a gzip header
 
 
@@ -81,10 +81,13 @@ def opened(path: Path) -> Iterator[FileIO]:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise Busy(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
-    with FileIO(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise Busy("not a regular file")
-        yield file
+        with FileIO(fd, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(fd)
 
 
 def check_no_writer(path: Path) -> None:
@@ -155,10 +158,21 @@ class _Decoding(_Counter):
     def _piece(self, data: bytes) -> None:
         while data:
             self._member = member = self._member or self._start()
-            self.records.feed(member.decompress(data))
+            for text in _unpacked(member, data):
+                self.records.feed(text)
             data = member.unused_data
             if member.eof:
                 self._member = None
+
+
+def _unpacked(member: zlib._Decompress | bz2.BZ2Decompressor, data: bytes) -> Iterator[bytes]:
+    """The text of `data`, in parts of bounded size."""
+    if not isinstance(member, bz2.BZ2Decompressor):
+        yield member.decompress(data)
+        return
+    yield member.decompress(data, CHUNK_BYTES)
+    while not (member.eof or member.needs_input):
+        yield member.decompress(b"", CHUNK_BYTES)
 
 
 def _counter(codec: names.Codec) -> _Counter:

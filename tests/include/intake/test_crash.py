@@ -1,0 +1,143 @@
+"""SIGKILL at every storage call of an intake, before and after it; then a restart. Every file is exactly once somewhere, whole, with one row."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.contract import ledger, storage
+from tests.include.intake.home import OLD_NS, Home
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks a process a kill")
+
+MODES = ("rename", "link", "copy")  # how a file moves: renameat2; link + unlink; copy out of another device
+A, B, C = b'{"a":1}\n{"a":2}\n', gzip.compress(b"x\ny\n", mtime=0), b"third"
+OLD = b"admitted in an earlier run\n"
+
+
+def prepare(home: Home) -> Counter[bytes]:
+    """One file is admitted before; then six are delivered, of which three are refused. Returns what must be somewhere in the end."""
+    home.deliver("old.json", OLD)
+    home.admit()
+    files = {"a.json": A, "b.json.gz": B, "c [x]*.json": C, "same as a": A, "empty": b"", "old again": OLD}
+    for number, (name, data) in enumerate(files.items()):
+        home.deliver(name, data, OLD_NS + number)
+    return Counter([OLD, *files.values()])
+
+
+def use(mode: str) -> None:
+    """Takes ways of moving away from this (forked) process."""
+    if mode == "rename":
+        return
+    storage._rename_noreplace = lambda src, dst: False
+    if mode == "copy":
+        real = os.link
+
+        def link(src: Path, dst: Path, **words: Any) -> None:
+            if Path(src).parent != Path(dst).parent and "entrada" in str(src):
+                raise OSError(errno.EXDEV, "another device")
+            real(src, dst, **words)
+
+        os.link = link
+
+
+def kill_at(step: int) -> None:
+    """Arms this process: SIGKILL at the step-th point, of which each changing call has two."""
+    left = [step]
+
+    def point() -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def stepped(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **words: Any) -> Any:
+            point()
+            result = real(*args, **words)
+            point()
+            return result
+
+        return call
+
+    @contextmanager
+    def transaction(db: Any) -> Iterator[None]:
+        with real_transaction(db):
+            yield
+            point()
+        point()
+
+    real_transaction, ledger.transaction = ledger.transaction, transaction
+    for name in ("link", "unlink", "replace", "mkdir", "fsync", "utime"):
+        setattr(os, name, stepped(getattr(os, name)))
+    storage._rename_noreplace = stepped(storage._rename_noreplace)
+
+
+def killed(home: Home, mode: str, step: int) -> bool:
+    """Runs one admit in a forked process that kills itself at `step`; False when it came to its end before."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            use(mode)
+            kill_at(step)
+            home.admit()
+            os._exit(0)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+    status = os.waitpid(pid, 0)[1]
+    assert status in (0, signal.SIGKILL), f"step {step}: the child failed by itself"
+    return status != 0
+
+
+def check(home: Home, expected: Counter[bytes], at: object) -> None:
+    """One more admit in this process, then nothing is missing, doubled, half or without its row."""
+    home.admit()
+    assert home.everywhere() == expected, at
+    assert sorted(home.visible().values()) == sorted([OLD, A, B, C]), at
+    assert sorted(home.refused().values()) == sorted([OLD, A, b""]), at
+    assert not any(home.layout.claims("s").iterdir()), at
+    rows = home.rows()
+    assert [name for name, *_ in rows] == sorted(home.visible()), at
+    assert {finished for *_, finished in rows} == {1}, at
+    assert sorted(records for _, records, *_ in rows) == [1, 1, 2, 2], at
+    assert {mtime for _, _, mtime, *_ in rows[1:]} <= {OLD_NS + n for n in range(6)}, at
+    mtimes = [mtime for *_, mtime, _ in rows]
+    assert mtimes == sorted(set(mtimes)), at
+    assert [p.stat().st_mtime_ns for p in sorted(home.layout.en_proceso("s").glob("0*"))] == [m * 1_000_000 for m in mtimes], at
+    again = home.admit()
+    assert (again.admitted, again.refused, again.waiting) == ((), (), ()), at
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_killed_at_any_step_and_restarted_every_file_is_once_somewhere(tmp_path: Path, mode: str) -> None:
+    step, alive = 0, True
+    while alive:
+        step += 1
+        home = Home(tmp_path / str(step))
+        expected = prepare(home)
+        alive = killed(home, mode, step)
+        check(home, expected, (mode, step))
+    assert step > 60, "fewer steps than an intake of six files has: the kill points are not in place"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_killed_twice_the_second_time_while_it_mends_the_first(tmp_path: Path, mode: str) -> None:
+    dice = random.Random(7)
+    for number in range(20):
+        home = Home(tmp_path / str(number))
+        expected = prepare(home)
+        steps = dice.randrange(1, 90), dice.randrange(1, 50)
+        for step in steps:
+            killed(home, mode, step)
+        check(home, expected, (mode, steps))
