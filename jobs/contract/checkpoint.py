@@ -248,7 +248,13 @@ def _entries(file: Path) -> Iterator[SourceEntry]:
 def _entry(line: str, file: Path) -> SourceEntry:
     raw = _json(line, file)
     try:
-        path = unquote(urlsplit(_text(raw["path"], file)).path)
+        path = _path(_text(raw["path"], file))
         return SourceEntry(path.rpartition("/")[2], path, _number(raw["timestamp"], file), _number(raw["batchId"], file))
     except (KeyError, ValueError) as error:
         raise CheckpointDamaged(f"not a file entry: {line[:80]!r}", file) from error
+
+
+def _path(url: str) -> str:
+    """Decoded path of a `file:///…` URL; the general parser is left to other forms, it costs three times as much."""
+    plain = url[7:] if url.startswith("file:///") and "?" not in url and "#" not in url else urlsplit(url).path
+    return unquote(plain) if "%" in plain else plain
