@@ -46,7 +46,7 @@ def begin(layout: Layout, generation: Generation) -> Generation:
 def _read(layout: Layout, stream: str, number: int) -> Generation:
     path = layout.generation_record(stream, number)
     try:
-        raw: dict[str, Any] = storage.read_json(path)
+        raw: dict[str, Any] = json.loads(path.read_bytes())
         if raw["version"] != VERSION:
             raise DataError(f"generation record version {raw['version']} is not {VERSION}", path)
         return Generation(**raw)

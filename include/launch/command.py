@@ -34,7 +34,7 @@ def build(settings: Settings, spec: RunSpec, spec_path: Path, profile: Profile, 
         *("--driver-memory", f"{spec.stream.limits.driver_memory_mib}m"),
         *("--driver-class-path", class_path),
         # one option, merged here: --driver-java-options and extraJavaOptions would overwrite each other
-        *("--driver-java-options", " ".join(options)),
+        *("--driver-java-options", " ".join(f'"{word}"' for word in options)),
         *("--conf", "spark.ui.enabled=false", "--conf", "spark.ui.showConsoleProgress=false"),
         *("--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.driver.bindAddress=127.0.0.1"),
         *(() if master.startswith("local") else ("--jars", class_path.replace(":", ","))),
