@@ -43,9 +43,9 @@ class Jar:
         return f"{self.artifact}-{self.version}.jar"
 
 
-def pinned(lock: Path = LOCK) -> list[Jar]:
+def pinned() -> list[Jar]:
     """The lock's jars, in its order."""
-    rows = [line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#")]
+    rows = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
     return [Jar(s, digest, int(size), group, artifact, version) for s, digest, size, group, artifact, version in rows]
 
 

@@ -1,0 +1,70 @@
+"""The class-data cache with the real Spark: made once for the session's cache, proved by a JVM that maps it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from include.settings import Settings
+from include.setup import class_data, jars, java
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[Settings, java.Java, Path]:
+    from include import settings
+
+    real = settings.load()
+    jars.ensure(real, lambda _: None)
+    found = java.find(real)
+    path = class_data.ensure(real, found, lambda _: None)
+    assert path is not None
+    return real, found, path
+
+
+def test_before_setup_there_is_no_archive_and_no_error(own: Callable) -> None:
+    settings = own()
+    assert class_data.archive(settings, java.Java(Path("/jdk"), 17, "17", "system")) is None
+
+
+@pytest.mark.spark
+def test_a_driver_with_our_class_path_maps_the_archive(made: tuple[Settings, java.Java, Path]) -> None:
+    settings, found, path = made
+    assert class_data.archive(settings, found) == path
+    assert class_data.check(settings, found)
+
+
+@pytest.mark.spark
+def test_a_conf_folder_on_the_class_path_shuts_the_archive_out_and_check_sees_it(made: tuple[Settings, java.Java, Path], tmp_path: Path) -> None:
+    settings, found, _ = made
+    (tmp_path / "spark-defaults.conf").write_text("")
+    with_conf = class_data.environ(settings, found) | {"SPARK_CONF_DIR": str(tmp_path)}
+    assert not class_data.check(settings, found, launch_environ=with_conf)
+
+
+@pytest.mark.spark
+def test_a_truncated_archive_is_not_taken(made: tuple[Settings, java.Java, Path]) -> None:
+    settings, found, path = made
+    part = path.with_name(f"torn-{os.getpid()}.jsa")
+    try:
+        part.write_bytes(path.read_bytes()[:1_000_000])
+        assert not class_data.check(settings, found, part)
+    finally:
+        part.unlink()
+
+
+@pytest.mark.spark
+def test_another_jdk_build_or_newer_jars_ask_for_another_archive(made: tuple[Settings, java.Java, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, found, _ = made
+    assert class_data.archive(settings, java.Java(found.home, found.major, f"{found.version}.1", found.origin)) is None
+    monkeypatch.setattr(jars, "spark_jars", lambda _: (Path(__file__),))
+    assert class_data.archive(settings, found) is None
+
+
+def test_no_word_of_a_users_shell_reaches_the_class_path(own: Callable, real: Settings) -> None:
+    dirty = dict.fromkeys(class_data.DROPPED, "x") | {"PYTHONPATH": "/x", "KEPT": "yes"}
+    kept = class_data.environ(own(**dirty), java.Java(Path("/jdk"), 17, "17", "system"))
+    assert [name for name in dirty if name in kept] == ["KEPT"]
+    assert kept["JAVA_HOME"] == "/jdk"
