@@ -1,0 +1,43 @@
+"""What the checkout says and what the command line knows, for the tests that compare the two. Reads files only: no git is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from include.cli import __main__ as front
+from include.settings import ROOT
+
+_MADE = ("var", "__pycache__", ".cache", ".git")  # with every other hidden folder but .ci: what runs leave, not what the project says
+
+
+def tracked(root: Path = ROOT) -> Iterator[Path]:
+    """The checkout's own files, relative to it."""
+    for folder, below, names in os.walk(root):
+        below[:] = sorted(d for d in below if d not in _MADE and (not d.startswith(".") or d == ".ci"))
+        yield from (Path(folder, name).relative_to(root) for name in sorted(names))
+
+
+@pytest.fixture(scope="session")
+def texts() -> dict[Path, str]:
+    """Every text file of the checkout: relative path -> content. Bytes that are no UTF-8 (checksums, test data) stand as \\xNN."""
+    return {path: (ROOT / path).read_bytes().decode("utf-8", "backslashreplace") for path in tracked() if path.suffix not in (".whl", ".png", ".jar")}
+
+
+@pytest.fixture(scope="session")
+def pages(texts: dict[Path, str]) -> dict[Path, str]:
+    """The Markdown pages among them."""
+    return {path: text for path, text in texts.items() if path.suffix == ".md"}
+
+
+@pytest.fixture(scope="session")
+def verbs() -> dict[str, frozenset[str]]:
+    """The real command line: verb -> its nouns, none for a plain verb."""
+    if not front.app.registered_commands:
+        front.collect()
+    commands = typer.main.get_command(front.app).commands  # type: ignore[attr-defined]
+    return {name: frozenset(getattr(command, "commands", {})) for name, command in commands.items()}
