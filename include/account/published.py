@@ -50,8 +50,8 @@ def batches(settings: Settings, stream: Stream) -> list[Batch]:
 def summary(settings: Settings, stream: Stream) -> Summary:
     """One pass over the manifests, no data file is opened."""
     found = [b.manifest for b in batches(settings, stream)]
-    reports = report.newest(settings.layout.runs(stream.name))
-    run = report.read(reports[0]) if reports else None
+    newest = next(report.newest(settings.layout.runs(stream.name)), None)
+    run = report.read(newest) if newest else None
     return Summary(len(found), sum(m.records_in for m in found), sum(m.rows_out for m in found), sum(m.quarantined for m in found), run)
 
 

@@ -35,11 +35,11 @@ def command(
             say(" ".join(built.argv))
             say(f"waiting: {made.waiting}; files still in entrada are not counted")
         return 0
-    before = set(report.newest(config.layout.runs(row.name)))
+    before = next(report.newest(config.layout.runs(row.name)), None)
     code = _launch(config, row.name)
     if as_json:
-        new = [path for path in report.newest(config.layout.runs(row.name)) if path not in before]
-        found = report.read(new[0]) if new else None
+        newest = next(report.newest(config.layout.runs(row.name)), None)
+        found = report.read(newest) if newest and newest != before else None
         json_line(asdict(found) if found else {"stream": row.name, "exit_code": code, "status": "not started"})
     return code
 

@@ -26,7 +26,8 @@ def build(settings: Settings, spec: RunSpec, spec_path: Path, profile: Profile, 
     found = java.find(settings)
     home = class_data.spark_home()
     log = spec_path.parent / "driver.log"
-    options = (*profile.java_options, *_class_data(settings, found), f"-Dlog4j2.configurationFile={LOGGING}", f"-Dcaudal.log={log}")
+    files = (f"-Dlog4j2.configurationFile={LOGGING}", f"-Dcaudal.log={log}", f"-XX:ErrorFile={log.with_name('hs_err.log')}")
+    options = (*profile.java_options, *_class_data(settings, found), *files)
     class_path = jars.driver_class_path(settings)
     argv = [
         str(home / "bin" / "spark-submit"),
@@ -55,6 +56,7 @@ def _environ(settings: Settings, java_home: Path, spark_home: Path, python: str)
     return kept | {
         "JAVA_HOME": str(java_home),
         "SPARK_HOME": str(spark_home),
+        "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # of the short JVM that writes Spark's own command line
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": python,
         "PYSPARK_DRIVER_PYTHON": python,

@@ -58,6 +58,8 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
 def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, now: datetime) -> plan.Plan:
     """Takes in what lies in entrada, begins the first generation if there is none, and plans. The caller holds the lease."""
     layout = settings.layout
+    if layout.staging(stream.name).exists():  # under both locks nobody publishes: what lies here was left by a killed run
+        storage.remove_tree(layout.data, layout.staging(stream.name))
     taken = _take_in(settings, stream)
     found = plan.positions(settings, stream)
     generation = generations.current(layout, stream.name) or generations.begin(layout, plan.first_generation(stream, found, now))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -86,8 +87,7 @@ def read(path: Path) -> Report | None:
         return None
 
 
-def newest(runs: Path) -> list[Path]:
-    """Report files of one stream, newest run first (run ids sort by time)."""
-    if not runs.is_dir():
-        return []
-    return [p / "report.json" for p in sorted(runs.iterdir(), reverse=True) if (p / "report.json").is_file()]
+def newest(runs: Path) -> Iterator[Path]:
+    """Report files of one stream, newest run first (run ids sort by time). Lazy: a stream has hundreds of runs a day."""
+    names = sorted((entry.name for entry in runs.iterdir()), reverse=True) if runs.is_dir() else []
+    return (path for name in names if (path := runs / name / "report.json").is_file())

@@ -62,7 +62,7 @@ class Home:
         return self.settings.layout.checkpoint(self.stream, 1)
 
     def report(self) -> Report:
-        found = report.read(report.newest(self.settings.layout.runs(self.stream))[0])
+        found = report.read(next(report.newest(self.settings.layout.runs(self.stream))))
         assert found is not None
         return found
 
