@@ -30,6 +30,7 @@ def at_rest(room: Room, claimed: Sequence[Path]) -> list[Path]:
             free.append(path)
         except Busy as busy:
             put_back(room, path, str(busy))
+    storage.own_copies([path for path in free if _is_shared(path)])
     return free
 
 
@@ -59,6 +60,12 @@ def _flush(room: Room) -> None:
     layout, folder = room.layout, room.folder
     places = (layout.entrada(folder), layout.claims(folder), layout.en_proceso(folder), layout.refused_files(folder))
     storage.fsync_dirs(place for place in places if place.is_dir())
+
+
+def _is_shared(path: Path) -> bool:
+    """Another user's file (its times cannot be set), or one with another name somewhere (it could change there, unseen)."""
+    info = path.lstat()
+    return info.st_uid != os.geteuid() or info.st_nlink > 1
 
 
 def _same(claim: Path, source: Path) -> bool:

@@ -6,27 +6,23 @@ final name. A leftover of a killed write is a hidden `.tmp-…` beside its targe
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
 import secrets
 import shutil
 import stat
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jobs.contract.errors import DiskFull, NotWritable, UnsafePath
+from jobs.contract.kernel import rename_noreplace, syncfs
 
 TEMP_PREFIX = ".tmp-"
 COPY_BYTES = 1024 * 1024
 SYNCFS_FROM = 32  # files; above it one syncfs is cheaper than an fsync each (500 small ones: 0.6 s by fsync)
-_AT_FDCWD = -100
-_RENAME_NOREPLACE = 1
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # the same for every file: no use in going on
 _NO_LINK = (errno.EXDEV, errno.EPERM)  # another device; a file of another user (fs.protected_hardlinks)
 
@@ -51,7 +47,7 @@ def fsync_dir(path: Path) -> None:
 
 def fsync_files(paths: Sequence[Path]) -> None:
     """As fsync_file for each; many files of one file system are flushed by one syncfs."""
-    if len(paths) >= SYNCFS_FROM and len({p.lstat().st_dev for p in paths}) == 1 and _syncfs(paths[0].parent):
+    if len(paths) >= SYNCFS_FROM and len({p.lstat().st_dev for p in paths}) == 1 and syncfs(paths[0].parent):
         return
     for path in paths:
         fsync_file(path)
@@ -116,7 +112,7 @@ def move_each_new(pairs: Sequence[tuple[Path, Path]]) -> dict[Path, OSError]:
     doubled: list[tuple[Path, Path, os.stat_result]] = []
     for src, dst in pairs:
         try:
-            if not _rename_noreplace(src, dst):
+            if not rename_noreplace(src, dst):
                 doubled.append((src, dst, link_new(src, dst)))
         except OSError as error:
             if error.errno in _DISK:
@@ -131,6 +127,20 @@ def move_each_new(pairs: Sequence[tuple[Path, Path]]) -> dict[Path, OSError]:
             stayed[src] = error
     fsync_dirs(src.parent for src, _ in pairs)
     return stayed
+
+
+def own_copies(paths: Sequence[Path]) -> None:
+    """Puts a copy in place of each file, with its mtime: this user's, and under no other name. Killed half-way, each is old or new."""
+    temps: list[Path] = []
+    try:
+        temps += [_copy_temp(path, path.parent)[0] for path in paths]
+        fsync_files(temps)
+        for temp, path in zip(temps, paths, strict=True):
+            temp.replace(path)
+    finally:
+        for temp in temps:
+            temp.unlink(missing_ok=True)
+    fsync_dirs(path.parent for path in paths)
 
 
 def unlink_all(paths: Sequence[Path]) -> None:
@@ -163,7 +173,7 @@ def rename_dir_new(src: Path, dst: Path) -> None:
     """
     if os.path.lexists(dst):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(dst))
-    if not _rename_noreplace(src, dst):
+    if not rename_noreplace(src, dst):
         src.rename(dst)
     fsync_dir(dst.parent)
     if src.parent != dst.parent:
@@ -237,7 +247,18 @@ def _write_temp(folder: Path, data: bytes) -> Path:
 
 
 def _copy_new(src: Path, dst: Path) -> os.stat_result:
-    temp = dst.parent / f"{TEMP_PREFIX}{secrets.token_hex(8)}"
+    temp, seen = _copy_temp(src, dst.parent)
+    try:
+        fsync_file(temp)
+        os.link(temp, dst, follow_symlinks=False)
+    finally:
+        temp.unlink()
+    return seen
+
+
+def _copy_temp(src: Path, folder: Path) -> tuple[Path, os.stat_result]:
+    """A temporary copy with the mtime of `src`, not flushed yet, and what `src` was; nothing is left when the disk is full."""
+    temp = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}"
     try:
         fd = os.open(src, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(fd, "rb") as source, temp.open("xb") as target:
@@ -245,11 +266,10 @@ def _copy_new(src: Path, dst: Path) -> os.stat_result:
             shutil.copyfileobj(source, target, COPY_BYTES)
             target.flush()
             os.utime(target.fileno(), ns=(seen.st_mtime_ns, seen.st_mtime_ns))
-            os.fsync(target.fileno())
-        os.link(temp, dst, follow_symlinks=False)
-    finally:
+    except OSError:
         temp.unlink(missing_ok=True)
-    return seen
+        raise
+    return temp, seen
 
 
 def _unlink_seen(src: Path, seen: os.stat_result) -> None:
@@ -261,36 +281,3 @@ def _unlink_seen(src: Path, seen: os.stat_result) -> None:
         if (now.st_size, now.st_mtime_ns) != (seen.st_size, seen.st_mtime_ns):
             raise BlockingIOError(errno.EAGAIN, "changed while it was moved", str(src))
         src.unlink()
-
-
-def _rename_noreplace(src: Path, dst: Path) -> bool:
-    """True when renamed; False when kernel, C library or file system has no such call, or the target is on another device."""
-    call = getattr(_libc(), "renameat2", None)
-    if call is None:
-        return False
-    if call(_AT_FDCWD, os.fsencode(src), _AT_FDCWD, os.fsencode(dst), _RENAME_NOREPLACE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL, errno.EXDEV):
-        return False
-    raise OSError(code, os.strerror(code), str(src), None, str(dst))
-
-
-def _syncfs(folder: Path) -> bool:
-    """Flushes the file system that holds `folder`. False where there is no such call; write errors are raised (Linux >= 5.8)."""
-    call = getattr(_libc(), "syncfs", None)
-    if call is None:
-        return False
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-    try:
-        if call(fd) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(folder))
-    finally:
-        os.close(fd)
-    return True
-
-
-@cache
-def _libc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None

@@ -40,7 +40,7 @@ def use(mode: str) -> None:
     """Takes ways of moving away from this (forked) process."""
     if mode == "rename":
         return
-    storage._rename_noreplace = lambda src, dst: False
+    storage.rename_noreplace = lambda src, dst: False
     if mode == "copy":
         real = os.link
 
@@ -80,7 +80,7 @@ def kill_at(step: int) -> None:
     real_transaction, ledger.transaction = ledger.transaction, transaction
     for name in ("link", "unlink", "replace", "mkdir", "fsync", "utime"):
         setattr(os, name, stepped(getattr(os, name)))
-    storage._rename_noreplace = stepped(storage._rename_noreplace)
+    storage.rename_noreplace = stepped(storage.rename_noreplace)
 
 
 def killed(home: Home, mode: str, step: int) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract import storage
+from jobs.contract import kernel, storage
 from jobs.contract.errors import DiskFull, NotWritable, UnsafePath
 
 
@@ -93,7 +93,7 @@ def test_rename_dir_new_refuses_a_name_taken_in_any_form(tmp_path: Path, taken: 
             (target / "g").write_bytes(b"")
     for by_kernel in (False, True):
         with pytest.raises(FileExistsError):
-            (storage._rename_noreplace if by_kernel else storage.rename_dir_new)(source, target)
+            (storage.rename_noreplace if by_kernel else storage.rename_dir_new)(source, target)
     assert (source / "f").read_bytes() == b"1"
 
 
@@ -101,7 +101,7 @@ def test_rename_dir_new_moves_the_folder_also_without_renameat2(tmp_path: Path, 
     (tmp_path / "a").mkdir()
     (tmp_path / "x").mkdir()
     storage.rename_dir_new(tmp_path / "a", tmp_path / "x" / "b")
-    monkeypatch.setattr(storage, "_libc", lambda: None)
+    monkeypatch.setattr(kernel, "_libc", lambda: None)
     storage.rename_dir_new(tmp_path / "x" / "b", tmp_path / "c")
     assert (names(tmp_path), names(tmp_path / "x")) == (["c", "x"], [])
 
@@ -167,4 +167,4 @@ def test_fsync_files_flushes_few_and_many(tmp_path: Path) -> None:
         path.write_bytes(b"x")
     storage.fsync_files(paths)
     storage.fsync_files(paths[:2])
-    assert storage._syncfs(tmp_path) is (sys.platform == "linux")
+    assert storage.syncfs(tmp_path) is (sys.platform == "linux")
