@@ -145,14 +145,17 @@ def _raise_if_given_up(settings: Settings, states: Mapping[str, str]) -> None:
             raise broker.failure(settings, what) if name == broker.NAME else airflow.failure(settings, name, what)
 
 
-def _wait(settings: Settings, chosen: Ports, heard: _Heard, deadline: float, since: float) -> None:
+def _wait(settings: Settings, chosen: Ports, heard: _Heard, deadline: float, since: float) -> bool:
+    """True when all is healthy; False when the supervisor has died meanwhile, and nobody heals."""
     while True:
         first = _broker_state(settings, chosen)
         heard.states(first)  # before Airflow is asked, whose first answer may take seconds
         states = first | airflow.states(chosen, records.read_records(settings.home))
         waiting = [name for name, state in states.items() if state != "healthy"]
         if not waiting:
-            return
+            return True
+        if records.supervisor(settings.home) is None:
+            return False
         if time.time() - since > 2.0:  # the supervisor has read `gave-up` of yesterday by then
             _raise_if_given_up(settings, states)
         if time.monotonic() > deadline:
@@ -194,17 +197,22 @@ def up(
         if stream.folder:
             settings.layout.entrada(stream.folder).mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + timeout_s
+    heard = _Heard(said, healthy)
     with records.changing(settings.home):
-        boss = records.supervisor(settings.home)
-        since = time.time()
-        if boss is None:
-            _check_room(settings)
-            chosen, notes = _start(settings)
-        else:
-            chosen, notes = _heal(settings, boss), []
-        _wait(settings, chosen, _Heard(said, healthy), deadline, since)
+        started, chosen, notes = _ensure(settings)
+        while not _wait(settings, chosen, heard, deadline, time.time()):
+            started, chosen, notes = _ensure(settings)
         notes += _wait_for_dags(settings, chosen, said, deadline)
-    return Up(chosen, boss is None, rows(settings), notes)
+    return Up(chosen, started, rows(settings), notes)
+
+
+def _ensure(settings: Settings) -> tuple[bool, Ports, list[str]]:
+    """A living supervisor: (was it started now, ports, notes)."""
+    boss = records.supervisor(settings.home)
+    if boss:
+        return False, _heal(settings, boss), []
+    _check_room(settings)
+    return True, *_start(settings)
 
 
 def down(settings: Settings) -> list[str]:

@@ -48,7 +48,9 @@ class _Supervisor:
         known = records.read_records(self.home)
         for service in records.read_plan(self.home).services:
             record = known.get(service.name)
-            self.watched.append(_Watched(service, record if record and record.alive else None))
+            if record and not record.alive:  # kept: start() removes what is left of its session
+                record = replace(record, state="waiting", deaths=0)
+            self.watched.append(_Watched(service, record))
 
     def start(self, one: _Watched) -> None:
         if one.record:
@@ -125,7 +127,6 @@ def _serve(home: Path) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: chance.set())
     supervisor.adopt()
-    records.write_record(home, Record(SUPERVISOR, os.getpid(), processes.identify(os.getpid()).started, time.time()))
     lock = records.folder(home) / "supervisor.lock"
     while not stop.is_set() and lock.exists():
         if chance.is_set():
@@ -143,8 +144,9 @@ def main(home: Path) -> int:
     lock = records.lock(records.folder(home) / "supervisor.lock")
     if lock is None:
         return 1
-    if os.fork():
-        return 0  # the child shares the lock
+    if child := os.fork():  # which shares the lock
+        records.write_record(home, Record(SUPERVISOR, child, processes.started(child), time.time()))
+        return 0
     os.setsid()
     _serve(home)
     return 0
