@@ -1,0 +1,130 @@
+"""Where is my file? Looked up by original name, admitted name, path, or the content of a local file. Reads only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from include.intake import counting, refuse
+from include.intake.types import Busy, shown
+from jobs.contract import ledger, storage
+from jobs.contract.layout import Layout
+from jobs.contract.ledger import Entry
+from jobs.contract.stream import Stream
+
+Place = Literal["entrada", "claimed", "en_proceso", "archivo", "cuarentena", "gone"]
+WORDS: dict[Place, str] = {
+    "entrada": "waits for intake",
+    "claimed": "claimed by a run; the next run goes on with it",
+    "en_proceso": "admitted; being read, or read and waiting to be archived",
+    "archivo": "read, published and archived",
+    "cuarentena": "refused",
+    "gone": "admitted once, but in none of this home's folders now",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file a question meets. `path` is empty when it is gone; `batches`: the published ones that read it, once manifests name files."""
+
+    stream: str
+    place: Place
+    path: str
+    original_name: str
+    name: str = ""
+    sequence: int = 0
+    admitted_at: str = ""
+    records: int | None = None
+    content_hash: str = ""
+    reason: str = ""
+    batches: tuple[int, ...] = ()
+
+    @property
+    def meaning(self) -> str:
+        return WORDS[self.place]
+
+
+@dataclass(frozen=True)
+class Question:
+    """`names`: original or admitted names, or a name in cuarentena; `content_hash`: of a local file of that path, else empty."""
+
+    names: frozenset[str]
+    content_hash: str = ""
+
+    def meets(self, *names: str) -> bool:
+        return not self.names.isdisjoint(names)
+
+
+def question(text: str) -> Question:
+    """A path counts by its last part, and by its content too when there is such a file here."""
+    path = Path(text)
+    content = ""
+    if storage.is_regular(path):
+        try:
+            content = counting.content_hash(path)
+        except Busy:
+            content = ""
+    return Question(frozenset({shown(path.name), shown(text)}), content)
+
+
+def find(layout: Layout, streams: Iterable[Stream], asked: Question) -> tuple[Found, ...]:
+    """Every file of these streams that the question meets, in the order of the way a file takes; empty when none does."""
+    return tuple(found for stream in streams if stream.folder for found in _in_stream(layout, stream, asked))
+
+
+def _in_stream(layout: Layout, stream: Stream, asked: Question) -> Iterator[Found]:
+    places: tuple[tuple[Place, Path], ...] = (("entrada", layout.entrada(stream.folder)), ("claimed", layout.claims(stream.folder)))
+    for place, folder in places:
+        for path in _files(folder):
+            if asked.meets(shown(path.name)):
+                yield Found(stream.name, place, shown(str(path)), shown(path.name))
+    for entry in _entries(layout, stream, asked):
+        yield _placed(layout, stream, entry)
+    yield from _refused(layout, stream, asked)
+
+
+def _entries(layout: Layout, stream: Stream, asked: Question) -> Sequence[Entry]:
+    path = layout.ledger(stream.folder)
+    if not path.is_file() or path.stat().st_size == 0:
+        return []
+    with ledger.reader(path) as db:
+        rows = [*ledger.select(db, "name", asked.names), *ledger.select(db, "original_name", asked.names)]
+        if asked.content_hash:
+            rows += ledger.select(db, "content_hash", [asked.content_hash])
+    return sorted(set(rows), key=lambda e: e.sequence)
+
+
+def _placed(layout: Layout, stream: Stream, entry: Entry) -> Found:
+    found = Found(
+        stream.name, "gone", "", entry.original_name, entry.name, entry.sequence, entry.admitted_at, entry.records, entry.content_hash,
+    )  # fmt: skip
+    visible = layout.en_proceso(stream.folder) / entry.name
+    if storage.is_regular(visible):
+        return replace(found, place="en_proceso", path=str(visible))
+    for path in _files(layout.archivo(stream.folder)):
+        if path.name == entry.name:
+            return replace(found, place="archivo", path=shown(str(path)))
+    return found
+
+
+def _refused(layout: Layout, stream: Stream, asked: Question) -> Iterator[Found]:
+    for beside in sorted(_files(layout.refused_files(stream.folder))):
+        if not beside.name.endswith(refuse.REASON_SUFFIX):
+            continue
+        path = beside.with_name(beside.name.removesuffix(refuse.REASON_SUFFIX))
+        raw = storage.read_json(beside)
+        met = asked.meets(path.name, raw["original_name"]) or raw["content_hash"] == asked.content_hash
+        if met and storage.is_regular(path):
+            yield Found(
+                stream.name, "cuarentena", str(path), raw["original_name"], path.name,
+                content_hash=raw["content_hash"], reason=raw["reason"],
+            )  # fmt: skip
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Plain files below a folder; links are not followed."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names if storage.is_regular(Path(parent, name)))

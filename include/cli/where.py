@@ -1,0 +1,38 @@
+"""`./caudal where FILE`: in which folder a file is now, and what happened to it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from include import settings, streams
+from include.account import where
+from include.cli import _console
+from jobs.contract.errors import ExitCode
+
+
+def command(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Name as delivered, admitted name, path, or a local file (found by its content).")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> int:
+    """Tell where a file is now: waiting, being read, archived or refused, with sequence, time, records and reason."""
+    found = where.find(settings.load().layout, streams.collect()[0].values(), where.question(file))
+    if not found and not as_json:
+        _console.say(f"{file}: no stream of this home has seen it; ./caudal put STREAM FILE delivers it")
+    for one in found:
+        _console.say(f"{one.original_name}: {one.place} ({one.meaning})")
+        for title, value in _details(one):
+            _console.say(f"  {title:<10}{value}")
+    if as_json:
+        _console.json_line({"file": file, "found": [{**asdict(one), "meaning": one.meaning} for one in found]})
+    return int(ExitCode.DONE if found else ExitCode.FAILED)
+
+
+def _details(one: where.Found) -> list[tuple[str, object]]:
+    """Title and value of what is known."""
+    admitted = f"{one.admitted_at}, number {one.sequence} of this folder, {one.records} lines that are not blank"
+    known = {"stream": one.stream, "path": one.path, "admitted": admitted if one.sequence else "", "name": one.name, "reason": one.reason}
+    known["sha256"] = one.content_hash
+    return [(title, value) for title, value in known.items() if value]
