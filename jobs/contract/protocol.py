@@ -156,6 +156,12 @@ def file_state(log_offset: int | None, committed_log_offset: int) -> FileState:
     return FileState.DONE if log_offset <= committed_log_offset else FileState.PLANNED
 
 
+def is_unplanned(log_offset: int | None, planned_log_offset: int) -> bool:
+    """Does a file in en_proceso still need a batch? `planned_log_offset`: the source's position in the newest offset, -1 without one.
+    A kill may fall between the source log and the offset: such a file has its entry, and no batch. Spark plans it without a new file."""
+    return log_offset is None or log_offset > planned_log_offset
+
+
 _NOT_ONWARD = {
     Next.REDO: Refuse("journal", "another operation is open"),
     Next.FRESH: Refuse("no-such-batch", "nothing was read yet: there is no end to start from"),

@@ -92,12 +92,21 @@ class Stream:
             state = yield from self.intake(state)
         if verdict.step is Next.RERUN:
             state = yield from self.batch(state, verdict.batch)
+        elif not self.waiting(state):
+            return state  # Spark is not even started
         while True:
             planned = len(state.current.offsets)
             state = yield from self.plan_next(state)
             if len(state.current.offsets) == planned:
                 return state
             state = yield from self.batch(state, planned)
+
+    def waiting(self, state: State) -> bool:
+        """What the launcher asks before it starts Spark at all."""
+        planned, seen = self.position(state, len(state.current.offsets) - 1), dict(self.log(state))
+        if self.kafka_source:
+            return any(at > planned for at in seen.values())
+        return any(p is Place.EN_PROCESO and protocol.is_unplanned(seen.get(f), planned) for f, p in enumerate(state.places))
 
     def intake(self, state: State) -> Steps:
         for record, place in enumerate(state.places):

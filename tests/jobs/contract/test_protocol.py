@@ -16,6 +16,7 @@ from jobs.contract.protocol import (
     Refuse,
     difference,
     file_state,
+    is_unplanned,
     may_rewind,
     may_roll_over,
     pairing,
@@ -114,3 +115,9 @@ def test_a_file_is_done_exactly_when_its_log_offset_is_committed() -> None:
         assert file_state(None, committed) is FileState.WAITING
         for offset in range(4):
             assert file_state(offset, committed) is (FileState.DONE if offset in range(committed + 1) else FileState.PLANNED)
+
+
+def test_a_file_needs_a_batch_until_an_offset_covers_its_entry() -> None:
+    for planned in range(-1, 4):
+        assert is_unplanned(None, planned)
+        assert [offset for offset in range(5) if not is_unplanned(offset, planned)] == list(range(planned + 1))

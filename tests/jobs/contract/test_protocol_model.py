@@ -110,7 +110,12 @@ def archive_by_name(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     patch.setattr(protocol, "file_state", lambda at, committed: FileState.DONE)
 
 
-def skip_what_has_a_name(patch: pytest.MonkeyPatch, stream: Stream) -> None:
+def waiting_by_name(patch: pytest.MonkeyPatch, stream: Stream) -> None:
+    """A name in the source log is taken for planned: the launcher sees nothing to do."""
+    patch.setattr(protocol, "is_unplanned", lambda at, planned: at is None)
+
+
+def write_again(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     """Writes again over what stands there, instead of skipping it."""
     patch.setattr(protocol, "publish", lambda planned, present: Publish.WRITE)
 
@@ -140,13 +145,14 @@ LEFT_OUT: dict[str, tuple[tuple[Break, ...], str, str]] = {
     "archsync": ((no_archive_sync,), "files to files", "refused planned-file-missing"),
     "proof by commit": ((archive_by_name,), "files to files", "refused planned-file-missing"),
     "proof by commit, and exists": ((archive_by_name, no_inputs_check), "files to files", "lost"),
+    "waiting by offset": ((waiting_by_name,), "files to files", "lost"),
     "open": ((rollover_with_open_batch,), "files to files", "repeated"),
     "open, Kafka": ((rollover_with_open_batch,), "topic to files", "lost"),
     "unarchived": ((rollover_unarchived,), "files to files", "repeated"),
     "start of a rollover": ((rollover_from_the_beginning,), "topic to files", "repeated"),
     "journal": ((no_journal,), "files to files", "refused output-missing"),
     "order, and journal": ((offsets_first, no_journal), "files to files", "refused output-ahead"),
-    "skip": ((skip_what_has_a_name,), "files to files", "repeated"),
+    "skip": ((write_again,), "files to files", "repeated"),
     "quarantine before publish": ((quarantine_last,), "files to files", "quarantine lost"),
     "send before manifest": ((manifest_before_sending,), "topic to topic", "never sent"),
 }
