@@ -168,3 +168,45 @@ def test_fsync_files_flushes_few_and_many(tmp_path: Path) -> None:
     storage.fsync_files(paths)
     storage.fsync_files(paths[:2])
     assert storage.syncfs(tmp_path) is (sys.platform == "linux")
+
+
+def test_without_renameat2_a_new_file_that_took_the_name_in_between_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """link + unlink: the producer renames its next delivery onto the name between the two."""
+    source, real = tmp_path / "a", os.link
+    source.write_bytes(b"first")
+
+    def link(src: Path, dst: Path, *, follow_symlinks: bool) -> None:
+        real(src, dst, follow_symlinks=follow_symlinks)
+        (tmp_path / "next").write_bytes(b"second")
+        (tmp_path / "next").replace(src)
+
+    monkeypatch.setattr(kernel, "_libc", lambda: None)
+    monkeypatch.setattr(os, "link", link)
+    storage.move_new(source, tmp_path / "b")
+    assert ((tmp_path / "b").read_bytes(), source.read_bytes()) == (b"first", b"second")
+
+
+def test_without_renameat2_a_file_that_grows_while_it_is_moved_stays_whole_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, real = tmp_path / "a", os.link
+    source.write_bytes(b"first")
+
+    def link(src: Path, dst: Path, *, follow_symlinks: bool) -> None:
+        real(src, dst, follow_symlinks=follow_symlinks)
+        with Path(src).open("ab") as file:
+            file.write(b" line")
+
+    monkeypatch.setattr(kernel, "_libc", lambda: None)
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(BlockingIOError, match="changed while it was moved"):
+        storage.move_new(source, tmp_path / "b")
+    assert (names(tmp_path), source.read_bytes()) == (["a"], b"first line")
+
+
+def test_own_copies_take_the_place_of_the_files_with_content_and_time(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"one")
+    os.utime(tmp_path / "a", ns=(5, 1_700_000_000_123_456_789))
+    (tmp_path / "other name").hardlink_to(tmp_path / "a")
+    storage.own_copies([tmp_path / "a"])
+    assert not (tmp_path / "a").samefile(tmp_path / "other name")
+    assert ((tmp_path / "a").read_bytes(), (tmp_path / "a").stat().st_mtime_ns) == (b"one", 1_700_000_000_123_456_789)
+    assert names(tmp_path) == ["a", "other name"]
