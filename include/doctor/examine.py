@@ -1,0 +1,46 @@
+"""All checks of a home, in the order they are shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from include import streams
+from include.doctor import findings, home, installation, machine, services
+from include.doctor import streams as stream_checks
+from include.doctor.findings import Check, Finding
+from include.settings import Settings
+
+BUDGET_S = 4.5  # for all checks together: doctor answers within 5 s, whatever hangs
+
+
+def everything(settings: Settings, now: datetime, budget_s: float = BUDGET_S) -> list[Finding]:
+    """Every finding. Reads everything, changes nothing, raises nothing."""
+    return findings.run(checks(settings, now), budget_s)
+
+
+def checks(settings: Settings, now: datetime) -> dict[str, Check]:
+    """The checks by name; nothing is looked at yet."""
+    each = {f"stream {name}": partial(stream_checks.examine, settings.layout, stream) for name, stream in streams.collect()[0].items()}
+    return {
+        "python": installation.python,
+        "environment": partial(installation.environment, settings),
+        "java": partial(installation.java_found, settings),
+        "versions": installation.versions,
+        "jars": partial(installation.kafka_jars, settings),
+        "class-data cache": partial(installation.cache, settings),
+        "memory": lambda: machine.memory(machine.available_bytes()),
+        "disk": partial(machine.disk, settings),
+        "clock": partial(machine.clock, settings, now),
+        "port": partial(machine.network_ports, settings),
+        "home": partial(home.folders, settings),
+        "secrets": partial(home.secrets, settings),
+        "service": partial(services.running, settings),
+        "broker": partial(services.kafka, settings),
+        "DAGs": partial(services.dags, settings),
+        "registry": partial(services.registry, settings),
+        **each,
+        "folders": partial(home.strangers, settings),
+        "files": partial(home.waiting, settings),
+        "staging": partial(home.staging, settings),
+    }

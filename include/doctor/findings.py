@@ -1,0 +1,78 @@
+"""What a check says, and how checks are run: side by side, under one time budget, none of them able to stop the others."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from jobs.contract.errors import CaudalError
+
+State = Literal["ok", "note", "wrong"]  # note: worth a line, no fault (a service that is not started, files that wait)
+Check = Callable[[], Iterable["Finding"]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line. `fix` is what to type or do; empty for ok."""
+
+    check: str
+    state: State
+    what: str
+    fix: str = ""
+
+
+def ok(check: str, what: str) -> Finding:
+    return Finding(check, "ok", what)
+
+
+def note(check: str, what: str, fix: str = "") -> Finding:
+    return Finding(check, "note", what, fix)
+
+
+def wrong(check: str, what: str, fix: str) -> Finding:
+    return Finding(check, "wrong", what, fix)
+
+
+def of_error(check: str, error: Exception) -> Finding:
+    """A foreseen error with its own way out; any other is a fault of the check, said so."""
+    if isinstance(error, CaudalError):
+        where = f" [{error.where}]" if error.where else ""
+        return wrong(check, f"{error.what}{where}", error.way_cli)
+    if isinstance(error, OSError) and error.strerror:
+        return wrong(check, f"{error.strerror.lower()} [{error.filename}]", "mend what is named here")
+    return wrong(
+        check, f"this check itself failed: {type(error).__name__}: {error}", "read the line above; if the home is sound, this is a bug of doctor"
+    )
+
+
+def run(checks: Mapping[str, Check], budget_s: float) -> list[Finding]:
+    """The findings of all checks in the order of `checks`. One that is not through within `budget_s` seconds is said to be late.
+
+    Threads are daemons: a check that hangs (a dead network disk) must not keep the program from ending.
+    """
+    done: dict[str, list[Finding]] = {}
+    threads = [threading.Thread(target=_guarded, args=(name, check, done), daemon=True) for name, check in checks.items()]
+    deadline = time.monotonic() + budget_s
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [finding for name in checks for finding in done.get(name, [_late(name, budget_s)])]
+
+
+def _guarded(name: str, check: Check, done: dict[str, list[Finding]]) -> None:
+    done[name] = list(_until_error(name, check))
+
+
+def _until_error(name: str, check: Check) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except Exception as error:  # doctor never crashes: what a check raises is what it found
+        yield of_error(name, error)
+
+
+def _late(name: str, budget_s: float) -> Finding:
+    return wrong(name, f"no answer within {budget_s:g} s", "a slow disk, a busy machine, or a service that hangs: try again, then ./caudal status")
