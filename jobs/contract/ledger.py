@@ -112,10 +112,11 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # a full disk has rolled it back already
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 def is_new(db: sqlite3.Connection) -> bool:
@@ -158,7 +159,7 @@ def last(db: sqlite3.Connection) -> tuple[int, int]:
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
-    """SQLite's failures as this tree's: a full disk, a read-only place, a busy file, else a damaged ledger."""
+    """SQLite's failures as this tree's: a full or failing disk, a read-only place, a busy file, else a damaged ledger."""
     try:
         yield
     except sqlite3.Error as error:
@@ -169,6 +170,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             raise NotWritable(f"the intake ledger cannot be opened: {error}", path) from error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise ServiceError("the intake ledger is in use by another program", path, cli="close that program, then ./caudal run STREAM") from error
+        if code == sqlite3.SQLITE_IOERR:
+            raise ServiceError(f"the disk failed under the intake ledger: {error}", path, cli="see dmesg; then ./caudal run STREAM") from error
         raise LedgerDamaged(f"{type(error).__name__}: {error}", path) from error
 
 
