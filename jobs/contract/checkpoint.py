@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,9 @@ def read(path: Path) -> Checkpoint:
     """
     state = Checkpoint(path, _query_id(path / "metadata"), _numbers(path / "offsets"), _numbers(path / "commits"))
     if state.offsets:
-        read_offset(path, state.newest_offset)
+        _check_newest(path / "offsets" / str(state.newest_offset), lambda _: read_offset(path, state.newest_offset), "the batch is planned anew")
     if state.commits:
-        _check_commit(path / "commits" / str(state.newest_commit))
+        _check_newest(path / "commits" / str(state.newest_commit), _read_commit, "the batch is found published and committed again")
     return state
 
 
@@ -157,13 +157,18 @@ def _query_id(file: Path) -> str | None:
     return value
 
 
-def _check_commit(file: Path) -> None:
+def _check_newest(file: Path, read_it: Callable[[Path], object], then: str) -> None:
+    """Both may go: an offset that was published stands synced, so one that is torn was not, and the pairing check refuses otherwise."""
     try:
-        lines = _lines(file)
-        _json(lines[0] if lines else "", file)
+        read_it(file)
     except CheckpointDamaged as error:
-        way = f"remove {file.name} and .{file.name}.crc there: the batch is found published and committed again; then ./caudal run STREAM"
-        raise CheckpointDamaged(f"the newest commit: {error.what}", file, cli=way) from error
+        way = f"remove {file.name} and .{file.name}.crc there: {then}, unless the pairing check finds otherwise; then ./caudal run STREAM"
+        raise CheckpointDamaged(f"the newest of {file.parent.name}: {error.what}", file, cli=way) from error
+
+
+def _read_commit(file: Path) -> None:
+    lines = _lines(file)
+    _json(lines[0] if lines else "", file)
 
 
 def _numbers(folder: Path) -> tuple[int, ...]:

@@ -145,13 +145,14 @@ def test_a_torn_offset_is_named(kind: str, copy: Callable[[str], Path]) -> None:
         with pytest.raises(CheckpointDamaged) as caught:
             read()
         assert caught.value.where == str(file)
+    assert "remove 11 and .11.crc" in caught.value.way_cli
 
 
 @pytest.mark.parametrize("content", [b"", b"v1", b"v1\n", b'v1\n{"nextBatch', b"v1\n[]", b"\0" * 20])
 def test_a_torn_newest_commit_is_named_with_the_way_out(content: bytes, copy: Callable[[str], Path]) -> None:
     path = copy("files")
     (path / "commits/11").write_bytes(content)
-    with pytest.raises(CheckpointDamaged, match="the newest commit") as caught:
+    with pytest.raises(CheckpointDamaged, match="the newest of commits") as caught:
         checkpoint.read(path)
     assert caught.value.where == str(path / "commits/11")
     assert "remove 11 and .11.crc" in caught.value.way_cli
