@@ -31,6 +31,14 @@ class Positions:
         return sum(self.end.values()) - sum(self.earliest.values())
 
 
+class _Moving(Exception):
+    """A partition has no leader just now."""
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(what)
+        self.what, self.where = what, where
+
+
 class Admin:
     """confluent-kafka's admin client under one time budget, which starts now. Errors come as BrokerDown, TopicMissing, ConfigError, ServiceError."""
 
@@ -65,8 +73,14 @@ class Admin:
         spec = OffsetSpec.latest() if end else OffsetSpec.earliest()
         level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
         wanted = {TopicPartition(topic, p): spec for p in partitions}
-        futures = self._ask(lambda left_s: self._client.list_offsets(wanted, isolation_level=level, request_timeout=left_s))
-        return {tp.partition: self._result(future, topic).offset for tp, future in futures.items()}
+        while True:
+            futures = self._ask(lambda left_s: self._client.list_offsets(wanted, isolation_level=level, request_timeout=left_s))
+            try:
+                return {tp.partition: self._result(future, topic).offset for tp, future in futures.items()}
+            except _Moving as error:  # a leader is being chosen: ask again while there is time
+                if time.monotonic() > self._end_s:
+                    raise ServiceError(error.what, error.where) from None
+                time.sleep(_POLL_S)
 
     def _heard(self, error: Any) -> None:
         if error.code() == self._codes._AUTHENTICATION:
@@ -98,6 +112,8 @@ class Admin:
             return BrokerDown("no broker answers in time", self._connection.bootstrap)
         if error.code() in (self._codes.TOPIC_AUTHORIZATION_FAILED, self._codes.CLUSTER_AUTHORIZATION_FAILED):
             return ConfigError(f"the login may not read topic {topic}", self._connection.bootstrap)
+        if error.code() in (self._codes.LEADER_NOT_AVAILABLE, self._codes.NOT_LEADER_FOR_PARTITION):
+            return _Moving(f"topic {topic} has a partition without a leader", self._connection.bootstrap)
         return ServiceError(f"Kafka answers {error.name()} about topic {topic}", self._connection.bootstrap)
 
 

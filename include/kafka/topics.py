@@ -17,7 +17,7 @@ from include.settings import Settings
 from jobs.contract.errors import BrokerDown, CaudalError, ConfigError, ServiceError
 from jobs.contract.stream import Stream, Topic
 
-BOOTSTRAP_S = 5.0
+BOOTSTRAP_S = 15.0  # a broker that has just started on a busy machine; one that refuses is told within 1.1 s anyway
 VISIBLE_S = 15.0  # a new topic's leaders are known within 0.2 s on one node; clusters take longer
 
 
@@ -159,12 +159,14 @@ def _differences(topic: Topic, partitions: int, actual: Mapping[str, Any]) -> It
 
 
 def _already_there(answer: Mapping[str, Any]) -> bool:
-    from kafka.errors import TopicAlreadyExistsError, for_code
+    from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError, for_code
 
     if answer["error_code"] == 0:
         return False
     if answer["error_code"] == TopicAlreadyExistsError.errno:
         return True
+    if for_code(answer["error_code"]) is InvalidReplicationFactorError:  # so a cluster answers, too, whose brokers are still coming up
+        raise ServiceError(f"not enough brokers for the topic yet: {answer['error_message']}", answer["name"])
     raise ConfigError(f"the broker refuses the topic: {answer['error_message'] or for_code(answer['error_code']).__name__}", answer["name"])
 
 
