@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from jobs.contract.errors import CaudalError
@@ -43,24 +44,23 @@ def of_error(check: str, error: Exception) -> Finding:
         return wrong(check, f"{error.what}{where}", error.way_cli)
     if isinstance(error, OSError) and error.strerror:
         return wrong(check, f"{error.strerror.lower()} [{error.filename}]", "mend what is named here")
-    return wrong(
-        check, f"this check itself failed: {type(error).__name__}: {error}", "read the line above; if the home is sound, this is a bug of doctor"
-    )
+    return wrong(check, f"this check itself failed: {type(error).__name__}: {error}", "if nothing else is wrong, this is a bug of doctor: report it")
 
 
-def run(checks: Mapping[str, Check], budget_s: float) -> list[Finding]:
+def run(checks: Mapping[str, Check], budget_s: float, longer_s: Mapping[str, float] = MappingProxyType({})) -> list[Finding]:
     """The findings of all checks in the order of `checks`. One that is not through within `budget_s` seconds is said to be late.
 
-    Threads are daemons: a check that hangs (a dead network disk) must not keep the program from ending.
+    `longer_s`: check -> its own budget in seconds, for what must not be cut short. Threads are daemons: a check that hangs (a dead network
+    disk) must not keep the program from ending.
     """
     done: dict[str, list[Finding]] = {}
     threads = [threading.Thread(target=_guarded, args=(name, check, done), daemon=True) for name, check in checks.items()]
-    deadline = time.monotonic() + budget_s
+    start = time.monotonic()
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return [finding for name in checks for finding in done.get(name, [_late(name, budget_s)])]
+    for name, thread in zip(checks, threads, strict=True):
+        thread.join(max(0.0, start + longer_s.get(name, budget_s) - time.monotonic()))
+    return [finding for name in checks for finding in done.get(name, [_late(name, longer_s.get(name, budget_s))])]
 
 
 def _guarded(name: str, check: Check, done: dict[str, list[Finding]]) -> None:

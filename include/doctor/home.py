@@ -30,18 +30,19 @@ def folders(settings: Settings) -> Iterator[Finding]:
         return
     data = [settings.layout.data / name for name in FOLDERS]
     places = [home, *data, settings.layout.state, settings.layout.logs]
-    bad = [finding for path in places if (finding := _folder(path))]
+    missing = [str(path) for path in places if not os.path.lexists(path)]
+    bad = [finding for path in places if str(path) not in missing and (finding := _folder(path))]
     yield from bad
+    if missing:
+        yield note("home", f"not there yet: {', '.join(missing)}", "./caudal up, or the first run that needs them, makes them")
     yield from one_file_system([settings.layout.data / name for name in _RENAMED])
     if not bad:
-        yield ok("home", f"folders there and writable [{home}]")
+        yield ok("home", f"writable, and publishing is a rename [{home}]")
 
 
 def _folder(path: Path) -> Finding | None:
     if path.is_symlink():
         return wrong("home", f"a link; Caudal follows none [{path}]", "set CAUDAL_HOME to the real place, and make this a folder")
-    if not path.exists():
-        return note("home", f"missing [{path}]", "./caudal up, or the first run that needs it, makes it")
     if not path.is_dir():
         return wrong("home", f"not a folder [{path}]", "move it away; ./caudal up makes the folder")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
@@ -127,9 +128,11 @@ def staging(settings: Settings) -> Iterator[Finding]:
     found = _entries(settings.layout.data / "_staging")
     known = streams.collect()[0]
     for path in found:
+        if not _files(path):
+            continue
         if path.name not in known:
-            yield wrong("staging", f"it belongs to no stream [{path}]", f"rm -r {path}")
-        elif _files(path):
+            yield wrong("staging", f"half-written batches of no registered stream [{path}]", f"rm -r {path}")
+        else:
             yield note("staging", f"a run of {path.name} is under way, or was cut short [{path}]", f"the next ./caudal run {path.name} clears it")
 
 

@@ -107,9 +107,7 @@ def clock(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield wrong("clock", f"it says {now:%Y-%m-%d %H:%M:%S}Z, the newest run of {name} began at {started:%Y-%m-%d %H:%M:%S}Z",
                     "set the system's clock (timedatectl set-ntp true)")  # fmt: skip
     else:
-        yield ok(
-            "clock", f"{now:%Y-%m-%d %H:%M:%S} UTC" + ("" if zone == "UTC" else f"; schedules, run ids and logs are UTC, this machine shows {zone}")
-        )
+        yield ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC" + ("" if zone == "UTC" else f"; schedules, run ids and logs are in UTC, not {zone}"))
 
 
 def _newest_start(settings: Settings, stream: str) -> datetime | None:

@@ -18,7 +18,7 @@ import pytest
 
 from include import settings as caudal
 
-COPIED = ("dags", "include", "jobs", "tests/dags", "tests/conftest.py", "pyproject.toml")
+COPIED = ("dags", "include", "jobs", "tests/dags", "tests/conftest.py", "pyproject.toml", "requirements.txt", "vendor")
 COLUMNS = ("sensor", "value", "n", "ok", "day", "note")
 ADD = ("new-stream", "mediciones", "--from", "files:csv", "--separator", ";", "--to", "files:json", "--json",
        "--columns", "sensor:string,value:double,n:bigint,ok:boolean,day:date,note:string")  # fmt: skip
@@ -145,6 +145,19 @@ def test_it_is_a_dag_with_the_rows_docstring_as_its_page(copy: Copy, tmp_path: P
     dag = facts["dags"]["mediciones"]
     assert (dag["file"], dag["paused"], [task["id"] for task in dag["tasks"]]) == ("streams.py", False, ["run"])
     assert dag["doc_md"].startswith("Records of mediciones from csv files to json files.\n")
+
+
+def test_a_row_that_does_not_load_is_named_by_doctor_and_the_others_go_on(copy: Copy) -> None:
+    broken = copy.root / "include/streams/roto.py"
+    broken.write_text("STREAM = nothing\n")
+    try:
+        done = copy.python("-m", "include.cli", "doctor", "--quiet")
+        wrong = [line for line in done.stdout.splitlines() if line.startswith("WRONG  registry")]
+    finally:
+        broken.unlink()
+    assert done.returncode == 1
+    assert wrong == ["WRONG  registry: include/streams/roto.py does not load: NameError: name 'nothing' is not defined"
+                     "  -> mend include/streams/roto.py; the other streams go on without it"]  # fmt: skip
 
 
 def test_the_same_line_again_is_refused_and_changes_nothing(copy: Copy) -> None:
