@@ -128,7 +128,7 @@ def _train(settings: Settings, java: Java, options: tuple[str, ...], folder: Pat
 def _submit(settings: Settings, options: tuple[str, ...]) -> list[str]:
     conf = [word for setting in CONF for word in ("--conf", setting)]
     line = [str(spark_home() / "bin/spark-submit"), "--master", "local[2]", *conf]
-    return [*line, "--driver-class-path", jars.driver_class_path(settings), "--driver-java-options", " ".join(options)]
+    return [*line, "--driver-class-path", jars.driver_class_path(settings), "--driver-java-options", " ".join(f'"{word}"' for word in options)]
 
 
 def environ(settings: Settings, java: Java) -> dict[str, str]:
