@@ -6,8 +6,6 @@ import fcntl
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -276,49 +274,6 @@ def test_a_missing_connection_is_said_instead_of_asking_for_yarn(task: Task, mon
 def test_cluster_mode_is_refused_since_no_driver_here_could_hold_the_lease(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", '{"conn_type": "spark", "host": "spark://h:7077", "extra": {"deploy-mode": "cluster"}}')
     assert "asks for cluster mode" in failure(task, AirflowFailException)
-
-
-CHILD = """
-import os, sys, time
-from include.airflow_kit.operator import _die_with_supervisor
-_die_with_supervisor()
-print("tied", flush=True)
-time.sleep(60)
-"""
-PARENT = f"""
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", {CHILD!r}], stdin=0)
-print(child.pid, flush=True)
-time.sleep(60)
-"""
-
-
-def process(code: str, **words: Any) -> subprocess.Popen[str]:
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    return subprocess.Popen([sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **words)
-
-
-def test_a_task_dies_with_its_supervisor_at_once() -> None:
-    with process(PARENT) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        assert parent.stdout.readline() == "tied\n"
-        parent.kill()
-    deadline_s = time.monotonic() + 5
-    while Path(f"/proc/{child}/stat").exists() and ") Z " not in Path(f"/proc/{child}/stat").read_text():
-        assert time.monotonic() < deadline_s, "the task lives on"
-        time.sleep(0.01)
-
-
-def test_a_task_whose_supervisor_hung_up_before_starts_nothing() -> None:
-    ours, theirs = socket.socketpair()
-    with process(CHILD, stdin=theirs) as child:
-        theirs.close()
-        ours.close()
-        output = child.communicate(timeout=30)[0]
-    assert child.returncode == 1
-    assert "run-failed: the supervisor of this task is gone" in output
-    assert "tied" not in output
 
 
 def test_usage_errors_of_the_run_id_name_the_field() -> None:
