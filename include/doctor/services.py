@@ -31,7 +31,9 @@ def judge_rows(rows: Sequence[Row]) -> Iterator[Finding]:
             deaths = f", started again {row.deaths} times" if row.deaths else ""
             yield ok("service", f"{row.name} is healthy{f' at {row.url}' if row.url else ''}{deaths}")
         elif row.state in _BROKEN:
-            yield wrong("service", f"{row.name} is {row.state} after {row.deaths} deaths [{row.log}]", f"read that log, then {UP}")
+            yield wrong(
+                "service", f"{row.name} is {row.state}{f' after {row.deaths} deaths' if row.deaths else ''} [{row.log}]", f"read that log, then {UP}"
+            )
         elif row.state == "starting":
             yield note("service", f"{row.name} is starting, or does not answer [{row.log}]", f"{UP} waits until it is healthy")
     if len(stopped) == len([row for row in rows if row.state != "external"]):
