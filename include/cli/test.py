@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ CHECKS = {
     "mypy": ["-m", "mypy"],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"],
 }
+CLOSING = re.compile(r"\d+ (passed|failed|errors?|skipped|deselected)\b.* in [\d.]+s")
 FAST = "not broker and not airflow"
 
 
@@ -37,11 +39,26 @@ def command(
         environ = _environ(settings, found, Path(home))
         failed = [name for name, words in CHECKS.items() if not _passes(name, words, settings.root, environ)]
         words = ["-m", "pytest", *(["-m", FAST] if fast else []), *(pytest_args or [])]
-        if subprocess.run([sys.executable, "-P", *words], cwd=settings.root, env=environ, check=False).returncode:
-            failed.append("pytest")
+        code, closing = _pytest([sys.executable, "-P", *words], settings.root, environ)
+    if code:
+        failed.append("pytest")
+    if closing:
+        print(closing, flush=True)
     if failed:
         console_error(f"tests: {', '.join(failed)} failed")
         raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _pytest(argv: list[str], root: Path, environ: dict[str, str]) -> tuple[int, str]:
+    """Runs pytest; its exit code, and its closing line when something was printed after it (a library's farewell at exit), else ""."""
+    closing = last = ""
+    color = ["--color=yes"] if sys.stdout.isatty() else []
+    with subprocess.Popen([*argv, *color], cwd=root, env=environ, stdout=subprocess.PIPE, text=True, errors="replace") as child:
+        for line in child.stdout or ():
+            print(line, end="", flush=True)
+            last = line.strip() or last
+            closing = last if CLOSING.search(line) else closing
+    return child.returncode, "" if closing == last else closing
 
 
 def _passes(name: str, words: list[str], root: Path, environ: dict[str, str]) -> bool:
