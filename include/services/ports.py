@@ -118,12 +118,15 @@ def _configured(choice: Choice, name: str, port: Port, ours: Collection[int], ta
 
 
 def choose(settings: Settings, ours: Collection[int] = ()) -> Choice:
-    """Ports for this home, reserved. `ours`: ports on which living services of this home listen already.
+    """Ports for this home, reserved; 0 for those of the embedded broker when another is used.
 
+    `ours`: ports on which living services of this home listen already.
     Raises PortTaken for a busy configured port. The caller releases the locks, or hands them to the supervisor.
     """
     old = remembered(settings)
-    wanted = {"kafka": settings.kafka_port, "controller": settings.controller_port, "airflow": settings.airflow_port}
+    wanted = {"airflow": settings.airflow_port}
+    if settings.embedded_kafka:
+        wanted |= {"kafka": settings.kafka_port, "controller": settings.controller_port}
     choice, numbers = Choice(Ports(0, 0, 0)), dict[str, int]()
     fixed_first = sorted(wanted, key=lambda name: not wanted[name].configured)  # a default never takes a configured number
     try:
@@ -136,7 +139,7 @@ def choose(settings: Settings, ours: Collection[int] = ()) -> Choice:
     except BaseException:
         choice.release()
         raise
-    choice.ports = Ports(**numbers)
+    choice.ports = Ports(numbers.get("kafka", 0), numbers.get("controller", 0), numbers["airflow"])
     return choice
 
 

@@ -106,7 +106,7 @@ def _refuse_other_settings(settings: Settings, running: Ports) -> None:
     """A running home keeps the settings it was started with; other ones need a restart, said plainly."""
     asked = (settings.kafka_port, running.kafka), (settings.controller_port, running.controller), (settings.airflow_port, running.airflow)
     wanted = {port.variable: (port, number) for port, number in asked}
-    other = [name for name, (port, number) in wanted.items() if port.configured and port.number != number]
+    other = [name for name, (port, number) in wanted.items() if port.configured and number and port.number != number]
     plan = records.read_plan(settings.home)
     now = airflow.variables(settings)
     other += sorted(name for name in {*now, *plan.env} if name.startswith("CAUDAL_") and now.get(name) != plan.env.get(name) and name not in wanted)

@@ -64,7 +64,7 @@ def test_a_busy_default_moves_and_says_so(tmp_path: Path) -> None:
             pass  # somebody else has it already: just as busy
         choice = ports.choose(make(tmp_path))
         choice.release()
-    assert choice.ports.kafka > 9093
+    assert choice.ports.kafka > 9092
     assert f"kafka: port 9092 is not free, {choice.ports.kafka} is taken instead (CAUDAL_KAFKA_PORT chooses another)" in choice.moved
 
 
@@ -112,6 +112,13 @@ def test_a_refused_choice_keeps_no_reservation(tmp_path: Path, busy: int) -> Non
     choice = ports.choose(make(tmp_path, CAUDAL_KAFKA_PORT=str(number)))
     choice.release()
     assert choice.ports.kafka == number
+
+
+def test_with_a_broker_of_ones_own_no_broker_port_is_taken(tmp_path: Path, busy: int) -> None:
+    choice = ports.choose(make(tmp_path, CAUDAL_KAFKA_BOOTSTRAP="broker:9092", CAUDAL_KAFKA_PORT=str(busy)))
+    choice.release()
+    assert (choice.ports.kafka, choice.ports.controller) == (0, 0)
+    assert choice.ports.airflow >= 8080
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"kafka": 1}', '{"kafka": "x", "controller": 2, "airflow": 3}'])
