@@ -73,6 +73,9 @@ def ensure(settings: Settings, java: Java, say: Callable[[str], None]) -> Path |
     path = _path(settings, java)
     if path.is_file():
         return path
+    if " " in f"{path}{spark_home()}":  # the JVM maps no class of a jar whose URL has %20 (tried with 17)
+        say(f"no class-data cache below a path with a blank; runs start slower [{path.parent}]")
+        return None
     with install_errors(path), one_maker(path.with_suffix(".lock"), say) as lock:
         if not path.is_file():
             _make(settings, java, path, lock, say)

@@ -68,3 +68,11 @@ def test_no_word_of_a_users_shell_reaches_the_class_path(own: Callable, real: Se
     kept = class_data.environ(own(**dirty), java.Java(Path("/jdk"), 17, "17", "system"))
     assert [name for name in dirty if name in kept] == ["KEPT"]
     assert kept["JAVA_HOME"] == "/jdk"
+
+
+def test_below_a_path_with_a_blank_it_is_said_and_nothing_is_made(real: Settings, own: Callable, tmp_path: Path) -> None:
+    jars.ensure(real, lambda _: None)
+    (tmp_path / "a blank").symlink_to(real.cache)
+    said: list[str] = []
+    assert class_data.ensure(own(CAUDAL_CACHE=str(tmp_path / "a blank")), java.find(real), said.append) is None
+    assert len(said) == 1 and "a path with a blank" in said[0]
