@@ -10,13 +10,17 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include import settings as caudal
+from include.services import airflow, ports
+from include.services.rest import Rest
 
 COPIED = ("dags", "include", "jobs", "tests/dags", "tests/conftest.py", "pyproject.toml", "requirements.txt", "vendor")
 COLUMNS = ("sensor", "value", "n", "ok", "day", "note")
@@ -177,3 +181,61 @@ def test_without_a_terminal_nothing_is_asked_and_a_plan_changes_nothing(copy: Co
     found = copy.verb("new-stream", "otra", "--columns", "id:string", "--plan", "--json")
     assert (len(found["planned"]), found["written"], found["sample"]) == (4, [], '{"id": "uno"}\n{"id": "dos"}\n')
     assert copy.files() == before
+
+
+LISTED_S = 15.0  # 2 s on a free machine: new-stream asks Airflow to read the registry again at once
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[Copy, Rest]]:
+    """A copy of its own with its Airflow and broker up, and Airflow's REST client."""
+    made = Copy(tmp_path)
+    try:
+        made.verb("up", "--json")
+        settings = caudal.load(made.environ)
+        chosen = ports.remembered(settings)
+        assert chosen
+        yield made, airflow.client(settings, chosen)
+    finally:
+        made.verb("down", "--json")
+
+
+def wrong(found: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(f["check"], f["what"]) for f in found["findings"] if f["state"] == "wrong"]
+
+
+def until(look: Any, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.2)
+
+
+@pytest.mark.airflow
+@pytest.mark.broker
+@pytest.mark.spark
+@pytest.mark.timeout(600)
+def test_in_a_running_airflow_it_appears_within_seconds_runs_and_doctor_names_what_is_broken(running: tuple[Copy, Rest]) -> None:
+    copy, rest = running
+    copy.verb("topics", "create", "--json")
+    copy.verb(*ADD)
+    until(lambda: "mediciones" in rest.dags(), LISTED_S)
+    text = lines(3, 40)
+    source = copy.home / "m.csv"
+    source.write_text(text, newline="")
+    copy.verb("put", "mediciones", str(source), "--json")
+    run = rest.trigger("mediciones")
+    assert rest.wait({"mediciones": run}, 240, lambda _: None) == {"mediciones": "success"}
+    assert published(copy.home) == reference(text)
+
+    sound = copy.python("-m", "include.cli", "doctor", "--json")
+    found = json.loads(sound.stdout.splitlines()[-1])
+    assert [w for w in wrong(found) if not w[0].startswith("stream facturas_")] == []  # their first scheduled runs met a missing topic
+    assert {f["state"] for f in found["findings"] if f["check"] in ("service", "broker", "topics", "DAGs")} == {"ok"}
+    (copy.root / "dags" / "rota.py").write_text('"""A broken DAG of Airflow."""\n\nimport nothing_of_that_name\n')
+    until(lambda: rest.import_errors(), 60)
+    broken = copy.python("-m", "include.cli", "doctor", "--json")
+    assert broken.returncode == 1
+    assert ("DAGs", "rota.py does not load: ModuleNotFoundError: No module named 'nothing_of_that_name'") in wrong(
+        json.loads(broken.stdout.splitlines()[-1])
+    )
