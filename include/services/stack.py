@@ -152,10 +152,10 @@ def _wait(settings: Settings, chosen: Ports, heard: _Heard, deadline: float, sin
         heard.states(first)  # before Airflow is asked, whose first answer may take seconds
         states = first | airflow.states(chosen, records.read_records(settings.home))
         waiting = [name for name, state in states.items() if state != "healthy"]
-        if not waiting:
-            return True
         if records.supervisor(settings.home) is None:
             return False
+        if not waiting:
+            return True
         if time.time() - since > 2.0:  # the supervisor has read `gave-up` of yesterday by then
             _raise_if_given_up(settings, states)
         if time.monotonic() > deadline:

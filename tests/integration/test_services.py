@@ -100,6 +100,7 @@ def test_up_is_local_and_idempotent_and_heals_and_down_leaves_no_process(config:
     before = pids(first.rows)
     for name in (broker.NAME, "airflow-scheduler", records.SUPERVISOR):
         os.kill(before[name], signal.SIGKILL)
+    until(lambda: not any(processes.started(before[name]) for name in (broker.NAME, "airflow-scheduler", records.SUPERVISOR)), 10)
     healed = stack.up(config)
     assert set(states(healed.rows).values()) == {"healthy"}
     assert {name for name, pid in pids(healed.rows).items() if pid != before[name]} == {broker.NAME, "airflow-scheduler", records.SUPERVISOR}
