@@ -8,7 +8,10 @@ from jobs.contract.layout import Layout
 
 
 def facts(layout: Layout, stream: str, generation: int) -> protocol.Facts:
-    """Read-only. Contents are compared for what the checkpoint retains; older batches are proved by their gapless listing. Raises CheckpointDamaged or DataError for what cannot be read."""
+    """Read-only. Contents are compared for what the checkpoint retains, and of the newest; older batches are proved by their gapless listing.
+
+    Raises CheckpointDamaged or DataError for what cannot be read.
+    """
     state = checkpoint.read(layout.checkpoint(stream, generation))
     published = manifest.published(layout.output(stream, generation))
     plans = {b: plan for b, plan in batch_plan.retained(state).items() if b in published}
@@ -18,7 +21,7 @@ def facts(layout: Layout, stream: str, generation: int) -> protocol.Facts:
         commits=state.commits,
         published=tuple(published),
         planned={b: plan.identity for b, plan in plans.items()},
-        manifests={b: manifest.read(published[b]).identity for b in plans},
+        manifests={b: manifest.read(published[b]).identity for b in {*plans, *list(published)[-1:]}},
     )
 
 

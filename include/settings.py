@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from jobs.contract.errors import ConfigError
 from jobs.contract.layout import Layout
 
 ROOT = Path(__file__).resolve().parent.parent
+_BROKER = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"
+_BOOTSTRAP = re.compile(rf"{_BROKER}(,{_BROKER})*")
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,21 @@ def _port(env: Mapping[str, str], variable: str, default: int) -> Port:
     text = env.get(variable, "")
     if not text:
         return Port(default, variable, configured=False)
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise ConfigError(f"{variable}={text!r} is not a port (1-65535)", variable)
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise ConfigError(f"{variable}={text[:20]!r} is not a port (1-65535)", variable)
     return Port(int(text), variable, configured=True)
 
 
+def _path(variable: str, text: str) -> Path:
+    """A relative one is meant from the checkout, wherever the command is typed."""
+    try:
+        return ROOT / Path(text).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{variable}={text[:80]!r} names a user this machine does not know", variable) from error
+
+
 def _folder(env: Mapping[str, str], variable: str, default: Path) -> Path:
-    path = Path(env.get(variable) or default).expanduser()
-    if not path.is_absolute():
-        path = ROOT / path
+    path = _path(variable, env.get(variable) or str(default))
     if any(c in str(path) for c in "\n\r\0,:*?[]{}\\"):
         raise ConfigError(f"{variable} holds a character that Java class paths or Spark's globs take as special", path)
     return path
@@ -82,12 +91,19 @@ def _properties(env: Mapping[str, str]) -> Path | None:
     text = env.get("CAUDAL_KAFKA_PROPERTIES", "")
     if not text:
         return None
-    path = Path(text).expanduser().absolute()
+    path = _path("CAUDAL_KAFKA_PROPERTIES", text)
     if not path.is_file():
         raise ConfigError("CAUDAL_KAFKA_PROPERTIES names no file", path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ConfigError("CAUDAL_KAFKA_PROPERTIES must be readable by its owner alone", path, cli=f"chmod 600 {path}")
     return path
+
+
+def _bootstrap(env: Mapping[str, str]) -> str:
+    text = env.get("CAUDAL_KAFKA_BOOTSTRAP", "")
+    if text and not _BOOTSTRAP.fullmatch(text):
+        raise ConfigError(f"CAUDAL_KAFKA_BOOTSTRAP={text[:80]!r} is not host:port[,host:port]", "CAUDAL_KAFKA_BOOTSTRAP")
+    return text
 
 
 def load(env: Mapping[str, str] = os.environ) -> Settings:
@@ -96,7 +112,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         root=ROOT,
         home=_folder(env, "CAUDAL_HOME", ROOT / "var"),
         cache=_folder(env, "CAUDAL_CACHE", ROOT / ".cache"),
-        kafka_bootstrap=env.get("CAUDAL_KAFKA_BOOTSTRAP", ""),
+        kafka_bootstrap=_bootstrap(env),
         kafka_properties=_properties(env),
         kafka_port=_port(env, "CAUDAL_KAFKA_PORT", 9092),
         controller_port=_port(env, "CAUDAL_KAFKA_CONTROLLER_PORT", 9093),

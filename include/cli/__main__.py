@@ -8,8 +8,8 @@ import sys
 import traceback
 from typing import NoReturn
 
-import click
 import typer
+from typer.exceptions import Abort, TyperException
 
 import include.cli
 from include.cli._console import console_error
@@ -46,17 +46,17 @@ def main(argv: list[str] | None = None) -> NoReturn:
     """Runs one verb. Exits with its ExitCode; a foreseen error is one line on stderr."""
     collect()
     try:
-        code = app(args=argv, standalone_mode=False)
+        code = app(args=argv or sys.argv[1:] or ["--help"], prog_name="caudal", standalone_mode=False)
         sys.exit(int(code or 0))
     except CaudalError as error:
         if _STATE["debug"]:
             traceback.print_exc()
         console_error(str(error))
         sys.exit(int(error.exit_code))
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (Abort, KeyboardInterrupt):
         console_error("interrupted; nothing half done is published, the same command goes on where this one stopped")
         sys.exit(130)
-    except click.exceptions.ClickException as error:
+    except TyperException as error:
         console_error(f"usage: {error.format_message()} -> ./caudal --help")
         sys.exit(int(ExitCode.USAGE))
     except BrokenPipeError:

@@ -15,7 +15,7 @@ from include.settings import Settings
 from include.setup import bootstrap, class_data, jars, java
 
 SETUP = "./caudal setup"
-_LOCKS = ("requirements.txt", "include/setup/tools.txt", "include/setup/build.txt", "vendor/SHA256SUMS")  # as ./caudal takes them, in its order
+_LOCKS = ("requirements.txt", "include/setup/tools.txt", "include/setup/build.txt", "vendor/SHA256SUMS")  # those of the front door, in its order
 
 
 def python(version: tuple[int, ...] = sys.version_info[:3], system: str = sys.platform) -> Iterator[Finding]:

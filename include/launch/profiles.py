@@ -1,4 +1,4 @@
-"""JVM settings by the size of what is waiting. Measured on 2 cores; docs/performance.md has the figures."""
+"""JVM settings by the size of what is waiting. Measured on 2 cores: docs/performance.md."""
 
 from __future__ import annotations
 

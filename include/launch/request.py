@@ -31,7 +31,7 @@ def parse(argv: Sequence[str]) -> Request:
     application = words.pop(0)
     told = _take_options(words, {"--stream", "--airflow-run-id"})
     if words or application.startswith("-"):
-        raise UsageError(f"the launcher takes no option {(words or [application])[0]!r}", application)
+        raise UsageError(f"the launcher takes no option {(application if application.startswith('-') else words[0])!r}", "launcher")
     if options.get("--deploy-mode", "client") != "client":
         raise UsageError("only client mode: in cluster mode no process here could hold the lease", application)
     return Request(_required(told, "--stream"), _checked(told.get("--airflow-run-id", "")), _master(options.get("--master", "local[2]")))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from include import intake
 from include.generations import Generation
@@ -29,11 +31,12 @@ class Waiting:
 
 
 def files(layout: Layout, stream: Stream, generation: int, found: protocol.Proceed) -> Waiting:
-    """Files in en_proceso that Spark's source log does not name yet."""
+    """Files in en_proceso that no planned batch holds yet."""
     names = set(intake.waiting_files(layout, stream))
     if names:
-        for entry in checkpoint.all_entries(layout.checkpoint(stream.name, generation)):
-            names.discard(entry.name)
+        path = layout.checkpoint(stream.name, generation)
+        planned = int(_position(path).get("logOffset", -1))
+        names -= {entry.name for entry in checkpoint.all_entries(path) if not protocol.is_unplanned(entry.log_offset, planned)}
     folder = layout.en_proceso(stream.folder)
     size = sum((folder / name).lstat().st_size for name in names)
     return Waiting(found.step is protocol.Next.RERUN, files=len(names), size_bytes=size)
@@ -53,10 +56,13 @@ def topic(positions: offsets.Positions, layout: Layout, stream: Stream, generati
 
 
 def _planned(layout: Layout, stream: Stream, generation: int, name: str) -> Mapping[int, int]:
-    path = layout.checkpoint(stream.name, generation)
+    return {int(p): int(o) for p, o in _position(layout.checkpoint(stream.name, generation)).get(name, {}).items()}
+
+
+def _position(path: Path) -> dict[str, Any]:
+    """The source's position in the newest offset; {} before the first."""
     newest = checkpoint.read(path).newest_offset
-    position = checkpoint.read_offset(path, newest).position if newest >= 0 else {}
-    return {int(p): int(o) for p, o in position.get(name, {}).items()}
+    return checkpoint.read_offset(path, newest).position if newest >= 0 else {}
 
 
 def _check_range(name: str, partition: int, offset: int, positions: offsets.Positions) -> None:

@@ -15,7 +15,7 @@ def _load(name: str) -> Stream:
     try:
         module = importlib.import_module(f"{__name__}.{name}")
         stream = module.STREAM
-    except Exception as error:  # whatever a stranger's file raises belongs to that file alone
+    except (Exception, SystemExit) as error:  # whatever a stranger's file raises belongs to that file alone
         raise BrokenStream(f"{type(error).__name__}: {error}", f"include/streams/{name}.py") from error
     if not isinstance(stream, Stream) or stream.name != name:
         raise BrokenStream("STREAM must be a Stream named like its file", f"include/streams/{name}.py")

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract import batch_plan, checkpoint, ledger, manifest, protocol, storage
 from jobs.contract.batch_plan import BatchPlan
-from jobs.contract.errors import AccountMismatch, BatchConflict, DataError, PlannedFileMissing
+from jobs.contract.errors import AccountMismatch, BatchConflict, DataError, PlannedFileMissing, RunFailed
 from jobs.contract.layout import MANIFEST, Layout
 from jobs.contract.manifest import Manifest, OutputFile
 from jobs.contract.spec import RunSpec
@@ -24,6 +24,7 @@ from jobs.core import quarantine, sinks, sources
 from jobs.core.records import BLANK, HEADER, Subject, business, classify
 
 Transform = Callable[[DataFrame], DataFrame]
+_METRICS_WAIT_S = 30.0  # they follow the action on Spark's listener thread, within milliseconds
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Publisher:
         classified = classify(frame, self.subject, self.spec.stream.source)
         rows = self.transform(business(classified.observe(seen, *_metrics()), self.subject)).observe(written, F.count("*").alias("rows"))
         files = self._emit(rows, plan.batch)
-        counts = Counts(**{k: int(v) for k, v in seen.get.items()}, rows_out=int(written.get["rows"]))
+        counts = Counts(**self._observed(seen, plan.batch), rows_out=self._observed(written, plan.batch)["rows"])
         self._account(counts, expected, files, plan)
         digest = ""
         if counts.quarantined:
@@ -125,6 +126,15 @@ class Publisher:
         done = self._manifest(plan, files, counts, digest)
         storage.write_new(self.staged(plan.batch) / MANIFEST, done.to_json())
         return done
+
+    def _observed(self, observation: Observation, batch: int) -> dict[str, int]:
+        """The metrics of a finished action. `get` alone would wait for ever where Spark lost them. Raises RunFailed."""
+        deadline = time.monotonic() + _METRICS_WAIT_S
+        while not observation._jo.future().isCompleted():
+            if time.monotonic() > deadline:
+                raise RunFailed(f"batch {batch} was written, but Spark gave no count of it within {_METRICS_WAIT_S:.0f} s", self.staged(batch))
+            time.sleep(0.005)
+        return {name: int(value) for name, value in observation.get.items()}
 
     def _emit(self, rows: DataFrame, batch: int) -> tuple[OutputFile, ...]:
         """The publishing write: the first and only action on the observed frame."""

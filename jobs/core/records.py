@@ -41,8 +41,9 @@ def _parse(schema: StructType, source: Files | Topic) -> Column:
     with_corrupt = StructType([*schema.fields, StructField(_CORRUPT, StringType())])
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT}
     if source.format == "csv":
+        # RFC 4180: a quote inside a field is doubled. Spark's own default is a backslash
         separator = source.separator if isinstance(source, Files) else ","
-        return F.from_csv(_line(), with_corrupt.simpleString(), {**options, "sep": separator})
+        return F.from_csv(_line(), with_corrupt.simpleString(), {**options, "sep": separator, "escape": '"'})
     return F.from_json("_raw", with_corrupt, {**options, "allowSingleQuotes": "false", "allowNonNumericNumbers": "false"})
 
 

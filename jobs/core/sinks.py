@@ -19,19 +19,19 @@ def write_files(rows: DataFrame, sink: Files, folder: Path) -> None:
     """Rows -> part files under `folder` (made by Spark, must not exist)."""
     writer = rows.write.mode("errorifexists")
     if sink.format == "csv":
-        writer = writer.option("sep", sink.separator).option("header", str(sink.header).lower())
+        writer = writer.option("sep", sink.separator).option("header", str(sink.header).lower()).option("escape", '"')
     writer.format(sink.format).save(str(folder))
 
 
 def send(rows: DataFrame, sink: Topic, options: dict[str, str]) -> None:
     """Rows -> one message each. At least once: a repeated attempt sends again."""
     message = rows.select(F.col(sink.key).cast("string").alias("key"), _value(rows, sink).alias("value"))
-    message.write.format("kafka").options(**options).option("topic", sink.name).save()
+    message.write.mode("append").format("kafka").options(**options).option("topic", sink.name).save()
 
 
 def _value(rows: DataFrame, sink: Topic) -> Column:
     fields = F.struct(*[F.col(f"`{name}`") for name in rows.columns if name != sink.key])
-    return F.to_csv(fields) if sink.format == "csv" else F.to_json(fields)
+    return F.to_csv(fields, {"escape": '"'}) if sink.format == "csv" else F.to_json(fields)
 
 
 def seal(folder: Path, sink_format: str, header: bool) -> tuple[OutputFile, ...]:

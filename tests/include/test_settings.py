@@ -35,7 +35,7 @@ def test_a_default_port_may_move_and_a_configured_one_may_not(variable: str) -> 
 
 
 @pytest.mark.parametrize("variable", PORTS)
-@pytest.mark.parametrize("text", ["0", "65536", "-1", "80a", " 80", "80 ", "8_0", "٨٠", "1e3", "0x50", "99999999999"])
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "80a", " 80", "80 ", "8_0", "٨٠", "1e3", "0x50", "99999999999", "9" * 5000, "80\n"])
 def test_what_is_no_port_is_refused_with_its_variable(variable: str, text: str) -> None:
     with pytest.raises(ConfigError, match=f"{variable}=.* is not a port") as caught:
         load({variable: text})
@@ -109,3 +109,21 @@ def test_every_variable_that_is_read_stands_in_the_table() -> None:
     source = Path(settings.__file__).read_text(encoding="utf-8")
     table, code = source.split('"""', 2)[1:]
     assert set(re.findall(r"\| (CAUDAL_\w+) \|", table)) == set(re.findall(r'"(CAUDAL_\w+)"', code))
+
+
+@pytest.mark.parametrize("variable", ["CAUDAL_HOME", "CAUDAL_CACHE", "CAUDAL_KAFKA_PROPERTIES"])
+def test_the_home_of_a_user_nobody_knows_is_refused_with_the_variable(variable: str) -> None:
+    with pytest.raises(ConfigError, match=f"{variable}=.* names a user") as caught:
+        load({variable: "~no-such-user-here/x"})
+    assert caught.value.where == variable
+
+
+@pytest.mark.parametrize("text", ["b:1", "127.0.0.1:9092", "a.b-c_d:1,[::1]:2"])
+def test_brokers_are_host_and_port(text: str) -> None:
+    assert load({"CAUDAL_KAFKA_BOOTSTRAP": text}).kafka_bootstrap == text
+
+
+@pytest.mark.parametrize("text", ["b", "b:", ":1", "b:1,", "b:1 c:2", "kafka://b:1", "b:1\nsasl=x", " "])
+def test_what_is_no_broker_is_refused_before_a_client_waits_for_it(text: str) -> None:
+    with pytest.raises(ConfigError, match="not host:port"):
+        load({"CAUDAL_KAFKA_BOOTSTRAP": text})

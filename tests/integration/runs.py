@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,9 @@ class Home:
     stream: str = "facturas_ficheros"
 
     @classmethod
-    def at(cls, path: Path, stream: str = "facturas_ficheros", **changes: Any) -> Home:
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA")} | {"CAUDAL_HOME": str(path)}
-        return cls(replace(caudal.load(environ), **changes), stream)
+    def at(cls, path: Path, stream: str = "facturas_ficheros", bootstrap: str = "") -> Home:
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA")}
+        return cls(caudal.load(environ | {"CAUDAL_HOME": str(path), "CAUDAL_KAFKA_BOOTSTRAP": bootstrap}), stream)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """The launcher, as a child of this process; stdout and stderr together."""

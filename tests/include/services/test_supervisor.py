@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -162,11 +163,13 @@ def test_a_home_that_is_removed_stops_its_services(home: Path) -> None:
 
 
 def test_a_recycled_pid_is_not_ours() -> None:
-    me = processes.identify(os.getpid())
-    assert processes.alive(me)
-    somebody = Identity(os.getsid(0), f"{me.started.partition(':')[0]}:1")
-    assert not processes.alive(somebody)
-    assert processes.members([somebody]) == set()
+    with subprocess.Popen(SLEEPER, start_new_session=True) as other:
+        now = processes.identify(other.pid)
+        before = Identity(other.pid, f"{now.started.partition(':')[0]}:1")
+        assert processes.members([now]) == {other.pid}
+        assert processes.members([before]) == set()
+        assert (processes.alive(now), processes.alive(before)) == (True, False)
+        other.kill()
 
 
 def test_a_session_of_an_earlier_boot_is_not_ours() -> None:

@@ -1,0 +1,180 @@
+"""The Kafka streams on the real broker: what the topic holds is the reference; each home reads it from the beginning."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include import streams
+from include.kafka import connection, consume, produce, topics
+from include.kafka.produce import Message
+from include.samples import facturas as samples
+from include.services.ports import Ports
+from include.settings import Settings
+from tests.include.conftest import free_ports, running
+from tests.integration.runs import Home, kill, multiset, wait_for
+
+pytestmark = [pytest.mark.spark, pytest.mark.broker]
+START_MS = 1_700_000_000_000
+
+
+@pytest.fixture
+def fresh(broker: Settings) -> Iterator[Settings]:
+    """The broker with empty topics, as the registry declares them."""
+    _delete(broker, ["facturas", "notificaciones"])
+    topics.apply(topics.plan(broker, list(streams.collect()[0].values())))
+    yield broker
+
+
+def admin_of(settings: Settings) -> Any:
+    from confluent_kafka.admin import AdminClient
+
+    return AdminClient(connection.connect(settings).librdkafka())
+
+
+def _delete(settings: Settings, names: list[str]) -> None:
+    admin = admin_of(settings)
+    if there := sorted(set(names) & set(admin.list_topics(timeout=30).topics)):
+        for future in admin.delete_topics(there).values():
+            future.result(30)
+    wait_for(lambda: not set(names) & set(admin.list_topics(timeout=30).topics), "the topics are gone", 30)
+
+
+def send(settings: Settings, seed: int, count: int = 60) -> samples.Sample:
+    sample = samples.generate(count, seed=seed, start_ms=START_MS)
+    produce.produce(settings, "facturas", [Message(value=d.encode()) for d in sample.documents])
+    return sample
+
+
+def notifications(settings: Settings) -> Counter[tuple[str, str]]:
+    return Counter((r.key.decode(), r.value.decode()) for r in consume.read(settings, "notificaciones"))
+
+
+def expected_notifications(*made: samples.Sample) -> Counter[tuple[str, str]]:
+    rows = [row for sample in made for row in sample.expected_notifications()]
+    return Counter((r.pop("InvoiceNumber"), json.dumps(r, separators=(",", ":"))) for r in rows)
+
+
+def test_facturas_kafka_gives_every_line_once_over_three_runs(fresh: Settings, tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+    expected: Counter[str] = Counter()
+    for seed in (1, 2):
+        expected += multiset(send(fresh, seed).expected_lines())
+        code, out = home.run()
+        assert code == 0, out
+        assert home.rows() == expected
+    assert (home.report().records_in, home.report().rows_out) == (60, expected.total() - home_rows(home, 0))
+    code, out = home.run()
+    assert (code, home.report().status) == (0, "idle")
+    assert home.duckdb_count() == expected.total()
+
+
+def home_rows(home: Home, batch: int) -> int:
+    parts = home.settings.layout.batch(home.stream, 1, batch).glob("part-*")
+    return sum(len(p.read_text().splitlines()) for p in parts)
+
+
+def test_notificaciones_sends_each_invoice_once_and_a_second_run_sends_nothing(fresh: Settings, tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "notificaciones", fresh.kafka_bootstrap)
+    sample = send(fresh, 3)
+    code, out = home.run()
+    assert code == 0, out
+    assert notifications(fresh) == expected_notifications(sample)
+    assert (home.report().records_in, home.report().rows_out) == (60, 60)
+    assert home.run()[0] == 0
+    assert home.report().status == "idle"
+    assert notifications(fresh).total() == 60
+
+
+def test_the_courses_invoice_becomes_the_courses_notification_byte_for_byte(fresh: Settings, tmp_path: Path) -> None:
+    invoice = {"InvoiceNumber": "51402977", "CustomerCardNo": "4629185211", "TotalAmount": 11114.0, "InvoiceLineItems": [{"ItemCode": "458"}]}
+    produce.produce(fresh, "facturas", [Message(value=json.dumps(invoice).encode())])
+    assert Home.at(tmp_path, "notificaciones", fresh.kafka_bootstrap).run()[0] == 0
+    value = '{"CustomerCardNo":"4629185211","TotalAmount":11114.0,"EarnedLoyaltyPoints":2222.8}'
+    assert notifications(fresh) == Counter({("51402977", value): 1})
+
+
+def test_a_tombstone_and_a_broken_value_go_to_quarantine_with_their_offset(fresh: Settings, tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+    sample = send(fresh, 4, count=1)
+    produce.produce(fresh, "facturas", [Message(value=None, key=b"k"), Message(value=b'{"half', key=b"k")])
+    code, out = home.run()
+    assert code == 0, out
+    found = [json.loads(line) for p in (home.settings.layout.data / "cuarentena").rglob("part-*") for line in p.read_text().splitlines()]
+    assert sorted((r["reason"], r.get("raw")) for r in found) == [("malformed", '{"half'), ("null-value", None)]
+    assert all(r["origin"].startswith("facturas/") for r in found)
+    assert home.rows() == multiset(sample.expected_lines())
+    assert (home.report().records_in, home.report().quarantined) == (3, 2)
+
+
+def test_kill_9_of_the_jvm_in_mid_run_loses_and_repeats_no_line(fresh: Settings, tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+    sample = send(fresh, 5, count=4000)
+    process = home.start()
+    wait_for(lambda: any(home.settings.layout.staging(home.stream).glob("gen=*/batch=*")), "staging")
+    kill(process.pid)
+    process.communicate(timeout=60)
+    send_more = send(fresh, 6)
+    assert home.run()[0] == 0
+    assert home.rows() == multiset(sample.expected_lines() + send_more.expected_lines())
+
+
+def test_a_topic_made_anew_is_refused_before_spark_starts(fresh: Settings, tmp_path: Path) -> None:
+    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+    first = send(fresh, 7)
+    assert home.run()[0] == 0
+    _delete(fresh, ["facturas"])
+    topics.apply(topics.plan(fresh, list(streams.collect()[0].values())))
+    send(fresh, 8, count=200)
+    code, out = home.run()
+    assert (code, "topic-recreated" in out) == (65, True)
+    assert home.rows() == multiset(first.expected_lines())
+
+
+def test_records_that_retention_took_before_they_were_read_are_named(fresh: Settings, tmp_path: Path) -> None:
+    from confluent_kafka import TopicPartition
+
+    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+    send(fresh, 9)
+    assert home.run()[0] == 0
+    send(fresh, 10, count=300)
+    admin = admin_of(fresh)
+    for future in admin.delete_records([TopicPartition("facturas", p, -1) for p in range(3)]).values():
+        future.result(30)
+    code, out = home.run()
+    assert (code, "offsets-lost" in out) == (65, True)
+
+
+def test_a_missing_topic_is_one_line_and_exit_69(fresh: Settings, tmp_path: Path) -> None:
+    _delete(fresh, ["facturas"])
+    code, out = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap).run()
+    assert (code, out.startswith("topic-missing: ")) == (69, True)
+    assert "./caudal topics create" in out
+
+
+def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(tmp_path: Path, broker: Settings) -> None:
+    kafka, controller, airflow = free_ports(3)
+    settings = Settings(**{**broker.__dict__, "home": tmp_path / "broker", "kafka_bootstrap": f"127.0.0.1:{kafka}"})
+    home = Home.at(tmp_path / "home", "notificaciones", settings.kafka_bootstrap)
+    home_of_files = Home.at(tmp_path / "home", "facturas_kafka", settings.kafka_bootstrap)
+    with running(settings, Ports(kafka, controller, airflow)) as process:
+        topics.apply(topics.plan(settings, list(streams.collect()[0].values())))
+        sample = send(settings, 11, count=3000)
+        first = home.start()
+        wait_for(lambda: (home.checkpoint / "offsets" / "0").exists(), "planned")
+        process.kill()
+        process.wait()
+        first.kill()  # Spark would wait two minutes for its broker
+        first.communicate(timeout=60)
+    with running(settings, Ports(kafka, controller, airflow)):
+        assert home_of_files.run()[0] == 0
+        code, out = home.run()
+        assert code == 0, out
+        assert home_of_files.rows() == multiset(sample.expected_lines())
+        sent: Any = notifications(settings)
+        assert set(sent) == set(expected_notifications(sample))  # at least once: none is missing
