@@ -44,8 +44,7 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
         with storage.disk_errors(settings.home):
             made = prepare(settings, stream, request, run_id, now)
             if not made.waiting.anything:
-                _write_report(folder, report.of(made.spec, "idle", _since(now)))
-                _say(f"{stream.name}: nothing is waiting, Spark was not started")
+                _idle(settings, made, folder, now)
                 return None
             built = _written(settings, request, made, folder)
     except CaudalError as error:
@@ -53,6 +52,14 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
         raise
     _say(_going(made))
     return Ready(held, built)
+
+
+def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> None:
+    spec = made.spec
+    done = report.with_published(report.of(spec, "idle", _since(now)), settings.layout.output(spec.stream.name, spec.generation))
+    _write_report(folder, done)
+    late = f"; {done.records_in} records in {len(done.batches)} batches of a killed run are reported now" if done.batches else ""
+    _say(f"{spec.stream.name}: nothing is waiting, Spark was not started{late}")
 
 
 def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, now: datetime) -> plan.Plan:

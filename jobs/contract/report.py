@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from jobs.contract import manifest
 from jobs.contract.errors import DataError
 from jobs.contract.spec import RunSpec
 
@@ -76,6 +77,21 @@ def of(spec: RunSpec, status: Status, duration_s: float = 0.0) -> Report:
         files_refused=spec.files_refused,
         files_waiting=spec.files_waiting,
         duration_s=duration_s,
+    )
+
+
+def with_published(base: Report, output: Path) -> Report:
+    """`base` with every batch published after its `last_batch`: a killed run's batches are reported by the next, also by one that finds
+    nothing waiting. `output`: the generation's folder. Raises DataError when a manifest cannot be read."""
+    batches = [manifest.read(path) for number, path in manifest.published(output).items() if number > base.last_batch]
+    return replace(
+        base,
+        query_id=base.query_id or (batches[-1].query_id if batches else ""),
+        batches=tuple(m.batch for m in batches),
+        last_batch=max([m.batch for m in batches], default=base.last_batch),
+        records_in=sum(m.records_in for m in batches),
+        rows_out=sum(m.rows_out for m in batches),
+        quarantined=sum(m.quarantined for m in batches),
     )
 
 

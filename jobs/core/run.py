@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.contract import manifest, process, report, storage
+from jobs.contract import process, report, storage
 from jobs.contract.errors import CaudalError, DiskFull, ExitCode, LeaseHeld, OffsetsLost, RunFailed, ServiceError, TopicMissing
 from jobs.contract.layout import Layout
 from jobs.contract.report import Report
@@ -120,21 +120,14 @@ def _keep_trace(layout: Layout, spec: RunSpec) -> None:
 
 
 def _final(layout: Layout, spec: RunSpec, query: Mapping[str, Any], error: CaudalError | None, took_s: float) -> Report:
-    """Covers every manifest after the last reported one: a killed run's batches are reported by the next."""
-    output = layout.output(spec.stream.name, spec.generation)
-    batches = [manifest.read(path) for number, path in manifest.published(output).items() if number > spec.reported_through]
-    return replace(
+    ended = replace(
         report.of(spec, "failed" if error else "done", round(_since(spec.started) or took_s, 3)),
-        query_id=query.get("query_id") or (batches[-1].query_id if batches else ""),
-        batches=tuple(m.batch for m in batches),
-        last_batch=max([m.batch for m in batches], default=spec.reported_through),
+        query_id=query.get("query_id", ""),
         exit_code=int(error.exit_code) if error else 0,
         error=error.to_json() if error else None,
-        records_in=sum(m.records_in for m in batches),
-        rows_out=sum(m.rows_out for m in batches),
-        quarantined=sum(m.quarantined for m in batches),
         lag_records=int(query.get("lag_records", 0)),
     )
+    return report.with_published(ended, layout.output(spec.stream.name, spec.generation))
 
 
 def _since(started: str) -> float:
