@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from include import generations
 from include.intake import counting, refuse
 from include.intake.types import Busy, shown
-from jobs.contract import ledger, storage
+from jobs.contract import checkpoint, ledger, manifest, storage
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
 from jobs.contract.stream import Stream
@@ -19,7 +21,7 @@ Place = Literal["entrada", "claimed", "en_proceso", "archivo", "cuarentena", "go
 WORDS: dict[Place, str] = {
     "entrada": "waits for intake",
     "claimed": "claimed by a run; the next run goes on with it",
-    "en_proceso": "admitted; being read, or read and waiting to be archived",
+    "en_proceso": "admitted",
     "archivo": "read, published and archived",
     "cuarentena": "refused",
     "gone": "admitted once, but in none of this home's folders now",
@@ -28,7 +30,7 @@ WORDS: dict[Place, str] = {
 
 @dataclass(frozen=True)
 class Found:
-    """One file a question meets. `path` is empty when it is gone; `batches`: the published ones that read it, once manifests name files."""
+    """One file a question meets. `path` is empty when it is gone; `batch`: the published one of this generation that holds its records."""
 
     stream: str
     place: Place
@@ -40,11 +42,13 @@ class Found:
     records: int | None = None
     content_hash: str = ""
     reason: str = ""
-    batches: tuple[int, ...] = ()
+    batch: int | None = None
 
     @property
     def meaning(self) -> str:
-        return WORDS[self.place]
+        if self.place != "en_proceso":
+            return WORDS[self.place]
+        return f"{WORDS[self.place]}; " + ("in no published batch yet" if self.batch is None else f"its records are published in batch {self.batch}")
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def _entries(layout: Layout, stream: Stream, asked: Question) -> Sequence[Entry]
 def _placed(layout: Layout, stream: Stream, entry: Entry) -> Found:
     found = Found(
         stream.name, "gone", "", entry.original_name, entry.name, entry.sequence, entry.admitted_at, entry.records, entry.content_hash,
+        batch=_published_in(layout, stream, entry.name),
     )  # fmt: skip
     visible = layout.en_proceso(stream.folder) / entry.name
     if storage.is_regular(visible):
@@ -108,6 +113,21 @@ def _placed(layout: Layout, stream: Stream, entry: Entry) -> Found:
         if path.name == entry.name:
             return replace(found, place="archivo", path=shown(str(path)))
     return found
+
+
+def _published_in(layout: Layout, stream: Stream, name: str) -> int | None:
+    """The batch whose positions enclose the file's entry in the source log; None while that is not published."""
+    generation = generations.current(layout, stream.name)
+    if generation is None:
+        return None
+    entries = checkpoint.all_entries(layout.checkpoint(stream.name, generation.number))
+    logged = max((e.log_offset for e in entries if e.name == name), default=None)
+    if logged is None:
+        return None
+    published = manifest.published(layout.output(stream.name, generation.number))
+    numbers = list(published)
+    first = bisect_left(numbers, logged, key=lambda n: int(manifest.read(published[n]).end.get("logOffset", -1)))
+    return numbers[first] if first < len(numbers) else None
 
 
 def _refused(layout: Layout, stream: Stream, asked: Question) -> Iterator[Found]:

@@ -30,7 +30,7 @@ def show(
 def _print(found: checkpoints.Explained) -> None:
     say(f"{found.stream}, generation {found.generation}: {found.folder}")
     say(f"query id {found.query_id or '(none yet)'}")
-    say(f"newest planned batch {found.newest_offset}, newest committed {found.newest_commit}, published {found.published} (-1: none)")
+    say(f"newest batch planned: {_or_none(found.newest_offset)}, committed: {_or_none(found.newest_commit)}; published in all: {found.published}")
     say(f"source log: {found.log_files} files, {found.log_bytes:,} bytes")
     if found.watermark_ms:
         say(f"watermark {datetime.fromtimestamp(found.watermark_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC")
@@ -42,6 +42,10 @@ def _print(found: checkpoints.Explained) -> None:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
+
+
+def _or_none(batch: int) -> str:
+    return "none" if batch < 0 else str(batch)
 
 
 def _or_dash(value: int | None) -> str:

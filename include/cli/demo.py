@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from include import settings as configuration
+from include import streams
 from include.cli import setup, show
 from include.cli._console import Step, json_line, plain, say, step, table
-from include.services import airflow, broker, demo, keys, stack
+from include.kafka import topics
+from include.services import airflow, demo, keys, stack
 from include.services.demo import Check
 from include.settings import Settings
 from jobs.contract.errors import ExitCode
@@ -32,20 +34,13 @@ def _progress(current: Step) -> Callable[[dict[str, str]], None]:
 
 
 def _up(settings: Settings) -> stack.Up:
-    """Starts everything; the topics are made as soon as the broker answers, before Airflow runs a stream that reads them."""
     with step("Broker and Airflow") as progress:
-        done = stack.up(settings, progress.update, healthy=lambda name: _topics(settings) if name == broker.NAME else None)
+        done = stack.up(settings, progress.update)
     if not settings.embedded_kafka:
-        _topics(settings)
+        done.notes.append(f"topics made: {', '.join(topics.ensure(settings, streams.collect()[0].values())) or 'none, all there'}")
     for note in done.notes:
         say(f"note: {note}")
     return done
-
-
-def _topics(settings: Settings) -> None:
-    made = demo.make_topics(settings)
-    if made:
-        say(f"topics made: {', '.join(made)}")
 
 
 def _number(value: float) -> str:

@@ -96,6 +96,11 @@ def apply(plan: TopicPlan) -> Applied:
     return Applied(tuple(sorted(wanted.keys() - set(met))), met)
 
 
+def ensure(settings: Settings, streams: Iterable[Stream]) -> tuple[str, ...]:
+    """Makes what the streams declare and the broker lacks; the names of what was made. Raises ConfigError, BrokerDown."""
+    return apply(plan(settings, streams)).created
+
+
 def list_topics(settings: Settings) -> list[TopicInfo]:
     """All topics but the broker's internal ones, by name."""
     with _admin(connect(settings)) as admin:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include import streams
-from include.kafka import consume, offsets, produce, topics
+from include.kafka import consume, offsets, produce
 from include.samples import facturas, put
 from include.samples.facturas import Sample
 from include.services.rest import Rest
@@ -53,11 +53,6 @@ class Check:
     @property
     def agrees(self) -> bool:
         return self.expected == self.found
-
-
-def make_topics(settings: Settings) -> list[str]:
-    """Makes the registry's topics that the broker lacks; their names."""
-    return list(topics.apply(topics.plan(settings, streams.collect()[0].values())).created)
 
 
 def _topic(end: object, stream: str) -> Topic:

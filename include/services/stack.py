@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from include import streams
+from include.kafka import topics
 from include.services import airflow, broker, home, ports, processes, records, supervisor
 from include.services.ports import HOST, Ports
 from include.services.records import Plan, Record, Service
@@ -36,27 +37,12 @@ class Row:
 
 @dataclass
 class Up:
-    """What `up` did. `notes`: moved ports and DAG files that do not load."""
+    """What `up` did. `notes`: moved ports, topics made, DAG files that do not load."""
 
     ports: Ports
     started: bool
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass
-class _Heard:
-    """Who listens to `up`, and what they have heard of already."""
-
-    said: Callable[[str], None]
-    healthy: Callable[[str], None]
-    known: set[str] = field(default_factory=set)
-
-    def states(self, states: Mapping[str, str]) -> None:
-        new = [name for name, state in states.items() if state == "healthy" and name not in self.known]
-        self.known.update(new)
-        for name in new:
-            self.healthy(name)
 
 
 def _names(settings: Settings) -> list[str]:
@@ -145,11 +131,14 @@ def _raise_if_given_up(settings: Settings, states: Mapping[str, str]) -> None:
             raise broker.failure(settings, what) if name == broker.NAME else airflow.failure(settings, name, what)
 
 
-def _wait(settings: Settings, chosen: Ports, heard: _Heard, deadline: float, since: float) -> bool:
+def _wait(settings: Settings, chosen: Ports, said: Callable[[str], None], notes: list[str], deadline: float, since: float) -> bool:
     """True when all is healthy; False when the supervisor has died meanwhile, and nobody heals."""
+    topics_due = settings.embedded_kafka
     while True:
         first = _broker_state(settings, chosen)
-        heard.states(first)  # before Airflow is asked, whose first answer may take seconds
+        if topics_due and first[broker.NAME] == "healthy":  # before Airflow's first scheduled run needs them
+            topics_due = False
+            notes += _make_topics(settings)
         states = first | airflow.states(chosen, records.read_records(settings.home))
         waiting = [name for name, state in states.items() if state != "healthy"]
         if records.supervisor(settings.home) is None:
@@ -160,8 +149,14 @@ def _wait(settings: Settings, chosen: Ports, heard: _Heard, deadline: float, sin
             _raise_if_given_up(settings, states)
         if time.monotonic() > deadline:
             raise _late(settings, waiting)
-        heard.said(f"waiting for {', '.join(waiting)}")
+        said(f"waiting for {', '.join(waiting)}")
         time.sleep(_POLL_S)
+
+
+def _make_topics(settings: Settings) -> list[str]:
+    """The registry's topics on the embedded broker; a note of those that were missing. A broker of the user's own is left as it is."""
+    made = topics.ensure(settings, streams.collect()[0].values())
+    return [f"topics made: {', '.join(made)}"] if made else []
 
 
 def _late(settings: Settings, waiting: list[str]) -> CaudalError:
@@ -181,26 +176,19 @@ def _wait_for_dags(settings: Settings, chosen: Ports, said: Callable[[str], None
     return [f"DAG file {name} does not load: {reason}" for name, reason in rest.import_errors()]
 
 
-def up(
-    settings: Settings,
-    said: Callable[[str], None] = lambda _: None,
-    timeout_s: float = UP_S,
-    healthy: Callable[[str], None] = lambda _: None,
-) -> Up:
-    """Starts what is not running and returns when all of it is healthy and the DAGs are listed. Safe to call again (0.5 s).
+def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout_s: float = UP_S) -> Up:
+    """Starts what is not running and returns when all of it is healthy, the embedded broker has its topics and the DAGs are listed.
 
-    `said` hears what is waited for, `healthy` each service's name as soon as it is.
-    Raises PortTaken, ConfigError, InstallationError, DiskFull, ServiceError, Refused.
+    Safe to call again (0.5 s). `said` hears what is waited for. Raises PortTaken, ConfigError, InstallationError, DiskFull, ServiceError, Refused.
     """
     home.make(settings.layout)
     for stream in streams.collect()[0].values():
         if stream.folder:
             settings.layout.entrada(stream.folder).mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + timeout_s
-    heard = _Heard(said, healthy)
     with records.changing(settings.home):
         started, chosen, notes = _ensure(settings)
-        while not _wait(settings, chosen, heard, deadline, time.time()):
+        while not _wait(settings, chosen, said, notes, deadline, time.time()):
             started, chosen, notes = _ensure(settings)
         notes += _wait_for_dags(settings, chosen, said, deadline)
     return Up(chosen, started, rows(settings), notes)

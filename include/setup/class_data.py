@@ -22,6 +22,7 @@ from include.settings import Settings
 from include.setup import jars
 from include.setup.files import install_errors, one_maker
 from include.setup.java import Java
+from jobs.contract import storage
 from jobs.contract.errors import InstallationError
 
 TRAINING = Path(__file__).with_name("training.py")
@@ -96,6 +97,7 @@ def _make(settings: Settings, java: Java, path: Path, lock: int, say: Callable[[
         return
     for older in path.parent.glob(f"{path.stem.split('-')[0]}-*.jsa"):
         older.unlink()  # of other jars or another build of the same Java: no JVM would take it
+    storage.fsync_file(part)  # a JVM that maps a torn archive dies of it
     part.replace(path)
 
 
@@ -154,7 +156,7 @@ def check(settings: Settings, java: Java, path: Path | None = None, launch_envir
     argv = _submit(settings, (*JVM_OPTIONS, *QUIET, f"-XX:SharedArchiveFile={used}", f"-Xlog:class+load:file={log}"))
     try:
         env = dict(launch_environ or environ(settings, java))
-        subprocess.run([*argv, "--version"], env=env, capture_output=True, timeout=TRAINING_S, check=False)
+        subprocess.run([*argv, "--version"], env=env, cwd=folder, capture_output=True, timeout=TRAINING_S, check=False)
         return log.is_file() and log.read_text(errors="replace").count(MAPPED) >= ENOUGH
     finally:
         shutil.rmtree(folder)  # noqa: TID251 - the log made above

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from include import lease
+from include import lease, streams
+from include.account import where
 from include.samples import facturas as samples
 from tests.integration.runs import Home, kill, multiset, python_driver, wait_for
 
@@ -29,6 +30,12 @@ def invoices(home: Home, seed: int, count: int = 50) -> Counter[str]:
     return multiset(sample.expected_lines())
 
 
+def batches(home: Home) -> dict[str, int | None]:
+    """What `where` answers for each admitted file."""
+    found = [f for n in (1, 2) for f in where.find(home.settings.layout, [streams.get(home.stream)], where.question(f"f{n}.json"))]
+    return {f.original_name: f.batch for f in found if f.place == "en_proceso"}
+
+
 def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(tmp_path: Path) -> None:
     home = Home.at(tmp_path / "a home")
     expected = invoices(home, 1)
@@ -37,9 +44,11 @@ def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(
     assert home.rows() == expected
     assert (home.report().status, home.report().records_in, home.report().files_admitted) == ("done", 50, 1)
     expected += invoices(home, 2)
+    assert batches(home) == {"f1.json": 0}
     assert home.run()[0] == 0
     assert home.rows() == expected
     assert home.report().batches == (1,)
+    assert batches(home) == {"f1.json": 0, "f2.json": 1}
     code, out = home.run()
     assert (code, home.report().status, home.report().last_batch) == (0, "idle", 1)
     assert "Spark was not started" in out
