@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 import traceback
@@ -27,6 +28,7 @@ from jobs.core.publish import Publisher, Transform
 from jobs.core.records import Subject
 
 _PUBLISH_WAIT_S = 10.0  # a killed run's Python driver is gone within 0.3 s; a slow disk may hold it a little longer
+_CAUSE = re.compile(r"(Caused by: )?[A-Za-z_][\w.$]*(Error|Exception)\b: ")
 # What Spark and Kafka say when a foreseen thing happened below them.
 _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     ("No space left on device", DiskFull, "the disk is full"),
@@ -110,8 +112,14 @@ def foreseen(error: Exception, log: Path) -> CaudalError:
     for needle, kind, what in _FORESEEN:
         if needle in text:
             return kind(what, log)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    return RunFailed(f"{type(error).__name__}: {first[:300]}", log)
+    return RunFailed(f"{type(error).__name__}: {_cause(text)[:300]}", log)
+
+
+def _cause(text: str) -> str:
+    """The innermost cause: Spark tells a failed function as the last `Error: …` line of several traces, its own words come first."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if _CAUSE.match(line)]
+    return causes[-1].removeprefix("Caused by: ") if causes else next(iter(lines), "no message")
 
 
 def _keep_trace(layout: Layout, spec: RunSpec) -> None:

@@ -1,0 +1,32 @@
+"""The house's own rules, where no linter has a word for them."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from include.settings import ROOT
+
+FILES = sorted(path for name in ("jobs", "include", "dags", "bench") for path in (ROOT / name).rglob("*.py"))
+LONGEST_FILE, LONGEST_FUNCTION = 300, 50
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def test_no_file_and_no_function_has_outgrown_its_room() -> None:
+    long = [str(path.relative_to(ROOT)) for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST_FILE]
+    long += [f"{path.name}:{f.name}" for path in FILES for f in functions(path) if (f.end_lineno or 0) - f.lineno >= LONGEST_FUNCTION]
+    assert long == []
+
+
+@pytest.mark.parametrize("folder", ["jobs", "dags", "include"])
+def test_no_file_that_may_come_first_on_the_path_is_named_like_an_installed_module(folder: str) -> None:
+    names = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__", "__main__"}
+    assert {name for name in names if name in sys.stdlib_module_names or find_spec(name)} == set()

@@ -1,0 +1,67 @@
+"""Parsing on real Spark: once a record, and csv as RFC 4180 has it, against Python's own reader."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import Observation
+from pyspark.sql.types import StringType, StructType
+
+from jobs.contract.errors import RunFailed
+from jobs.contract.stream import Files
+from jobs.core import publish, sinks
+from jobs.core.records import Subject, business, classify
+from jobs.domain import facturas
+
+pytestmark = pytest.mark.spark
+
+TWO = Subject(StructType().add("a", StringType()).add("b", StringType()), {})
+FIELD = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=6).filter(lambda t: t == t.strip())
+
+
+def raw(spark: Any, *lines: str) -> Any:
+    return spark.createDataFrame([(line, "f") for line in lines], "_raw string, _origin string")
+
+
+def test_a_record_is_parsed_once_however_many_columns_and_rules_use_it(spark: Any) -> None:
+    subject = Subject(facturas.SCHEMA, facturas.RULES)
+    seen = classify(raw(spark, "{}"), subject, Files("json")).observe(Observation(), *publish._metrics())
+    plan = facturas.lineas(business(seen, subject))._jdf.queryExecution().executedPlan().toString()
+    assert plan.count("from_json(") == 1
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=20))
+def test_csv_reads_what_pythons_writer_wrote(spark: Any, rows: list[tuple[str, str]]) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
+    found = business(classify(raw(spark, *out.getvalue().split("\n")[:-1]), TWO, Files("csv")), TWO)
+    assert [tuple(row) for row in found.collect()] == rows
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=20))
+def test_csv_writes_what_pythons_reader_reads(spark: Any, tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
+    folder = tmp_path_factory.mktemp("csv") / "out"
+    sinks.write_files(spark.createDataFrame(rows, "a string, b string").coalesce(1), Files("csv"), folder)
+    [part] = folder.glob("part-*")
+    with part.open(encoding="utf-8", newline="") as text:
+        found = [tuple(row) for row in csv.reader(text)]
+    assert found[-len(rows) :] == rows
+
+
+def test_counts_that_never_come_fail_the_batch_instead_of_waiting_for_ever(spark: Any, home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "_METRICS_WAIT_S", 0.2)
+    never = Observation()
+    spark.range(1).observe(never, *[publish.F.count("*").alias("rows")])
+    spec = publish.RunSpec(home.stream, "r1", "", "2026-11-23T20:00:00+00:00", str(home.path), 1, "", -1)
+    start = time.monotonic()
+    with pytest.raises(RunFailed, match="batch 7 was written, but Spark gave no count"):
+        publish.Publisher(spec, home.subject, home.transform)._observed(never, 7)
+    assert time.monotonic() - start < 30
