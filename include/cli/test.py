@@ -23,12 +23,14 @@ CHECKS = {
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"],
 }
 CLOSING = re.compile(r"\d+ (passed|failed|errors?|skipped|deselected)\b.* in [\d.]+s")
-FAST = "not broker and not airflow"
+FAST = "not broker and not airflow and not slow"
+# a file stays in one process, with its broker and its Spark; half of the time tests wait, so two cores are just kept busy
+ALL_OF_THEM = ("-n", "2", "--dist", "loadfile")
 
 
 def command(
     pytest_args: Annotated[list[str] | None, typer.Argument(metavar="[PYTEST ARGS]...", help="Passed on to pytest; options after --.")] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Without the broker's and Airflow's tests, under 2 minutes.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Without broker, Airflow and the slow matrices, under 2 minutes.")] = False,
 ) -> None:
     """Run ruff, mypy and import-linter, then pytest; its closing line comes last. Exit 1 when anything failed."""
     settings = configuration.load()
@@ -38,7 +40,7 @@ def command(
     with tempfile.TemporaryDirectory(prefix="caudal-test-") as home:
         environ = _environ(settings, found, Path(home))
         failed = [name for name, words in CHECKS.items() if not _passes(name, words, settings.root, environ)]
-        words = ["-m", "pytest", *(["-m", FAST] if fast else []), *(pytest_args or [])]
+        words = ["-m", "pytest", *(["-m", FAST] if fast else []), *(pytest_args or ALL_OF_THEM)]
         code, closing = _pytest([sys.executable, "-P", *words], settings.root, environ)
     if code:
         failed.append("pytest")

@@ -23,6 +23,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NO_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_NO_INDEX": "0", "PIP_FIND_LINKS": ""}
 WHEELS: dict[str, str] = {}  # pip's settings that name the folder of wheels; filled by the fixture `wheels`
+pytestmark = pytest.mark.slow  # installs environments
 PROBE = """import json, os, sys
 print(json.dumps({"prefix": sys.prefix, "cwd": os.getcwd(), "argv": sys.argv[1:], "path0": sys.path[0]}))
 """

@@ -56,6 +56,7 @@ def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(
     assert home.processes() == []
 
 
+@pytest.mark.slow
 def test_the_class_data_cache_is_in_use(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     invoices(home, 1, count=1)
@@ -84,6 +85,7 @@ def _published(home: Home) -> Any:
     return lambda: home.settings.layout.batch(home.stream, 1, 0).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [_planned, _staging, _published], ids=["planned", "staging", "published"])
 @pytest.mark.parametrize("victim", ["jvm", "python", "launcher's parent"])
 def test_kill_9_in_mid_run_loses_and_repeats_nothing_and_leaves_no_process(tmp_path: Path, moment: Any, victim: str) -> None:
@@ -130,6 +132,7 @@ def test_a_second_run_at_the_same_time_is_refused_and_touches_nothing(tmp_path: 
     assert not home.settings.layout.runs(home.stream).exists()
 
 
+@pytest.mark.slow
 def test_a_stopped_jvm_keeps_its_lease_and_the_next_run_says_who_holds_it(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     expected = invoices(home, 1, count=2000)
@@ -159,6 +162,7 @@ def test_offsets_that_are_lost_behind_their_output_are_refused_by_name(tmp_path:
     assert home.rows() == expected
 
 
+@pytest.mark.slow
 def test_output_that_is_lost_behind_its_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     invoices(home, 1)
@@ -169,6 +173,7 @@ def test_output_that_is_lost_behind_its_checkpoint_is_refused_by_name(tmp_path: 
     assert (code, "output-missing" in out) == (65, True)
 
 
+@pytest.mark.slow
 def test_a_batch_whose_offset_a_power_cut_took_is_merged_with_later_files(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     expected = invoices(home, 1)

@@ -109,6 +109,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 @pytest.mark.timeout(300)
 def test_its_rows_are_those_of_pythons_csv_reader_and_a_second_run_finds_nothing(copy: Copy, tmp_path: Path) -> None:
@@ -135,6 +136,7 @@ def test_what_was_written_passes_the_linter_and_the_type_checker(copy: Copy) -> 
     assert checked.returncode == 0, checked.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_its_own_test_passes(copy: Copy) -> None:
     done = copy.python("-m", "pytest", "-q", "-p", "no:cacheprovider", GENERATED[1])

@@ -20,7 +20,7 @@ import pytest
 from jobs.contract import ledger, storage
 from tests.include.intake.home import OLD_NS, Home
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks a process a kill")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="forks a process a kill")]
 
 MODES = ("rename", "link", "copy")  # how a file moves: renameat2; link + unlink; copy out of another device
 A, B, C = b'{"a":1}\n{"a":2}\n', gzip.compress(b"x\ny\n", mtime=0), b"third"
