@@ -98,12 +98,14 @@ def multiset(rows: Any) -> Counter[str]:
     return Counter(json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True) for row in rows)
 
 
-def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = RUN_S) -> Any:
-    """Polls every 2 ms: the moments a kill has to hit are short."""
+def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = RUN_S, of: subprocess.Popen[str] | None = None) -> Any:
+    """Polls every 2 ms: the moments a kill has to hit are short. `of`: the process that must still live until then."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if found := condition():
             return found
+        if of is not None and of.poll() is not None and not condition():
+            raise AssertionError(f"ended before: {what}\n{of.communicate()[0]}")
         time.sleep(0.002)
     raise AssertionError(f"not within {timeout_s} s: {what}")
 

@@ -116,7 +116,7 @@ def test_kill_9_of_the_jvm_in_mid_run_loses_and_repeats_no_line(fresh: Settings,
     home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     sample = send(fresh, 5, count=4000)
     process = home.start()
-    wait_for(lambda: any(home.settings.layout.staging(home.stream).glob("gen=*/batch=*")), "staging")
+    wait_for(lambda: any(home.settings.layout.staging(home.stream).glob("gen=*/batch=*")), "staging", of=process)
     kill(process.pid)
     process.communicate(timeout=60)
     send_more = send(fresh, 6)
@@ -166,7 +166,7 @@ def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(tmp_path: Path
         topics.apply(topics.plan(settings, list(streams.collect()[0].values())))
         sample = send(settings, 11, count=3000)
         first = home.start()
-        wait_for(lambda: (home.checkpoint / "offsets" / "0").exists(), "planned")
+        wait_for(lambda: (home.checkpoint / "offsets" / "0").exists(), "planned", of=first)
         process.kill()
         process.wait()
         first.kill()  # Spark would wait two minutes for its broker

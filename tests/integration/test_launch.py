@@ -61,7 +61,7 @@ def test_the_class_data_cache_is_in_use(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     invoices(home, 1, count=1)
     process = home.start()
-    maps = wait_for(lambda: ".jsa" in _maps(process.pid), "the JVM maps the archive")
+    maps = wait_for(lambda: ".jsa" in _maps(process.pid), "the JVM maps the archive", of=process)
     assert maps
     assert process.communicate(timeout=240) and process.returncode == 0
 
@@ -95,7 +95,7 @@ def test_kill_9_in_mid_run_loses_and_repeats_nothing_and_leaves_no_process(tmp_p
         _run_under_a_parent_and_kill_it(home, moment(home))
     else:
         process = home.start()
-        wait_for(moment(home), victim)
+        wait_for(moment(home), victim, of=process)
         found = python_driver(process.pid)
         kill(process.pid if victim == "jvm" else found.pid if found else process.pid)
         process.communicate(timeout=60)
@@ -137,7 +137,7 @@ def test_a_stopped_jvm_keeps_its_lease_and_the_next_run_says_who_holds_it(tmp_pa
     home = Home.at(tmp_path)
     expected = invoices(home, 1, count=2000)
     process = home.start()
-    wait_for(_planned(home), "planned")
+    wait_for(_planned(home), "planned", of=process)
     os.kill(process.pid, signal.SIGSTOP)
     code, out = home.run()
     os.kill(process.pid, signal.SIGCONT)
@@ -180,7 +180,7 @@ def test_a_batch_whose_offset_a_power_cut_took_is_merged_with_later_files(tmp_pa
     assert home.run()[0] == 0
     expected += invoices(home, 2)
     process = home.start()
-    wait_for(lambda: (home.checkpoint / "offsets" / "1").exists(), "batch 1 is planned")
+    wait_for(lambda: (home.checkpoint / "offsets" / "1").exists(), "batch 1 is planned", of=process)
     kill(process.pid)
     process.communicate(timeout=60)
     if home.settings.layout.batch(home.stream, 1, 1).exists():

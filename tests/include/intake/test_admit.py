@@ -300,7 +300,7 @@ def test_a_full_disk_is_one_clear_error_and_the_next_run_goes_on(tmp_path: Path)
     call = 'mount -t tmpfs -o size=2m none "$1" || exit 77; exec "$2" -c "$3" "$1"'
     command = ["unshare", "-m", "sh", "-c", call, "sh", str(tmp_path), sys.executable, FULL_DISK]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
-    if done.returncode == 77 or "unshare failed" in done.stderr:
+    if done.returncode == 77 or done.stderr.startswith("unshare: "):  # no namespaces here; or a chroot, which is no mount point
         pytest.skip("no mounts here")
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 1
