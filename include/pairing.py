@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.contract import batch_plan, checkpoint, manifest, protocol
+from jobs.contract import batch_plan, checkpoint, journal, manifest, protocol
 from jobs.contract.errors import PairingBroken
 from jobs.contract.layout import Layout
 
@@ -15,6 +15,7 @@ def facts(layout: Layout, stream: str, generation: int) -> protocol.Facts:
     state = checkpoint.read(layout.checkpoint(stream, generation))
     published = manifest.published(layout.output(stream, generation))
     plans = {b: plan for b, plan in batch_plan.retained(state).items() if b in published}
+    cut = journal.open_operations(layout.journal(stream))
     return protocol.Facts(
         query_id=state.query_id,
         offsets=state.offsets,
@@ -22,6 +23,7 @@ def facts(layout: Layout, stream: str, generation: int) -> protocol.Facts:
         published=tuple(published),
         planned={b: plan.identity for b, plan in plans.items()},
         manifests={b: manifest.read(published[b]).identity for b in {*plans, *list(published)[-1:]}},
+        journal=cut[0].kind if cut else "",
     )
 
 

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from include.intake import claims, counting, names, refuse, settle, undo
 from include.intake.refuse import Case
 from include.intake.types import Busy, Clock, Intake, Room, Sleep, shown
-from jobs.contract import ledger, storage
+from jobs.contract import failpoints, ledger, storage
 from jobs.contract.errors import LedgerDamaged
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
@@ -63,8 +63,11 @@ def _round(room: Room, db: Connection, claimed: Sequence[Path]) -> None:
     if not claimed:
         return
     fresh, refused = _judge(db, [j for path in claimed if (j := _scan(room, path))])
+    failpoints.hit("claim")
     entries = _enter(room, db, fresh)
+    failpoints.hit("ledger")
     _show(room, db, entries)
+    failpoints.hit("admitted")
     refuse.refuse(room, refused + _repeats(db, fresh, entries))
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include import generations, intake, lease, streams
+from include.housekeeping import engine
 from include.launch import command, plan, profiles
 from include.launch.request import Request
 from include.settings import Settings
@@ -63,10 +64,15 @@ def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> N
 
 
 def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, now: datetime) -> plan.Plan:
-    """Takes in what lies in entrada, begins the first generation if there is none, and plans. The caller holds the lease."""
+    """Finishes housekeeping that was cut short, takes in what lies in entrada, begins the first generation if there is none, and plans.
+
+    The caller holds the lease.
+    """
     layout = settings.layout
     if layout.staging(stream.name).exists():  # under both locks nobody publishes: what lies here was left by a killed run
         storage.remove_tree(layout.data, layout.staging(stream.name))
+    for operation in engine.redo(layout, stream.name, now):
+        _say(f"{stream.name}: finished {operation.kind} {operation.id}, which had been cut short")
     taken = _take_in(settings, stream)
     found = plan.positions(settings, stream)
     generation = generations.current(layout, stream.name) or generations.begin(layout, plan.first_generation(stream, found, now))

@@ -197,6 +197,13 @@ class LedgerDamaged(DataError):
     cli = "move the named ledger aside; the next run rebuilds it from the file names"
 
 
+class JournalDamaged(DataError):
+    """Housekeeping's journal cannot be read, or the files are not where its open operation needs them. Nothing more was moved."""
+
+    code = "journal-damaged"
+    cli = "./caudal doctor names the operation; put the file named here where the journal says, then run the same command again"
+
+
 class UnsafePath(DataError):
     """A path leaves its root or goes through a link."""
 

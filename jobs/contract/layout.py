@@ -103,6 +103,13 @@ class Layout:
     def ledger(self, folder: str) -> Path:
         return self.state / "intake" / f"{folder}.sqlite"
 
+    def journal(self, stream: str) -> Path:
+        return self.state / "journal" / f"{stream}.sqlite"
+
+    def retired(self, stream: str) -> Path:
+        """What a generation verb took out of sight, in a folder for each operation, laid out as under data."""
+        return self.data / "retirado" / stream
+
     def lease(self, stream: str) -> Path:
         return self.state / "leases" / f"{stream}.lease"
 

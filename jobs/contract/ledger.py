@@ -7,15 +7,15 @@ later file of the same content a duplicate. An admitted name carries sequence an
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from urllib.parse import quote
 
-from jobs.contract import storage
-from jobs.contract.errors import DiskFull, LedgerDamaged, NotWritable, ServiceError
+from jobs.contract.database import Connection, Database
+from jobs.contract.database import is_new as is_new
+from jobs.contract.database import transaction as transaction
+from jobs.contract.errors import LedgerDamaged
 
 VERSION = 1
 HASH_CHARS = 16  # of the content hash in an admitted name: 64 bits
@@ -25,8 +25,8 @@ _SCHEMA = (
     " size_bytes INTEGER NOT NULL, records INTEGER NOT NULL, original_mtime_ns INTEGER NOT NULL, mtime_ms INTEGER NOT NULL,"
     " admitted_at TEXT NOT NULL, finished INTEGER NOT NULL)",
     "CREATE INDEX entry_original ON entry (original_name)",
-    f"PRAGMA user_version = {VERSION}",
 )
+_LEDGER = Database("the intake ledger", VERSION, _SCHEMA, LedgerDamaged)
 _CHUNK = 500  # words of one IN (…): below SQLite's oldest limit of 999
 
 
@@ -77,70 +77,35 @@ def lookup(path: Path, names: Iterable[str]) -> dict[str, Entry]:
 
 
 @contextmanager
-def reader(path: Path) -> Iterator[sqlite3.Connection]:
+def reader(path: Path) -> Iterator[Connection]:
     """A read-only connection."""
     if not path.is_file():
         raise LedgerDamaged("there is no ledger", path, cli="./caudal run STREAM rebuilds it from the file names")
-    with sqlite_errors(path):
-        _roll_back(path)
-        with closing(sqlite3.connect(_uri(path, "ro"), uri=True, isolation_level=None)) as db:
-            yield db
-
-
-@contextmanager
-def writer(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for the lease's holder; transactions are begun with `transaction`. A new ledger has no tables yet (see `is_new`).
-
-    synchronous = EXTRA, not FULL: in rollback-journal mode FULL lets a power cut bring the deleted journal back, and with it the old state.
-    """
-    storage.make_dirs(path.parent)
-    with sqlite_errors(path), closing(sqlite3.connect(_uri(path, "rwc"), uri=True, isolation_level=None)) as db:
-        db.execute("PRAGMA synchronous = EXTRA")
-        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise LedgerDamaged(str(found), path)
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, VERSION):
-            raise LedgerDamaged(f"ledger version {version} is not {VERSION}", path)
+    with _LEDGER.reader(path) as db:
         yield db
-    storage.fsync_dir(path.parent)
 
 
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing; durable when the block has ended without an error."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:  # a full disk has rolled it back already
-            db.execute("ROLLBACK")
-        raise
+def writer(path: Path) -> AbstractContextManager[Connection]:
+    """As Database.writer."""
+    return _LEDGER.writer(path)
 
 
-def is_new(db: sqlite3.Connection) -> bool:
-    return int(db.execute("PRAGMA user_version").fetchone()[0]) == 0
+def create(db: Connection) -> None:
+    _LEDGER.create(db)
 
 
-def create(db: sqlite3.Connection) -> None:
-    """Makes the tables; inside the transaction that also fills them, so a half rebuilt ledger is never taken for a whole one."""
-    for statement in _SCHEMA:
-        db.execute(statement)
-
-
-def insert(db: sqlite3.Connection, entries: Sequence[Entry], *, finished: bool) -> None:
+def insert(db: Connection, entries: Sequence[Entry], *, finished: bool) -> None:
     """Adds rows; an unfinished row of the same content gives way."""
     db.executemany("DELETE FROM entry WHERE content_hash = ? AND finished = 0", [(e.content_hash,) for e in entries])
     marks = ", ".join("?" * (len(fields(Entry)) + 1))
     db.executemany(f"INSERT INTO entry ({_COLUMNS}, finished) VALUES ({marks})", [(*astuple(e), int(finished)) for e in entries])  # noqa: S608 - our own words
 
 
-def finish(db: sqlite3.Connection, names: Iterable[str]) -> None:
+def finish(db: Connection, names: Iterable[str]) -> None:
     db.executemany("UPDATE entry SET finished = 1 WHERE name = ?", [(n,) for n in names])
 
 
-def select(db: sqlite3.Connection, column: str, values: Iterable[str], *, only: int | None = None) -> Iterator[Entry]:
+def select(db: Connection, column: str, values: Iterable[str], *, only: int | None = None) -> Iterator[Entry]:
     """Rows whose `column` (name, content_hash, original_name) is one of `values`; `only`: 1 the finished ones, 0 the unfinished."""
     words = list(values)
     where = "" if only is None else f" AND finished = {only:d}"
@@ -151,36 +116,7 @@ def select(db: sqlite3.Connection, column: str, values: Iterable[str], *, only: 
             yield Entry(*row)
 
 
-def last(db: sqlite3.Connection) -> tuple[int, int]:
+def last(db: Connection) -> tuple[int, int]:
     """(highest sequence, highest mtime_ms); zeros when nothing was ever admitted."""
     row = db.execute("SELECT coalesce(max(sequence), 0), coalesce(max(mtime_ms), 0) FROM entry").fetchone()
     return int(row[0]), int(row[1])
-
-
-@contextmanager
-def sqlite_errors(path: Path) -> Iterator[None]:
-    """SQLite's failures as this tree's: a full or failing disk, a read-only place, a busy file, else a damaged ledger."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise DiskFull("no space left for the intake ledger", path) from error
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            raise NotWritable(f"the intake ledger cannot be opened: {error}", path) from error
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise ServiceError("the intake ledger is in use by another program", path, cli="close that program, then ./caudal run STREAM") from error
-        if code == sqlite3.SQLITE_IOERR:
-            raise ServiceError(f"the disk failed under the intake ledger: {error}", path, cli="see dmesg; then ./caudal run STREAM") from error
-        raise LedgerDamaged(f"{type(error).__name__}: {error}", path) from error
-
-
-def _roll_back(path: Path) -> None:
-    """A killed writer leaves a journal that only a connection with write access may roll back."""
-    if path.with_name(f"{path.name}-journal").exists():
-        with closing(sqlite3.connect(_uri(path, "rw"), uri=True)) as db:
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-
-
-def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path))}?mode={mode}"

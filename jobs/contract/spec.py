@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.contract.errors import DataError
-from jobs.contract.stream import Files, Limits, Stream, Topic
+from jobs.contract.stream import Files, Limits, Stream, Topic, Upkeep
 
 VERSION = 1
 RUN_ID = re.compile(r"[0-9TZa-z-]{1,64}")
@@ -56,7 +56,7 @@ class RunSpec:
 
 def _stream(raw: dict[str, Any]) -> Stream:
     ends = {"source": _end(raw["source"]), "sink": _end(raw["sink"])}
-    return Stream(**{**raw, **ends, "limits": Limits(**raw["limits"]), "tags": tuple(raw["tags"])})
+    return Stream(**{**raw, **ends, "limits": Limits(**raw["limits"]), "upkeep": Upkeep(**raw["upkeep"]), "tags": tuple(raw["tags"])})
 
 
 def _end(raw: dict[str, Any]) -> Files | Topic:

@@ -7,6 +7,7 @@ final name. A leftover of a killed write is a hidden `.tmp-…` beside its targe
 from __future__ import annotations
 
 import errno
+import filecmp
 import json
 import os
 import secrets
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from jobs.contract import failpoints
 from jobs.contract.errors import DiskFull, NotWritable, UnsafePath
 from jobs.contract.kernel import rename_noreplace, syncfs
 
@@ -114,6 +116,7 @@ def move_each_new(pairs: Sequence[tuple[Path, Path]]) -> dict[Path, OSError]:
         try:
             if not rename_noreplace(src, dst):
                 doubled.append((src, dst, link_new(src, dst)))
+            failpoints.hit("move")
         except OSError as error:
             if error.errno in _DISK:
                 raise
@@ -127,6 +130,18 @@ def move_each_new(pairs: Sequence[tuple[Path, Path]]) -> dict[Path, OSError]:
             stayed[src] = error
     fsync_dirs(src.parent for src, _ in pairs)
     return stayed
+
+
+def finish_move(src: Path, dst: Path) -> bool:
+    """Ends a move that was killed with both names there: one inode, or two equal files. False, and nothing done, when they are neither."""
+    if not (is_regular(src) and is_regular(dst)):
+        return False
+    if not (os.path.samestat(src.lstat(), dst.lstat()) or filecmp.cmp(src, dst, shallow=False)):
+        return False
+    fsync_file(dst)
+    fsync_dir(dst.parent)
+    unlink_all([src])
+    return True
 
 
 def own_copies(paths: Sequence[Path]) -> None:

@@ -72,14 +72,38 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Upkeep:
+    """When housekeeping acts by itself. `*_days`: how long archived files and retired generations are kept; None: for ever.
+
+    A checkpoint with more files or bytes in its source log, or more batches, begins a new generation at the next cleaning.
+    """
+
+    archive_days: int | None = None
+    retired_days: int | None = 30
+    log_files: int = 50_000
+    log_bytes: int = 32 * 1024 * 1024
+    batches: int = 10_000
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not (value is None and name.endswith("_days")):
+                _require(type(value) is int and value > 0, f"{name}={value!r} is not a whole number above 0", "Upkeep")
+
+
+@dataclass(frozen=True)
 class Stream:
-    """One row of the registry. `schedule`: cron text or None (by hand only). `lease_wait_s`: how long a task waits for a held lease."""
+    """One row of the registry. `schedule`: cron text or None (by hand only). `lease_wait_s`: how long a task waits for a held lease.
+
+    `stateful`: the transform keeps state between batches; then a rollover drops it, and a rewind is refused.
+    """
 
     name: str
     source: Files | Topic
     sink: Files | Topic
     limits: Limits = field(default_factory=Limits)
     schedule: str | None = "*/5 * * * *"
+    upkeep: Upkeep = field(default_factory=Upkeep)
+    stateful: bool = False
     lease_wait_s: int = 600
     retries: int = 2
     tags: tuple[str, ...] = ()

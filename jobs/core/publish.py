@@ -13,7 +13,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
-from jobs.contract import batch_plan, checkpoint, ledger, manifest, protocol, storage
+from jobs.contract import batch_plan, checkpoint, failpoints, ledger, manifest, protocol, storage
 from jobs.contract.batch_plan import BatchPlan
 from jobs.contract.errors import AccountMismatch, BatchConflict, DataError, PlannedFileMissing, RunFailed
 from jobs.contract.layout import MANIFEST, Layout
@@ -74,6 +74,7 @@ class Publisher:
         start = time.monotonic()
         plan = self._plan(batch)
         make_durable(plan, self._checkpoint)
+        failpoints.hit("planned")
         expected = self._expected_records(plan)
         if self._stands_already(plan):
             print(f"batch {batch}: published by an earlier run, nothing written", flush=True)
@@ -81,6 +82,7 @@ class Publisher:
         done = self._write(frame, plan, expected)
         storage.make_dirs(self.target(batch).parent)
         storage.rename_dir_new(self.staged(batch), self.target(batch))
+        failpoints.hit("published")
         took = time.monotonic() - start
         print(f"batch {batch}: {done.records_in} records in, {done.rows_out} rows out, {done.quarantined} quarantined, {took:.2f} s", flush=True)
 
@@ -118,13 +120,16 @@ class Publisher:
         classified = classify(frame, self.subject, self.spec.stream.source)
         rows = self.transform(business(classified.observe(seen, *_metrics()), self.subject)).observe(written, F.count("*").alias("rows"))
         files = self._emit(rows, plan.batch)
+        failpoints.hit("staged")
         counts = Counts(**self._observed(seen, plan.batch), rows_out=self._observed(written, plan.batch)["rows"])
         self._account(counts, expected, files, plan)
         digest = ""
         if counts.quarantined:
             digest = quarantine.publish(classified, self.spec, plan.batch, counts.quarantined)
+            failpoints.hit("quarantined")
         done = self._manifest(plan, files, counts, digest)
         storage.write_new(self.staged(plan.batch) / MANIFEST, done.to_json())
+        failpoints.hit("manifest")
         return done
 
     def _observed(self, observation: Observation, batch: int) -> dict[str, int]:

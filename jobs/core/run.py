@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.contract import process, report, storage
+from jobs.contract import failpoints, process, report, storage
 from jobs.contract.errors import CaudalError, DiskFull, ExitCode, LeaseHeld, OffsetsLost, RunFailed, ServiceError, TopicMissing
 from jobs.contract.layout import Layout
 from jobs.contract.report import Report
@@ -81,6 +81,7 @@ def stream(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Tran
     try:
         query = writer.option("checkpointLocation", str(checkpoint)).trigger(availableNow=True).start()
         query.awaitTermination()
+        failpoints.hit("committed")
     except Exception as error:
         if isinstance(publisher.failure, CaudalError):
             raise publisher.failure from error

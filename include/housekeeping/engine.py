@@ -1,0 +1,122 @@
+"""Does what the journal says. Every step can be done again after a crash at any point, so a cut operation is simply done anew.
+
+intent (journal, durable) -> stage 1 -> stage 2 -> ... -> finished (journal). A stage is durable before the next begins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+from jobs.contract import failpoints, journal, storage
+from jobs.contract.errors import JournalDamaged
+from jobs.contract.journal import Operation, Step
+from jobs.contract.layout import Layout
+
+
+def apply(layout: Layout, stream: str, operation: Operation, steps: Sequence[Step], now: datetime) -> None:
+    """Begins and finishes an operation. The caller holds the stream's lease.
+
+    Raises JournalDamaged when a file is not where the journal needs it, DiskFull, NotWritable, UnsafePath; the operation then stays open,
+    and `redo` goes on with it.
+    """
+    path = storage.confine(layout.home, layout.journal(stream))
+    journal.begin(path, operation, steps)
+    failpoints.hit("intent")
+    _finish(layout, path, operation, steps, now)
+
+
+def redo(layout: Layout, stream: str, now: datetime) -> list[Operation]:
+    """Finishes what was cut short; the operations it finished. The caller holds the stream's lease. Raises as `apply`."""
+    path = storage.confine(layout.home, layout.journal(stream))
+    found = journal.open_operations(path)
+    for operation in found:
+        _finish(layout, path, operation, journal.steps(path, operation.id), now)
+    return found
+
+
+def _finish(layout: Layout, path: Path, operation: Operation, steps: Iterable[Step], now: datetime) -> None:
+    with storage.disk_errors(layout.home):
+        for _, stage in groupby(steps, key=lambda step: step.stage):
+            _do(_Home(layout.home), operation, list(stage))
+            failpoints.hit("stage")
+        failpoints.hit("steps")
+        journal.finish(path, operation, now.isoformat())
+        failpoints.hit("done")
+
+
+def _do(home: _Home, operation: Operation, stage: Sequence[Step]) -> None:
+    moves = [step for step in stage if step.verb == "move"]
+    _move(home, operation, moves)
+    for step in stage:
+        if step.verb == "write":
+            _write(home, operation, step)
+        elif step.verb == "remove":
+            _remove(home, step)
+
+
+@dataclass
+class _Home:
+    """Paths of a journal, confined: each folder is looked at once, since 200,000 files lie in few."""
+
+    root: Path
+    folders: dict[str, Path] = field(default_factory=dict)
+
+    def path(self, relative: str) -> Path:
+        folder, _, name = relative.rpartition("/")
+        if folder not in self.folders:
+            self.folders[folder] = storage.confine(self.root, folder)
+        if name in ("", ".", ".."):
+            raise JournalDamaged("a step without a name", relative)
+        return self.folders[folder] / name
+
+
+def _move(home: _Home, operation: Operation, moves: Sequence[Step]) -> None:
+    """Files and folders onto free names. One that stands at its target already was moved before the crash."""
+    pairs = [(home.path(step.source), home.path(step.target)) for step in moves]
+    for folder in dict.fromkeys(target.parent for _, target in pairs):
+        storage.make_dirs(folder)
+    due = list(_due(operation, pairs))
+    files = [pair for pair in due if storage.is_regular(pair[0])]
+    for source, target in sorted({*due} - {*files}):
+        storage.rename_dir_new(source, target)
+        failpoints.hit("move")
+    for source, error in storage.move_each_new(files).items():
+        raise JournalDamaged(f"{operation.kind} {operation.id}: {error.strerror or error}", source) from error
+    storage.fsync_dirs(path.parent for pair in pairs for path in pair if path.parent.is_dir())
+
+
+def _due(operation: Operation, pairs: Sequence[tuple[Path, Path]]) -> Iterator[tuple[Path, Path]]:
+    """Moves that are still to do. Both names of one file, or of two equal ones, are a move that was killed half-way (no renameat2)."""
+    for source, target in pairs:
+        here, there = os.path.lexists(source), os.path.lexists(target)
+        if here and there and not storage.finish_move(source, target):
+            raise JournalDamaged(f"{operation.kind} {operation.id}: the target name is taken by something else", target)
+        if not here and not there:
+            raise JournalDamaged(f"{operation.kind} {operation.id}: gone from here, and not at {target}", source)
+        if here and not there:
+            yield source, target
+
+
+def _write(home: _Home, operation: Operation, step: Step) -> None:
+    path, data = home.path(step.target), step.data.encode()
+    storage.make_dirs(path.parent)
+    try:
+        storage.write_new(path, data)
+    except FileExistsError:
+        if not storage.is_regular(path) or path.read_bytes() != data:
+            raise JournalDamaged(f"{operation.kind} {operation.id}: another file has this name", path) from None
+        storage.fsync_dir(path.parent)
+
+
+def _remove(home: _Home, step: Step) -> None:
+    path = home.path(step.source)
+    if path.is_dir() and not path.is_symlink():
+        storage.remove_tree(home.root, path)
+    elif os.path.lexists(path):
+        storage.unlink_all([path])
+    failpoints.hit("move")

@@ -1,0 +1,63 @@
+"""What an operation would do, read-only: every step in the order of doing, what is left where it is and why, and the way back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from jobs.contract.journal import Kind, Operation, Step
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something the operation leaves alone. `path` is relative to the home."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Made by a `plan_x`, taken by `apply`.
+
+    `id`: sortable, as a run id; folders made for this operation carry it. `options`: what the planner was asked, so that apply can ask again.
+    `summary`: sentences for a person. `way_back`: the command that takes it back, or why there is none.
+    """
+
+    id: str
+    stream: str
+    kind: Kind
+    generation: int
+    steps: tuple[Step, ...]
+    summary: tuple[str, ...]
+    way_back: str
+    kept: tuple[Kept, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Equal for plans that do the same: over everything but the id."""
+        text = json.dumps([asdict(s) for s in self.steps], sort_keys=True).replace(self.id, "")
+        return hashlib.sha256(f"{self.stream} {self.kind} {self.generation} {text}".encode()).hexdigest()
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(step.size_bytes for step in self.steps)
+
+    def operation(self, begun: str, detail: Mapping[str, Any] | None = None) -> Operation:
+        return Operation(self.id, self.kind, self.generation, begun, {"summary": list(self.summary), **self.options, **(detail or {})})
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`, XCom and the asset event; steps are counted, the first ones shown."""
+        shown = [{"verb": s.verb, "source": s.source, "target": s.target, "size_bytes": s.size_bytes} for s in self.steps[:SHOWN]]
+        return {
+            "id": self.id, "stream": self.stream, "kind": self.kind, "generation": self.generation, "summary": list(self.summary),
+            "steps": len(self.steps), "bytes": self.size_bytes, "first_steps": shown, "kept": [asdict(k) for k in self.kept[:SHOWN]],
+            "way_back": self.way_back, "digest": self.digest,
+        }  # fmt: skip
+
+
+SHOWN = 20
