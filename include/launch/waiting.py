@@ -36,7 +36,9 @@ def files(layout: Layout, stream: Stream, generation: int, found: protocol.Proce
     if names:
         path = layout.checkpoint(stream.name, generation)
         planned = int(_position(path).get("logOffset", -1))
-        names -= {entry.name for entry in checkpoint.all_entries(path) if not protocol.is_unplanned(entry.log_offset, planned)}
+        for entry in checkpoint.all_entries(path):  # one at a time: the log may hold a million, en_proceso few
+            if not protocol.is_unplanned(entry.log_offset, planned):
+                names.discard(entry.name)
     folder = layout.en_proceso(stream.folder)
     size = sum((folder / name).lstat().st_size for name in names)
     return Waiting(found.step is protocol.Next.RERUN, files=len(names), size_bytes=size)
