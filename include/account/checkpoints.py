@@ -1,16 +1,20 @@
-"""A stream's checkpoint in plain words: what was planned, committed and published, and what would run next. Read-only, no Spark."""
+"""A stream's checkpoint in plain words: what was planned, committed and published, how large it has grown. Read-only, no Spark."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from include import generations, pairing
-from jobs.contract import checkpoint, manifest, protocol
+from include import generations, growth, pairing
+from include.generations import Generation
+from include.growth import Growth
+from jobs.contract import batch_plan, checkpoint, manifest, protocol
 from jobs.contract.errors import CaudalError, Refused
 from jobs.contract.layout import Layout
 from jobs.contract.manifest import canonical
-from jobs.contract.protocol import Next
+from jobs.contract.protocol import Next, Proceed
 from jobs.contract.stream import Stream
 
 _SHOWN = 10
@@ -18,7 +22,7 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class Batch:
-    """`records_in`, `rows_out`: of its manifest, None when it is not published."""
+    """`end`: the source's position at its end, as JSON. `records_in`, `rows_out`: of its manifest, None when it is not published."""
 
     number: int
     end: str
@@ -30,48 +34,70 @@ class Batch:
 
 @dataclass(frozen=True)
 class Explained:
-    """`batches`: the newest ones, oldest first. `log_files`, `log_bytes`: the source log, which grows with every file ever seen."""
+    """`batches`: the newest ones, oldest first. `next_step`: what the next run would do, in words; `sound`: whether it may.
+
+    `outgrown`: for each limit of the row that is passed, a sentence; `days_left`: until the first one is, None when that cannot be told.
+    """
 
     stream: str
     generation: int
+    created: str
     folder: Path
     query_id: str
     newest_offset: int
     newest_commit: int
     published: int
     watermark_ms: int
-    log_files: int
-    log_bytes: int
+    growth: Growth
+    outgrown: tuple[str, ...]
+    days_left: float | None
     next_step: str
     sound: bool
     batches: tuple[Batch, ...]
 
 
-def explain(layout: Layout, stream: Stream) -> Explained:
+def explain(layout: Layout, stream: Stream, now: datetime) -> Explained:
     """Raises Refused before the stream's first run, CheckpointDamaged or DataError for what cannot be read."""
-    generation = generations.current(layout, stream.name)
-    if generation is None:
-        raise Refused("this stream has not run yet, so there is no checkpoint", stream.name, cli=f"./caudal run {stream.name}")
+    generation = current(layout, stream)
     state = checkpoint.read(layout.checkpoint(stream.name, generation.number))
     published = manifest.published(layout.output(stream.name, generation.number))
     newest = checkpoint.read_offset(state.path, state.newest_offset) if state.offsets else None
-    files = [f for f in checkpoint.log_files(state.path) if f.is_file()]
-    words, sound = _next(layout, stream.name, generation.number)
+    grown = growth.measure(state, stream)
+    words, sound = _next(layout, stream, generation.number)
     return Explained(
         stream=stream.name,
         generation=generation.number,
+        created=generation.created,
         folder=state.path,
         query_id=state.query_id or "",
         newest_offset=state.newest_offset,
         newest_commit=state.newest_commit,
         published=len(published),
         watermark_ms=newest.watermark_ms if newest else 0,
-        log_files=len(files),
-        log_bytes=sum(f.stat().st_size for f in files),
+        growth=grown,
+        outgrown=growth.outgrown(grown, stream.upkeep),
+        days_left=growth.days_left(grown, stream.upkeep, _time(generation, now), now),
         next_step=words,
         sound=sound,
         batches=tuple(_batch(state, published, number) for number in state.offsets[-_SHOWN:]),
     )
+
+
+def current(layout: Layout, stream: Stream) -> Generation:
+    """The stream's generation. Raises Refused before its first run."""
+    found = generations.current(layout, stream.name)
+    if found is None:
+        raise Refused("this stream has not run yet, so there is no checkpoint", stream.name, cli=f"./caudal run {stream.name}")
+    return found
+
+
+def _time(generation: Generation, now: datetime) -> datetime:
+    """When it was made; `now` where the record does not tell, which says nothing of the pace."""
+    try:
+        found = datetime.fromisoformat(generation.created)
+    except ValueError:
+        return now
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _batch(state: checkpoint.Checkpoint, published: dict[int, Path], number: int) -> Batch:
@@ -81,18 +107,48 @@ def _batch(state: checkpoint.Checkpoint, published: dict[int, Path], number: int
     return Batch(number, end, number in state.commits, found is not None, *counts)
 
 
-def _next(layout: Layout, stream: str, generation: int) -> tuple[str, bool]:
+def _next(layout: Layout, stream: Stream, generation: int) -> tuple[str, bool]:
     """(what the next run would do, whether it may)."""
     try:
-        verdict = protocol.pairing(pairing.facts(layout, stream, generation))
+        verdict = protocol.pairing(pairing.facts(layout, stream.name, generation))
+        if isinstance(verdict, protocol.Refuse):
+            return f"refused ({verdict.rule}): {verdict.why}", False
+        return _words(layout.checkpoint(stream.name, generation), verdict), True
     except CaudalError as error:
         return str(error), False
-    if isinstance(verdict, protocol.Refuse):
-        return f"refused ({verdict.rule}): {verdict.why}", False
+
+
+def _words(path: Path, verdict: Proceed) -> str:
+    if verdict.step is Next.RERUN:
+        return f"batch {verdict.batch} is planned ({_input(path, verdict.batch)}), but not committed: the next run does it again"
     words = {
         Next.FRESH: "nothing was planned yet: the next run begins with batch 0",
-        Next.RERUN: f"batch {verdict.batch} is planned, but not committed: the next run does it again, from the same input",
         Next.ONWARD: f"everything planned is committed: the next run begins with batch {verdict.batch}",
-        Next.REDO: "a housekeeping operation was cut short and must be finished first",
+        Next.REDO: "a housekeeping operation was cut short: the next run, or the next housekeeping, finishes it first",
     }
-    return words[verdict.step], verdict.step is not Next.REDO
+    return words[verdict.step]
+
+
+def _input(path: Path, batch: int) -> str:
+    """What a batch was planned from."""
+    plan = batch_plan.read(path, batch, "")
+    if plan.files:
+        return f"{_count(len(plan.files), 'file')}, {plan.files[0].name} the first"
+    return f"{_count(sum(end - start for start, end in plan.ranges().values()), 'offset')} of {', '.join(plan.end)}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def position_words(position: dict[str, Any]) -> str:
+    """A source's position for a person: `log file 7`, or `facturas 0:3 1:4` (topic, partition:next offset)."""
+    if not position:
+        return "nothing yet"
+    if "logOffset" in position:
+        return f"source log {position['logOffset']}"
+    return "; ".join(f"{topic} {' '.join(f'{p}:{o}' for p, o in sorted(parts.items(), key=_partition))}" for topic, parts in position.items())
+
+
+def _partition(item: tuple[str, Any]) -> int:
+    return int(item[0]) if item[0].isdigit() else -1

@@ -41,13 +41,17 @@ def first_generation(stream: Stream, found: offsets.Positions | None, now: datet
 
 def make(settings: Settings, spec: RunSpec, generation: Generation, found: offsets.Positions | None) -> Plan:
     """Pairing check, then what is waiting. Raises PairingBroken, CheckpointDamaged, TopicRecreated, OffsetsLost."""
-    layout, stream = settings.layout, spec.stream
+    return Plan(spec, look(settings.layout, spec.stream, generation, found))
+
+
+def look(layout: Layout, stream: Stream, generation: Generation, found: offsets.Positions | None) -> waiting.Waiting:
+    """As `make`, without a run: what the next one would find in en_proceso or on the topic."""
     paired = pairing.check(layout, stream.name, generation.number)
     if paired.step is Next.REDO:
         raise PairingBroken("a housekeeping operation was cut short and must be finished first", layout.checkpoint(stream.name, generation.number))
     if found:
-        return Plan(spec, waiting.topic(found, layout, stream, generation, paired))
-    return Plan(spec, waiting.files(layout, stream, generation.number, paired))
+        return waiting.topic(found, layout, stream, generation, paired)
+    return waiting.files(layout, stream, generation.number, paired)
 
 
 def spec(settings: Settings, stream: Stream, generation: Generation, run_id: str, airflow_run_id: str, now: datetime) -> RunSpec:

@@ -126,7 +126,10 @@ def planned_log_files(path: Path, start: dict[str, Any], end: dict[str, Any]) ->
 def all_entries(path: Path, above: int = -1) -> Iterator[SourceEntry]:
     """Every file the first source has seen with log offset > `above`, oldest first: the newest compact file plus all later ones. Streams."""
     for file in log_files(path):
-        yield from (entry for entry in _entries(file) if entry.log_offset > above)
+        try:
+            yield from (entry for entry in _entries(file) if entry.log_offset > above)
+        except CheckpointDamaged as error:
+            raise CheckpointDamaged(error.what, file, cli=_way_out(path, file)) from error
 
 
 def log_files(path: Path) -> list[Path]:
@@ -148,14 +151,18 @@ def initial_kafka_position(path: Path) -> dict[str, Any]:
 
 def _query_id(file: Path) -> str | None:
     try:
-        value = _json(file.read_text(encoding="utf-8"), file).get("id")
+        value = _json(file.read_bytes().decode(), file).get("id")
+        if isinstance(value, str) and value:
+            return value
+        what = "no query id in it"
     except FileNotFoundError:
         return None
-    except UnicodeDecodeError as error:
-        raise CheckpointDamaged("not UTF-8 text", file) from error
-    if not isinstance(value, str) or not value:
-        raise CheckpointDamaged("metadata holds no query id", file)
-    return value
+    except UnicodeDecodeError:
+        what = "not UTF-8 text"
+    except CheckpointDamaged as error:
+        what = error.what
+    way = 'write {"id": "…"} there with the query_id of any _MANIFEST of its output and remove .metadata.crc; if none is there, move the folder away'
+    raise CheckpointDamaged(f"metadata: {what}", file, cli=way)
 
 
 def _check_newest(file: Path, read_it: Callable[[Path], object], then: str) -> None:
@@ -165,6 +172,14 @@ def _check_newest(file: Path, read_it: Callable[[Path], object], then: str) -> N
     except CheckpointDamaged as error:
         way = f"remove {file.name} and .{file.name}.crc there: {then}, unless the pairing check finds otherwise; then ./caudal run STREAM"
         raise CheckpointDamaged(f"the newest of {file.parent.name}: {error.what}", file, cli=way) from error
+
+
+def _way_out(path: Path, file: Path) -> str:
+    """A log file that no offset names yet may go: a power cut leaves it torn, since Spark syncs nothing. Empty: the error's own way out."""
+    number = int(file.name.partition(".")[0])
+    offsets = _numbers(path / "offsets")
+    planned = int(read_offset(path, offsets[-1]).position.get("logOffset", -1)) if offsets else -1
+    return f"no batch was planned from it: remove {file.name} and .{file.name}.crc there; its files are listed anew" if number > planned else ""
 
 
 def _read_commit(file: Path) -> None:

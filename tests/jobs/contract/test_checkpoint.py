@@ -312,3 +312,25 @@ def test_reading_a_log_takes_no_more_memory_for_more_entries(tmp_path: Path) -> 
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 20_000  # bytes; the log itself has 4 MB
+
+
+@pytest.mark.parametrize("name", ["12", "12.compact"])
+def test_a_torn_log_file_that_no_batch_was_planned_from_may_go_and_its_error_says_so(name: str, copy: Callable[[str], Path]) -> None:
+    path = copy("files")
+    torn = path / "sources/0" / name
+    torn.write_bytes(b"")
+    with pytest.raises(CheckpointDamaged) as caught:
+        list(checkpoint.all_entries(path))
+    assert caught.value.where == str(torn)
+    assert f"remove {name} and .{name}.crc there" in caught.value.way_cli
+    torn.unlink()
+    assert [entry.name for entry in checkpoint.all_entries(path)] == NAMES
+
+
+def test_a_torn_log_file_that_a_batch_needs_may_not_go(copy: Callable[[str], Path]) -> None:
+    path = copy("files")
+    (path / "sources/0/11").write_bytes(b"v1\n")
+    (path / "sources/0/10").write_bytes(b"")
+    with pytest.raises(CheckpointDamaged) as caught:
+        list(checkpoint.all_entries(path))
+    assert caught.value.way_cli == CheckpointDamaged.cli
