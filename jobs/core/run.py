@@ -69,7 +69,7 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
         error = foreseen(caught, layout.run(spec.stream.name, spec.run_id) / "driver.log")
     done = _final(layout, spec, query, error, time.monotonic() - begin)
     storage.replace(layout.run(spec.stream.name, spec.run_id) / "report.json", done.to_json())
-    print(f"caudal: {error}" if error else _summary(done), flush=True)
+    print(f"caudal: {error}" if error else _summary(done, layout), flush=True)
     return ExitCode(done.exit_code)
 
 
@@ -144,6 +144,7 @@ def _since(started: str) -> float:
     return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds())
 
 
-def _summary(done: Report) -> str:
-    counts = f"{done.records_in} records in, {done.rows_out} rows out, {done.quarantined} quarantined"
+def _summary(done: Report, layout: Layout) -> str:
+    where = f" (each with its reason: {layout.refused_records(done.stream, done.generation, done.last_batch).parent})" if done.quarantined else ""
+    counts = f"{done.records_in} records in, {done.rows_out} rows out, {done.quarantined} quarantined{where}"
     return f"{done.stream}: {len(done.batches)} batches, {counts}, {done.duration_s:.1f} s"
