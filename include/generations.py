@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from jobs.contract import storage
@@ -16,7 +17,10 @@ EARLIEST = "earliest"
 
 @dataclass(frozen=True)
 class Generation:
-    """`start`: for Kafka "earliest" or {topic: {partition: first offset}}, empty for files; `topic_ids`: topic -> the broker's id for it."""
+    """`start`: for Kafka "earliest" or {topic: {partition: first offset}}, empty for files; `topic_ids`: topic -> the broker's id for it.
+
+    `created`: UTC, ISO 8601. `operation`: id of the rollover or reset that began it; empty for a stream's first.
+    """
 
     stream: str
     number: int
@@ -25,21 +29,46 @@ class Generation:
     topic_ids: dict[str, str]
     created: str
     version: int = VERSION
+    operation: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1) + "\n"
 
 
 def current(layout: Layout, stream: str) -> Generation | None:
     """The newest generation; None before the stream's first run. Raises DataError for a record that cannot be read."""
-    folder = layout.state / "generations" / stream
-    names = [p.stem for p in folder.iterdir()] if folder.is_dir() else []
-    numbers = [n for name in names if (n := parse_generation(name)) is not None]
-    return _read(layout, stream, max(numbers)) if numbers else None
+    found = numbers(layout, stream)
+    return _read(layout, stream, found[-1]) if found else None
+
+
+def records(layout: Layout, stream: str) -> list[Generation]:
+    """Every generation that was ever begun, retired ones too, oldest first. Raises DataError for a record that cannot be read."""
+    return [_read(layout, stream, number) for number in numbers(layout, stream)]
+
+
+def numbers(layout: Layout, stream: str) -> list[int]:
+    """Numbers of the generations that have a record, ascending."""
+    folder = layout.generation_record(stream, 1).parent
+    names = [p.stem for p in folder.iterdir() if p.suffix == ".json"] if folder.is_dir() else []
+    return sorted(n for name in names if (n := parse_generation(name)) is not None)
+
+
+def live(layout: Layout, stream: str) -> list[int]:
+    """Generations whose output readers see, ascending."""
+    return folders(layout.salida(stream))
+
+
+def folders(parent: Path) -> list[int]:
+    """Numbers of the `gen=…` folders in a folder, ascending; none when it is not there."""
+    found = [entry for entry in parent.iterdir() if entry.is_dir() and not entry.is_symlink()] if parent.is_dir() else []
+    return sorted(n for entry in found if (n := parse_generation(entry.name)) is not None)
 
 
 def begin(layout: Layout, generation: Generation) -> Generation:
     """Makes `generation` exist. Never overwrites a record."""
     path = layout.generation_record(generation.stream, generation.number)
     storage.make_dirs(path.parent)
-    storage.write_new(path, (json.dumps(asdict(generation), indent=1) + "\n").encode())
+    storage.write_new(path, generation.to_json().encode())
     return generation
 
 

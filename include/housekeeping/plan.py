@@ -24,7 +24,7 @@ class Plan:
     """Made by a `plan_x`, taken by `apply`.
 
     `id`: sortable, as a run id; folders made for this operation carry it. `options`: what the planner was asked, so that apply can ask again.
-    `summary`: sentences for a person. `way_back`: the command that takes it back, or why there is none.
+    `planned`: when, ISO 8601. `summary`: sentences for a person. `way_back`: the command that takes it back, or why there is none.
     """
 
     id: str
@@ -36,11 +36,13 @@ class Plan:
     way_back: str
     kept: tuple[Kept, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    planned: str = ""
 
     @property
     def digest(self) -> str:
-        """Equal for plans that do the same: over everything but the id."""
+        """Equal for plans that do the same: over everything but the id and the time of planning, which stands in a generation's record."""
         text = json.dumps([asdict(s) for s in self.steps], sort_keys=True).replace(self.id, "")
+        text = text.replace(self.planned, "") if self.planned else text
         return hashlib.sha256(f"{self.stream} {self.kind} {self.generation} {text}".encode()).hexdigest()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include import pairing
@@ -10,7 +10,7 @@ from include.generations import EARLIEST, Generation
 from include.kafka import connection, offsets
 from include.launch import waiting
 from include.settings import Settings
-from jobs.contract import report
+from jobs.contract import journal, report
 from jobs.contract.errors import CaudalError, PairingBroken
 from jobs.contract.layout import Layout
 from jobs.contract.protocol import Next
@@ -18,6 +18,7 @@ from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Stream, Topic
 
 _BROKER_S = 5.0
+_EARLIEST_OFFSET = -2  # Spark's word for it in startingOffsets
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,15 @@ def first_generation(stream: Stream, found: offsets.Positions | None, now: datet
 
 def make(settings: Settings, spec: RunSpec, generation: Generation, found: offsets.Positions | None) -> Plan:
     """Pairing check, then what is waiting. Raises PairingBroken, CheckpointDamaged, TopicRecreated, OffsetsLost."""
-    return Plan(spec, look(settings.layout, spec.stream, generation, found))
+    return Plan(replace(spec, start=start(generation, found)), look(settings.layout, spec.stream, generation, found))
+
+
+def start(generation: Generation, found: offsets.Positions | None) -> str | dict[str, dict[str, int]]:
+    """The record's start, with every partition of now: Spark wants them all. One made since the record begins at its earliest record."""
+    if found is None or isinstance(generation.start, str):
+        return generation.start
+    known = generation.start.get(found.topic, {})
+    return {found.topic: {str(p): known.get(str(p), _EARLIEST_OFFSET) for p in sorted(found.end)}}
 
 
 def look(layout: Layout, stream: Stream, generation: Generation, found: offsets.Positions | None) -> waiting.Waiting:
@@ -72,12 +81,17 @@ def spec(settings: Settings, stream: Stream, generation: Generation, run_id: str
 
 def reported_through(layout: Layout, stream: str, generation: int) -> int:
     """Newest batch of this generation that a finished report covers; -1 for none. A report that cannot be read is passed over: its batches
-    are then reported again, never left out."""
+    are then reported again, never left out. Batches that a rewind has taken back since are reported again when they come again."""
+    taken_back = [(op.id, int(op.detail["to_batch"])) for op in _rewinds(layout, stream, generation)]
     for path in report.newest(layout.runs(stream)):
         try:
             found = report.read(path)
         except CaudalError:
             continue
         if found and found.generation == generation and found.status in ("done", "failed", "idle"):
-            return found.last_batch
+            return min([found.last_batch, *(kept for id_, kept in taken_back if id_ > found.run_id)])
     return -1
+
+
+def _rewinds(layout: Layout, stream: str, generation: int) -> list[journal.Operation]:
+    return journal.operations(layout.journal(stream), "kind = 'rewind' AND generation = ?", (generation,))

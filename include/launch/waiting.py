@@ -50,15 +50,19 @@ def topic(positions: offsets.Positions, layout: Layout, stream: Stream, generati
     known = generation.topic_ids.get(name, "")
     if known and positions.topic_id and known != positions.topic_id:
         raise TopicRecreated(f"topic id {positions.topic_id} now, {known} when this generation began", name)
-    planned = _planned(layout, stream, generation.number, name)
+    planned = _planned(layout, generation, name)
     for partition, offset in planned.items():
         _check_range(name, partition, offset, positions)
     records = sum(end - max(planned.get(p, 0), positions.earliest[p]) for p, end in positions.end.items())
     return Waiting(found.step is protocol.Next.RERUN, records=records)
 
 
-def _planned(layout: Layout, stream: Stream, generation: int, name: str) -> Mapping[int, int]:
-    return {int(p): int(o) for p, o in _position(layout.checkpoint(stream.name, generation)).get(name, {}).items()}
+def _planned(layout: Layout, generation: Generation, name: str) -> Mapping[int, int]:
+    """Up to where the topic is planned: by the newest offset, or before the first by the generation's own start."""
+    position = _position(layout.checkpoint(generation.stream, generation.number))
+    if not position and isinstance(generation.start, dict):
+        position = generation.start
+    return {int(p): int(o) for p, o in position.get(name, {}).items()}
 
 
 def _position(path: Path) -> dict[str, Any]:

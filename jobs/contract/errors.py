@@ -158,7 +158,7 @@ class PairingBroken(DataError):
     """The checkpoint and the published output contradict each other; going on would lose or repeat records."""
 
     code = "pairing-broken"
-    cli = "./caudal checkpoint show STREAM names the batch; restore the missing side from a backup"
+    cli = "./caudal checkpoint show STREAM names the batch; restore the missing side, or begin anew: ./caudal generation reset STREAM"
 
 
 class BatchConflict(CaudalError):
@@ -180,14 +180,15 @@ class TopicRecreated(DataError):
     """The topic was deleted and made again: its offsets mean other records than the checkpoint's."""
 
     code = "topic-recreated"
-    cli = "start a new generation for the stream, or bring the old topic back"
+    cli = "./caudal generation rollover STREAM begins at the new topic's earliest record; or bring the old topic back"
+    ui = "Trigger manage_stream with verb rollover"
 
 
 class OffsetsLost(DataError):
     """Offsets this stream still had to read are gone from the topic: retention passed, or the topic was cut."""
 
     code = "offsets-lost"
-    cli = "raise the topic's retention; the records named here can only come from their producer"
+    cli = "./caudal generation rollover STREAM --accept-loss goes on behind them; raise the topic's retention, or have them produced again"
 
 
 class LedgerDamaged(DataError):

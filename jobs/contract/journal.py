@@ -80,11 +80,23 @@ def begin(path: Path, operation: Operation, steps: Sequence[Step]) -> None:
 
 
 def finish(path: Path, operation: Operation, now: str) -> None:
-    """All steps are done and durable. An undo marks what it has taken back."""
+    """All steps are done and durable. An undo marks what it has taken back; a purge's own steps replace the archive's of the same files."""
     with _JOURNAL.writer(path) as db, transaction(db):
         db.execute("UPDATE operation SET finished = ? WHERE id = ?", (now, operation.id))
         if operation.kind == "undo":
             db.execute("UPDATE operation SET undone_by = ? WHERE id = ?", (operation.id, operation.detail["undoes"]))
+        if operation.kind == "purge":
+            _forget_archived(db, operation.id)
+
+
+def _forget_archived(db: Connection, purge: str) -> None:
+    """Drops the archive steps whose files a purge has removed, one by one or with their folder: the journal does not grow for ever."""
+    query = "SELECT source FROM step WHERE operation = ? AND source LIKE 'data/archivo/%' EXCEPT SELECT target FROM step"
+    folders = [row[0] for row in db.execute(query, (purge,))]
+    archive = "operation IN (SELECT id FROM operation WHERE kind = 'archive')"
+    db.execute(f"DELETE FROM step WHERE {archive} AND target IN (SELECT source FROM step WHERE operation = ?)", (purge,))  # noqa: S608 - our own words
+    for folder in folders:
+        db.execute(f"DELETE FROM step WHERE {archive} AND target >= ? AND target < ?", (f"{folder}/", f"{folder}0"))  # noqa: S608 - "0" follows "/"
 
 
 def open_operations(path: Path) -> list[Operation]:
@@ -97,7 +109,7 @@ def operations(path: Path, where: str = "1", values: Sequence[object] = ()) -> l
     with _reading(path) as db:
         if db is None:
             return []
-        rows = db.execute(f"SELECT {_OPERATION} FROM operation WHERE {where} ORDER BY id", values).fetchall()  # noqa: S608 - our own words
+        rows = db.execute(f"SELECT {_OPERATION} FROM operation WHERE {where} ORDER BY rowid", values).fetchall()  # noqa: S608 - our own words
         return [_operation(row) for row in rows]
 
 

@@ -76,8 +76,12 @@ class Layout:
     def refused_files(self, folder: str) -> Path:
         return self.data / "cuarentena" / folder / "ficheros"
 
+    def quarantine(self, stream: str) -> Path:
+        """Refused records, in a folder for each generation."""
+        return self.data / "cuarentena" / stream / "registros"
+
     def refused_records(self, stream: str, generation: int, batch: int) -> Path:
-        return self.data / "cuarentena" / stream / "registros" / generation_name(generation) / batch_name(batch)
+        return self.quarantine(stream) / generation_name(generation) / batch_name(batch)
 
     def salida(self, stream: str) -> Path:
         return self.data / "salida" / stream
@@ -94,8 +98,11 @@ class Layout:
     def staged_batch(self, stream: str, generation: int, batch: int, run_id: str) -> Path:
         return self.staging(stream) / generation_name(generation) / f"{batch_name(batch)}.{run_id}"
 
+    def checkpoints(self, stream: str) -> Path:
+        return self.data / "checkpoints" / stream
+
     def checkpoint(self, stream: str, generation: int) -> Path:
-        return self.data / "checkpoints" / stream / generation_name(generation)
+        return self.checkpoints(stream) / generation_name(generation)
 
     def generation_record(self, stream: str, generation: int) -> Path:
         return self.state / "generations" / stream / f"{generation_name(generation)}.json"

@@ -1,0 +1,142 @@
+"""Purge: the one place that removes for good, and only what has outlived its retention. What went stays known in the journal."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from include import generations
+from include.housekeeping.plan import Plan
+from include.housekeeping.way import Way, begin
+from include.settings import Settings
+from jobs.contract import checkpoint, journal
+from jobs.contract.errors import Refused
+from jobs.contract.journal import Kind, Operation, Step
+from jobs.contract.layout import MANIFEST
+from jobs.contract.stream import Upkeep
+
+INSIDE = "inside its retention, until "
+Archived = dict[str, tuple[Operation, Step]]
+
+
+def plan(settings: Settings, name: str, upkeep: Upkeep, now: datetime) -> Plan:
+    """Read-only. As `due`; raises Refused when something waits for its purge and all of it is still inside its retention."""
+    found = due(settings, name, upkeep, now)
+    inside = [kept for kept in found.kept if kept.reason.startswith(INSIDE)]
+    if inside and not found.steps:
+        first = min(inside, key=lambda kept: kept.reason)
+        raise Refused(f"{len(inside)} things are there and none is due; the first is {first.reason}", settings.home / first.path)
+    return found
+
+
+def due(settings: Settings, name: str, upkeep: Upkeep, now: datetime) -> Plan:
+    """Read-only; a plan without steps when nothing is due. With ages in days since the operation that put it there was finished:
+
+    retirado/<operation> after `retired_days`; checkpoints of rolled-over generations after `retired_days`, once the next one has begun;
+    archived files whose batches are published after `archive_days`. None keeps for ever.
+    """
+    way = begin(settings.layout, name, "purge", (generations.numbers(settings.layout, name)[-1:] or [0])[0], now)
+    way.options |= {"operations": _retired(way, upkeep.retired_days), "checkpoints": _superseded(way, upkeep.retired_days)}
+    way.options["archived"] = {str(number): files for number, files in _archived(way, upkeep.archive_days).items()}
+    counts = [len(way.options["operations"]), len(way.options["checkpoints"]), sum(way.options["archived"].values())]
+    way.said.append("for good: {} retired folders, {} checkpoints, {} archived files".format(*counts))
+    return way.plan("none: what is purged is gone")
+
+
+def _over(way: Way, path: Path, since: str, days: int | None) -> bool:
+    """Whether `path` has outlived its retention; if not, it is kept with the reason."""
+    if days is None:
+        way.keep(path, "kept for ever")
+        return False
+    until = datetime.fromisoformat(since) + timedelta(days=days)
+    if way.now < until:
+        way.keep(path, f"{INSIDE}{until.isoformat(timespec='minutes')}")
+    return way.now >= until
+
+
+def _retired(way: Way, days: int | None) -> list[str]:
+    root = way.layout.retired(way.stream)
+    done = {op.id: op for op in journal.operations(way.layout.journal(way.stream), "finished IS NOT NULL")}
+    gone: list[str] = []
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if folder.name not in done:
+            way.keep(folder, "of no operation in the journal")
+        elif _over(way, folder, done[folder.name].finished, days):
+            way.stage().remove(folder, _tree_bytes(folder))
+            gone.append(folder.name)
+    return gone
+
+
+def _superseded(way: Way, days: int | None) -> list[int]:
+    layout, name = way.layout, way.stream
+    created = {g.number: g.created for g in generations.records(layout, name)}
+    gone: list[int] = []
+    for number in generations.folders(layout.checkpoints(name)):
+        path = layout.checkpoint(name, number)
+        if number >= way.number or number + 1 not in created:
+            continue
+        if number + 1 == way.number and not checkpoint.read(layout.checkpoint(name, way.number)).offsets:
+            way.keep(path, f"generation {way.number} has not begun: an undo would need it")
+        elif _over(way, path, created[number + 1], days):
+            way.stage().remove(path, _tree_bytes(path))
+            gone.append(number)
+    return gone
+
+
+def _archived(way: Way, days: int | None) -> Counter[int]:
+    """Whole day folders where all in them is due, else single files. Generation -> files."""
+    count: Counter[int] = Counter()
+    known = _moves(way) if days is not None else {}
+    for folder, names, plain in _folders(way, {str(Path(target).parent) for target in known}):
+        over = [name for name in names if _is_due(way, folder / name, known.get(way.relative(folder / name)), days)]
+        count.update(known[way.relative(folder / name)][0].generation for name in over)
+        if over and plain and len(over) == len(names):
+            way.stage().remove(folder, _tree_bytes(folder))
+        else:
+            way.stage()
+            for name in over:
+                way.remove(folder / name, (folder / name).lstat().st_size, known[way.relative(folder / name)][1].batch)
+    return count
+
+
+def _moves(way: Way) -> Archived:
+    """Where files were archived to, by whom; the newest move counts."""
+    found: Archived = {}
+    kinds: tuple[Kind, ...] = ("archive", "rollover")
+    for kind in kinds:
+        for operation, step in journal.moves(way.layout.journal(way.stream), kind, "target LIKE 'data/archivo/%'"):
+            if step.target not in found or found[step.target][0].id < operation.id:
+                found[step.target] = (operation, step)
+    return found
+
+
+def _folders(way: Way, parents: Collection[str]) -> Iterator[tuple[Path, list[str], bool]]:
+    """(folder, its plain files, whether it holds nothing else)."""
+    for parent in sorted(way.layout.home / p for p in parents):
+        entries = sorted(parent.iterdir()) if parent.is_dir() else []
+        names = [e.name for e in entries if e.is_file() and not e.is_symlink()]
+        yield parent, names, len(names) == len(entries)
+
+
+def _is_due(way: Way, path: Path, moved: tuple[Operation, Step] | None, days: int | None) -> bool:
+    if moved is None:
+        way.keep(path, "of no archive operation in the journal")
+        return False
+    operation, step = moved
+    if not _is_published(way, operation.generation, step.batch):
+        way.keep(path, f"batch {step.batch} of generation {operation.generation} is not published")
+        return False
+    return _over(way, path, operation.finished, days)
+
+
+def _is_published(way: Way, generation: int, batch: int) -> bool:
+    """A generation that was retired was published once; where the batch is not told, the commit that let the file be archived must do."""
+    output = way.layout.output(way.stream, generation)
+    return batch < 0 or not output.is_dir() or (way.layout.batch(way.stream, generation, batch) / MANIFEST).is_file()
+
+
+def _tree_bytes(folder: Path) -> int:
+    return sum(os.lstat(os.path.join(parent, name)).st_size for parent, _, names in os.walk(folder) for name in names)  # noqa: PTH118 - 200,000 files

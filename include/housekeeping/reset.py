@@ -1,0 +1,120 @@
+"""Reset: the stream starts from the beginning. Every live generation is retired, its archived files come back; the way out of a broken pairing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from include import generations, pairing
+from include.generations import EARLIEST
+from include.housekeeping import past
+from include.housekeeping.plan import Plan
+from include.housekeeping.way import Way, begin
+from include.kafka.offsets import Positions
+from include.settings import Settings
+from jobs.contract import checkpoint, ledger, protocol
+from jobs.contract.errors import CaudalError, CheckpointDamaged, Refused
+from jobs.contract.layout import Layout, generation_name
+from jobs.contract.stream import Stream, Topic
+
+
+def plan(settings: Settings, stream: Stream, now: datetime, *, allow_repeats: bool = False) -> Plan:
+    """Read-only. Files back, then outputs newest first (readers see less and less), quarantine, checkpoints, then the new record.
+
+    Raises Refused: no run yet, a Kafka sink without `allow_repeats`, files or records that could not be read again; BrokerDown.
+    """
+    layout = settings.layout
+    current = generations.current(layout, stream.name)
+    if current is None:
+        raise Refused("this stream has not run yet: it starts from the beginning anyway", stream.name, cli=f"./caudal run {stream.name}")
+    require_repeats(stream, allow_repeats)
+    way = begin(layout, stream.name, "reset", current.number, now)
+    _say_pairing(way, current.number)
+    found = past.positions(settings, stream)
+    live = sorted({*generations.live(layout, stream.name), current.number})
+    if found:
+        _require_records(settings, stream, live, found)
+    else:
+        _files_back(way, stream, live)
+    _retire(way)
+    way.record(EARLIEST if found else "", past.topic_ids(found))
+    way.options["allow_repeats"] = allow_repeats
+    way.said.append(f"generation {current.number + 1} starts from the beginning; readers see nothing until its first batch is published")
+    return way.plan(f"./caudal generation undo {stream.name}, until the first run of generation {current.number + 1} has planned a batch")
+
+
+def require_repeats(stream: Stream, allowed: bool) -> None:
+    """A topic keeps what was sent: reading again sends it again. Raises Refused."""
+    if isinstance(stream.sink, Topic) and not allowed:
+        what = f"topic {stream.sink.name} keeps the messages that were sent; reading again sends them again"
+        raise Refused(what, stream.name, cli="--allow-repeats if its readers can bear that")
+
+
+def _say_pairing(way: Way, number: int) -> None:
+    """A contradiction between checkpoint and output is no reason to refuse here, but must be known."""
+    try:
+        verdict = protocol.pairing(pairing.facts(way.layout, way.stream, number))
+    except CaudalError as error:
+        way.said.append(f"generation {number} cannot be read whole ({error.code}: {error.what})")
+        return
+    if isinstance(verdict, protocol.Refuse):
+        way.said.append(f"checkpoint and output of generation {number} contradict each other ({verdict.rule}: {verdict.why})")
+
+
+def _require_records(settings: Settings, stream: Stream, live: list[int], found: Positions) -> None:
+    """Every record that rows were made from must still be on the topic."""
+    records = {g.number: g for g in generations.records(settings.layout, stream.name)}
+    for number in live:
+        ends = past.ends(settings.layout, stream.name, number)
+        if ends and number in records:
+            first, last = (side.get(found.topic, {}) for side in (ends[0].start, ends[1].end))
+            past.require_readable(settings.layout, records[number], found, first, last)
+
+
+def _files_back(way: Way, stream: Stream, live: list[int]) -> None:
+    past.require_unpurged(way.layout, stream, live)
+    names = {name for number in live for name in past.journaled(way.layout, stream.name, number)}
+    told = [_add_logged(way, number, names) for number in live]
+    if all(told):
+        known = names
+    else:
+        others = {n for g in generations.numbers(way.layout, stream.name) if g not in live for n in past.journaled(way.layout, stream.name, g)}
+        known = names | {n for n in past.archived(way.layout, stream.folder).keys() - others if ledger.parse_name(n)}
+    back = past.bring_back(way, stream, known)
+    way.said.append(f"{len(back.moves)} archived files come back to en_proceso under their exact names, {back.here} are there already")
+    for name, path in past.archived(way.layout, stream.folder).items():
+        if name not in known:
+            way.keep(path, "of no live generation")
+
+
+def _add_logged(way: Way, number: int, names: set[str]) -> bool:
+    """Adds the files whose records are published or committed. False when the source log cannot tell: then all of archivo must do."""
+    path = way.layout.checkpoint(way.stream, number)
+    try:
+        if number == way.number and not path.is_dir() and past.ends(way.layout, way.stream, number):
+            raise CheckpointDamaged("gone", path)
+        through = _through(way.layout, way.stream, number)
+        names |= {entry.name for entry in checkpoint.all_entries(path) if entry.log_offset <= through}
+    except CaudalError as error:
+        what = "everything in archivo that is of no other generation comes back"
+        way.said.append(f"the source log of generation {number} tells nothing ({error.what}): {what}")
+        return False
+    return True
+
+
+def _through(layout: Layout, stream: str, number: int) -> int:
+    """The source's position behind the newest batch that is committed or published; -1 before the first."""
+    path = layout.checkpoint(stream, number)
+    state = checkpoint.read(path)
+    committed = checkpoint.read_offset(path, state.newest_commit).position if state.newest_commit in state.offsets else {}
+    ends = past.ends(layout, stream, number)
+    return max(int(committed.get("logOffset", -1)), int(ends[1].end.get("logOffset", -1)) if ends else -1)
+
+
+def _retire(way: Way) -> None:
+    """Outputs first: an output whose quarantine or checkpoint is gone would look like one that was never whole."""
+    layout, name = way.layout, way.stream
+    outputs = way.retire_all(layout.output(name, n) for n in reversed(generations.live(layout, name)))
+    quarantine = layout.quarantine(name)
+    refused = way.retire_all(quarantine / generation_name(n) for n in reversed(generations.folders(quarantine)))
+    states = way.retire_all(layout.checkpoint(name, n) for n in reversed(generations.folders(layout.checkpoints(name))))
+    way.said.append(f"{outputs} outputs, {refused} quarantines and {states} checkpoints are retired to {way.relative(layout.retired(name) / way.id)}")

@@ -1,0 +1,75 @@
+"""Retire: a rolled-over generation leaves readers' sight; or what is left of a stream that is no longer registered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+
+from include import generations
+from include.housekeeping import past
+from include.housekeeping.plan import Plan
+from include.housekeeping.way import begin
+from include.settings import Settings
+from jobs.contract.errors import Refused
+from jobs.contract.layout import Layout, generation_name, is_name
+from jobs.contract.stream import Stream
+
+
+def plan(settings: Settings, stream: Stream, now: datetime, *, generation: int) -> Plan:
+    """Read-only. Output, quarantine and checkpoint of `generation` go to retirado; its archived files stay in archivo.
+
+    Raises Refused: it is the current one, or nothing of it is here.
+    """
+    layout, name = settings.layout, stream.name
+    current = generations.current(layout, name)
+    if current is None or generation not in generations.numbers(layout, name):
+        raise Refused(f"there is no generation {generation}", name, cli=f"./caudal generation list {name}")
+    if generation == current.number:
+        what = f"generation {generation} is the current one: runs write to it"
+        raise Refused(what, name, cli=f"./caudal generation rollover {name} begins a new one first; reset retires all")
+    way = begin(layout, name, "retire", current.number, now)
+    ends = past.ends(layout, name, generation)
+    way.options["retires"] = generation
+    parents = (layout.salida(name), layout.quarantine(name), layout.checkpoints(name))
+    if not way.retire_all(parent / generation_name(generation) for parent in parents):
+        raise Refused(f"nothing of generation {generation} is left to retire", name, cli=f"./caudal generation list {name}")
+    batches = f"{ends[1].batch + 1} batches leave readers' sight" if ends else "readers see no difference"
+    way.said += [f"generation {generation}: {batches}", "its archived files stay in archivo; a reset later does not bring them back"]
+    return way.plan(_undo(name))
+
+
+def plan_gone(settings: Settings, name: str, now: datetime, *, output: bool = False) -> Plan:
+    """Read-only. Checkpoints of a stream that is not registered (any more) go to retirado; with `output` its output and quarantine, too.
+
+    The caller knows that it is not registered. Raises Refused when nothing of it is here.
+    """
+    layout = settings.layout
+    current = generations.numbers(layout, name)[-1:] or [0]
+    way = begin(layout, name, "retire", current[0], now)
+    way.options["retires"] = 0
+    parents = [layout.salida(name), layout.quarantine(name)] if output else []
+    for parent in (*parents, layout.checkpoints(name)):
+        way.retire_all(parent / generation_name(n) for n in reversed(generations.folders(parent)))
+    if not way.steps:
+        raise Refused("nothing of this stream is left to retire", name)
+    seen = "output, quarantine and checkpoints" if output else "its checkpoints; the output stays where readers see it"
+    way.said.append(f"{name} is not registered: {seen} ({len(way.steps)} folders)")
+    return way.plan(_undo(name))
+
+
+def gone(layout: Layout, registered: Collection[str]) -> dict[str, datetime]:
+    """Names that have checkpoints here and are not registered -> when the newest of them was last changed (UTC)."""
+    parent = layout.checkpoints("x").parent
+    names = sorted(e.name for e in parent.iterdir() if is_name(e.name)) if parent.is_dir() else []
+    return {n: _changed(layout.checkpoints(n)) for n in names if n not in registered and generations.folders(layout.checkpoints(n))}
+
+
+def _changed(folder: Path) -> datetime:
+    """Spark writes an offset and a commit a batch."""
+    logs = [p for n in generations.folders(folder) for p in (folder / generation_name(n), *(folder / generation_name(n)).glob("[oc]*s"))]
+    return datetime.fromtimestamp(max(p.stat().st_mtime for p in logs), UTC)
+
+
+def _undo(name: str) -> str:
+    return f"./caudal generation undo {name}, until it is purged"
