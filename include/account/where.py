@@ -12,7 +12,7 @@ from typing import Literal
 from include import generations
 from include.intake import counting, refuse
 from include.intake.types import Busy, shown
-from jobs.contract import checkpoint, ledger, manifest, storage
+from jobs.contract import archived, checkpoint, ledger, manifest, storage
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
 from jobs.contract.stream import Stream
@@ -30,7 +30,7 @@ WORDS: dict[Place, str] = {
 
 @dataclass(frozen=True)
 class Found:
-    """One file a question meets. `path` is empty when it is gone; `batch`: the published one of this generation that holds its records."""
+    """One file a question meets. `path` is empty when it is gone; `batch` of `generation`: the published one that holds its records."""
 
     stream: str
     place: Place
@@ -43,12 +43,16 @@ class Found:
     content_hash: str = ""
     reason: str = ""
     batch: int | None = None
+    generation: int | None = None
 
     @property
     def meaning(self) -> str:
+        told = "" if self.batch is None else f"batch {self.batch} of generation {self.generation}"
+        if self.place == "archivo" and told:
+            return f"read, published in {told} and archived"
         if self.place != "en_proceso":
             return WORDS[self.place]
-        return f"{WORDS[self.place]}; " + ("in no published batch yet" if self.batch is None else f"its records are published in batch {self.batch}")
+        return f"{WORDS[self.place]}; " + (f"its records are published in {told}" if told else "in no published batch yet")
 
 
 @dataclass(frozen=True)
@@ -104,19 +108,23 @@ def _entries(layout: Layout, stream: Stream, asked: Question) -> Sequence[Entry]
 def _placed(layout: Layout, stream: Stream, entry: Entry) -> Found:
     found = Found(
         stream.name, "gone", "", entry.original_name, entry.name, entry.sequence, entry.admitted_at, entry.records, entry.content_hash,
-        batch=_published_in(layout, stream, entry.name),
     )  # fmt: skip
     visible = layout.en_proceso(stream.folder) / entry.name
     if storage.is_regular(visible):
-        return replace(found, place="en_proceso", path=str(visible))
-    for path in _files(layout.archivo(stream.folder)):
-        if path.name == entry.name:
-            return replace(found, place="archivo", path=shown(str(path)))
-    return found
+        return _with_batch(replace(found, place="en_proceso", path=str(visible)), _published_in(layout, stream, entry.name))
+    told = archived.record(layout, stream.name, stream.folder, entry.name)
+    read = (told.generation, told.batch) if told and told.batch >= 0 else _published_in(layout, stream, entry.name)
+    path = archived.locate(layout, stream.name, stream.folder, entry)
+    return _with_batch(replace(found, place="archivo", path=shown(str(path))) if path else found, read)
 
 
-def _published_in(layout: Layout, stream: Stream, name: str) -> int | None:
-    """The batch whose positions enclose the file's entry in the source log; None while that is not published."""
+def _with_batch(found: Found, read: tuple[int, int] | None) -> Found:
+    """`read`: (generation, batch)."""
+    return replace(found, generation=read[0], batch=read[1]) if read else found
+
+
+def _published_in(layout: Layout, stream: Stream, name: str) -> tuple[int, int] | None:
+    """(generation, batch) of now whose positions enclose the file's entry in the source log; None while that is not published."""
     generation = generations.current(layout, stream.name)
     if generation is None:
         return None
@@ -127,7 +135,7 @@ def _published_in(layout: Layout, stream: Stream, name: str) -> int | None:
     published = manifest.published(layout.output(stream.name, generation.number))
     numbers = list(published)
     first = bisect_left(numbers, logged, key=lambda n: int(manifest.read(published[n]).end.get("logOffset", -1)))
-    return numbers[first] if first < len(numbers) else None
+    return (generation.number, numbers[first]) if first < len(numbers) else None
 
 
 def _refused(layout: Layout, stream: Stream, asked: Question) -> Iterator[Found]:

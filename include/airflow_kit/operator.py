@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from include import settings
 from include.airflow_kit import assets, failures, reports
 from include.airflow_kit.params import refuse_unknown_keys
+from include.housekeeping import after_run
 from jobs.contract.errors import ConfigError, ExitCode, LeaseHeld, RunFailed, UsageError
 from jobs.contract.process import die_with_parent
 from jobs.contract.report import Report
@@ -28,7 +29,8 @@ _ERROR_LINE = re.compile(r"([a-z][a-z-]+): .* -> ")  # jobs.contract.errors.Caud
 
 
 class StreamOperator(SparkSubmitOperator):
-    """Runs `stream` through the launcher; returns its report (plain values), which is also the extra of the output's asset event.
+    """Runs `stream` through the launcher, then archives what is committed; returns the run's report (plain values) with `archive`, what
+    was archived, which is also the extra of the output's asset event.
 
     Held lease: rescheduled without using up a try, until `stream.lease_wait_s` after this try first met it.
     Fails without a retry when the same call would fail again. `spark_binary`: the launcher.
@@ -58,7 +60,11 @@ class StreamOperator(SparkSubmitOperator):
             self._wait_for_lease(context)
         if exit_code != ExitCode.DONE or found is None or found.status not in ("done", "idle"):
             raise self._failure(exit_code, found)
-        return self._publish(found, context)
+        tidied = after_run.tidy(settings.load(), self.stream, datetime.now(UTC))
+        values = self._publish(found, tidied, context)
+        if tidied.error:
+            raise failures.airflow_error(failures.line(tidied.error.to_json()), tidied.error.code, int(tidied.error.exit_code))
+        return values
 
     def on_kill(self) -> None:
         """Kills the launcher, which by then is the JVM; the Python driver dies with it."""
@@ -130,10 +136,10 @@ class StreamOperator(SparkSubmitOperator):
         lines = [text for text in self._hook._last_submit_log_lines if text] if self._hook else []
         return lines[-1].removeprefix("caudal: ") if lines else "nothing"
 
-    def _publish(self, found: Report, context: Mapping[str, Any]) -> dict[str, Any]:
-        for text in reports.summary(found):
+    def _publish(self, found: Report, tidied: after_run.Tidied, context: Mapping[str, Any]) -> dict[str, Any]:
+        for text in (*reports.summary(found), *(f"  {line}" for line in tidied.lines())):
             self.log.info("%s", text)
-        values = reports.plain(found)
+        values = {**reports.plain(found), "archive": tidied.to_json()}
         context["outlet_events"][self.outlets[0]].extra = values
         return values
 

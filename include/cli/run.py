@@ -13,6 +13,7 @@ import typer
 
 from include import settings, streams
 from include.cli._console import json_line, say
+from include.housekeeping import after_run
 from include.launch import run as launcher
 from include.settings import Settings
 from jobs.contract import report
@@ -37,10 +38,16 @@ def command(
         return 0
     before = next(report.newest(config.layout.runs(row.name)), None)
     code = _launch(config, row.name)
+    tidied = after_run.tidy(config, row, datetime.now(UTC)) if code == 0 else after_run.Tidied()
+    for line in tidied.lines():
+        say(f"{row.name}: {line}")
     if as_json:
         newest = next(report.newest(config.layout.runs(row.name)), None)
         found = report.read(newest) if newest and newest != before else None
-        json_line(asdict(found) if found else {"stream": row.name, "exit_code": code, "status": "not started"})
+        values = asdict(found) if found else {"stream": row.name, "exit_code": code, "status": "not started"}
+        json_line({**values, "archive": tidied.to_json()})
+    if tidied.error:
+        raise tidied.error
     return code
 
 

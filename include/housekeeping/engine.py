@@ -17,6 +17,8 @@ from jobs.contract.errors import JournalDamaged
 from jobs.contract.journal import Operation, Step
 from jobs.contract.layout import Layout
 
+ROUND_MOVES = 5000  # paths held and folders flushed at once: memory stays bounded, and a flush costs nothing beside so many renames
+
 
 def apply(layout: Layout, stream: str, operation: Operation, steps: Sequence[Step], now: datetime) -> None:
     """Begins and finishes an operation. The caller holds the stream's lease.
@@ -51,7 +53,8 @@ def _finish(layout: Layout, path: Path, operation: Operation, steps: Iterable[St
 
 def _do(home: _Home, operation: Operation, stage: Sequence[Step]) -> None:
     moves = [step for step in stage if step.verb == "move"]
-    _move(home, operation, moves)
+    for start in range(0, len(moves), ROUND_MOVES):
+        _move(home, operation, moves[start : start + ROUND_MOVES])
     for step in stage:
         if step.verb == "write":
             _write(home, operation, step)

@@ -13,6 +13,7 @@ from jobs.contract import storage
 from jobs.contract.errors import DataError, DiskFull, NotWritable, ServiceError
 
 Connection = sqlite3.Connection
+CHECKED_BYTES = 4 * 1024 * 1024  # checked at each opening, in 10 ms; 70 MB of ledger (200,000 files) took 0.5 s a run
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,14 @@ class Database:
     def writer(self, path: Path) -> Iterator[Connection]:
         """A connection for the lease's holder; transactions are begun with `transaction`. A new file has no tables yet (see `is_new`).
 
+        A whole check reads every page, so a big file gets one only when a crash is suspected; doctor always checks.
         synchronous = EXTRA, not FULL: in rollback-journal mode FULL lets a power cut bring the deleted journal back, and with it the old state.
         """
         storage.make_dirs(path.parent)
+        suspect = _suspect(path)
         with self.errors(path), closing(sqlite3.connect(_uri(path, "rwc"), uri=True, isolation_level=None)) as db:
             db.execute("PRAGMA synchronous = EXTRA")
-            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
+            if suspect and (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise self.damaged(str(found), path)
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, self.version):
@@ -95,6 +97,20 @@ def _roll_back(path: Path) -> None:
     if path.with_name(f"{path.name}-journal").exists():
         with closing(sqlite3.connect(_uri(path, "rw"), uri=True)) as db:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _suspect(path: Path) -> bool:
+    """Whether to check the whole file before writing: a writer was killed in it, its length is not what its header says, or it is small."""
+    if path.with_name(f"{path.name}-journal").exists():
+        return True
+    try:
+        with path.open("rb") as file:
+            header, size = file.read(100), path.stat().st_size
+    except OSError:
+        return False  # not there yet; opening it tells anything else
+    page = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    return size <= CHECKED_BYTES or size != pages * (65536 if page == 1 else page)  # file format, section 1.3.2
 
 
 def _uri(path: Path, mode: str) -> str:

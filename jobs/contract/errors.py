@@ -144,7 +144,7 @@ class PlannedFileMissing(DataError):
     """A file that Spark has planned into this batch is not in en_proceso, or has another size than at intake. Spark would commit without it."""
 
     code = "planned-file-missing"
-    cli = "put the named file back, as it was, into en_proceso; then ./caudal run STREAM"
+    cli = "./caudal restore STREAM --file NAME --apply if it is in archivo, else put it back, as it was, into en_proceso; then ./caudal run STREAM"
 
 
 class CheckpointDamaged(DataError):
@@ -203,6 +203,13 @@ class JournalDamaged(DataError):
 
     code = "journal-damaged"
     cli = "./caudal doctor names the operation; put the file named here where the journal says, then run the same command again"
+
+
+class FileChanged(DataError):
+    """A file in en_proceso whose batch is done is no longer what was admitted, so it is not archived. What was published is whole."""
+
+    code = "file-changed"
+    cli = "what came after intake was not read: deliver it as a new file, then put this one back as it was, or move it away"
 
 
 class UnsafePath(DataError):

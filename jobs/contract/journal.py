@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,11 +26,13 @@ _SCHEMA = (
     " source TEXT NOT NULL, target TEXT NOT NULL, size_bytes INTEGER NOT NULL, batch INTEGER NOT NULL, data TEXT NOT NULL,"
     " PRIMARY KEY (operation, position)) WITHOUT ROWID",
     "CREATE INDEX step_source ON step (source)",
+    "CREATE INDEX operation_open ON operation (id) WHERE finished IS NULL",  # each run asks for both
+    "CREATE INDEX operation_kind ON operation (kind)",
 )
 _JOURNAL = Database("housekeeping's journal", VERSION, _SCHEMA, JournalDamaged)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One change on disk; paths are relative to the home, sizes in bytes (0 for folders), `batch` is -1 where there is none.
 
@@ -45,6 +47,10 @@ class Step:
     size_bytes: int = 0
     batch: int = -1
     data: str = ""
+
+    def values(self) -> tuple[Any, ...]:
+        """As a row; astuple would copy each value, and a plan may have 200,000 steps."""
+        return self.stage, self.verb, self.source, self.target, self.size_bytes, self.batch, self.data
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def begin(path: Path, operation: Operation, steps: Sequence[Step]) -> None:
         values = (operation.id, operation.kind, operation.generation, operation.begun, json.dumps(operation.detail))
         db.execute("INSERT INTO operation (id, kind, generation, begun, detail) VALUES (?, ?, ?, ?, ?)", values)
         marks = ", ".join("?" * (len(fields(Step)) + 2))
-        rows = ((operation.id, position, *astuple(step)) for position, step in enumerate(steps))
+        rows = ((operation.id, position, *step.values()) for position, step in enumerate(steps))
         db.executemany(f"INSERT INTO step (operation, position, {_COLUMNS}) VALUES ({marks})", rows)  # noqa: S608 - our own words
 
 
@@ -119,14 +125,16 @@ def steps(path: Path, operation: str) -> list[Step]:
         return [] if db is None else _steps(db.execute(f"SELECT {_COLUMNS} FROM step WHERE operation = ? ORDER BY position", (operation,)))  # noqa: S608
 
 
-def moves(path: Path, kind: Kind, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[Operation, Step]]:
-    """Moves of finished operations of one kind with their operation, newest operation first; `where` may name columns of both tables."""
+def moves(path: Path, kinds: Kind | Sequence[Kind], where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[Operation, Step]]:
+    """Moves of finished operations of these kinds with their operation, newest operation first; `where` may name columns of both tables."""
+    asked = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     query = (
         f"SELECT {_OPERATION}, {_COLUMNS} FROM operation JOIN step ON step.operation = operation.id"  # noqa: S608 - our own words
-        f" WHERE verb = 'move' AND kind = ? AND finished IS NOT NULL AND ({where}) ORDER BY id DESC, position"
+        f" WHERE verb = 'move' AND kind IN ({', '.join('?' * len(asked))}) AND finished IS NOT NULL AND ({where})"
+        " ORDER BY operation.rowid DESC, position"
     )
     with _reading(path) as db:
-        for row in db.execute(query, (kind, *values)) if db is not None else ():
+        for row in db.execute(query, (*asked, *values)) if db is not None else ():
             yield _operation(row[:7]), Step(*row[7:])
 
 

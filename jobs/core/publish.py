@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract import batch_plan, checkpoint, failpoints, ledger, manifest, protocol, storage
 from jobs.contract.batch_plan import BatchPlan
+from jobs.contract.durable import make_durable
 from jobs.contract.errors import AccountMismatch, BatchConflict, DataError, PlannedFileMissing, RunFailed
 from jobs.contract.layout import MANIFEST, Layout
 from jobs.contract.manifest import Manifest, OutputFile
@@ -73,7 +74,7 @@ class Publisher:
         """Raises DataError, BatchConflict or AccountMismatch; then nothing of this batch is visible."""
         start = time.monotonic()
         plan = self._plan(batch)
-        make_durable(plan, self._checkpoint)
+        make_durable(self._checkpoint, batch, checkpoint.planned_log_files(self._checkpoint, plan.start, plan.end))
         failpoints.hit("planned")
         expected = self._expected_records(plan)
         if self._stands_already(plan):
@@ -203,21 +204,3 @@ def check_planned_file(file: Path, entry: ledger.Entry | None) -> None:
         raise PlannedFileMissing("planned, but not there", file) from error
     if size != entry.size_bytes:
         raise PlannedFileMissing(f"{size} bytes now, {entry.size_bytes} at intake", file)
-
-
-def make_durable(plan: BatchPlan, path: Path) -> None:
-    """Spark never calls fsync: what the published batch rests on is synced before it can be seen.
-
-    That is metadata, this batch's offsets, the newest commit and the source log it was planned from, each with its .crc, and their folders.
-    """
-    commits = checkpoint.read(path).commits
-    files = [path / "metadata", path / "offsets" / str(plan.batch)]
-    files += [path / "commits" / str(commits[-1])] if commits else []
-    files += checkpoint.planned_log_files(path, plan.start, plan.end)
-    for file in files:
-        for one in (file, file.with_name(f".{file.name}.crc")):
-            if one.exists():
-                storage.fsync_file(one)
-    for folder in {file.parent for file in files} | {path, path.parent, path / "sources"}:
-        if folder.is_dir():
-            storage.fsync_dir(folder)

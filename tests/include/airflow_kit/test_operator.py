@@ -147,7 +147,7 @@ def test_a_foreseen_failure_is_the_report_s_line_and_not_retried_when_permanent(
     error = PlannedFileMissing("0001-x.json is gone", "en_proceso/f").to_json()
     task.script(end={"status": "failed", "exit_code": 65, "error": error}, exit=65, say="Caused by: java.lang.Exception")
     text = failure(task, AirflowFailException)
-    assert text.startswith("planned-file-missing: 0001-x.json is gone [en_proceso/f] -> command line: put the named file back")
+    assert text.startswith("planned-file-missing: 0001-x.json is gone [en_proceso/f] -> command line: ./caudal restore STREAM --file NAME")
     assert "Airflow: The task stays red" in text
     assert "java" not in text
 
