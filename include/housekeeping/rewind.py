@@ -68,6 +68,7 @@ def _take_back(way: Way, facts: Facts, keep: int) -> None:
     """The removals in the protocol's own order, as moves into retirado."""
     layout, name, number = way.layout, way.stream, way.number
     rows, left = 0, facts
+    way.retire_all(_strays(layout.quarantine(name) / generation_name(number), facts, keep))
     while step := protocol.rewind_step(left, keep):
         kind, batch = step
         if kind == "output":
@@ -78,8 +79,6 @@ def _take_back(way: Way, facts: Facts, keep: int) -> None:
             for path in _log_files(layout.checkpoint(name, number) / f"{kind}s", batch):
                 way.retire(path, batch)
         left = _without(left, kind)
-        if kind == "output" and (not left.published or left.published[-1] <= keep):
-            way.retire_all(_strays(layout.quarantine(name) / generation_name(number), facts, keep))
     taken = f"batches {keep + 1} to {facts.newest_offset}" if facts.newest_offset > keep + 1 else f"batch {keep + 1}"
     way.said.append(f"{taken} of generation {number}: {rows} rows are taken back, to {way.relative(layout.retired(name) / way.id)}")
 
