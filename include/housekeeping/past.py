@@ -50,9 +50,7 @@ def names_in(folder: Path) -> set[str]:
 def journaled(layout: Layout, stream: str, generation: int) -> set[str]:
     """Names of the files that were archived while `generation` was the current one."""
     path = layout.journal(stream)
-    kinds: Sequence[journal.Kind] = ("archive", "rollover")
-    moved = (step for kind in kinds for _, step in journal.moves(path, kind, "generation = ?", (generation,)))
-    return {step.target.rpartition("/")[2] for step in moved}
+    return {step.target.rpartition("/")[2] for _, step in journal.moves(path, ("archive", "rollover"), "generation = ?", (generation,))}
 
 
 @dataclass(frozen=True)

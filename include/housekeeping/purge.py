@@ -14,7 +14,7 @@ from include.housekeeping.way import Way, begin
 from include.settings import Settings
 from jobs.contract import checkpoint, journal
 from jobs.contract.errors import Refused
-from jobs.contract.journal import Kind, Operation, Step
+from jobs.contract.journal import Operation, Step
 from jobs.contract.layout import MANIFEST
 from jobs.contract.stream import Upkeep
 
@@ -105,11 +105,8 @@ def _archived(way: Way, days: int | None) -> Counter[int]:
 def _moves(way: Way) -> Archived:
     """Where files were archived to, by whom; the newest move counts."""
     found: Archived = {}
-    kinds: tuple[Kind, ...] = ("archive", "rollover")
-    for kind in kinds:
-        for operation, step in journal.moves(way.layout.journal(way.stream), kind, "target LIKE 'data/archivo/%'"):
-            if step.target not in found or found[step.target][0].id < operation.id:
-                found[step.target] = (operation, step)
+    for operation, step in journal.moves(way.layout.journal(way.stream), ("archive", "rollover"), "target LIKE 'data/archivo/%'"):
+        found.setdefault(step.target, (operation, step))
     return found
 
 

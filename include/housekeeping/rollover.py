@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 from include import generations, pairing
 from include.generations import EARLIEST, Generation
-from include.housekeeping import past
+from include.housekeeping import archive, past
 from include.housekeeping.plan import Plan
 from include.housekeeping.way import Way, begin, require
 from include.kafka.offsets import Positions
 from include.settings import Settings
-from jobs.contract import checkpoint, ledger, protocol
+from jobs.contract import checkpoint, protocol
 from jobs.contract.errors import Refused
-from jobs.contract.layout import Layout
-from jobs.contract.protocol import FileState
 from jobs.contract.stream import Stream
 
 Start = str | dict[str, dict[str, int]]
@@ -38,7 +35,7 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, drop_state: bool 
     facts = pairing.facts(layout, stream.name, current.number)
     path = layout.checkpoint(stream.name, current.number)
     require(protocol.may_roll_over(facts, 0), path)
-    _archive(way, stream, path, facts.newest_commit)
+    _archive(way, stream, facts)
     start, ids = _start(way, current, facts.newest_offset, past.positions(settings, stream), accept_loss)
     way.record(start, ids)
     way.options |= {"drop_state": drop_state, "accept_loss": accept_loss}
@@ -46,30 +43,16 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, drop_state: bool 
     return way.plan(f"./caudal generation undo {stream.name}, until the first run of generation {current.number + 1} has planned a batch")
 
 
-def _archive(way: Way, stream: Stream, path: Path, newest_commit: int) -> None:
-    """A stage that moves every committed file out of en_proceso: a new checkpoint would read it again. Raises Refused when one must stay."""
+def _archive(way: Way, stream: Stream, facts: protocol.Facts) -> None:
+    """A stage that archives every committed file: a new checkpoint would read it again. Raises Refused when one cannot be."""
     if not stream.folder:
         return
-    folder, target = way.layout.en_proceso(stream.folder), way.layout.archivo(stream.folder) / f"{way.now:%Y-%m-%d}"
-    done = sorted(_done(folder, path, newest_commit))
-    if stuck := [name for name in done if not _as_admitted(way.layout, stream, folder / name)]:
-        require(protocol.may_roll_over(pairing.facts(way.layout, stream.name, way.number), len(stuck)), folder / stuck[0])
-    for name in done:
-        way.move(folder / name, target / name, (folder / name).lstat().st_size)
-    way.said.append(f"{len(done)} committed files are archived")
-
-
-def _done(folder: Path, path: Path, newest_commit: int) -> Iterator[str]:
-    here = past.names_in(folder)
-    committed = int(checkpoint.read_offset(path, newest_commit).position.get("logOffset", -1))
-    for entry in checkpoint.all_entries(path) if here else ():
-        if entry.name in here and protocol.file_state(entry.log_offset, committed) is FileState.DONE:
-            yield entry.name
-
-
-def _as_admitted(layout: Layout, stream: Stream, path: Path) -> bool:
-    known = ledger.lookup(layout.ledger(stream.folder), [path.name]).get(path.name)
-    return known is not None and path.lstat().st_size == known.size_bytes
+    found = archive.look(way.layout, stream, way.number, way.now)
+    if found.wrong:
+        refusal = protocol.may_roll_over(facts, len(found.wrong))
+        raise Refused(f"{refusal.why if refusal else ''} ({found.wrong[0].reason})", way.layout.home / found.wrong[0].path)
+    way.steps += found.steps
+    way.said.append(f"{len(found.steps)} committed files are archived; {found.waiting} that no batch has yet are for the new generation")
 
 
 def _start(way: Way, current: Generation, newest: int, found: Positions | None, accept_loss: bool) -> tuple[Start, dict[str, str]]:

@@ -14,14 +14,15 @@ from typing import Any
 
 import duckdb
 
-from include import generations, intake, pairing
+from include import generations, intake
 from include import settings as caudal
 from include.housekeeping import apply as housekeeping
+from include.housekeeping import archive as archives
 from include.housekeeping import engine
 from include.housekeeping.plan import Plan
 from include.launch import plan as launch
 from include.settings import Settings
-from jobs.contract import journal, manifest, protocol, storage
+from jobs.contract import journal, manifest, storage
 from jobs.contract.layout import Layout
 from jobs.contract.stream import Files, Stream
 from jobs.core import run
@@ -113,16 +114,8 @@ class Home:
         return made
 
     def archive(self) -> None:
-        """Every committed file, as the archive does it; by hand, so that these tests stand on their own."""
-        number = self.generation
-        verdict = protocol.pairing(pairing.facts(self.layout, self.name, number))
-        assert isinstance(verdict, protocol.Proceed)
-        from include.housekeeping import rollover
-        from include.housekeeping.way import begin
-
-        way = begin(self.layout, self.name, "archive", number, self.tick())
-        rollover._archive(way, self.stream, self.checkpoint, verdict.batch - 1)
-        engine.apply(self.layout, self.name, way.plan("").operation(self.now.isoformat()), way.steps, self.now)
+        """Every committed file, as each run does it afterwards."""
+        archives.sweep(self.settings, self.stream, self.tick())
 
     @property
     def generation(self) -> int:
