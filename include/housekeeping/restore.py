@@ -53,9 +53,10 @@ def plan(settings: Settings, stream: Stream, now: datetime, asked: Asked) -> Pla
         raise Refused("this stream has archived nothing", stream.name)
     if cut := journal.open_operations(layout.journal(stream.name)):
         raise Refused(f"{cut[0].kind} {cut[0].id} was cut short and comes first", stream.name, cli=f"./caudal run {stream.name} finishes it")
-    places = _places(layout, stream, current.number, asked)
+    entries = _entries(layout, stream, current.number, asked)
+    places = [(e, path) for e in entries if (path := archived.locate(layout, stream.name, stream.folder, e))]
     if not places:
-        raise Refused(f"nothing in the archive matches {asked}", layout.archivo(stream.folder), cli="./caudal where FILE tells where a file is")
+        raise _nothing(layout, stream, asked, entries)
     known = _known(layout, stream, current.number, {entry.name for entry, _ in places})
     steps, kept = _judged(layout, stream, current.number, places, known)
     if not steps:
@@ -89,8 +90,8 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _places(layout: Layout, stream: Stream, generation: int, asked: Asked) -> list[tuple[Entry, Path]]:
-    """Matching files with their place in archivo, in order of admission."""
+def _entries(layout: Layout, stream: Stream, generation: int, asked: Asked) -> list[Entry]:
+    """The ledger's rows of matching files, archived or not, in order of admission."""
     if asked.file:
         names = [asked.file]
     elif asked.day:
@@ -98,9 +99,15 @@ def _places(layout: Layout, stream: Stream, generation: int, asked: Asked) -> li
     else:
         names = [found.name for found in archived.of_batch(layout, stream.name, generation, asked.batch or 0)]
     with ledger.reader(layout.ledger(stream.folder)) as db:
-        entries = set(ledger.select(db, "name", names)) | (set(ledger.select(db, "original_name", names)) if asked.file else set())
-    found = ((entry, archived.locate(layout, stream.name, stream.folder, entry)) for entry in sorted(entries, key=lambda one: one.sequence))
-    return [(entry, path) for entry, path in found if path and ledger.parse_name(entry.name)]
+        found = {*ledger.select(db, "name", names), *(ledger.select(db, "original_name", names) if asked.file else ())}
+    return sorted((entry for entry in found if ledger.parse_name(entry.name)), key=lambda entry: entry.sequence)
+
+
+def _nothing(layout: Layout, stream: Stream, asked: Asked, entries: Sequence[Entry]) -> Refused:
+    folder = layout.en_proceso(stream.folder)
+    if here := [entry for entry in entries if storage.is_regular(folder / entry.name)]:
+        return Refused("it is not archived, it is there already", folder / here[0].name, cli="nothing to do")
+    return Refused(f"nothing in the archive matches {asked}", layout.archivo(stream.folder), cli="./caudal where FILE tells where a file is")
 
 
 def _names_in(folder: Path) -> list[str]:
