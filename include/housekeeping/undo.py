@@ -61,9 +61,9 @@ def _require_unbegun(layout: Layout, name: str, steps: Sequence[Step]) -> None:
 
 
 def _inverse(way: Way, stage: Sequence[Step]) -> None:
-    """Of one stage. A record that was written, and what a crash before the first offset left beside it, goes to retirado."""
+    """Of one stage, last step first. A record that was written, and what a crash before the first offset left beside it, goes to retirado."""
     home = way.layout.home
-    for step in reversed(stage):
+    for step in stage:
         if step.verb == "move":
             way.move(home / step.target, home / step.source, step.size_bytes, step.batch)
     for _, number in _begun(way.layout, stage):

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.jobs.contract.model import Place, State, faults, power_cuts
-from tests.jobs.contract.model_stream import Refused, Steps, Stream
+from tests.jobs.contract.model_housekeeping import Stream
+from tests.jobs.contract.model_stream import Refused, Steps
 
 Path = tuple[str, ...]
 
@@ -22,7 +23,7 @@ class Found:
 
 
 def operations(stream: Stream) -> tuple[Callable[[State], Steps], ...]:
-    return (stream.run, stream.archive, stream.rollover, stream.rewind_one, stream.rewind_all, stream.reset)
+    return (stream.run, stream.archive, stream.rollover, stream.rewind_one, stream.rewind_all, stream.reset, stream.retire, stream.undo)
 
 
 def settled(stream: Stream, state: State) -> State:

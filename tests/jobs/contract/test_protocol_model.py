@@ -11,8 +11,8 @@ import pytest
 from jobs.contract import protocol
 from jobs.contract.protocol import Facts, FileState, Next, Proceed, Publish, Refuse
 from tests.jobs.contract.explore import explore
-from tests.jobs.contract.model import Generation, State
-from tests.jobs.contract.model_stream import Steps, Stream
+from tests.jobs.contract.model import State, Step
+from tests.jobs.contract.model_housekeeping import Plan, Stream
 
 # records x operations; CAUDAL_MODEL=4x5 takes minutes and is for a long look
 RECORDS, OPERATIONS = (int(n) for n in os.environ.get("CAUDAL_MODEL", "3x4").split("x"))
@@ -54,7 +54,7 @@ def rewind_onto_lost_commit(patch: pytest.MonkeyPatch, stream: Stream) -> None:
 
 
 def no_archive_sync(patch: pytest.MonkeyPatch, stream: Stream) -> None:
-    patch.setattr(stream, "sync_before_archive", lambda state: state)
+    patch.setattr(stream, "sync_proof", lambda state: state)
 
 
 def no_inputs_check(patch: pytest.MonkeyPatch, stream: Stream) -> None:
@@ -97,12 +97,7 @@ def rollover_unarchived(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     """Rolls over without archiving first, and without asking what is left."""
     real = protocol.may_roll_over
     patch.setattr(protocol, "may_roll_over", lambda facts, unarchived: real(facts, 0))
-    patch.setattr(stream, "archive_steps", nothing)
-
-
-def nothing(state: State) -> Steps:
-    yield from ()
-    return state
+    patch.setattr(stream, "archive_moves", lambda state: ())
 
 
 def archive_by_name(patch: pytest.MonkeyPatch, stream: Stream) -> None:
@@ -130,8 +125,46 @@ def manifest_before_sending(patch: pytest.MonkeyPatch, stream: Stream) -> None:
 
 def rollover_from_the_beginning(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     """The new generation's record forgets where the old one ended."""
-    real = Generation
-    patch.setattr("tests.jobs.contract.model_stream.Generation", lambda start=-1: real())
+    real = stream.rollover_plan
+    patch.setattr(stream, "rollover_plan", lambda state: tuple(s._replace(before=-1) if s.kind == "record" else s for s in real(state)))
+
+
+def record_first(patch: pytest.MonkeyPatch, stream: Stream) -> None:
+    """The new generation exists before the old one's files are archived."""
+    real = stream.rollover_plan
+    patch.setattr(stream, "rollover_plan", lambda state: real(state)[::-1])
+
+
+def quarantine_first(patch: pytest.MonkeyPatch, stream: Stream) -> None:
+    real = stream.with_quarantine
+    patch.setattr(stream, "with_quarantine", lambda state, step: real(state, step)[::-1])
+
+
+def reset_without_files(patch: pytest.MonkeyPatch, stream: Stream) -> None:
+    patch.setattr(stream, "reset_files", lambda state: ())
+
+
+def files_last(patch: pytest.MonkeyPatch, stream: Stream) -> None:
+    """A reset retires first and brings the files back after."""
+
+    def plan(state: State) -> Plan:
+        return (*stream.reset_generations(state), *stream.reset_files(state), Step("record", len(state.generations), -1, 1))
+
+    patch.setattr(stream, "reset_plan", plan)
+
+
+def rewind_without_files(patch: pytest.MonkeyPatch, stream: Stream) -> None:
+    patch.setattr(stream, "rewind_files", lambda state, keep: ())
+
+
+def retire_any(patch: pytest.MonkeyPatch, stream: Stream) -> None:
+    """The current generation, too."""
+    patch.setattr(stream, "retirable", lambda state: range(len(state.generations)))
+
+
+def undo_any_time(patch: pytest.MonkeyPatch, stream: Stream) -> None:
+    """Also when the new generation has planned its first batch."""
+    patch.setattr(stream, "begun", lambda state: False)
 
 
 # rule -> (what is left out, stream, what follows). Where a second rule stands behind the first, both are left out to show the loss itself.
@@ -154,6 +187,13 @@ LEFT_OUT: dict[str, tuple[tuple[Break, ...], str, str]] = {
     "order, and journal": ((offsets_first, no_journal), "files to files", "refused output-ahead"),
     "skip": ((write_again,), "files to files", "repeated"),
     "quarantine before publish": ((quarantine_last,), "files to files", "quarantine lost"),
+    "archive before the record, and journal": ((record_first, no_journal), "files to files", "repeated"),
+    "output before its quarantine, and journal": ((quarantine_first, no_journal), "files to files", "quarantine lost"),
+    "reset brings files back": ((reset_without_files,), "files to files", "lost"),
+    "reset brings files back first, and journal": ((files_last, no_journal), "files to files", "lost"),
+    "rewind brings files back": ((rewind_without_files,), "files to files", "refused planned-file-missing"),
+    "retire old ones only": ((retire_any,), "files to files", "refused output-missing"),
+    "undo before the first offsets": ((undo_any_time,), "files to files", "lost"),
     "send before manifest": ((manifest_before_sending,), "topic to topic", "never sent"),
 }
 
