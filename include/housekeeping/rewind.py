@@ -59,8 +59,11 @@ def _files_back(way: Way, stream: Stream, keep: int) -> None:
 def _require_records(settings: Settings, stream: Stream, current: Generation, facts: Facts, keep: int) -> None:
     found, path = past.positions(settings, stream), settings.layout.checkpoint(stream.name, current.number)
     assert found is not None, stream.name  # noqa: S101 - a stream without a folder reads a topic
+    newest = max(facts.published, default=-1)
+    if newest <= keep:
+        return  # no row is taken back
     first = checkpoint.read_offset(path, keep).position if keep >= 0 else checkpoint.initial_kafka_position(path)
-    through = checkpoint.read_offset(path, facts.newest_offset).position
+    through = checkpoint.read_offset(path, newest).position
     past.require_readable(settings.layout, current, found, first.get(found.topic, {}), through.get(found.topic, {}))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from include import generations, pairing
 from include.generations import EARLIEST, Generation
@@ -14,6 +16,7 @@ from include.kafka.offsets import Positions
 from include.settings import Settings
 from jobs.contract import checkpoint, protocol
 from jobs.contract.errors import Refused
+from jobs.contract.protocol import Facts
 from jobs.contract.stream import Stream
 
 Start = str | dict[str, dict[str, int]]
@@ -32,18 +35,44 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, drop_state: bool 
     if stream.stateful and not drop_state:
         raise Refused("a new checkpoint begins without the state of the old one", stream.name, cli="--drop-state if that is meant")
     way = begin(layout, stream.name, "rollover", current.number, now)
+    found = past.positions(settings, stream)
     facts = pairing.facts(layout, stream.name, current.number)
-    path = layout.checkpoint(stream.name, current.number)
-    require(protocol.may_roll_over(facts, 0), path)
+    _require(way, current, found, facts)
     _archive(way, stream, facts)
-    start, ids = _start(way, current, facts.newest_offset, past.positions(settings, stream), accept_loss)
+    start, ids = _start(way, current, facts.newest_offset, found, accept_loss)
     way.record(start, ids)
     way.options |= {"drop_state": drop_state, "accept_loss": accept_loss}
     way.said.append(f"the output of generation {current.number} stays where readers see it; its checkpoint stays until it is purged")
     return way.plan(f"./caudal generation undo {stream.name}, until the first run of generation {current.number + 1} has planned a batch")
 
 
-def _archive(way: Way, stream: Stream, facts: protocol.Facts) -> None:
+def _require(way: Way, current: Generation, found: Positions | None, facts: Facts) -> None:
+    path = way.layout.checkpoint(way.stream, current.number)
+    if found and facts.newest_offset in facts.published and not facts.journal and _cannot_run(current, found, path, facts.newest_offset):
+        # its rows are out, and no run can commit it any more: the launcher refuses the topic as it is now
+        facts = replace(facts, commits=tuple(sorted({*facts.commits, facts.newest_offset})))
+    require(protocol.may_roll_over(facts, 0), path, _ways(way.stream, current, facts.newest_offset))
+
+
+def _ways(name: str, current: Generation, newest: int) -> dict[str, str]:
+    """What to do instead, for the rules that have an answer."""
+    undo = f"./caudal generation undo {name}, then roll over again"
+    return {
+        "no-such-batch": undo if current.operation else f"./caudal run {name}; if it cannot, ./caudal generation reset {name}",
+        "open-batch": f"./caudal run {name} finishes it; if it cannot, ./caudal generation rewind {name} --to-batch {newest - 1} takes it back",
+    }
+
+
+def _cannot_run(current: Generation, found: Positions, path: Path, newest: int) -> bool:
+    return past.recreated(current, found) or bool(dict(_lost(found, _planned(found, path, newest))))
+
+
+def _planned(found: Positions, path: Path, newest: int) -> dict[str, int]:
+    """Partition -> the offset up to which the newest batch reads."""
+    return {str(p): int(offset) for p, offset in checkpoint.read_offset(path, newest).position.get(found.topic, {}).items()}
+
+
+def _archive(way: Way, stream: Stream, facts: Facts) -> None:
     """A stage that archives every committed file: a new checkpoint would read it again. Raises Refused when one cannot be."""
     if not stream.folder:
         return
@@ -64,8 +93,7 @@ def _start(way: Way, current: Generation, newest: int, found: Positions | None, 
     if past.recreated(current, found):
         way.said.append(f"topic {found.topic} was deleted and made again: generation {number} begins at the earliest record of the new one")
         return EARLIEST, past.topic_ids(found)
-    planned = checkpoint.read_offset(way.layout.checkpoint(way.stream, current.number), newest).position.get(found.topic, {})
-    start = {str(p): int(offset) for p, offset in planned.items()}
+    start = _planned(found, way.layout.checkpoint(way.stream, current.number), newest)
     if lost := dict(_lost(found, start)):
         if not accept_loss:
             raise Refused(f"never read, and no longer there: {'; '.join(lost.values())}", found.topic, cli="--accept-loss goes on behind them")

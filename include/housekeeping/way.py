@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from include.generations import Generation
@@ -96,10 +97,10 @@ def begin(layout: Layout, stream: str, kind: Kind, number: int, now: datetime) -
     return Way(layout, stream, kind, number, now, new_run_id(now))
 
 
-def require(verdict: Refuse | None, where: object) -> None:
-    """Raises Refused with the protocol's rule."""
+def require(verdict: Refuse | None, where: object, ways: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Raises Refused with the protocol's rule. `ways`: rule -> what to do instead."""
     if verdict is not None:
-        raise Refused(f"{verdict.why} ({verdict.rule})", where)
+        raise Refused(f"{verdict.why} ({verdict.rule})", where, cli=ways.get(verdict.rule, ""))
 
 
 def purged(layout: Layout, stream: str) -> Mapping[str, str]:
