@@ -22,6 +22,7 @@ from include.intake.types import Busy
 CHUNK_BYTES = 1024 * 1024
 _PIECE_BYTES = 16 * 1024  # of compressed bytes at once: gzip makes at most 16 MB of them
 _GZIP = 31  # zlib's window bits for a gzip header
+_BOM = b"\xef\xbb\xbf"  # Spark's text reader drops one at the start of a file, packed or not
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,20 @@ class Scan:
 
 
 class Records:
-    """Counts the lines that are not blank in bytes fed piece by piece; a last line needs no \\n. Memory: one piece."""
+    """Counts the lines that are not blank in bytes fed piece by piece; a last line needs no \\n, a byte order mark is none. Memory: one piece."""
 
     def __init__(self) -> None:
         self._count = 0
         self._open = False  # the line under way has a character that is not ASCII white space
+        self._start: bytes | None = b""  # what may still become a byte order mark; None from the first other byte on
 
     def feed(self, data: bytes) -> None:
+        if self._start is not None:
+            data = self._start + data
+            self._start = data if _BOM.startswith(data) else None
+            if self._start is not None:
+                return
+            data = data.removeprefix(_BOM)
         first, *rest = data.split(b"\n")
         self._open |= bool(first.strip())
         if rest:
@@ -51,7 +59,7 @@ class Records:
             self._open = bool(last.strip())
 
     def total(self) -> int:
-        return self._count + self._open
+        return self._count + (self._open or self._start not in (None, b"", _BOM))
 
 
 def scan(path: Path, safe: str) -> Scan:
@@ -65,7 +73,7 @@ def scan(path: Path, safe: str) -> Scan:
     return result
 
 
-def content_hash(path: Path) -> str:
+def content_hash(path: Path | str) -> str:
     """sha256 of a regular file, as hex. Raises Busy when it cannot be read."""
     with opened(path) as file:
         digest = hashlib.sha256()
@@ -75,7 +83,7 @@ def content_hash(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[FileIO]:
+def opened(path: Path | str) -> Iterator[FileIO]:
     """The regular file itself for reading: no link, no waiting for a fifo. Raises Busy when it cannot be read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -15,14 +15,15 @@ from include.intake import counting
 from include.intake.counting import Records, Scan
 from include.intake.types import Busy
 
-PIECES = [b"\n", b"\r", b" ", b"\t", b"\x0b", b"\x0c", b"a", b"\x00", b"\xc2\xa0", b"\x85", b"\x1c"]
+BOM = b"\xef\xbb\xbf"
+PIECES = [b"\n", b"\xef", b"\xbb", b"\xbf", b"\r", b" ", b"\t", b"\x0b", b"\x0c", b"a", b"\x00", b"\xc2\xa0", b"\x85", b"\x1c"]
 BYTES = st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)
 
 packed = partial(gzip.compress, mtime=0)  # the same bytes, and test names, in every process
 
 
 def plain_count(data: bytes) -> int:
-    return len([line for line in data.split(b"\n") if line.strip(b" \t\n\r\x0b\x0c") != b""])
+    return len([line for line in data.removeprefix(BOM).split(b"\n") if line.strip(b" \t\n\r\x0b\x0c") != b""])
 
 
 @given(BYTES, st.integers(1, 7))
@@ -35,7 +36,19 @@ def test_records_fed_in_pieces_are_the_lines_that_are_not_blank(data: bytes, pie
 
 @pytest.mark.parametrize(
     ("data", "records"),
-    [(b"a\nb\n", 2), (b"a\nb", 2), (b"\n\n \r\n\t\n", 0), (b"a\rb\n", 1), (b"\xc2\xa0\n", 1), (b"a\r\n\r\nb\r\n", 2), (b"x" * 3_000_000 + b"\ny", 2)],
+    [
+        (b"a\nb\n", 2),
+        (b"a\nb", 2),
+        (b"\n\n \r\n\t\n", 0),
+        (b"a\rb\n", 1),
+        (b"\xc2\xa0\n", 1),
+        (b"a\r\n\r\nb\r\n", 2),
+        (BOM, 0),
+        (BOM + b"\r\na\n", 1),
+        (BOM * 2 + b"\na", 2),
+        (b"\xef\xbb", 1),
+        (b"x" * 3_000_000 + b"\ny", 2),
+    ],
 )
 def test_a_scan_gives_hash_size_and_records(tmp_path: Path, data: bytes, records: int) -> None:
     path = tmp_path / "f"
@@ -50,6 +63,8 @@ def test_a_scan_gives_hash_size_and_records(tmp_path: Path, data: bytes, records
         ("x.gz", packed(b"a\nb") + packed(b"c\nd"), 3, ""),
         ("x.gz", packed(b"a\n" * 500_000), 500_000, ""),
         ("x.gz", packed(b""), 0, ""),
+        ("x.gz", packed(BOM[:1]) + packed(BOM[1:] + b" \na"), 1, ""),
+        ("x.bz2", bz2.compress(BOM + b"\na\n"), 1, ""),
         ("x.gz", packed(os.urandom(5000))[:-1], 0, "truncated gzip"),
         ("x.gz", packed(b"a\n")[:5], 0, "truncated gzip"),
         ("x.gz", b"plain\n", 0, "damaged gzip: Error -3 while decompressing data: incorrect header check"),
