@@ -76,7 +76,7 @@ def rewind(
 @APP.command()
 def retire(
     stream: Name, apply: Apply = False, as_json: AsJson = False,
-    generation: Annotated[int, typer.Option("--generation", min=1, help="A generation that was rolled over.")] = 0,
+    generation: Annotated[int | None, typer.Option("--generation", min=1, help="A generation that was rolled over.")] = None,
     gone: Annotated[bool, typer.Option("--gone", help="STREAM is not registered any more: its checkpoints.")] = False,
     output: Annotated[bool, typer.Option("--output", help="With --gone: its output and quarantine, too.")] = False,
 ) -> int:  # fmt: skip
@@ -84,7 +84,7 @@ def retire(
     if gone:
         name = _gone(stream)
         return _do(lambda config, now: retirements.plan_gone(config, name, now, output=output), apply, as_json)
-    if not generation:
+    if generation is None:
         raise Refused("which generation?", stream, cli=f"--generation N; ./caudal generation list {stream}")
     row = streams.get(stream)
     return _do(lambda config, now: retirements.plan(config, row, now, generation=generation), apply, as_json)
@@ -144,7 +144,7 @@ def _print(plan: Plan) -> None:
     say(f"{plan.kind} of {plan.stream}, generation {plan.generation}")
     for line in plan.summary:
         say(f"  {line}")
-    table(("stage", "does", "what", "to", "bytes"), [(s.stage, s.verb, s.source or s.target, s.target, s.size_bytes) for s in plan.steps[:SHOWN]])
+    table(("stage", "does", "what", "to", "bytes"), [(s.stage, s.verb, s.source or "-", s.target or "-", s.size_bytes) for s in plan.steps[:SHOWN]])
     if len(plan.steps) > SHOWN:
         verbs = Counter(step.verb for step in plan.steps)
         say(f"  … {len(plan.steps)} steps in all ({', '.join(f'{count} {verb}' for verb, count in verbs.items())}), {plan.size_bytes:,} bytes")
