@@ -7,9 +7,11 @@ are as the intake ledger has them. A name alone proves nothing. What is not prov
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from include import generations, intake, lease, pairing
@@ -174,9 +176,14 @@ class _Judge:
         strangers = [name for name in names if name not in known] if len(known) < len(names) else []
         found.wrong += [Kept(f"{self._source}/{name}", "the intake ledger does not know it", wrong=True) for name in strangers]
 
-    @property
+    @cached_property
     def _source(self) -> str:
         return str(self.layout.en_proceso(self.stream.folder).relative_to(self.layout.home))
+
+    @cached_property
+    def _home(self) -> str:
+        """As text: 200,000 files would make a million Path objects, which cost more than reading the files."""
+        return str(self.layout.home)
 
     def _one(self, entry: Entry, found: Found) -> None:
         source = f"{self._source}/{entry.name}"
@@ -187,7 +194,7 @@ class _Judge:
             return
         if young:
             found.young += 1
-        elif reason := difference(self.layout.home / source, entry) or self._taken(target):
+        elif reason := difference(f"{self._home}/{source}", entry) or self._taken(target):
             found.wrong.append(Kept(source, reason, wrong=True))
         else:
             found.steps.append(Step(0, "move", source, target, entry.size_bytes, self.batches.of(self.logged[entry.name])))
@@ -206,14 +213,18 @@ class _Judge:
         return self._days[day]
 
     def _taken(self, target: str) -> str:
-        return f"the name is taken: {target}" if os.path.lexists(self.layout.home / target) else ""
+        return f"the name is taken: {target}" if os.path.lexists(f"{self._home}/{target}") else ""
 
 
-def difference(path: Path, entry: Entry) -> str:
+def difference(path: Path | str, entry: Entry) -> str:
     """How a file differs from what was admitted, in words; empty when size and content are the same. Reads the file."""
-    if not storage.is_regular(path):
+    try:
+        info = os.lstat(path)
+    except FileNotFoundError:
+        return "gone"
+    size = info.st_size
+    if not stat.S_ISREG(info.st_mode):
         return "not a regular file"
-    size = path.lstat().st_size
     if size != entry.size_bytes:
         return f"changed since intake: {size} bytes now, {entry.size_bytes} then"
     try:

@@ -81,16 +81,19 @@ class _Home:
 def _move(home: _Home, operation: Operation, moves: Sequence[Step]) -> None:
     """Files and folders onto free names. One that stands at its target already was moved before the crash."""
     pairs = [(home.path(step.source), home.path(step.target)) for step in moves]
-    for folder in dict.fromkeys(target.parent for _, target in pairs):
-        storage.make_dirs(folder)
-    due = list(_due(operation, pairs))
-    files = [pair for pair in due if storage.is_regular(pair[0])]
-    for source, target in sorted({*due} - {*files}):
+    folders = dict.fromkeys(path.rpartition("/")[0] for step in moves for path in (step.source, step.target))
+    for folder in dict.fromkeys(step.target.rpartition("/")[0] for step in moves):
+        storage.make_dirs(home.folders[folder])
+    files: list[tuple[Path, Path]] = []
+    others: list[tuple[Path, Path]] = []
+    for pair in _due(operation, pairs):
+        (files if storage.is_regular(pair[0]) else others).append(pair)
+    for source, target in others:
         storage.rename_dir_new(source, target)
         failpoints.hit("move")
     for source, error in storage.move_each_new(files).items():
         raise JournalDamaged(f"{operation.kind} {operation.id}: {error.strerror or error}", source) from error
-    storage.fsync_dirs(path.parent for pair in pairs for path in pair if path.parent.is_dir())
+    storage.fsync_dirs(place for folder in folders if (place := home.folders[folder]).is_dir())
 
 
 def _due(operation: Operation, pairs: Sequence[tuple[Path, Path]]) -> Iterator[tuple[Path, Path]]:

@@ -26,7 +26,7 @@ _SCHEMA = (
     " source TEXT NOT NULL, target TEXT NOT NULL, size_bytes INTEGER NOT NULL, batch INTEGER NOT NULL, data TEXT NOT NULL,"
     " PRIMARY KEY (operation, position)) WITHOUT ROWID",
     "CREATE INDEX step_source ON step (source)",
-    "CREATE INDEX operation_open ON operation (id) WHERE finished IS NULL",  # each run asks for both
+    "CREATE INDEX operation_open ON operation (finished) WHERE finished IS NULL",  # each run asks for both
     "CREATE INDEX operation_kind ON operation (kind)",
 )
 _JOURNAL = Database("housekeeping's journal", VERSION, _SCHEMA, JournalDamaged)

@@ -1,0 +1,171 @@
+"""Seconds and memory of archiving many files, and what a run with nothing to do costs before and after. No Spark: checkpoint, ledger, manifests
+and files are written by hand, as intake, Spark and the job leave them.
+
+    PYTHONPATH=. python bench/archive.py [FILES=200000] [FOLDER]
+
+Each measured step is a process of its own; memory is its peak, in MiB above one that only imports the same. Makes 1.5 GB in FOLDER (default: the
+system's temporary one) and removes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from include import generations, streams
+from include import settings as caudal
+from include.generations import Generation
+from include.housekeeping import after_run, archive, engine, rollover
+from include.settings import Settings
+from jobs.contract import ledger, manifest
+from jobs.contract.ledger import Entry
+from jobs.contract.manifest import Manifest
+
+STREAM = "facturas_ficheros"
+PER_BATCH = 100
+RETAINED = 100  # batches whose offsets and commits Spark keeps
+QUERY = "0b3d7b62-2e0f-4a53-9a55-1f2d3c4b5a69"
+START_MS = 1_795_000_000_000
+BATCH_MS = 300_000  # a batch each five minutes: 200,000 files are a week of days
+
+
+def make(settings: Settings, files: int) -> None:
+    """A home whose every file is read, committed and published, and still lies in en_proceso."""
+    layout = settings.layout
+    folder, path = layout.en_proceso(STREAM), layout.checkpoint(STREAM, 1)
+    for one in (folder, *(path / name for name in ("offsets", "commits", "sources/0"))):
+        one.mkdir(parents=True)
+    generations.begin(layout, Generation(STREAM, 1, 0, "", {}, _time(START_MS)))
+    (path / "metadata").write_text(json.dumps({"id": QUERY}))
+    with ledger.writer(layout.ledger(STREAM)) as db, ledger.transaction(db):
+        ledger.create(db)
+        names = [entry.name for entry in _entries(db, folder, files)]
+    _checkpoint(settings, path, [names[i : i + PER_BATCH] for i in range(0, len(names), PER_BATCH)])
+
+
+def _entries(db: ledger.Connection, folder: Path, files: int) -> Iterator[Entry]:
+    for number in range(1, files + 1):
+        data = f'{{"InvoiceNumber":"{number}","TotalValue":{number % 977}.5}}\n'.encode() * 4
+        digest, mtime_ms = hashlib.sha256(data).hexdigest(), START_MS + (number // PER_BATCH) * BATCH_MS + number % PER_BATCH
+        entry = Entry(number, digest, f"facturas-{number}.json", ledger.admitted_name(number, digest, f"facturas-{number}.json"), len(data), 4,
+                      mtime_ms * 1_000_000, mtime_ms, _time(mtime_ms))  # fmt: skip
+        ledger.insert(db, [entry], finished=True)
+        (folder / entry.name).write_bytes(data)
+        yield entry
+
+
+def _checkpoint(settings: Settings, path: Path, batches: list[list[str]]) -> None:
+    last, folder = len(batches) - 1, settings.layout.en_proceso(STREAM)
+    compact = max((n for n in range(last + 1) if n % 10 == 9), default=-1)
+    text = ["v1"]
+    for batch, names in enumerate(batches):
+        lines = [f'{{"path":"file://{folder / name}","timestamp":{START_MS},"batchId":{batch}}}' for name in names]
+        text += lines if batch <= compact else []
+        if batch > compact:
+            (path / "sources/0" / str(batch)).write_text("\n".join(["v1", *lines]))
+        if batch > last - RETAINED:
+            (path / "offsets" / str(batch)).write_text(f'v1\n{{"batchWatermarkMs":0,"batchTimestampMs":{START_MS}}}\n{{"logOffset":{batch}}}')
+            (path / "commits" / str(batch)).write_text('v1\n{"nextBatchWatermarkMs":0}')
+        _publish(settings, batch, names)
+    if compact >= 0:
+        (path / "sources/0" / f"{compact}.compact").write_text("\n".join(text))
+
+
+def _publish(settings: Settings, batch: int, names: list[str]) -> None:
+    folder = settings.layout.batch(STREAM, 1, batch)
+    folder.mkdir(parents=True)
+    start = {"logOffset": batch - 1} if batch else {}
+    made = Manifest(STREAM, QUERY, 1, batch, manifest.digest(sorted(names)), start, {"logOffset": batch}, (), 4, 4, 0, "", "bench")
+    (folder / "_MANIFEST").write_bytes(made.to_json())
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def step(name: str) -> dict[str, float]:
+    """One measured step in this process; seconds, and files it was about."""
+    settings, stream, now = caudal.load(), streams.get(STREAM), datetime.now(UTC)
+    begin = time.monotonic()
+    if name == "plan":
+        done = len(archive.plan(settings, stream, now).steps)
+    elif name == "apply":
+        made = archive.plan(settings, stream, now)
+        begin = time.monotonic()
+        archive.apply(settings.layout, made, now)
+        done = len(made.steps)
+    elif name == "after a run":
+        done = after_run.tidy(settings, stream, now).files
+    elif name == "rollover":
+        made = rollover.plan(settings, stream, now)
+        engine.apply(settings.layout, STREAM, made.operation(now.isoformat()), made.steps, now)
+        done = len(made.steps)
+    else:
+        done = 0
+    return {"files": done, "seconds": time.monotonic() - begin, "peak_mib": _peak_mib()}
+
+
+def _peak_mib() -> float:
+    """getrusage would count the parent's memory, too, from before the exec."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) / 1024
+
+
+def measured(settings: Settings, name: str) -> dict[str, float]:
+    done = subprocess.run([sys.executable, __file__, "--step", name], env=_environ(settings), capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def idle_run(settings: Settings, times: int = 5) -> float:
+    """Median seconds of the launcher that finds nothing to do, process start included."""
+    line = [sys.executable, "-P", "-m", "include.launch", f"jobs/{STREAM}.py", "--stream", STREAM]
+    seconds = []
+    for _ in range(times):
+        begin = time.monotonic()
+        done = subprocess.run(line, env=_environ(settings), capture_output=True, text=True, check=True)
+        seconds.append(time.monotonic() - begin)
+        assert "nothing is waiting" in done.stdout, done.stdout
+    return median(seconds)
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    return {**os.environ, "CAUDAL_HOME": str(settings.home), "PYTHONPATH": str(settings.root)}
+
+
+def main(files: int, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="caudal-bench-", dir=folder) as place:
+        small, big = (caudal.load({**os.environ, "CAUDAL_HOME": f"{place}/{name}"}) for name in ("small", "big"))
+        make(small, PER_BATCH)
+        base = measured(small, "nothing")["peak_mib"]
+        begin = time.monotonic()
+        make(big, files)
+        print(f"{files:,} files, {files // PER_BATCH:,} batches, made in {time.monotonic() - begin:.0f} s", flush=True)
+        print(f"idle run, {PER_BATCH} files ever seen, not archived   {idle_run(small):7.3f} s")
+        print(f"idle run, {files:,} files in en_proceso      {idle_run(big):7.3f} s", flush=True)
+        for name in ("plan", "apply", "plan", "after a run"):
+            found = measured(big, name)
+            print(f"{name:<12}{found['files']:>9,.0f} files {found['seconds']:8.3f} s {found['peak_mib'] - base:7.0f} MiB", flush=True)
+        print(f"idle run, all archived                    {idle_run(big):7.3f} s", flush=True)
+        measured(big, "rollover")
+        print(f"idle run, after the rollover              {idle_run(big):7.3f} s", flush=True)
+        sizes = {path.name: path.stat().st_size / 1e6 for path in (big.layout.ledger(STREAM), big.layout.journal(STREAM))}
+        print(f"ledger and journal, MB                    {', '.join(f'{size:.0f}' for size in sizes.values())}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--step"]:
+        print(json.dumps(step(sys.argv[2])))
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000, Path(sys.argv[2] if len(sys.argv) > 2 else tempfile.gettempdir()))
