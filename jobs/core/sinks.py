@@ -42,11 +42,12 @@ def seal(folder: Path, sink_format: str, header: bool) -> tuple[OutputFile, ...]
 
 
 def _sealed(file: Path, sink_format: str, header: bool) -> OutputFile:
-    sha, lines, size = hashlib.sha256(), 0, 0
+    sha, lines, size, quoted = hashlib.sha256(), 0, 0, False
     with file.open("rb") as data:
         while chunk := data.read(_CHUNK_BYTES):
             sha.update(chunk)
-            lines += chunk.count(b"\n")
+            found, quoted = _line_ends(chunk, quoted) if sink_format == "csv" else (chunk.count(b"\n"), False)
+            lines += found
             size += len(chunk)
     storage.fsync_file(file)
     if sink_format == "parquet":
@@ -54,6 +55,12 @@ def _sealed(file: Path, sink_format: str, header: bool) -> OutputFile:
     elif sink_format == "csv" and header and lines:
         lines -= 1
     return OutputFile(file.name, size, sha.hexdigest(), lines)
+
+
+def _line_ends(chunk: bytes, quoted: bool) -> tuple[int, bool]:
+    """Line ends outside quotes (a quoted CSV field may hold one), and whether the chunk ends inside. A doubled quote goes out and in again."""
+    parts = chunk.split(b'"')
+    return sum(part.count(b"\n") for part in parts[quoted::2]), quoted == (len(parts) % 2 == 1)
 
 
 def _parquet_rows(file: Path) -> int:

@@ -21,6 +21,7 @@ from jobs.domain import facturas
 
 pytestmark = pytest.mark.spark
 
+LINES = st.text(st.sampled_from('a,"\n \r'), max_size=6).map(lambda t: f"x{t}x")  # Spark trims white space at the ends
 TWO = Subject(StructType().add("a", StringType()).add("b", StringType()), {})
 FIELD = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=6).filter(lambda t: t == t.strip())
 
@@ -54,6 +55,23 @@ def test_csv_writes_what_pythons_reader_reads(spark: Any, tmp_path_factory: pyte
     with part.open(encoding="utf-8", newline="") as text:
         found = [tuple(row) for row in csv.reader(text)]
     assert found[-len(rows) :] == rows
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.lists(st.tuples(LINES, LINES), min_size=1, max_size=20))
+def test_a_line_end_inside_a_csv_field_is_no_record(spark: Any, tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
+    folder = tmp_path_factory.mktemp("csv") / "out"
+    sinks.write_files(spark.createDataFrame(rows, "a string, b string").coalesce(1), Files("csv"), folder)
+    assert sum(file.records for file in sinks.seal(folder, "csv", header=True)) == len(rows)
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_quotes_are_followed_from_chunk_to_chunk(size: int) -> None:
+    data, ends, quoted = b'a,"x\n""y\n"\n"",b\n', 0, False
+    for start in range(0, len(data), size):
+        found, quoted = sinks._line_ends(data[start : start + size], quoted)
+        ends += found
+    assert (ends, quoted) == (2, False)
 
 
 def test_counts_that_never_come_fail_the_batch_instead_of_waiting_for_ever(spark: Any, home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
