@@ -37,8 +37,19 @@ def redo(layout: Layout, stream: str, now: datetime) -> list[Operation]:
     path = storage.confine(layout.home, layout.journal(stream))
     found = journal.open_operations(path)
     for operation in found:
-        _finish(layout, path, operation, journal.steps(path, operation.id), now)
+        steps = journal.steps(path, operation.id)
+        with storage.disk_errors(layout.home):
+            _clear(layout, steps)
+        _finish(layout, path, operation, steps, now)
     return found
+
+
+def _clear(layout: Layout, steps: Iterable[Step]) -> None:
+    """Removes the half copies a kill has left beside the targets. Nobody else writes there while the lease is held."""
+    for folder in dict.fromkeys(step.target.rpartition("/")[0] for step in steps if step.target):
+        place = storage.confine(layout.home, folder)
+        if place.is_dir():
+            storage.unlink_all([path for path in place.glob(f"{storage.TEMP_PREFIX}*") if storage.is_regular(path)])
 
 
 def _finish(layout: Layout, path: Path, operation: Operation, steps: Iterable[Step], now: datetime) -> None:
