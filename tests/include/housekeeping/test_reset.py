@@ -94,6 +94,35 @@ def test_a_damaged_checkpoint_is_said_and_reset(home: Home) -> None:
     assert home.rows() == expected
 
 
+def test_offsets_lost_and_a_file_added_is_said_and_reset(home: Home) -> None:
+    expected = home.put("a", 1)
+    home.run()
+    expected += home.put("b", 2)
+    home.run()
+    home.archive()
+    expected += home.put("added", 3)
+    (home.checkpoint / "offsets" / "1").unlink()
+    made = as_promised(home, lambda: plan(home))
+    assert any("offset-lost" in line for line in made.summary)
+    home.run()
+    assert home.rows() == expected
+
+
+def test_a_planned_file_that_is_lost_is_no_reason_to_keep_the_rest_from_being_read(home: Home) -> None:
+    expected = home.put("a", 1)
+    home.run()
+    home.put("b", 2)
+    home.run()
+    for lost in ("commits/1", "commits/.1.crc"):
+        (home.checkpoint / lost).unlink()
+    home.layout.batch(home.name, 1, 1).rename(home.settings.home / "never published")
+    (file,) = home.layout.en_proceso(home.name).glob("*-b")
+    file.unlink()
+    as_promised(home, lambda: plan(home))
+    home.run()
+    assert home.rows() == expected
+
+
 def test_a_file_that_is_nowhere_refuses_the_reset_by_name(home: Home) -> None:
     home.put("a", 1)
     home.run()

@@ -102,6 +102,20 @@ def test_a_planned_batch_that_was_never_published_is_taken_back(home: Home) -> N
     assert home.quarantined().total() == 1
 
 
+def test_files_behind_a_compact_source_log_come_back_exactly(home: Home) -> None:
+    """Log offset 9 is compact: it holds all files up to its own, and the files it covers may be gone."""
+    for number in range(12):
+        home.put(f"f{number}", number)
+        home.run()
+    assert (home.checkpoint / "sources" / "0" / "9.compact").is_file()
+    home.archive()
+    as_promised(home, lambda: plan(home, 5))
+    assert home.files(home.layout.en_proceso(home.name)) == sorted(f"f{n}" for n in range(6, 12))
+    home.put("new", 12)
+    home.run()
+    assert home.rows() == {f"{number}-0": 1 for number in range(13)}
+
+
 @pytest.mark.parametrize(("keep", "rule"), [(2, "no-such-batch"), (9, "no-such-batch"), (-2, "no-such-batch")])
 def test_nothing_after_k_is_refused(home: Home, keep: int, rule: str) -> None:
     three(home)
