@@ -164,3 +164,13 @@ def test_rounds_of_moves_are_as_one(layout: Layout, monkeypatch: pytest.MonkeyPa
     assert redo(layout) == [ID]
     assert rounds == [3, 3, 1]
     assert data(layout) == {MOVE.source: b"1", **{f"data/archivo/s/{name}": name.encode() for name in names}}
+
+
+def test_a_half_copy_that_a_kill_left_beside_a_target_is_removed_and_nothing_else(layout: Layout) -> None:
+    cut(layout, MOVE)
+    folder = (layout.home / MOVE.target).parent
+    folder.mkdir(parents=True)
+    (folder / f"{storage.TEMP_PREFIX}0123").write_bytes(b"ha")
+    (folder / "other").write_bytes(b"2")
+    assert redo(layout) == [ID]
+    assert data(layout) == {MOVE.target: b"1", f"data/archivo/s/{folder.name}/other": b"2"}
