@@ -160,8 +160,8 @@ def main(files: int, folder: Path) -> None:
         print(f"idle run, all archived                    {idle_run(big):7.3f} s", flush=True)
         measured(big, "rollover")
         print(f"idle run, after the rollover              {idle_run(big):7.3f} s", flush=True)
-        sizes = {path.name: path.stat().st_size / 1e6 for path in (big.layout.ledger(STREAM), big.layout.journal(STREAM))}
-        print(f"ledger and journal, MB                    {', '.join(f'{size:.0f}' for size in sizes.values())}")
+        sizes = [path.stat().st_size / 1e6 for path in (big.layout.ledger(STREAM), big.layout.journal(STREAM))]
+        print(f"ledger and journal                        {sizes[0]:.0f} MB, {sizes[1]:.0f} MB")
 
 
 if __name__ == "__main__":
