@@ -36,10 +36,10 @@ def recreated(generation: Generation, found: offsets.Positions) -> bool:
     return bool(known and found.topic_id and known != found.topic_id)
 
 
-def archived(layout: Layout, folder: str) -> dict[str, Path]:
-    """Admitted name -> where it lies in archivo."""
-    root = layout.archivo(folder)
-    return {name: Path(parent, name) for parent, _, names in os.walk(root) for name in names}
+def archived(layout: Layout, folder: str) -> dict[str, str]:
+    """Admitted name -> where it lies in archivo, relative to the home. Texts, no Path of each: there may be 200,000."""
+    above = len(str(layout.home)) + 1
+    return {name: f"{parent[above:]}/{name}" for parent, _, names in os.walk(layout.archivo(folder)) for name in names}
 
 
 def names_in(folder: Path) -> set[str]:
@@ -55,9 +55,9 @@ def journaled(layout: Layout, stream: str, generation: int) -> set[str]:
 
 @dataclass(frozen=True)
 class Back:
-    """Files to bring back, by their place in archivo; `here`: those that never left en_proceso, or came back."""
+    """How many files come back from archivo; `here`: those that never left en_proceso, or came back."""
 
-    moves: tuple[Path, ...]
+    moved: int
     here: int
 
 
@@ -69,11 +69,11 @@ def bring_back(way: Way, stream: Stream, names: set[str]) -> Back:
     if gone := sorted(names - present - index.keys()):
         what = f"{_gone_why(layout, stream, gone)}: {_some(gone)}"
         raise Refused(what, layout.archivo(stream.folder), cli="bring them back there, then plan again")
-    moves = tuple(index[name] for name in sorted(names - present))
     way.stage()
-    for path in moves:
-        way.move(path, folder / path.name, path.lstat().st_size)
-    return Back(moves, len(present))
+    goal = way.relative(folder)
+    for name in sorted(names - present):
+        way.step("move", index[name], f"{goal}/{name}", os.lstat(f"{layout.home}/{index[name]}").st_size)
+    return Back(len(names - present), len(present))
 
 
 def require_unpurged(layout: Layout, stream: Stream, generations: Sequence[int]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 
 from include import generations
-from include.housekeeping.plan import Plan
+from include.housekeeping.plan import Kept, Plan
 from include.housekeeping.way import Way, begin
 from include.settings import Settings
 from jobs.contract import checkpoint, journal
@@ -51,10 +52,15 @@ def _over(way: Way, path: Path, since: str, days: int | None) -> bool:
     if days is None:
         way.keep(path, "kept for ever")
         return False
+    if reason := _inside(way, since, days):
+        way.keep(path, reason)
+    return not reason
+
+
+def _inside(way: Way, since: str, days: int) -> str:
+    """In words, when the retention ends; empty when it is over."""
     until = datetime.fromisoformat(since) + timedelta(days=days)
-    if way.now < until:
-        way.keep(path, f"{INSIDE}{until.isoformat(timespec='minutes')}")
-    return way.now >= until
+    return f"{INSIDE}{until.isoformat(timespec='minutes')}" if way.now < until else ""
 
 
 def _retired(way: Way, days: int | None) -> list[str]:
@@ -89,16 +95,19 @@ def _superseded(way: Way, days: int | None) -> list[int]:
 def _archived(way: Way, days: int | None) -> Counter[int]:
     """Whole day folders where all in them is due, else single files. Generation -> files."""
     count: Counter[int] = Counter()
-    known = _moves(way) if days is not None else {}
-    for folder, names, plain in _folders(way, {str(Path(target).parent) for target in known}):
-        over = [name for name in names if _is_due(way, folder / name, known.get(way.relative(folder / name)), days)]
-        count.update(known[way.relative(folder / name)][0].generation for name in over)
+    if days is None:
+        return count
+    known = _moves(way)
+    judge = cache(partial(_may_go, way, days))
+    for folder, names, plain in _folders(way, {target.rpartition("/")[0] for target in known}):
+        over = [(name, known[f"{folder}/{name}"]) for name in names if _is_due(way, f"{folder}/{name}", known, judge)]
+        count.update(operation.generation for _, (operation, _) in over)
+        way.stage()
         if over and plain and len(over) == len(names):
-            way.stage().remove(folder, _tree_bytes(folder))
-        else:
-            way.stage()
-            for name in over:
-                way.remove(folder / name, (folder / name).lstat().st_size, known[way.relative(folder / name)][1].batch)
+            way.remove(way.layout.home / folder, _tree_bytes(way.layout.home / folder))
+            continue
+        for name, (_, step) in over:
+            way.step("remove", f"{folder}/{name}", size_bytes=step.size_bytes, batch=step.batch)
     return count
 
 
@@ -110,23 +119,29 @@ def _moves(way: Way) -> Archived:
     return found
 
 
-def _folders(way: Way, parents: Collection[str]) -> Iterator[tuple[Path, list[str], bool]]:
-    """(folder, its plain files, whether it holds nothing else)."""
-    for parent in sorted(way.layout.home / p for p in parents):
-        entries = sorted(parent.iterdir()) if parent.is_dir() else []
-        names = [e.name for e in entries if e.is_file() and not e.is_symlink()]
-        yield parent, names, len(names) == len(entries)
+def _folders(way: Way, parents: Collection[str]) -> Iterator[tuple[str, list[str], bool]]:
+    """(folder relative to the home, its plain files, whether it holds nothing else)."""
+    for parent in sorted(parents):
+        folder = way.layout.home / parent
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                kinds = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+            yield parent, sorted(name for name, plain in kinds.items() if plain), all(kinds.values())
 
 
-def _is_due(way: Way, path: Path, moved: tuple[Operation, Step] | None, days: int | None) -> bool:
-    if moved is None:
-        way.keep(path, "of no archive operation in the journal")
-        return False
-    operation, step = moved
-    if not _is_published(way, operation.generation, step.batch):
-        way.keep(path, f"batch {step.batch} of generation {operation.generation} is not published")
-        return False
-    return _over(way, path, operation.finished, days)
+def _is_due(way: Way, path: str, known: Archived, judge: Callable[[int, int, str], str]) -> bool:
+    moved = known.get(path)
+    reason = judge(moved[0].generation, moved[1].batch, moved[0].finished) if moved else "of no archive operation in the journal"
+    if reason:
+        way.kept.append(Kept(path, reason))
+    return not reason
+
+
+def _may_go(way: Way, days: int, generation: int, batch: int, finished: str) -> str:
+    """Why archived files of one batch and one operation stay; empty when they are due."""
+    if not _is_published(way, generation, batch):
+        return f"batch {batch} of generation {generation} is not published"
+    return _inside(way, finished, days)
 
 
 def _is_published(way: Way, generation: int, batch: int) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from include import generations, pairing
 from include.generations import EARLIEST
 from include.housekeeping import past
-from include.housekeeping.plan import Plan
+from include.housekeeping.plan import Kept, Plan
 from include.housekeeping.way import Way, begin
 from include.kafka.offsets import Positions
 from include.settings import Settings
@@ -80,10 +80,10 @@ def _files_back(way: Way, stream: Stream, live: list[int]) -> None:
         others = {n for g in generations.numbers(way.layout, stream.name) if g not in live for n in past.journaled(way.layout, stream.name, g)}
         known = names | {n for n in past.archived(way.layout, stream.folder).keys() - others if ledger.parse_name(n)}
     back = past.bring_back(way, stream, known)
-    way.said.append(f"{len(back.moves)} archived files come back to en_proceso under their exact names, {back.here} are there already")
+    way.said.append(f"{back.moved} archived files come back to en_proceso under their exact names, {back.here} are there already")
     for name, path in past.archived(way.layout, stream.folder).items():
         if name not in known:
-            way.keep(path, "of no live generation")
+            way.kept.append(Kept(path, "of no live generation"))
 
 
 def _add_logged(way: Way, number: int, names: set[str]) -> bool:

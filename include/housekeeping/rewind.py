@@ -52,7 +52,7 @@ def _files_back(way: Way, stream: Stream, keep: int) -> None:
     path = way.layout.checkpoint(way.stream, way.number)
     kept = int(checkpoint.read_offset(path, keep).position.get("logOffset", -1)) if keep >= 0 else -1
     back = past.bring_back(way, stream, {entry.name for entry in checkpoint.all_entries(path, above=kept)})
-    way.said.append(f"{len(back.moves)} archived files come back to en_proceso under their exact names, {back.here} are there already")
+    way.said.append(f"{back.moved} archived files come back to en_proceso under their exact names, {back.here} are there already")
     way.said.append("the next run reads all of them as one batch, whatever the batch limit")
 
 

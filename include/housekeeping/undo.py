@@ -62,10 +62,9 @@ def _require_unbegun(layout: Layout, name: str, steps: Sequence[Step]) -> None:
 
 def _inverse(way: Way, stage: Sequence[Step]) -> None:
     """Of one stage, last step first. A record that was written, and what a crash before the first offset left beside it, goes to retirado."""
-    home = way.layout.home
     for step in stage:
         if step.verb == "move":
-            way.move(home / step.target, home / step.source, step.size_bytes, step.batch)
+            way.step("move", step.target, step.source, step.size_bytes, step.batch)
     for _, number in _begun(way.layout, stage):
         way.retire(way.layout.generation_record(way.stream, number))
         parents = (way.layout.checkpoints(way.stream), way.layout.salida(way.stream), way.layout.quarantine(way.stream))
@@ -75,10 +74,11 @@ def _inverse(way: Way, stage: Sequence[Step]) -> None:
 
 
 def _require_places(layout: Layout, steps: Sequence[Step], removed: Mapping[str, str]) -> None:
+    home = str(layout.home)
     for step in steps:
-        if not os.path.lexists(layout.home / step.source):
+        if not os.path.lexists(f"{home}/{step.source}"):
             raise Refused(f"{_why_gone(step.source, removed)}: it cannot be brought back", layout.home / step.source)
-        if os.path.lexists(layout.home / step.target):
+        if os.path.lexists(f"{home}/{step.target}"):
             raise Refused("something else has this name now", layout.home / step.target, cli="move it out of the way, then plan again")
 
 

@@ -14,7 +14,7 @@ from include.generations import Generation
 from include.housekeeping.plan import Kept, Plan
 from jobs.contract import journal
 from jobs.contract.errors import Refused
-from jobs.contract.journal import Kind, Step
+from jobs.contract.journal import Kind, Step, Verb
 from jobs.contract.layout import Layout
 from jobs.contract.protocol import Refuse
 from jobs.contract.spec import new_run_id
@@ -44,15 +44,16 @@ class Way:
     def relative(self, path: Path) -> str:
         return str(path.relative_to(self.layout.home))
 
-    def move(self, source: Path, target: Path, size_bytes: int = 0, batch: int = -1) -> None:
-        self.steps.append(Step(self._stage, "move", self.relative(source), self.relative(target), size_bytes, batch))
+    def step(self, verb: Verb, source: str, target: str = "", size_bytes: int = 0, batch: int = -1) -> None:
+        """Paths relative to the home."""
+        self.steps.append(Step(self._stage, verb, source, target, size_bytes, batch))
 
     def retire(self, path: Path, batch: int = -1) -> None:
         """`path`, a file or folder, into this operation's folder in retirado, laid out as under data."""
         below = self.layout.data if path.is_relative_to(self.layout.data) else self.layout.home
         target = self.layout.retired(self.stream) / self.id / path.relative_to(below)
         self._check_device(path, target)
-        self.move(path, target, 0 if path.is_dir() else path.lstat().st_size, batch)
+        self.step("move", self.relative(path), self.relative(target), 0 if path.is_dir() else path.lstat().st_size, batch)
 
     def retire_all(self, paths: Iterable[Path]) -> int:
         """A stage for each path that exists; how many there are."""
@@ -72,7 +73,7 @@ class Way:
         self.stage().steps.append(Step(self._stage, "write", target=self.relative(path), data=generation.to_json()))
 
     def remove(self, path: Path, size_bytes: int, batch: int = -1) -> None:
-        self.steps.append(Step(self._stage, "remove", self.relative(path), size_bytes=size_bytes, batch=batch))
+        self.step("remove", self.relative(path), size_bytes=size_bytes, batch=batch)
 
     def keep(self, path: Path, reason: str) -> None:
         self.kept.append(Kept(self.relative(path), reason))
