@@ -10,7 +10,7 @@ from jobs.contract import checkpoint, storage
 
 def make_durable(path: Path, batch: int, logs: Iterable[Path]) -> None:
     """Of the checkpoint at `path`: metadata, the offsets of `batch`, the newest commit and `logs` (files of the source log that are there),
-    each with its .crc, and their folders. Raises OSError."""
+    each with its .crc, and their folders up to data: Spark makes those, too. Raises OSError."""
     commits = checkpoint.read(path).commits
     files = [path / "metadata", path / "offsets" / str(batch), *logs]
     files += [path / "commits" / str(commits[-1])] if commits else []
@@ -18,6 +18,6 @@ def make_durable(path: Path, batch: int, logs: Iterable[Path]) -> None:
         for one in (file, file.with_name(f".{file.name}.crc")):
             if one.exists():
                 storage.fsync_file(one)
-    for folder in {file.parent for file in files} | {path, path.parent, path / "sources"}:
+    for folder in {file.parent for file in files} | {path, path / "sources", *path.parents[:3]}:
         if folder.is_dir():
             storage.fsync_dir(folder)

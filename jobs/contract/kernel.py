@@ -9,6 +9,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from jobs.contract import recording
+
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 
@@ -18,6 +20,7 @@ def rename_noreplace(src: Path, dst: Path) -> bool:
     call = getattr(_libc(), "renameat2", None)
     if call is None:
         return False
+    recording.leaving(src)
     if call(_AT_FDCWD, os.fsencode(src), _AT_FDCWD, os.fsencode(dst), _RENAME_NOREPLACE) == 0:
         return True
     code = ctypes.get_errno()
@@ -38,6 +41,7 @@ def syncfs(folder: Path) -> bool:
             raise OSError(code, os.strerror(code), str(folder))
     finally:
         os.close(fd)
+    recording.synced_system(folder)
     return True
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from jobs.contract import failpoints
+from jobs.contract import failpoints, recording
 from jobs.contract.errors import DiskFull, NotWritable, UnsafePath
 from jobs.contract.kernel import rename_noreplace, syncfs
 
@@ -27,6 +27,7 @@ COPY_BYTES = 1024 * 1024
 SYNCFS_FROM = 32  # files; above it one syncfs is cheaper than an fsync each (500 small ones: 0.6 s by fsync)
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # the same for every file: no use in going on
 _NO_LINK = (errno.EXDEV, errno.EPERM)  # another device; a file of another user (fs.protected_hardlinks)
+recording.arm()  # inert but in a power cut test
 
 
 def fsync_file(path: Path) -> None:

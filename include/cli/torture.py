@@ -1,0 +1,54 @@
+"""torture: kills runs and housekeeping in the middle, in a home of its own, and compares what is left with a plain reference."""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+import shutil
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from include.cli._console import json_line, say, table
+from jobs.contract.errors import ExitCode
+
+
+def command(
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed kills at the same places; default: another each time.")] = None,
+    kills: Annotated[int, typer.Option(min=1, max=100_000, help="How many; about 7 s each.")] = 20,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Stop after so long, whatever is left.")] = 600.0,
+    power_cuts: Annotated[bool, typer.Option("--power-cuts/--no-power-cuts", help="A third of the kills cut the power, too.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+) -> int:
+    """Kill -9 runs, archiving, rollovers, rewinds and purges at named steps and random times; start again; every row must stand once."""
+    series = importlib.import_module("tests.torture.series")
+    chosen = secrets.randbelow(1_000_000) if seed is None else seed
+    folder = Path(tempfile.mkdtemp(prefix="caudal-torture-"))
+    deadline = time.monotonic() + 60 * minutes
+    say(f"seed {chosen}, home {folder / 'home'}")
+    one = series.Series(folder, chosen, 0.33 if power_cuts else 0.0, say)
+    outcomes = one.run(series.POINTS, kills, lambda: time.monotonic() < deadline)
+    wrong = [outcome for outcome in outcomes if outcome.result == series.WRONG]
+    _show(outcomes)
+    world = one.world
+    say(f"{len(outcomes)} kills, {len(wrong)} wrong; {world.rows.total()} rows, {world.bad.total()} quarantined, {len(world.contents)} files")
+    for outcome in wrong:
+        say(f"WRONG: {outcome.point}: {outcome.why}; the home is kept: {folder}; again: ./caudal torture --seed {chosen} --kills {kills}")
+    if as_json:
+        json_line({"seed": chosen, "kills": len(outcomes), "wrong": len(wrong), "outcomes": [asdict(o) for o in outcomes]})
+    if not wrong:
+        shutil.rmtree(folder)  # noqa: TID251 - the temporary folder made above
+    return int(ExitCode.FAILED if wrong else ExitCode.DONE)
+
+
+def _show(outcomes: list[Any]) -> None:
+    counts: dict[str, Counter[str]] = {}
+    for outcome in outcomes:
+        counts.setdefault(str(outcome.point), Counter()).update((outcome.result, "power cuts" if outcome.took else "kills alone"))
+    columns = ("right", "right after the named repair", "not reached", "WRONG", "power cuts")
+    table(("killed", *columns), [(point, *(found[c] or "-" for c in columns)) for point, found in sorted(counts.items())])
