@@ -12,7 +12,7 @@ from include.housekeeping.way import Way, begin
 from include.kafka.offsets import Positions
 from include.settings import Settings
 from jobs.contract import checkpoint, ledger, protocol
-from jobs.contract.errors import CaudalError, CheckpointDamaged, Refused
+from jobs.contract.errors import CaudalError, CheckpointDamaged, DataError, Refused
 from jobs.contract.layout import Layout, generation_name
 from jobs.contract.stream import Stream, Topic
 
@@ -32,7 +32,7 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, allow_repeats: bo
     found = past.positions(settings, stream)
     live = sorted({*generations.live(layout, stream.name), current.number})
     if found:
-        _require_records(settings, stream, live, found)
+        _require_records(way, live, found)
     else:
         _files_back(way, stream, live)
     _retire(way)
@@ -60,14 +60,23 @@ def _say_pairing(way: Way, number: int) -> None:
         way.said.append(f"checkpoint and output of generation {number} contradict each other ({verdict.rule}: {verdict.why})")
 
 
-def _require_records(settings: Settings, stream: Stream, live: list[int], found: Positions) -> None:
+def _require_records(way: Way, live: list[int], found: Positions) -> None:
     """Every record that rows were made from must still be on the topic."""
-    records = {g.number: g for g in generations.records(settings.layout, stream.name)}
+    records = {g.number: g for g in generations.records(way.layout, way.stream)}
     for number in live:
-        ends = past.ends(settings.layout, stream.name, number)
-        if ends and number in records:
-            first, last = (side.get(found.topic, {}) for side in (ends[0].start, ends[1].end))
-            past.require_readable(settings.layout, records[number], found, first, last)
+        if number in records:
+            first, through = _read_range(way, number, found)
+            past.require_readable(way.layout, records[number], found, first, through)
+
+
+def _read_range(way: Way, number: int, found: Positions) -> tuple[dict[str, int], dict[str, int]]:
+    """(first offset, offset behind the last) of what a generation's rows came from; all of the topic where its manifests cannot tell."""
+    try:
+        ends = past.ends(way.layout, way.stream, number)
+    except DataError as error:
+        way.said.append(f"what generation {number} has read cannot be told ({error.what}): all of the topic must still be there")
+        return {}, {str(p): end for p, end in found.end.items()}
+    return (ends[0].start.get(found.topic, {}), ends[1].end.get(found.topic, {})) if ends else ({}, {})
 
 
 def _files_back(way: Way, stream: Stream, live: list[int]) -> None:
