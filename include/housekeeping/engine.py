@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
-from jobs.contract import failpoints, journal, storage
+from jobs.contract import failpoints, journal, kernel, storage
 from jobs.contract.errors import JournalDamaged
 from jobs.contract.journal import Operation, Step
 from jobs.contract.layout import Layout
@@ -27,6 +27,8 @@ def apply(layout: Layout, stream: str, operation: Operation, steps: Sequence[Ste
     and `redo` goes on with it.
     """
     path = storage.confine(layout.home, layout.journal(stream))
+    with storage.disk_errors(layout.home):
+        _flush(layout, [layout.home / step.source for step in steps if step.verb == "move"])
     journal.begin(path, operation, steps)
     failpoints.hit("intent")
     _finish(layout, path, operation, steps, now)
@@ -42,6 +44,16 @@ def redo(layout: Layout, stream: str, now: datetime) -> list[Operation]:
             _clear(layout, steps)
         _finish(layout, path, operation, steps, now)
     return found
+
+
+def _flush(layout: Layout, sources: Sequence[Path]) -> None:
+    """What will be moved is on the disk under its present name before the journal counts on it: Spark flushes nothing, and after a power cut
+    there would be a step with nothing to move."""
+    if not all(storage.is_regular(source) for source in sources):
+        kernel.syncfs(layout.home) or os.sync()
+        return
+    storage.fsync_files(sources)
+    storage.fsync_dirs(source.parent for source in sources)
 
 
 def _clear(layout: Layout, steps: Iterable[Step]) -> None:
