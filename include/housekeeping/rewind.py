@@ -34,9 +34,8 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, to_batch: int, al
     if current is None:
         raise Refused("this stream has not run yet: there is nothing to take back", stream.name)
     if stream.stateful:
-        raise Refused(
-            "a stateful stream cannot be rewound: its state holds the later batches, too", stream.name, cli=f"./caudal generation reset {stream.name}"
-        )
+        what = "a stateful stream cannot be rewound: its state holds the later batches, too"
+        raise Refused(what, stream.name, cli=f"./caudal generation reset {stream.name}")
     require_repeats(stream, allow_repeats)
     way = begin(layout, stream.name, "rewind", current.number, now)
     facts = pairing.facts(layout, stream.name, current.number)
