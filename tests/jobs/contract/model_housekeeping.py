@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from jobs.contract import protocol
 from jobs.contract.protocol import FileState
 from tests.jobs.contract.model import ALONE, Durable, Place, State, Step, done
-from tests.jobs.contract.model_stream import Run, Steps
+from tests.jobs.contract.model_stream import Refused, Run, Steps
 
 Plan = tuple[Step, ...]
 
@@ -19,14 +19,25 @@ class Stream(Run):
     """The methods below are the hands; tests replace one to see what it is for."""
 
     def begin(self, state: State, kind: str, steps: Plan) -> Steps:
-        """The journal whole, then every step."""
-        state = state._replace(journal=(kind, steps))
+        """What will be moved made durable, the journal whole, then every step."""
+        state = self.sync_moved(state, steps)._replace(journal=(kind, steps))
         yield state
         return (yield from self.redo(state))
 
+    def sync_moved(self, state: State, steps: Plan) -> State:
+        """A power cut must not take what the journal says there is to move: Spark's commits and offsets are on no disk yet."""
+        now, batches = state.current, {step.number for step in steps if step.kind == "commit"}
+        offsets = len(now.offsets) if any(step.kind == "offset" for step in steps) else now.durable.offsets
+        commits = tuple(sorted({*now.durable.commits, *batches}))
+        return state.having(now._replace(durable=now.durable._replace(offsets=offsets, commits=commits)))
+
     def redo(self, state: State) -> Steps:
+        """Steps are done in order, so what is done is a beginning of them; a later one with nothing to move is damage, for a person."""
         assert state.journal is not None
         kind, steps = state.journal
+        due = [done(state, step) != state for step in steps]
+        if sorted(due) != due:
+            raise Refused("journal-damaged")
         for step in steps:
             if (after := done(state, step)) != state:
                 state = after

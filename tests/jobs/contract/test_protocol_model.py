@@ -57,6 +57,10 @@ def no_archive_sync(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     patch.setattr(stream, "sync_proof", lambda state: state)
 
 
+def no_sync_of_moves(patch: pytest.MonkeyPatch, stream: Stream) -> None:
+    patch.setattr(stream, "sync_moved", lambda state, steps: state)
+
+
 def no_inputs_check(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     patch.setattr(stream, "check_inputs", lambda state, batch: None)
 
@@ -192,6 +196,7 @@ LEFT_OUT: dict[str, tuple[tuple[Break, ...], str, str]] = {
     "reset brings files back": ((reset_without_files,), "files to files", "lost"),
     "reset brings files back first, and journal": ((files_last, no_journal), "files to files", "lost"),
     "rewind brings files back": ((rewind_without_files,), "files to files", "refused planned-file-missing"),
+    "what is moved is durable": ((no_sync_of_moves,), "files to files", "refused journal-damaged"),
     "retire old ones only": ((retire_any,), "files to files", "refused output-missing"),
     "undo before the first offsets": ((undo_any_time,), "files to files", "lost"),
     "send before manifest": ((manifest_before_sending,), "topic to topic", "never sent"),
