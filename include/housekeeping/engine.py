@@ -50,7 +50,8 @@ def _flush(layout: Layout, sources: Sequence[Path]) -> None:
     """What will be moved is on the disk under its present name before the journal counts on it: Spark flushes nothing, and after a power cut
     there would be a step with nothing to move."""
     if not all(storage.is_regular(source) for source in sources):
-        kernel.syncfs(layout.home) or os.sync()
+        if not kernel.syncfs(layout.home):
+            os.sync()
         return
     storage.fsync_files(sources)
     storage.fsync_dirs(source.parent for source in sources)
