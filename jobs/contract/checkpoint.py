@@ -12,13 +12,15 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from jobs.contract import checksum
 from jobs.contract.errors import CheckpointDamaged
 
 _BATCH = re.compile(r"[0-9]+")
 _COMPACT = re.compile(r"([0-9]+)\.compact")
+T = TypeVar("T", int, str)
 _VERSIONS = ("v1", "v2", "v3")
 _NAMED = re.compile(r"([^:{]+):(.*)", re.DOTALL)
 # a file entry exactly as Spark writes it; any other form is left to the JSON parser, which costs four times as much
@@ -78,7 +80,10 @@ def read(path: Path) -> Checkpoint:
     if state.offsets:
         _check_newest(path / "offsets" / str(state.newest_offset), lambda _: read_offset(path, state.newest_offset), "the batch is planned anew")
     if state.commits:
-        _check_newest(path / "commits" / str(state.newest_commit), _read_commit, "the batch is found published and committed again")
+        then = "the batch is found published and committed again"
+        _check_newest(path / "commits" / str(state.newest_commit), lambda file: _json("".join(_lines(file)[:1]), file), then)
+    for file in log_files(path)[-1:]:
+        _check_log(path, file)
     return state
 
 
@@ -90,7 +95,8 @@ def read_offset(path: Path, batch: int) -> Offset:
     if not sources:
         raise CheckpointDamaged("half written: no source's position in it", file)
     meta = _json(lines[0], file)
-    return Offset(batch, _number(meta.get("batchWatermarkMs", 0), file), _number(meta.get("batchTimestampMs", 0), file), sources)
+    watermark_ms, timestamp_ms = (_typed(meta.get(f"batch{name}Ms", 0), int, file) for name in ("Watermark", "Timestamp"))
+    return Offset(batch, watermark_ms, timestamp_ms, sources)
 
 
 def planned_entries(path: Path, after: int, through: int) -> list[SourceEntry]:
@@ -168,10 +174,18 @@ def _query_id(file: Path) -> str | None:
 def _check_newest(file: Path, read_it: Callable[[Path], object], then: str) -> None:
     """Both may go: an offset that was published stands synced, so one that is torn was not, and the pairing check refuses otherwise."""
     try:
+        checksum.verify(file)
         read_it(file)
     except CheckpointDamaged as error:
         way = f"remove {file.name} and .{file.name}.crc there: {then}, unless the pairing check finds otherwise; then ./caudal run STREAM"
         raise CheckpointDamaged(f"the newest of {file.parent.name}: {error.what}", file, cli=way) from error
+
+
+def _check_log(path: Path, file: Path) -> None:
+    try:
+        checksum.verify(file)
+    except CheckpointDamaged as error:
+        raise CheckpointDamaged(error.what, file, cli=_way_out(path, file)) from error
 
 
 def _way_out(path: Path, file: Path) -> str:
@@ -180,11 +194,6 @@ def _way_out(path: Path, file: Path) -> str:
     offsets = _numbers(path / "offsets")
     planned = int(read_offset(path, offsets[-1]).position.get("logOffset", -1)) if offsets else -1
     return f"no batch was planned from it: remove {file.name} and .{file.name}.crc there; its files are listed anew" if number > planned else ""
-
-
-def _read_commit(file: Path) -> None:
-    lines = _lines(file)
-    _json(lines[0] if lines else "", file)
 
 
 def _numbers(folder: Path) -> tuple[int, ...]:
@@ -229,15 +238,9 @@ def _sources(lines: list[str], file: Path) -> Iterator[tuple[str, dict[str, Any]
         yield name, None if text in ("-", "") else _json(text, file)
 
 
-def _number(value: object, file: Path) -> int:
-    if not isinstance(value, int):
-        raise CheckpointDamaged(f"a number was expected: {str(value)[:20]!r}", file)
-    return value
-
-
-def _text(value: object, file: Path) -> str:
-    if not isinstance(value, str):
-        raise CheckpointDamaged(f"a text was expected: {str(value)[:20]!r}", file)
+def _typed(value: object, kind: type[T], file: Path) -> T:
+    if not isinstance(value, kind):
+        raise CheckpointDamaged(f"{'a number' if kind is int else 'a text'} was expected: {str(value)[:20]!r}", file)
     return value
 
 
@@ -259,9 +262,7 @@ def _entries(file: Path, above: int = -1) -> Iterator[SourceEntry]:
             if version not in _VERSIONS:
                 raise CheckpointDamaged(f"version line {version[:20]!r} is not one of {', '.join(_VERSIONS)}", file)
             for line in lines:
-                if above >= 0 and _is_old(line, above):
-                    continue
-                if line := line.rstrip("\n"):
+                if (line := line.rstrip("\n")) and not (above >= 0 and _is_old(line, above)):
                     yield _entry(line, file)
     except FileNotFoundError as error:
         raise CheckpointDamaged("missing", file) from error
@@ -286,8 +287,8 @@ def _entry(line: str, file: Path) -> SourceEntry:
 def _other_entry(line: str, file: Path) -> SourceEntry:
     raw = _json(line, file)
     try:
-        path = _decoded(urlsplit(_text(raw["path"], file)).path)
-        return SourceEntry(path.rpartition("/")[2], path, _number(raw["timestamp"], file), _number(raw["batchId"], file))
+        path = _decoded(urlsplit(_typed(raw["path"], str, file)).path)
+        return SourceEntry(path.rpartition("/")[2], path, _typed(raw["timestamp"], int, file), _typed(raw["batchId"], int, file))
     except (KeyError, ValueError) as error:
         raise CheckpointDamaged(f"not a file entry: {line[:80]!r}", file) from error
 
