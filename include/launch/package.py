@@ -29,4 +29,6 @@ def _build(root: Path, sources: list[Path], target: Path) -> None:
     with zipfile.ZipFile(temp, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sources:
             archive.write(path, path.relative_to(root))
+    storage.fsync_file(temp)  # torn by a power cut it would be taken for whole, and stop every run
     temp.replace(target)
+    storage.fsync_dir(target.parent)

@@ -75,7 +75,7 @@ def cut(home: Path, folder: Path, dice: Random) -> list[str]:
     log = read_log(folder)
     share = dice.choice((_all, _newest, _newest, _none))
     undone = [change for found in _pending(home, log) for change in share(found, dice)]
-    said = _undo(home, folder, undone) + _tear(home, log, dice, share is _all)
+    said = _undo(home, folder, undone, log) + _tear(home, log, dice, share is _all)
     begin(home, folder)
     return said
 
@@ -125,10 +125,10 @@ def _since(path: Path) -> int:
     return min(p.lstat().st_ctime_ns for p in (path, *(path.rglob("*") if path.is_dir() and not path.is_symlink() else ())))
 
 
-def _undo(home: Path, folder: Path, undone: list[Change]) -> list[str]:
+def _undo(home: Path, folder: Path, undone: list[Change], log: Log) -> list[str]:
     """Brings back first, then takes away, so a file whose old name comes back and whose new one goes is never nowhere."""
     going = {change.ino: change for change in undone if change.ino}
-    back = [c for c in undone if c.old and c.folder.is_dir() and _bring_back(home, folder, c, going)]
+    back = [c for c in undone if c.old and c.folder.is_dir() and _bring_back(home, folder, c, going, log)]
     said = [f"back: {change.path.relative_to(home)}" for change in back]
     for change in undone:
         if change.ino and os.path.lexists(change.path) and change.path.lstat().st_ino == change.ino:
@@ -137,23 +137,29 @@ def _undo(home: Path, folder: Path, undone: list[Change]) -> list[str]:
     return said
 
 
-def _bring_back(home: Path, folder: Path, change: Change, going: dict[int, Change]) -> bool:
-    """Under its old name: the renamed file or folder itself, else the copy kept of a removed one."""
+def _bring_back(home: Path, folder: Path, change: Change, going: dict[int, Change], log: Log) -> bool:
+    """Under its old name: the copy kept of a removed file, else the renamed file or folder itself."""
+    if change.copy:
+        _free(change.path)
+        shutil.copy2(folder / recording.KEPT / change.copy, change.path)
+        info = change.path.lstat()
+        if (change.old, info.st_size, info.st_mtime_ns) in log.contents:
+            log.contents.add((info.st_ino, info.st_size, info.st_mtime_ns))
+        return True
     moved = next((p for p in home.rglob("*") if p.lstat().st_ino == change.old), None)
-    if moved is not None and moved.is_dir() and change.old not in going:
+    if moved is None or (moved.is_dir() and change.old not in going):
         return False  # a folder has one name: where the new one is durable the old one is gone
-    source = moved or (folder / recording.KEPT / change.copy if change.copy else None)
-    if source is None or not source.exists():
-        return False
-    if os.path.lexists(change.path):
-        _remove(change.path)
-    if moved is not None and change.old in going:
+    _free(change.path)
+    if change.old in going:
         moved.rename(change.path)
-    elif moved is not None:
-        os.link(moved, change.path)
     else:
-        shutil.copy2(source, change.path)
+        os.link(moved, change.path)
     return True
+
+
+def _free(path: Path) -> None:
+    if os.path.lexists(path):
+        _remove(path)
 
 
 def _tear(home: Path, log: Log, dice: Random, every: bool) -> list[str]:
