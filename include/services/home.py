@@ -14,10 +14,10 @@ entrada/F      ficheros nuevos, aún sin admitir           tú los pones (./caud
 en_proceso/F   ficheros admitidos, para Spark             el lanzador, al empezar una ejecución  NO: Spark los tiene planificados por su nombre
 _staging/S     lotes a medio escribir                     el job; acaba con un rename a salida   NO: nada de aquí cuenta todavía
 salida/S       lotes publicados, con su _MANIFEST         el job, un lote entero cada vez        SOLO LEER: salida/S/gen=*/batch=*/part-*
-archivo/F      vacío todavía: aquí irá lo ya leído        nadie por ahora                        SOLO LEER
+archivo/F      ficheros ya leídos y probados, por día     el archivado, tras cada ejecución      SOLO LEER: ./caudal restore los devuelve
 cuarentena     lo rechazado, con su motivo al lado        la admisión y el job                   SOLO LEER: corrige una copia y ponla en entrada
 checkpoints/S  la memoria de Spark                        Spark                                  NUNCA: sin ella no se sabe qué está hecho
-retirado       vacío todavía: generaciones retiradas      nadie por ahora                        SOLO LEER
+retirado/S     generaciones retiradas, hasta su purga     ./caudal generation …                  SOLO LEER
 
 ¿Dónde está mi fichero?   ./caudal where FICHERO
 """
