@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,9 +39,10 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
     run_id = new_run_id(now)
     folder = settings.layout.run(stream.name, run_id)
     held = lease.acquire(settings.layout, stream.name, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder)))
-    storage.make_dirs(folder)
     first = Report(stream=stream.name, run_id=run_id, status="running", started=now.isoformat(), airflow_run_id=request.airflow_run_id)
-    _write_report(folder, first)
+    with storage.disk_errors(folder):
+        storage.make_dirs(folder)
+        _write_report(folder, first)
     try:
         with storage.disk_errors(settings.home):
             made = prepare(settings, stream, request, run_id, now)
@@ -49,7 +51,8 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
                 return None
             built = _written(settings, request, made, folder)
     except CaudalError as error:
-        _write_report(folder, replace(first, status="failed", exit_code=int(error.exit_code), error=error.to_json()))
+        with suppress(OSError):  # a full disk is said all the same; without a report the run reads as died
+            _write_report(folder, replace(first, status="failed", exit_code=int(error.exit_code), error=error.to_json()))
         raise
     _say(_going(made))
     return Ready(held, built)
