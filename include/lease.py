@@ -93,6 +93,13 @@ def holder(layout: Layout, stream: str) -> Owner | None:
     return Owner(**{key: written[key] for key in ("pid", "run_id", "started", "run_dir")})
 
 
+def left_by(layout: Layout, stream: str) -> Owner | None:
+    """Whoever died with the lease in hand, by the text that stayed behind; None when the last holder let go of it, or somebody holds it."""
+    path = layout.lease(stream)
+    written = None if process.is_locked(path) else _read_owner(path)
+    return Owner(**{key: written[key] for key in ("pid", "run_id", "started", "run_dir")}) if written else None
+
+
 def _publish(layout: Layout, stream: str, wait_s: float) -> int:
     path = storage.confine(layout.home, layout.publish_lock(stream))
     fd = process.wait_lock(path, wait_s)
