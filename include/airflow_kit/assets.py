@@ -26,3 +26,18 @@ def output(stream: Stream) -> Asset:
 def source(stream: Stream) -> Asset:
     """`caudal://entrada/<folder>` for files, `caudal://topic/<topic>` for a Kafka source."""
     return topic(stream.source.name) if isinstance(stream.source, Topic) else _asset("entrada", stream.folder)
+
+
+def archived() -> Asset:
+    """`caudal://archivo/all`: one event a sweep, its extra the plan of each stream."""
+    return _asset("archivo", "all")
+
+
+def checkpoints() -> Asset:
+    """`caudal://checkpoints/all`: one event a cleaning."""
+    return _asset("checkpoints", "all")
+
+
+def generations() -> Asset:
+    """`caudal://generations/all`: one event for each operation that a person asked for."""
+    return _asset("generations", "all")

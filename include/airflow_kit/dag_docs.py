@@ -102,6 +102,8 @@ def limits(schema: dict[str, Any]) -> str:
     """What a field accepts, in words."""
     if "enum" in schema:
         return str(schema["$comment"])
+    if schema["type"] == "boolean":
+        return "true or false"
     return f"{schema['minimum']} to {schema['maximum']}"
 
 

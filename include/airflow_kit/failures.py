@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from include.housekeeping.sweep import Outcome
 from jobs.contract.errors import CaudalError, ExitCode, tree
 
 _PERMANENT = (ExitCode.USAGE, ExitCode.DATA, ExitCode.CONFIG)
@@ -40,3 +41,17 @@ def one_line() -> Iterator[None]:
         yield
     except CaudalError as error:
         raise airflow_error(line(error.to_json()), error.code, int(error.exit_code)) from None
+
+
+def raise_failed(found: Iterable[Outcome]) -> None:
+    """Fails the task when a piece of its work failed, with the first one's line; a retry only where all may succeed later.
+
+    A held lease and a refusal are no failures: they are told, and the next round tries again.
+    """
+    failed = [one for one in found if one.state == "failed" and one.error]
+    if not failed:
+        return
+    error = next((one.error for one in failed if one.error and not one.error.transient), failed[0].error)
+    assert error is not None, failed  # noqa: S101 - chosen above
+    more = f" (and {len(failed) - 1} more, see the table)" if len(failed) > 1 else ""
+    raise airflow_error(line(error.to_json()) + more, error.code, int(error.exit_code))

@@ -17,6 +17,10 @@ def integer(default: int, *, title: str, description: str, minimum: int, maximum
     return Param(default, type="integer", title=title, description=description, minimum=minimum, maximum=maximum)
 
 
+def boolean(default: bool, *, title: str, description: str) -> Param:
+    return Param(default, type="boolean", title=title, description=description)
+
+
 def choice(default: str, *, title: str, description: str, values: Sequence[str], origin: str) -> Param:
     """One of `values`, as a list to pick from. `origin` says in words where the values come from, for pages that outlive a change of them."""
     return Param(default, type="string", title=title, description=description, enum=list(values), **{"$comment": origin})

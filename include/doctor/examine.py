@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from include import streams
-from include.doctor import findings, home, installation, machine, services
+from include.doctor import findings, home, installation, machine, orphans, services
 from include.doctor import streams as stream_checks
 from include.doctor.findings import Check, Finding
 from include.settings import Settings
@@ -45,4 +45,9 @@ def checks(settings: Settings, now: datetime) -> dict[str, Check]:
         "folders": partial(home.strangers, settings),
         "files": partial(home.waiting, settings),
         "staging": partial(home.staging, settings),
+        "drivers": partial(orphans.drivers, settings),
+        "leases": partial(orphans.leases, settings),
+        "housekeeping": partial(orphans.operations, settings),
+        "temporary files": partial(orphans.torn, settings, now),
+        "failpoint": partial(orphans.failpoint, settings),
     }

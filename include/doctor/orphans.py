@@ -17,7 +17,7 @@ from jobs.contract import failpoints, journal
 from jobs.contract.errors import CaudalError
 from jobs.contract.layout import Layout
 
-CLEAN = "the daily DAG clean_checkpoints removes it"
+CLEAN = "the daily DAG clean_checkpoints removes what killed programs left"
 _KILL = "kill -KILL {pid}: safe, the next run goes on from what is published"
 
 
@@ -81,7 +81,7 @@ def operations(settings: Settings) -> Iterator[Finding]:
 
 
 def _operation(layout: Layout, name: str, registered: bool) -> Finding | None:
-    path, again = layout.journal(name), f"./caudal run {name}" if registered else "./caudal generation undo"
+    path, again = layout.journal(name), f"./caudal run {name}" if registered else "the daily DAG clean_checkpoints"
     if lease.holder(layout, name):
         return None  # it is being done
     if path.with_name(f"{path.name}-journal").exists():  # reading it would roll back, and doctor changes nothing
@@ -93,7 +93,7 @@ def _operation(layout: Layout, name: str, registered: bool) -> Finding | None:
     if not cut:
         return None
     steps = len(journal.steps(path, cut[0].id))
-    what = f"{cut[0].kind} of {name} was cut short: {cut[0].id}, {steps} steps, begun {cut[0].begun}"
+    what = f"{cut[0].kind} of {name} was cut short: {cut[0].id}, {steps} step{'' if steps == 1 else 's'}, begun {cut[0].begun}"
     return note("housekeeping", what, f"{again} finishes it first, and so does the next housekeeping of {name}")
 
 
@@ -101,8 +101,9 @@ def torn(settings: Settings, now: datetime) -> Iterator[Finding]:
     """Temporary files that their writers never renamed."""
     found = leftovers.torn(settings.layout, now)
     if found:
-        what = f"{len(found)} temporary files of killed programs, {sum(left.size_bytes for left in found):,} bytes, the first [{found[0].path}]"
-        yield note("temporary files", what, CLEAN.replace("it", "them"))
+        files = f"{len(found)} temporary file{'' if len(found) == 1 else 's'}"
+        size = sum(left.size_bytes for left in found)
+        yield note("temporary files", f"{files} of killed programs, {size:,} bytes, the first [{found[0].path}]", CLEAN)
     else:
         yield ok("temporary files", "none older than a day")
 

@@ -84,9 +84,11 @@ def _do(settings: Settings, name: str, verb: str, planner: Planner, now: datetim
 
 
 def _seen(settings: Settings) -> set[str]:
-    """Streams that were: something of theirs waits in retirado."""
-    parent = settings.layout.data / "retirado"
-    return {entry.name for entry in parent.iterdir() if is_name(entry.name)} if parent.is_dir() else set()
+    """Streams that were: something of theirs waits in retirado, or housekeeping has a journal of them."""
+    retired, journals = settings.layout.data / "retirado", settings.layout.state / "journal"
+    names = {entry.name for entry in retired.iterdir()} if retired.is_dir() else set()
+    names |= {entry.stem for entry in journals.glob("*.sqlite")}
+    return {name for name in names if is_name(name)}
 
 
 def _staging(settings: Settings, now: datetime, dry_run: bool) -> Iterator[Outcome]:

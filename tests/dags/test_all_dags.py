@@ -9,7 +9,8 @@ from include import streams
 from include.airflow_kit import dag_docs
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = {"broken_streams.py": set(), "seed_kafka_topics.py": {"seed_kafka_topics"}, "streams.py": set(streams.collect()[0])}  # file -> its DAGs
+SINGLE = ("archive_processed_files", "clean_checkpoints", "manage_stream", "seed_kafka_topics")
+FILES = {"broken_streams.py": set(), "streams.py": set(streams.collect()[0]), **{f"{name}.py": {name} for name in SINGLE}}  # file -> its DAGs
 
 
 def test_every_file_under_dags_is_registered_here_with_its_dags_and_loads(bag: dict[str, Any]) -> None:
@@ -43,6 +44,8 @@ def test_every_param_has_title_description_and_limits_and_a_default_within_them(
             assert schema["title"] and len(param["description"]) > 10, where
             if schema["type"] == "integer":
                 assert schema["minimum"] <= param["default"] <= schema["maximum"], where
+            elif schema["type"] == "boolean":
+                assert param["default"] is False, where  # a form as it opens never drops, repeats or skips anything
             else:
                 assert schema["type"] == "string" and param["default"] in schema["enum"], where
 
@@ -60,5 +63,5 @@ def test_each_file_parses_in_under_a_second(bag: dict[str, Any]) -> None:
 def test_the_page_of_the_dags_is_the_one_its_generator_makes() -> None:
     page = (ROOT / dag_docs.PAGE).read_text(encoding="utf-8")
     named = [line.removeprefix("### ") for line in page.splitlines() if line.startswith("### ")]
-    assert {"facturas_ficheros", "facturas_kafka", "notificaciones", "seed_kafka_topics"} <= set(named)
+    assert {"facturas_ficheros", "facturas_kafka", "notificaciones", *SINGLE} <= set(named)
     assert dag_docs.render(named) == page, "write it again: ./caudal docs"

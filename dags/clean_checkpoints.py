@@ -1,0 +1,48 @@
+"""Every night: checkpoints that have grown past their row's limits get a new generation, and what is past its retention is removed.
+
+In this order, stream by stream:
+
+1. **rollover** where the source log or the number of batches has passed a limit of the row (`Upkeep`): a new checkpoint begins where the old
+   one ended, the output stays. Refused, and told, where it would lose something: an open batch, state, unread offsets.
+2. **retire**: checkpoints of a stream that is no longer registered go to `retirado` after the grace time. Its output stays.
+3. **purge**: what lies in `retirado`, old checkpoints and archived files are removed when the row's retention is over. The only step that
+   cannot be undone.
+4. Leftovers of killed programs: half-written batches, temporary files older than a day.
+
+The log has a line for each and the bytes freed; the same is the extra of the event of `caudal://checkpoints/all`. `dry_run` changes nothing.
+Take back a rollover or a retirement with the DAG `manage_stream`, verb `undo`.
+
+**When it is red** the last line of the log says which stream, why, and what to do; the others are done by then.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import dag, task
+
+from include import settings
+from include.airflow_kit import assets, cleaning, failures
+from include.airflow_kit.params import known_params
+from include.airflow_kit.stream_dag import OWNER, START
+
+
+@dag(
+    dag_id="clean_checkpoints", description="New generations for grown checkpoints, purges past retention, leftovers removed",
+    doc_md=__doc__, schedule="20 3 * * *", start_date=START, catchup=False, max_active_runs=1, is_paused_upon_creation=False,
+    dagrun_timeout=timedelta(hours=4), tags=["housekeeping"], params=cleaning.params(), default_args={"owner": OWNER},
+)  # fmt: skip
+def clean_checkpoints() -> None:
+    @task(retries=2, retry_delay=timedelta(minutes=2), execution_timeout=timedelta(hours=1), outlets=[assets.checkpoints()])
+    def clean(**context: Any) -> dict[str, Any]:
+        with known_params(context) as form:
+            found = cleaning.clean(settings.load(), form, context["ti"].start_date)
+            print("\n".join(cleaning.lines(found, form["dry_run"])))
+            failures.raise_failed(found)
+            values = cleaning.report(found, form["dry_run"])
+            context["outlet_events"][assets.checkpoints()].extra = values
+            return values
+
+    clean()
+
+
+clean_checkpoints()

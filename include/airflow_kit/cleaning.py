@@ -1,0 +1,39 @@
+"""What the DAG clean_checkpoints does and tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk import Param
+
+from include.airflow_kit import tables
+from include.airflow_kit.params import boolean, integer
+from include.housekeeping import cleaning, sweep
+from include.housekeeping.sweep import Outcome
+from include.settings import Settings
+
+
+def params() -> dict[str, Param]:
+    return {
+        "dry_run": boolean(False, title="Dry run", description="Only show what would be done; nothing is changed."),
+        "grace_days": integer(
+            7, title="Grace in days", minimum=1, maximum=365,
+            description="How long the checkpoints of a stream that is no longer registered stay where they are, in case it comes back.",
+        ),
+    }  # fmt: skip
+
+
+def clean(settings: Settings, form: Mapping[str, Any], now: datetime) -> list[Outcome]:
+    return list(cleaning.clean(settings, now, form["grace_days"], form["dry_run"]))
+
+
+def report(found: list[Outcome], dry_run: bool) -> dict[str, Any]:
+    """For XCom and the asset event; `bytes_freed` counts what is gone for good."""
+    return {"dry_run": dry_run, "bytes_freed": cleaning.freed_bytes(found), "states": sweep.totals(found), "work": tables.plain(found)}
+
+
+def lines(found: list[Outcome], dry_run: bool) -> list[str]:
+    freed = f"{cleaning.freed_bytes(found):,} bytes freed"
+    return [*tables.outcomes(found), "", f"dry run: nothing was changed, {freed}" if dry_run else freed]

@@ -1,0 +1,53 @@
+"""Aligned tables for task logs, and as Markdown for a page that a person approves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from include.housekeeping.plan import SHOWN, Plan
+from include.housekeeping.sweep import Outcome
+
+_OUTCOMES = ("stream", "what", "result", "bytes", "in words")
+
+
+def lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """The head and a line for each row, columns aligned; control characters of file names are shown, not printed."""
+    cells = [[*columns], *([printable(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def printable(text: str) -> str:
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def outcomes(found: Iterable[Outcome]) -> list[str]:
+    """A line for each piece of work, then the first steps of each plan that has any, and what it leaves alone."""
+    found = list(found)
+    rows = [(one.stream, one.verb, one.state, f"{one.size_bytes:,}", one.what) for one in found]
+    plans = [one.plan for one in found if one.plan and (one.plan.steps or one.plan.kept)]
+    return [*lines(_OUTCOMES, rows), *(line for plan in plans for line in ("", *steps(plan)))]
+
+
+def steps(plan: Plan) -> list[str]:
+    """The plan's first steps as a table, the number of all, what stays and why, the way back."""
+    rows = [(s.stage, s.verb, s.source or "-", s.target or "-", f"{s.size_bytes:,}") for s in plan.steps[:SHOWN]]
+    said = [f"{plan.kind} of {plan.stream}, generation {plan.generation}:", *(f"  {line}" for line in plan.summary)]
+    said += lines(("stage", "does", "what", "to", "bytes"), rows) if rows else []
+    if len(plan.steps) > SHOWN:
+        said.append(f"… {len(plan.steps):,} steps in all, {plan.size_bytes:,} bytes")
+    said += [printable(f"stays: {kept.path}: {kept.reason}") for kept in plan.kept[:SHOWN]]
+    if len(plan.kept) > SHOWN:
+        said.append(f"… {len(plan.kept):,} things stay in all")
+    return [*said, f"way back: {plan.way_back}"] if plan.steps else said
+
+
+def markdown(plan: Plan) -> str:
+    """The plan for the approval page. In a code block, where no name of a file is taken for markup."""
+    text = "\n".join(steps(plan)).replace("```", "'''")
+    return f"```\n{text}\n```"
+
+
+def plain(found: Iterable[Outcome]) -> list[dict[str, Any]]:
+    return [one.to_json() for one in found]
