@@ -89,7 +89,7 @@ def _planned(settings: Settings, stream: Stream, form: Mapping[str, Any], now: d
 
 def proposal(found: Plan) -> dict[str, Any]:
     """What the approval page shows and `apply` compares: subject, body, digest, the plan's own values."""
-    size = f"{len(found.steps):,} steps, {found.size_bytes:,} bytes"
+    size = f"{len(found.steps):,} step{'' if len(found.steps) == 1 else 's'}, {found.size_bytes:,} bytes"
     body = f"{tables.markdown(found)}\n\nApprove does exactly this, or nothing when the stream has moved on by then. Reject changes nothing."
     return {"subject": f"{found.kind} of {found.stream}: {size}", "body": body, "digest": found.digest, "plan": found.to_json()}
 
