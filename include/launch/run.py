@@ -73,6 +73,8 @@ def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, n
     """
     layout = settings.layout
     if layout.staging(stream.name).exists():  # under both locks nobody publishes: what lies here was left by a killed run
+        if any(path.is_file() for path in layout.staging(stream.name).rglob("*")):
+            _say(f"{stream.name}: cleared what a killed run had left half written in _staging")
         storage.remove_tree(layout.data, layout.staging(stream.name))
     for operation in engine.redo(layout, stream.name, now):
         _say(f"{stream.name}: finished {operation.kind} {operation.id}, which had been cut short")
