@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.contract import storage
-from jobs.contract.errors import DataError
-from jobs.contract.layout import Layout, parse_generation
+from jobs.contract.errors import DataError, PairingBroken
+from jobs.contract.layout import Layout, generation_name, parse_generation
 
 VERSION = 1
 EARLIEST = "earliest"
@@ -62,6 +62,17 @@ def folders(parent: Path) -> list[int]:
     """Numbers of the `gen=…` folders in a folder, ascending; none when it is not there."""
     found = [entry for entry in parent.iterdir() if entry.is_dir() and not entry.is_symlink()] if parent.is_dir() else []
     return sorted(n for entry in found if (n := parse_generation(entry.name)) is not None)
+
+
+def require_recorded(layout: Layout, stream: str) -> None:
+    """Going on with an older generation would read again what a newer one has published. Raises PairingBroken when a record was lost."""
+    newest = max([1, *numbers(layout, stream)])
+    for parent in (layout.checkpoints(stream), layout.salida(stream)):
+        for number in folders(parent):
+            if number > newest:
+                what = f"generation {number} is there, but its record is lost; going on with {newest} would read its input again"
+                way = f"bring back {layout.generation_record(stream, number)}, or move the folder out of the home"
+                raise PairingBroken(what, parent / generation_name(number), cli=way)
 
 
 def begin(layout: Layout, generation: Generation) -> Generation:

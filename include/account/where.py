@@ -143,8 +143,11 @@ def _refused(layout: Layout, stream: Stream, asked: Question) -> Iterator[Found]
         if not beside.name.endswith(refuse.REASON_SUFFIX):
             continue
         path = beside.with_name(beside.name.removesuffix(refuse.REASON_SUFFIX))
-        raw = storage.read_json(beside)
-        met = asked.meets(path.name, raw["original_name"]) or raw["content_hash"] == asked.content_hash
+        try:
+            raw = {"original_name": "", "content_hash": "", "reason": "", **storage.read_json(beside)}
+        except (ValueError, TypeError):  # torn: the file beside it can still be found by its own name
+            raw = {"original_name": path.name, "content_hash": "", "reason": f"{beside.name} cannot be read"}
+        met = asked.meets(path.name, raw["original_name"]) or (asked.content_hash and raw["content_hash"] == asked.content_hash)
         if met and storage.is_regular(path):
             yield Found(
                 stream.name, "cuarentena", str(path), raw["original_name"], path.name,

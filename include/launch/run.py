@@ -78,6 +78,7 @@ def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, n
         storage.remove_tree(layout.data, layout.staging(stream.name))
     for operation in engine.redo(layout, stream.name, now):
         _say(f"{stream.name}: finished {operation.kind} {operation.id}, which had been cut short")
+    generations.require_recorded(layout, stream.name)
     taken = _take_in(settings, stream)
     found = plan.positions(settings, stream)
     generation = generations.current(layout, stream.name) or generations.begin(layout, plan.first_generation(stream, found, now))

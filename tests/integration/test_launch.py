@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from include import lease, streams
+from include import generations, lease, streams
 from include.account import where
 from include.samples import facturas as samples
 from tests.integration.runs import Home, kill, multiset, python_driver, wait_for
@@ -219,3 +219,19 @@ def test_a_kafka_stream_without_a_broker_is_one_line_and_exit_69(tmp_path: Path)
     assert out.startswith("broker-down: ")
     assert home.report().error is not None
     assert home.report().error["code"] == "broker-down"
+
+
+def test_a_lost_record_of_a_newer_generation_is_refused_by_name_and_nothing_is_read_again(tmp_path: Path) -> None:
+    home = Home.at(tmp_path)
+    layout = home.settings.layout
+    for number in (1, 2):
+        record = generations.Generation(home.stream, number, number - 1, "", {}, "2026-11-24T00:00:00+00:00")
+        generations.begin(layout, record)
+    layout.checkpoint(home.stream, 2).mkdir(parents=True)
+    layout.generation_record(home.stream, 2).unlink()
+    invoices(home, 1)
+    code, out = home.run()
+    assert (code, "generation 2 is there, but its record is lost" in out) == (65, True)
+    assert len(out.strip().splitlines()) == 1
+    assert home.files() == ["f1.json"]
+    assert not layout.salida(home.stream).exists()

@@ -72,3 +72,13 @@ def test_the_verb_prints_lines_then_one_json_object(tmp_path: Path, monkeypatch:
     assert lines[0] == "x.json: entrada (waits for intake)"
     last = json.loads(lines[-1])
     assert [(f["stream"], f["place"], f["path"]) for f in last["found"]] == [("facturas_ficheros", "entrada", str(waiting))]
+
+
+@pytest.mark.parametrize("torn", ["", "{", "[]", '{"reason": 7'])
+def test_a_torn_reason_is_no_trace_and_hides_no_file(torn: str, home: Home) -> None:
+    [refused] = where.find(home.layout, [home.stream], question("copy.json"))
+    beside = Path(f"{refused.path}.reason.json")
+    beside.write_text(torn)
+    [found] = where.find(home.layout, [home.stream], question(Path(refused.path).name))
+    assert (found.place, found.path) == ("cuarentena", refused.path)
+    assert found.reason.endswith("cannot be read")
