@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from jobs.contract import failpoints, process, report, storage
-from jobs.contract.errors import CaudalError, DiskFull, ExitCode, LeaseHeld, OffsetsLost, RunFailed, ServiceError, TopicMissing
+from jobs.contract.errors import CaudalError, DiskFull, ExitCode, LeaseHeld, OffsetsLost, PairingBroken, RunFailed, ServiceError, TopicMissing
 from jobs.contract.layout import Layout
 from jobs.contract.report import Report
 from jobs.contract.spec import RunSpec
@@ -29,6 +29,7 @@ from jobs.core.records import Subject
 
 _PUBLISH_WAIT_S = 10.0  # a killed run's Python driver is gone within 0.3 s; a slow disk may hold it a little longer
 _CAUSE = re.compile(r"(Caused by: )?[A-Za-z_][\w.$]*(Error|Exception)\b: ")
+_MOVED = "this home was moved or copied: Spark knows its files by the old path; move it back, or ./caudal generation rollover STREAM"
 # What Spark and Kafka say when a foreseen thing happened below them.
 _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     ("No space left on device", DiskFull, "the disk is full"),
@@ -37,6 +38,7 @@ _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     ("FAIL_ON_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
     ("KAFKA_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
     ("Some data may have been lost", OffsetsLost, "offsets this stream still had to read are gone"),
+    ("Wrong basePath", PairingBroken, _MOVED),
     ("TimeoutException", ServiceError, "the broker did not answer in time"),
 )
 
