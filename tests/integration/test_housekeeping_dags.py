@@ -66,7 +66,11 @@ def test_the_sweep_plans_then_does_it_a_person_decides_on_a_rollover_and_the_cle
     assert "generation 2 begins with the files that are not read yet" in shown
     assert generations.numbers(layout, FICHEROS) == [1]
 
-    states, _ = answer(here, "rollover", "Approve")
+    for _ in range(3):  # on a loaded machine Airflow's own approval task fails now and then: nothing may have changed, and one asks again
+        states, _ = answer(here, "rollover", "Approve")
+        if states["approve"] != "failed":
+            break
+        assert generations.numbers(layout, FICHEROS) == [1]
     assert states == {"plan": "success", "approve": "success", "apply": "success"}
     assert generations.numbers(layout, FICHEROS) == [1, 2]
     assert here.rows() == lines(kept)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -44,8 +45,16 @@ def family(settings: Settings) -> list[psutil.Process]:
     return [psutil.Process(pid) for pid in processes.members(leaders) | processes.marked(settings.home)]
 
 
+def connections(process: psutil.Process) -> list[Any]:
+    """None of a process that ended meanwhile."""
+    try:
+        return list(process.net_connections())
+    except psutil.Error:
+        return []
+
+
 def listening(settings: Settings) -> set[tuple[str, int]]:
-    found = [one for process in family(settings) for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
+    found = [one for process in family(settings) for one in connections(process) if one.status == psutil.CONN_LISTEN]
     return {(one.laddr.ip.removeprefix("::ffff:"), one.laddr.port) for one in found}
 
 
