@@ -49,4 +49,3 @@ def lines(found: list[Outcome], dry_run: bool) -> list[str]:
     verb = "would be archived; nothing was moved" if dry_run else "archived"
     values = report(found, dry_run)
     return [*tables.outcomes(found), "", f"{values['files']:,} files, {values['bytes']:,} bytes {verb}"]
-

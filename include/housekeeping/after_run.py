@@ -55,4 +55,3 @@ def tidy(settings: Settings, stream: Stream, now: datetime) -> Tidied:
     except CaudalError as error:
         return Tidied(error=error)
     return Tidied(len(done.steps), done.size_bytes, done.kept, error=archive.changed(done))
-

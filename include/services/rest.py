@@ -12,11 +12,17 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
+import tenacity
+
 from jobs.contract.errors import Refused, ServiceError
 
 FINAL = ("success", "failed")
 _OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy: it is on this machine
 _POLL_S = 0.5
+
+
+class _DatabaseLocked(ServiceError):
+    """Two requests waited for each other's lock until one gave up after 5 s, undone: one event loop serves both. To be sent again."""
 
 
 @dataclass
@@ -26,9 +32,12 @@ class Rest:
     base: str
     user: str
     password: str = field(repr=False)
-    timeout_s: float = 10.0
+    timeout_s: float = 30.0  # Airflow itself waits 5 s for its database
     _token: str = field(default="", repr=False)
 
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(_DatabaseLocked), stop=tenacity.stop_after_delay(60), wait=tenacity.wait_random(0.2, 1.0), reraise=True
+    )
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The JSON answer of `method path` (None when empty). A token is fetched when needed, and again when it has expired."""
         try:
@@ -152,4 +161,6 @@ def _refusal(error: urllib.error.HTTPError, where: str) -> ServiceError | Refuse
     except (ValueError, KeyError, TypeError):
         detail = text
     what = f"Airflow answered {error.code}: {detail if isinstance(detail, str) else json.dumps(detail)}"[:500]
-    return ServiceError(what, where) if error.code >= 500 else Refused(what, where)
+    if error.code < 500:
+        return Refused(what, where)
+    return _DatabaseLocked(what, where) if "Database error" in what else ServiceError(what, where)

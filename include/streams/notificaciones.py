@@ -9,6 +9,4 @@ run dies between sending and its manifest.
 
 from jobs.contract.stream import Stream, Topic
 
-STREAM = Stream(
-    name="notificaciones", source=Topic("facturas"), sink=Topic("notificaciones", key="InvoiceNumber"), tags=("facturas", "caso-4")
-)
+STREAM = Stream(name="notificaciones", source=Topic("facturas"), sink=Topic("notificaciones", key="InvoiceNumber"), tags=("facturas", "caso-4"))

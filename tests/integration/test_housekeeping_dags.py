@@ -26,12 +26,18 @@ def done(here: Here, dag: str, conf: dict[str, Any]) -> str:
 def answer(here: Here, verb: str, choice: str, **form: Any) -> tuple[dict[str, str], str]:
     """Triggers manage_stream, waits for its question, answers; (state of each task, what the page showed)."""
     run = here.rest.trigger("manage_stream", {"stream": FICHEROS, "verb": verb, **form})
-    until(lambda: here.task("manage_stream", run, "approve")["state"] == "awaiting_input", RUN_S)
+    until(lambda: here.task("manage_stream", run, "approve")["state"] == "awaiting_input" and _heard(here, run), RUN_S)
     path = f"/api/v2/dags/manage_stream/dagRuns/{run.replace('+', '%2B')}/taskInstances/approve/-1/hitlDetails"
     shown = str(here.rest.call("GET", path)["body"])
     here.rest.call("PATCH", path, {"chosen_options": [choice], "params_input": {}})
     here.rest.wait({"manage_stream": run}, RUN_S, lambda _: None)
     return {task["task_id"]: task["state"] for task in here.rest.tasks("manage_stream", run)}, shown
+
+
+def _heard(here: Here, run: str) -> bool:
+    """True when the scheduler knows that the question is asked. Airflow 3.3 fails a task that is answered before that, within half a second."""
+    log = (here.settings.layout.logs / "airflow-scheduler.log").read_text(errors="replace")
+    return any("Received executor event" in line and "'approve'" in line and run in line for line in log.splitlines())
 
 
 @pytest.fixture
@@ -66,11 +72,7 @@ def test_the_sweep_plans_then_does_it_a_person_decides_on_a_rollover_and_the_cle
     assert "generation 2 begins with the files that are not read yet" in shown
     assert generations.numbers(layout, FICHEROS) == [1]
 
-    for _ in range(3):  # on a loaded machine Airflow's own approval task fails now and then: nothing may have changed, and one asks again
-        states, _ = answer(here, "rollover", "Approve")
-        if states["approve"] != "failed":
-            break
-        assert generations.numbers(layout, FICHEROS) == [1]
+    states, _ = answer(here, "rollover", "Approve")
     assert states == {"plan": "success", "approve": "success", "apply": "success"}
     assert generations.numbers(layout, FICHEROS) == [1, 2]
     assert here.rows() == lines(kept)

@@ -6,11 +6,14 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +90,18 @@ def assert_no_secret_shows(settings: Settings) -> None:
         assert stat.S_IMODE((settings.home / "airflow" / name).stat().st_mode) == 0o600
 
 
+@contextmanager
+def held(database: Path, seconds: float) -> Iterator[None]:
+    """The database is locked by another writer for the first `seconds` of the block."""
+    with closing(sqlite3.connect(database, isolation_level=None, check_same_thread=False)) as writer:
+        writer.execute("PRAGMA busy_timeout = 30000")
+        writer.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(seconds, lambda: writer.execute("ROLLBACK"))
+        release.start()
+        yield
+        release.join()
+
+
 @pytest.mark.airflow
 @pytest.mark.broker
 @pytest.mark.timeout(600)
@@ -100,6 +115,10 @@ def test_up_is_local_and_idempotent_and_heals_and_down_leaves_no_process(config:
     assert_no_secret_shows(config)
     rest = airflow.client(config, first.ports)
     assert rest.call("GET", "/api/v2/pools/spark")["slots"] == max(1, (os.cpu_count() or 1) // 2)
+
+    with held(airflow.home_of(config) / "airflow.db", 7.0):  # Airflow gives up after 5 s
+        rest.ensure_pool("otro", 2, "made while the database was locked")
+    assert rest.call("GET", "/api/v2/pools/otro")["slots"] == 2
 
     start = time.monotonic()
     again = stack.up(config)

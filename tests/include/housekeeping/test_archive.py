@@ -310,4 +310,3 @@ def test_planning_again_gives_the_same_digest_and_another_state_another(hand: Ha
     assert made.digest == archive.plan(hand.settings, STREAM, NOW + timedelta(hours=1)).digest
     hand.batch([second])
     assert plan(hand).digest != made.digest
-
