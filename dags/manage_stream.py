@@ -33,7 +33,7 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 @dag(
     dag_id="manage_stream", description="Rollover, reset, rewind, retire, undo, purge: plan, approval, apply", doc_md=__doc__,
-    schedule=None, start_date=START, catchup=False, max_active_runs=1, is_paused_upon_creation=False, dagrun_timeout=timedelta(hours=4),
+    schedule=None, start_date=START, catchup=False, max_active_runs=8, is_paused_upon_creation=False, dagrun_timeout=timedelta(hours=4),
     tags=["housekeeping"], params=managing.params(), default_args={"owner": OWNER},
 )  # fmt: skip
 def manage_stream() -> None:

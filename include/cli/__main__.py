@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import include.cli
+from include import streams
 from include.cli._console import console_error
 from jobs.contract.errors import CaudalError, ExitCode
 
@@ -45,12 +46,14 @@ def collect() -> None:
 def main(argv: list[str] | None = None) -> NoReturn:
     """Runs one verb. Exits with its ExitCode; a foreseen error is one line on stderr."""
     collect()
+    words = argv or sys.argv[1:] or ["--help"]
     try:
-        code = app(args=argv or sys.argv[1:] or ["--help"], prog_name="caudal", standalone_mode=False)
+        code = app(args=words, prog_name="caudal", standalone_mode=False)
         sys.exit(int(code or 0))
     except CaudalError as error:
         if _STATE["debug"]:
             traceback.print_exc()
+        error.about(next((word for word in words if word in streams.collect()[0]), "STREAM"))
         console_error(str(error))
         sys.exit(int(error.exit_code))
     except (Abort, KeyboardInterrupt):

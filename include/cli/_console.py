@@ -24,7 +24,8 @@ def say(text: str = "") -> None:
 
 
 def printable(text: str) -> str:
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+    """One line whatever is in it."""
+    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
 
 
 def console_error(text: str) -> None:

@@ -32,7 +32,7 @@ def command(
         if as_json:
             json_line({"spec": asdict(made.spec), "waiting": asdict(made.waiting), "argv": list(built.argv)})
         else:
-            say(json.dumps(asdict(made.spec), indent=1, ensure_ascii=False))
+            print(json.dumps(asdict(made.spec), indent=1, ensure_ascii=False))
             say(" ".join(built.argv))
             say(f"waiting: {made.waiting}; files still in entrada are not counted")
         return 0

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from include import generations, growth, streams
-from include.housekeeping import leftovers, past, purge, retire, rollover, sweep
+from include.housekeeping import leftovers, old_runs, past, purge, retire, rollover, sweep
 from include.housekeeping.plan import Plan
 from include.housekeeping.sweep import Outcome, Planner
 from include.settings import Settings
@@ -35,13 +35,14 @@ def clean(settings: Settings, now: datetime, grace_days: int, dry_run: bool) -> 
     for name in sorted(registered | _seen(settings)):
         upkeep = found[name].upkeep if name in found else Upkeep()
         yield _do(settings, name, "purge", partial(purge.due, settings, name, upkeep, now), now, dry_run)
+        yield from _old_runs(settings, name, upkeep, now, dry_run)
     yield from _staging(settings, now, dry_run)
     yield _torn(settings, now, dry_run)
 
 
 def freed_bytes(found: list[Outcome]) -> int:
     """What purges and leftovers gave back; nothing for what was only planned."""
-    return sum(one.size_bytes for one in found if one.state == "done" and one.verb in ("purge", "staging", "temporary files"))
+    return sum(one.size_bytes for one in found if one.state == "done" and one.verb in ("purge", "old runs", "staging", "temporary files"))
 
 
 def _outgrown(settings: Settings, stream: Stream, now: datetime, dry_run: bool) -> Iterator[Outcome]:
@@ -89,6 +90,20 @@ def _seen(settings: Settings) -> set[str]:
     names = {entry.name for entry in retired.iterdir()} if retired.is_dir() else set()
     names |= {entry.stem for entry in journals.glob("*.sqlite")}
     return {name for name in names if is_name(name)}
+
+
+def _old_runs(settings: Settings, name: str, upkeep: Upkeep, now: datetime, dry_run: bool) -> Iterator[Outcome]:
+    found = old_runs.past(settings.layout, name, upkeep, now)
+    if not found:
+        return
+    what = f"{len(found):,} run folders, older than {upkeep.runs_days} days"
+    if dry_run:
+        yield Outcome(name, "old runs", "planned", what, old_runs.size(found))
+        return
+    try:
+        yield Outcome(name, "old runs", "done", what, old_runs.remove(settings, found))
+    except CaudalError as error:
+        yield Outcome(name, "old runs", "failed", str(error), error=error)
 
 
 def _staging(settings: Settings, now: datetime, dry_run: bool) -> Iterator[Outcome]:

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from include.housekeeping.plan import Plan
-from include.housekeeping.way import Way, begin, purged
+from include.housekeeping.way import Way, begin, purged, require_finished
 from include.settings import Settings
 from jobs.contract import checkpoint, journal, manifest
 from jobs.contract.errors import Refused
@@ -20,6 +20,7 @@ from jobs.contract.layout import Layout, generation_name, parse_generation
 def plan(settings: Settings, name: str, now: datetime) -> Plan:
     """Read-only. Raises Refused: nothing to undo, a rewind, a new generation that has begun, something purged or moved since."""
     layout = settings.layout
+    require_finished(layout, name)
     newest = _newest(layout, name)
     if newest.kind == "rewind":
         raise Refused(

@@ -93,9 +93,14 @@ class Way:
 
 def begin(layout: Layout, stream: str, kind: Kind, number: int, now: datetime) -> Way:
     """An empty way. Raises Refused while an operation is open: it comes first."""
+    require_finished(layout, stream)
+    return Way(layout, stream, kind, number, now, new_run_id(now))
+
+
+def require_finished(layout: Layout, stream: str) -> None:
+    """Raises Refused while an operation is open."""
     if cut := journal.open_operations(layout.journal(stream)):
         raise Refused(f"{cut[0].kind} {cut[0].id} was cut short and comes first", stream, cli=f"./caudal run {stream} finishes it")
-    return Way(layout, stream, kind, number, now, new_run_id(now))
 
 
 def require(verdict: Refuse | None, where: object, ways: Mapping[str, str] = MappingProxyType({})) -> None:

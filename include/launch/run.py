@@ -51,6 +51,7 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
                 return None
             built = _written(settings, request, made, folder)
     except CaudalError as error:
+        error.about(stream.name)
         with suppress(OSError):  # a full disk is said all the same; without a report the run reads as died
             _write_report(folder, replace(first, status="failed", exit_code=int(error.exit_code), error=error.to_json()))
         raise

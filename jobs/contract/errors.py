@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, ClassVar
 
@@ -45,8 +46,22 @@ class CaudalError(Exception):
         way = f" -> {self.way_cli}" if self.way_cli else ""
         return " ".join(f"{self.code}: {self.what}{where}{way}".split())
 
+    def about(self, stream: str) -> None:
+        """The ways out name `stream` where they said STREAM: they can be copied as they stand."""
+        self.way_cli, self.way_ui = (way.replace("STREAM", stream) for way in (self.way_cli, self.way_ui))
+
     def to_json(self) -> dict[str, Any]:
         return {"code": self.code, "exit_code": int(self.exit_code), "what": self.what, "where": self.where, "cli": self.way_cli, "ui": self.way_ui}
+
+
+@contextmanager
+def about(stream: str) -> Iterator[None]:
+    """Errors of the block name `stream` in their ways out."""
+    try:
+        yield
+    except CaudalError as error:
+        error.about(stream)
+        raise
 
 
 class UsageError(CaudalError):

@@ -13,6 +13,7 @@ from jobs.contract.errors import DataError
 from jobs.contract.stream import Files, Limits, Stream, Topic, Upkeep
 
 VERSION = 1
+_MADE = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
 RUN_ID = re.compile(r"[0-9TZa-z-]{1,64}")
 
 
@@ -63,6 +64,11 @@ def _end(raw: dict[str, Any]) -> Files | Topic:
     if "folder" in raw:
         return Files(**raw)
     return Topic(**{**raw, "config": tuple((str(k), str(v)) for k, v in raw["config"])})
+
+
+def is_run_id(name: str) -> bool:
+    """True for a name that `new_run_id` makes."""
+    return bool(_MADE.fullmatch(name))
 
 
 def new_run_id(now: datetime) -> str:

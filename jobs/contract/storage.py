@@ -245,7 +245,7 @@ def disk_errors(where: object) -> Iterator[None]:
         place = error.filename or where
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("no space left" if error.errno == errno.ENOSPC else "the disk quota is used up", place) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
             raise NotWritable(f"cannot be written: {os.strerror(error.errno).lower()}", place) from error
         raise
 

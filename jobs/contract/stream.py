@@ -73,13 +73,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Upkeep:
-    """When housekeeping acts by itself. `*_days`: how long archived files and retired generations are kept; None: for ever.
+    """When housekeeping acts by itself. `*_days`: how long archived files, retired generations and run folders are kept; None: for ever.
 
     A checkpoint with more files or bytes in its source log, or more batches, begins a new generation at the next cleaning.
     """
 
     archive_days: int | None = None
     retired_days: int | None = 30
+    runs_days: int | None = 30
     log_files: int = 50_000
     log_bytes: int = 32 * 1024 * 1024
     batches: int = 10_000

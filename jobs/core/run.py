@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,8 +69,14 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
     except Exception as caught:
         _keep_trace(layout, spec)
         error = foreseen(caught, layout.run(spec.stream.name, spec.run_id) / "driver.log")
+    if error:
+        error.about(spec.stream.name)
     done = _final(layout, spec, query, error, time.monotonic() - begin)
-    storage.replace(layout.run(spec.stream.name, spec.run_id) / "report.json", done.to_json())
+    try:
+        _write(layout, done)
+    except CaudalError as full:  # without a report the run reads as died; the next one reports its batches
+        print(f"caudal: {full}", flush=True)
+        return full.exit_code
     print(f"caudal: {error}" if error else _summary(done, layout), flush=True)
     return ExitCode(done.exit_code)
 
@@ -125,8 +131,15 @@ def _cause(text: str) -> str:
     return causes[-1].removeprefix("Caused by: ") if causes else next(iter(lines), "no message")
 
 
+def _write(layout: Layout, done: Report) -> None:
+    """Raises DiskFull, NotWritable."""
+    path = layout.run(done.stream, done.run_id) / "report.json"
+    with storage.disk_errors(path):
+        storage.replace(path, done.to_json())
+
+
 def _keep_trace(layout: Layout, spec: RunSpec) -> None:
-    with (layout.run(spec.stream.name, spec.run_id) / "driver.log").open("a", encoding="utf-8") as log:
+    with suppress(OSError), (layout.run(spec.stream.name, spec.run_id) / "driver.log").open("a", encoding="utf-8") as log:
         traceback.print_exc(file=log)
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -22,12 +23,21 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 needs_mounts = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="a disk of its own needs root and unshare")
 ARCHIVE, ROLLOVER = verb("archive", STREAM, "--apply"), verb("generation", "rollover", STREAM, "--apply")
 
-# argv: folder, place under the home, "full" or "read-only". The mounts are this process's own.
+# argv: folder, place under the home, "full", "filled meanwhile" or "read-only". The mounts are this process's own.
 FAULT = """
 import subprocess, sys
 from pathlib import Path
 from random import Random
+from tests.integration.runs import wait_for
 from tests.torture.world import STREAM, World, launcher, verb
+
+def fill(target):
+    with (target / ".filler").open("wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 512):
+                pass
+        except OSError:
+            pass
 
 folder, place, fault = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 world = World(folder, Random(1))
@@ -38,25 +48,29 @@ world.deliver(bad=True)
 target = world.home.settings.home / place
 target.mkdir(parents=True, exist_ok=True)
 subprocess.run(["mount", "--bind", target, target], check=True)
-if fault == "full":
+if fault != "read-only":
     copy = folder / "copy"
     subprocess.run(["cp", "-a", target, copy], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", target], check=True)
     subprocess.run(["cp", "-a", f"{copy}/.", target], check=True)
-    with (target / ".filler").open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 512):
-                pass
-        except OSError:
-            pass
+    if fault == "full":
+        fill(target)
 else:
     subprocess.run(["mount", "-o", "remount,ro,bind", target], check=True)
 command = verb("archive", STREAM, "--apply") if place == "state/journal" else launcher()
-code, out = world.do(command)
+if fault == "filled meanwhile":
+    offsets = len(list(world.layout.checkpoint(STREAM, 1).glob("offsets/[0-9]*")))
+    process = world.start(command)
+    wait_for(lambda: len(list(world.layout.checkpoint(STREAM, 1).glob("offsets/[0-9]*"))) > offsets, "a batch is planned", of=process)
+    fill(target)
+    out = process.communicate(timeout=120)[0]
+    code = process.returncode
+else:
+    code, out = world.do(command)
 print(code, out.strip().splitlines()[-1])
 assert code in (65, 69, 70, 78) and "Traceback" not in out, (code, out)
 assert not world.home.rows() - world.rows, "rows too many are to be seen"
-if fault == "full":
+if fault != "read-only":
     (target / ".filler").unlink()
 else:
     subprocess.run(["mount", "-o", "remount,rw,bind", target], check=True)
@@ -68,8 +82,13 @@ assert world.quiet()
 
 
 @needs_mounts
-@pytest.mark.parametrize("fault", ["full", "read-only"])
-@pytest.mark.parametrize("place", ["data", "data/checkpoints", "state/journal", "runs"])  # staging and output are one disk
+@pytest.mark.parametrize(
+    ("place", "fault"),
+    [
+        *product(("data", "data/checkpoints", "state/journal", "runs"), ("full", "read-only")),
+        ("runs", "filled meanwhile"),
+    ],  # data: staging and output
+)
 def test_a_full_or_read_only_disk_is_one_error_and_the_next_run_goes_on(tmp_path: Path, place: str, fault: str) -> None:
     call = 'mount --make-rprivate / && mount --bind "$1" "$1" || exit 77; exec "$2" -c "$3" "$1" "$4" "$5"'
     words = ["unshare", "-m", "sh", "-c", call, "sh", str(tmp_path), sys.executable, FAULT, place, fault]

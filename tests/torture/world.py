@@ -104,10 +104,21 @@ class World:
         out, _ = process.communicate(timeout=COMMAND_S)
         return process.returncode, out
 
-    def kill_at_random(self) -> str:
-        """Starts a run, and kills JVM, Python driver or both at some moment; who it was."""
+    def kill_at_random(self) -> bool:
+        """Starts a run, and kills JVM, Python driver or both at some moment."""
         process = self.start(launcher())
         time.sleep(self.dice.uniform(0.05, 6.0))
+        return self._kill_some(process)
+
+    def kill_half_written(self) -> bool:
+        """Starts a run, and kills while the first part of a batch is being written; False when the batch was quicker."""
+        process, staging = self.start(launcher()), self.layout.staging(STREAM)
+        while process.poll() is None and not any(staging.rglob("part-*")):
+            time.sleep(0.001)
+        return self._kill_some(process)
+
+    def _kill_some(self, process: subprocess.Popen[str]) -> bool:
+        """False when the run had ended before."""
         victim = self.dice.choice(("jvm", "python", "both"))
         driver = python_driver(process.pid)
         if driver is not None and victim != "jvm":
@@ -115,7 +126,7 @@ class World:
         if driver is None or victim != "python":
             kill_if_there(process.pid)
         process.communicate(timeout=COMMAND_S)
-        return victim
+        return process.returncode != 0
 
     def quiet(self, timeout_s: float = 30.0) -> bool:
         """Whether every process of this home is gone in time."""

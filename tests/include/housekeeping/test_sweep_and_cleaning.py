@@ -12,7 +12,7 @@ import pytest
 from include import generations, lease, streams
 from include.housekeeping import cleaning, retire, sweep
 from include.housekeeping.sweep import Outcome
-from jobs.contract import journal, storage
+from jobs.contract import journal, spec, storage
 from jobs.contract.errors import LeaseHeld
 from jobs.contract.journal import Operation, Step
 from jobs.contract.stream import Stream, Upkeep
@@ -53,6 +53,22 @@ def test_a_dry_run_moves_nothing_and_the_real_one_does_what_it_listed(hand: Hand
     assert (done.state, done.size_bytes, len(moves)) == ("done", 16, 2)
     assert all(not (hand.path / source).exists() and (hand.path / target).is_file() for source, target in moves)
     assert sweep.archived(hand.settings, STREAM, NOW, 0, dry_run=False).state == "nothing"
+
+
+def test_run_folders_past_their_days_are_removed_but_the_newest_fifty(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry(monkeypatch, replace(STREAM, upkeep=Upkeep(runs_days=10)))
+    runs = hand.layout.runs(STREAM.name)
+    ages = [20] * 3 + [11] * 40 + [9] * 12  # of 55 the newest 50 stay
+    ids = [spec.new_run_id(NOW - timedelta(days=days, seconds=-number)) for number, days in enumerate(ages)]
+    for run_id in [*ids, "notes"]:
+        (runs / run_id).mkdir(parents=True)
+        (runs / run_id / "report.json").write_text("{}")
+    for dry_run, state in ((True, "planned"), (False, "done")):
+        (found,) = [one for one in cleaning.clean(hand.settings, NOW, 7, dry_run) if one.verb == "old runs"]
+        assert (found.state, found.size_bytes, found.what) == (state, 10, "5 run folders, older than 10 days")
+        assert len(list(runs.iterdir())) == (56 if dry_run else 51)
+    assert {path.name for path in runs.iterdir()} == {*ids[5:], "notes"}
+    assert not any(one.verb == "old runs" for one in cleaning.clean(hand.settings, NOW, 7, False))
 
 
 def test_a_held_lease_is_told_and_nothing_is_touched(hand: Hand) -> None:

@@ -127,6 +127,16 @@ def test_a_rewind_needs_no_undo_and_says_why(home: Home) -> None:
         plan(home)
 
 
+def test_an_open_operation_comes_first_and_not_the_one_before_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    two(home)
+    do_retire(home)
+    cut(monkeypatch, "intent")
+    with pytest.raises(Cut):
+        do_reset(home)
+    with pytest.raises(Refused, match=r"reset .* was cut short and comes first"):
+        plan(home)
+
+
 def test_nothing_to_undo(home: Home) -> None:
     with pytest.raises(Refused, match="nothing to undo"):
         plan(home)

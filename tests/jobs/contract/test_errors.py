@@ -1,0 +1,26 @@
+"""What an operator reads can be typed as it stands."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from jobs.contract import storage
+from jobs.contract.errors import NotWritable, PlannedFileMissing, about
+
+
+def test_ways_out_name_the_stream() -> None:
+    with pytest.raises(PlannedFileMissing) as caught, about("facturas"):
+        raise PlannedFileMissing("7 bytes are gone", "en_proceso/f/0001")
+    assert "./caudal restore facturas --file NAME" in str(caught.value)
+    assert "STREAM" not in str(caught.value.to_json())
+
+
+def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(NotWritable, match="not a directory") as caught, storage.disk_errors(tmp_path):
+        storage.make_dirs(tmp_path / "runs" / "s" / "r")
+    assert str(tmp_path / "runs") in caught.value.where
+    assert isinstance(caught.value.__cause__, OSError) and caught.value.__cause__.errno == errno.ENOTDIR
