@@ -7,7 +7,8 @@ In this order, stream by stream:
 2. **retire**: checkpoints of a stream that is no longer registered go to `retirado` after the grace time. Its output stays.
 3. **purge**: what lies in `retirado`, old checkpoints and archived files are removed when the row's retention is over. The only step that
    cannot be undone.
-4. Leftovers of killed programs: half-written batches, temporary files older than a day.
+4. Run folders past the row's `runs_days`, the newest fifty excepted; leftovers of killed programs: half-written batches, temporary files older
+   than a day.
 
 The log has a line for each and the bytes freed; the same is the extra of the event of `caudal://checkpoints/all`. `dry_run` changes nothing.
 Take back a rollover or a retirement with the DAG `manage_stream`, verb `undo`.
