@@ -33,7 +33,8 @@ def test_every_dag_tells_an_operator_what_it_is(bag: dict[str, Any]) -> None:
 def test_every_dag_runs_once_at_a_time_in_utc_without_catching_up_and_is_not_paused(bag: dict[str, Any]) -> None:
     for name, dag in bag["dags"].items():
         kept = {key: dag[key] for key in ("max_active_runs", "timezone", "start", "catchup", "paused")}
-        assert kept == {"max_active_runs": 1, "timezone": "UTC", "start": "2026-01-01T00:00:00+00:00", "catchup": False, "paused": False}, name
+        at_once = 8 if name == "manage_stream" else 1  # a question that waits for a person holds up nobody else's
+        assert kept == {"max_active_runs": at_once, "timezone": "UTC", "start": "2026-01-01T00:00:00+00:00", "catchup": False, "paused": False}, name
         assert dag["timeout_s"], name
 
 
