@@ -17,7 +17,7 @@ from typing import Any
 from airflow.sdk import dag, task
 
 from include import settings
-from include.airflow_kit import archiving, assets, failures
+from include.airflow_kit import archiving, assets, failures, tables
 from include.airflow_kit.params import known_params
 from include.airflow_kit.stream_dag import OWNER, START
 
@@ -32,7 +32,7 @@ def archive_processed_files() -> None:
     def archive(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
             found = archiving.archive(settings.load(), form, context["ti"].start_date)
-            print("\n".join(archiving.lines(found, form["dry_run"])))
+            tables.tell(archiving.lines(found, form["dry_run"]))
             failures.raise_failed(found)
             values = archiving.report(found, form["dry_run"])
             context["outlet_events"][assets.archived()].extra = values

@@ -22,7 +22,7 @@ from typing import Any
 from airflow.sdk import dag, task
 
 from include import settings
-from include.airflow_kit import assets, cleaning, failures
+from include.airflow_kit import assets, cleaning, failures, tables
 from include.airflow_kit.params import known_params
 from include.airflow_kit.stream_dag import OWNER, START
 
@@ -37,7 +37,7 @@ def clean_checkpoints() -> None:
     def clean(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
             found = cleaning.clean(settings.load(), form, context["ti"].start_date)
-            print("\n".join(cleaning.lines(found, form["dry_run"])))
+            tables.tell(cleaning.lines(found, form["dry_run"]))
             failures.raise_failed(found)
             values = cleaning.report(found, form["dry_run"])
             context["outlet_events"][assets.checkpoints()].extra = values

@@ -41,7 +41,7 @@ def manage_stream() -> None:
     def plan(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
             found = managing.plan(settings.load(), form, context["ti"].start_date)
-            print("\n".join(tables.steps(found)))
+            tables.tell(tables.steps(found))
             if not found.steps:
                 raise AirflowSkipException("there is nothing to do")
             return managing.proposal(found)
@@ -56,7 +56,7 @@ def manage_stream() -> None:
         with known_params(context) as form:
             approved = context["ti"].xcom_pull(task_ids="plan")["digest"]
             done = managing.apply(settings.load(), form, approved, context["ti"].start_date)
-            print(f"done: {done.kind} {done.id}; way back: {done.way_back}")
+            tables.tell([f"done: {done.kind} {done.id}; way back: {done.way_back}"])
             context["outlet_events"][assets.generations()].extra = done.to_json()
             return done.to_json()
 

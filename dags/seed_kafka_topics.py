@@ -16,14 +16,13 @@ from typing import Any
 from airflow.sdk import dag, task
 
 from include import settings
-from include.airflow_kit import seed
+from include.airflow_kit import seed, tables
 from include.airflow_kit.params import known_params
 from include.airflow_kit.stream_dag import OWNER, START
 
 
 def _say(result: dict[str, Any]) -> dict[str, Any]:
-    for line in seed.readable(result):
-        print(line)
+    tables.tell(seed.readable(result))
     return result
 
 

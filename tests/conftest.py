@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from include import settings as caudal
+from include.setup import jars
+from jobs.contract.errors import InstallationError
+
 SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -34,6 +38,14 @@ def _prepare_environment() -> None:
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
 
 
+def _kafka() -> dict[str, str]:
+    """Spark's Kafka jars where setup has made them; all but the Kafka streams do without."""
+    try:
+        return {"spark.driver.extraClassPath": jars.driver_class_path(caudal.load())}
+    except InstallationError:
+        return {}
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One Spark session a pytest process: local[2], no UI, loopback only."""
@@ -44,7 +56,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
         warehouse = tmp_path_factory.mktemp("spark-warehouse")
         builder = SparkSession.builder.master("local[2]").appName("caudal-tests").config("spark.sql.warehouse.dir", str(warehouse))
-        for key, value in SETTINGS.items():
+        for key, value in (SETTINGS | _kafka()).items():
             builder = builder.config(key, value)
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from include.housekeeping.plan import SHOWN, Plan
 from include.housekeeping.sweep import Outcome
 
+_LOG = logging.getLogger(__name__)
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
+_STEPS = ("stage", "does", "what", "to", "bytes")
 _OUTCOMES = ("stream", "what", "result", "bytes", "in words")
 
 
@@ -34,7 +39,7 @@ def steps(plan: Plan) -> list[str]:
     """The plan's first steps as a table, the number of all, what stays and why, the way back."""
     rows = [(s.stage, s.verb, s.source or "-", s.target or "-", f"{s.size_bytes:,}") for s in plan.steps[:SHOWN]]
     said = [f"{plan.kind} of {plan.stream}, generation {plan.generation}:", *(f"  {line}" for line in plan.summary)]
-    said += lines(("stage", "does", "what", "to", "bytes"), rows) if rows else []
+    said += lines(_STEPS, rows) if rows else []
     if len(plan.steps) > SHOWN:
         said.append(f"… {len(plan.steps):,} steps in all, {plan.size_bytes:,} bytes")
     said += [printable(f"stays: {kept.path}: {kept.reason}") for kept in plan.kept[:SHOWN]]
@@ -44,9 +49,33 @@ def steps(plan: Plan) -> list[str]:
 
 
 def markdown(plan: Plan) -> str:
-    """The plan for the approval page. In a code block, where no name of a file is taken for markup."""
-    text = "\n".join(steps(plan)).replace("```", "'''")
-    return f"```\n{text}\n```"
+    """The plan for the approval page, as `steps`: lists and one table, since that page folds a block of code into one line."""
+    head = [f"- {_text(line)}" for line in plan.summary]
+    rows = [(s.stage, s.verb, _code(s.source), _code(s.target), f"{s.size_bytes:,}") for s in plan.steps[:SHOWN]]
+    table = [_row(_STEPS), _row("---" for _ in _STEPS), *(_row(row) for row in rows)] if rows else []
+    more = [f"… {len(plan.steps):,} steps in all, {plan.size_bytes:,} bytes", ""] if len(plan.steps) > SHOWN else []
+    stay = [f"- stays: {_code(kept.path)}: {_text(kept.reason)}" for kept in plan.kept[:SHOWN]]
+    stay += [f"- … {len(plan.kept):,} things stay in all"] if len(plan.kept) > SHOWN else []
+    return "\n".join([*head, "", *table, "", *more, *stay, "", f"Way back: {_text(plan.way_back)}"])
+
+
+def _row(cells: Iterable[object]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _text(text: str) -> str:
+    """No name in it is taken for markup."""
+    return _MARKUP.sub(r"\\\1", printable(text))
+
+
+def _code(path: str) -> str:
+    return f"`{printable(path).replace('`', chr(39)).replace('|', chr(92) + '|')}`" if path else "-"
+
+
+def tell(said: Iterable[str]) -> None:
+    """Into the task's log, a line each. What is printed instead may come into the log after the task's end, and is folded away with it."""
+    for line in said:
+        _LOG.info("%s", line)
 
 
 def plain(found: Iterable[Outcome]) -> list[dict[str, Any]]:

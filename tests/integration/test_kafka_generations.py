@@ -18,7 +18,9 @@ from include.kafka import topics
 from include.settings import Settings
 from jobs.contract import checkpoint, manifest
 from jobs.contract.errors import Refused
-from tests.integration.runs import Home, multiset
+from tests.integration import runs
+from tests.integration.here import Home
+from tests.integration.runs import multiset
 from tests.integration.test_kafka_streams import _delete, admin_of, notifications, send
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]
@@ -58,12 +60,12 @@ def sent(settings: Settings, seed: int, count: int = 60) -> Rows:
     return multiset(send(settings, seed, count).expected_lines())
 
 
-def ran(home: Home) -> None:
+def ran(home: runs.Home) -> None:
     code, out = home.run()
     assert code == 0, out
 
 
-def do(home: Home, planner: Callable[..., Plan], **options: Any) -> Plan:
+def do(home: runs.Home, planner: Callable[..., Plan], **options: Any) -> Plan:
     now = datetime.now(UTC)
 
     def again() -> Plan:
@@ -74,12 +76,12 @@ def do(home: Home, planner: Callable[..., Plan], **options: Any) -> Plan:
     return made
 
 
-def plan(home: Home, planner: Callable[..., Plan], **options: Any) -> Plan:
+def plan(home: runs.Home, planner: Callable[..., Plan], **options: Any) -> Plan:
     return planner(home.settings, streams.get(home.stream), datetime.now(UTC), **options)
 
 
-def test_a_rollover_starts_at_the_old_end_and_reads_partitions_made_since_from_their_first_record(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+def test_a_rollover_starts_at_the_old_end_and_reads_partitions_made_since_from_their_first_record(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 1)
     ran(home)
     ended = checkpoint.read_offset(home.checkpoint, 0).position
@@ -100,8 +102,8 @@ def test_a_rollover_starts_at_the_old_end_and_reads_partitions_made_since_from_t
     assert home.report().status == "idle"
 
 
-def test_a_rollover_with_nothing_new_starts_no_spark_and_can_be_undone(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+def test_a_rollover_with_nothing_new_starts_no_spark_and_can_be_undone(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 4)
     ran(home)
     do(home, rollover.plan)
@@ -114,8 +116,8 @@ def test_a_rollover_with_nothing_new_starts_no_spark_and_can_be_undone(fresh: Se
     assert (home.rows(), home.report().generation) == (expected, 1)
 
 
-def test_a_reset_reads_the_topic_again_and_is_refused_when_its_records_are_past(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+def test_a_reset_reads_the_topic_again_and_is_refused_when_its_records_are_past(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 6)
     ran(home)
     do(home, rollover.plan)
@@ -131,8 +133,8 @@ def test_a_reset_reads_the_topic_again_and_is_refused_when_its_records_are_past(
     assert plan(home, rollover.plan).steps
 
 
-def test_a_rewind_reads_exactly_the_offsets_after_k_again(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+def test_a_rewind_reads_exactly_the_offsets_after_k_again(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected: Rows = Counter()
     for seed in (8, 9, 10):
         expected += sent(fresh, seed)
@@ -151,7 +153,8 @@ def test_a_rewind_reads_exactly_the_offsets_after_k_again(fresh: Settings, tmp_p
 
 
 def test_a_topic_made_anew_is_read_from_its_earliest_record_after_a_rollover(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+    """Through the real launcher, the whole way."""
+    home = runs.Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 12)
     ran(home)
     make_anew(fresh)
@@ -168,9 +171,9 @@ def test_a_topic_made_anew_is_read_from_its_earliest_record_after_a_rollover(fre
     assert home.rows() == expected
 
 
-def test_a_published_batch_that_no_run_can_commit_any_more_does_not_hold_the_stream(fresh: Settings, tmp_path: Path) -> None:
+def test_a_published_batch_that_no_run_can_commit_any_more_does_not_hold_the_stream(spark: Any, fresh: Settings, tmp_path: Path) -> None:
     """Killed between publish and commit, then the topic was made anew: the rows are out, the batch cannot be run again."""
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+    home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 19)
     ran(home)
     for lost in ("commits/0", "commits/.0.crc"):
@@ -185,8 +188,8 @@ def test_a_published_batch_that_no_run_can_commit_any_more_does_not_hold_the_str
     assert home.rows() == expected
 
 
-def test_an_unpublished_batch_of_a_topic_made_anew_can_be_taken_back(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+def test_an_unpublished_batch_of_a_topic_made_anew_can_be_taken_back(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 21)
     ran(home)
     sent(fresh, 22)
@@ -204,8 +207,8 @@ def test_an_unpublished_batch_of_a_topic_made_anew_can_be_taken_back(fresh: Sett
     assert home.rows() == expected
 
 
-def test_lost_offsets_need_accept_loss_and_are_named(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+def test_lost_offsets_need_accept_loss_and_are_named(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 14)
     ran(home)
     ended = checkpoint.read_offset(home.checkpoint, 0).position["facturas"]
@@ -222,8 +225,8 @@ def test_lost_offsets_need_accept_loss_and_are_named(fresh: Settings, tmp_path: 
     assert home.rows() == expected
 
 
-def test_a_topic_sink_sends_again_only_when_that_is_allowed(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "notificaciones", fresh.kafka_bootstrap)
+def test_a_topic_sink_sends_again_only_when_that_is_allowed(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = Home.on(spark, tmp_path, "notificaciones", fresh.kafka_bootstrap)
     send(fresh, 17)
     ran(home)
     once = notifications(fresh)

@@ -10,8 +10,10 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from include import generations, streams
 from include.airflow_kit import failures, managing, tables
+from include.housekeeping.plan import Kept, Plan
 from include.housekeeping.sweep import Outcome
 from jobs.contract.errors import BrokerDown, FileChanged, Refused, UsageError
+from jobs.contract.journal import Step
 from tests.include.housekeeping.handmade import NOW, STREAM, Hand
 
 
@@ -76,7 +78,15 @@ def test_another_plan_than_the_one_seen_is_refused_and_nothing_is_changed(hand: 
     assert len([path for path in hand.here.iterdir() if path.is_file()]) == 2
 
 
-def test_names_of_files_cannot_leave_the_code_block_or_colour_the_log() -> None:
+def test_names_of_files_stay_text_on_the_approval_page_and_cannot_colour_the_log() -> None:
+    steps = (Step(0, "move", "data/en_proceso/a`|<b>\n", "data/archivo/x", 1234),)
+    plan = Plan("id", "s", "rollover", 1, steps, ("*1* file <img> goes",), "`undo`", (Kept("data/[k](u)", "of _no_ batch"),), {}, "")
+    assert tables.markdown(plan).splitlines() == [
+        r"- \*1\* file \<img\> goes", "",
+        "| stage | does | what | to | bytes |", "| --- | --- | --- | --- | --- |",
+        r"| 0 | move | `data/en_proceso/a'\|<b>\x0a` | `data/archivo/x` | 1,234 |", "",
+        r"- stays: `data/[k](u)`: of \_no\_ batch", "", r"Way back: \`undo\`",
+    ]  # fmt: skip
     assert tables.printable("a\x1b[31m\n```") == "a\\x1b[31m\\x0a```"
     assert tables.lines(("file", "n"), [("a\tb", 1), ("longer", 22)]) == ["file    n", "a\\x09b  1", "longer  22"]
 

@@ -1,0 +1,64 @@
+"""Runs on the shared Spark session, in this process: all that a run does but exec, Spark's start and its end. A second instead of six."""
+
+from __future__ import annotations
+
+import os
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from include import lease, streams
+from include.launch import run as launcher
+from include.launch.request import Request
+from jobs.contract import storage
+from jobs.contract.errors import CaudalError
+from jobs.contract.spec import RunSpec, new_run_id
+from jobs.core import run as driver
+from jobs.core.records import Subject
+from jobs.core.session import SETTINGS
+from jobs.domain import facturas
+from tests.integration import runs
+
+TRANSFORMS = {"facturas_kafka": facturas.lineas, "notificaciones": facturas.notificaciones}  # as in jobs/<stream>.py
+
+
+@dataclass
+class Home(runs.Home):
+    """As runs.Home; `run` does not start a process."""
+
+    spark: Any = None
+
+    @classmethod
+    def on(cls, spark: Any, path: Path, stream: str, bootstrap: str) -> Home:
+        for key, value in SETTINGS.items():
+            spark.conf.set(key.removeprefix("spark.hadoop."), value)
+        return cls(runs.Home.at(path, stream, bootstrap).settings, stream, spark)
+
+    def run(self, *words: str) -> tuple[int, str]:
+        """Exit code and what was printed, as the launcher and the driver give them."""
+        assert not words, "options are the launcher's: take runs.Home"
+        code = 0
+        with redirect_stdout(StringIO()) as out:
+            try:
+                self._run(datetime.now(UTC))
+            except CaudalError as error:
+                print(error)
+                code = int(error.exit_code)
+        return code, out.getvalue()
+
+    def _run(self, now: datetime) -> None:
+        """The real lease, intake, pairing and plan; the real query, publish and report. Raises CaudalError."""
+        stream, run_id, layout = streams.get(self.stream), new_run_id(now), self.settings.layout
+        folder = layout.run(self.stream, run_id)
+        with lease.acquire(layout, self.stream, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder))):
+            storage.make_dirs(folder)
+            made = launcher.prepare(self.settings, stream, Request(self.stream, "", "local[2]"), run_id, now)
+            if not made.waiting.anything:
+                launcher._idle(self.settings, made, folder, now)
+                return
+            spec = RunSpec.from_json(made.spec.to_json(), folder)
+            query = driver.stream(self.spark, spec, Subject(facturas.SCHEMA, dict(facturas.RULES)), TRANSFORMS[self.stream])
+            driver._write(layout, driver._final(layout, spec, query, None, 0.0))
