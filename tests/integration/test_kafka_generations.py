@@ -80,7 +80,7 @@ def plan(home: runs.Home, planner: Callable[..., Plan], **options: Any) -> Plan:
     return planner(home.settings, streams.get(home.stream), datetime.now(UTC), **options)
 
 
-def test_a_rollover_starts_at_the_old_end_and_reads_partitions_made_since_from_their_first_record(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_a_rollover_starts_at_the_old_end_and_reads_newer_partitions_from_their_first_record(spark: Any, fresh: Settings, tmp_path: Path) -> None:
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 1)
     ran(home)

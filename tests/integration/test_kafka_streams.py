@@ -17,6 +17,7 @@ from include.samples import facturas as samples
 from include.services.ports import Ports
 from include.settings import Settings
 from tests.include.conftest import free_ports, running
+from tests.integration import here
 from tests.integration.runs import Home, kill, multiset, wait_for
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker]
@@ -60,8 +61,8 @@ def expected_notifications(*made: samples.Sample) -> Counter[tuple[str, str]]:
     return Counter((r.pop("InvoiceNumber"), json.dumps(r, separators=(",", ":"))) for r in rows)
 
 
-def test_facturas_kafka_gives_every_line_once_over_three_runs(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+def test_facturas_kafka_gives_every_line_once_over_three_runs(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = here.Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected: Counter[str] = Counter()
     for seed in (1, 2):
         expected += multiset(send(fresh, seed).expected_lines())
@@ -79,8 +80,8 @@ def home_rows(home: Home, batch: int) -> int:
     return sum(len(p.read_text().splitlines()) for p in parts)
 
 
-def test_notificaciones_sends_each_invoice_once_and_a_second_run_sends_nothing(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "notificaciones", fresh.kafka_bootstrap)
+def test_notificaciones_sends_each_invoice_once_and_a_second_run_sends_nothing(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = here.Home.on(spark, tmp_path, "notificaciones", fresh.kafka_bootstrap)
     sample = send(fresh, 3)
     code, out = home.run()
     assert code == 0, out
@@ -91,16 +92,16 @@ def test_notificaciones_sends_each_invoice_once_and_a_second_run_sends_nothing(f
     assert notifications(fresh).total() == 60
 
 
-def test_the_courses_invoice_becomes_the_courses_notification_byte_for_byte(fresh: Settings, tmp_path: Path) -> None:
+def test_the_courses_invoice_becomes_the_courses_notification_byte_for_byte(spark: Any, fresh: Settings, tmp_path: Path) -> None:
     invoice = {"InvoiceNumber": "51402977", "CustomerCardNo": "4629185211", "TotalAmount": 11114.0, "InvoiceLineItems": [{"ItemCode": "458"}]}
     produce.produce(fresh, "facturas", [Message(value=json.dumps(invoice).encode())])
-    assert Home.at(tmp_path, "notificaciones", fresh.kafka_bootstrap).run()[0] == 0
+    assert here.Home.on(spark, tmp_path, "notificaciones", fresh.kafka_bootstrap).run()[0] == 0
     value = '{"CustomerCardNo":"4629185211","TotalAmount":11114.0,"EarnedLoyaltyPoints":2222.8}'
     assert notifications(fresh) == Counter({("51402977", value): 1})
 
 
-def test_a_tombstone_and_a_broken_value_go_to_quarantine_with_their_offset(fresh: Settings, tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+def test_a_tombstone_and_a_broken_value_go_to_quarantine_with_their_offset(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = here.Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     sample = send(fresh, 4, count=1)
     produce.produce(fresh, "facturas", [Message(value=None, key=b"k"), Message(value=b'{"half', key=b"k")])
     code, out = home.run()
@@ -136,10 +137,10 @@ def test_a_topic_made_anew_is_refused_before_spark_starts(fresh: Settings, tmp_p
     assert home.rows() == multiset(first.expected_lines())
 
 
-def test_records_that_retention_took_before_they_were_read_are_named(fresh: Settings, tmp_path: Path) -> None:
+def test_records_that_retention_took_before_they_were_read_are_named(spark: Any, fresh: Settings, tmp_path: Path) -> None:
     from confluent_kafka import TopicPartition
 
-    home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+    home = here.Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     send(fresh, 9)
     assert home.run()[0] == 0
     send(fresh, 10, count=300)
@@ -157,11 +158,11 @@ def test_a_missing_topic_is_one_line_and_exit_69(fresh: Settings, tmp_path: Path
     assert "./caudal topics create" in out
 
 
-def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(tmp_path: Path, broker: Settings) -> None:
+def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(spark: Any, tmp_path: Path, broker: Settings) -> None:
     kafka, controller, airflow = free_ports(3)
     settings = Settings(**{**broker.__dict__, "home": tmp_path / "broker", "kafka_bootstrap": f"127.0.0.1:{kafka}"})
     home = Home.at(tmp_path / "home", "notificaciones", settings.kafka_bootstrap)
-    home_of_files = Home.at(tmp_path / "home", "facturas_kafka", settings.kafka_bootstrap)
+    again, files = (here.Home.on(spark, tmp_path / "home", stream, settings.kafka_bootstrap) for stream in ("notificaciones", "facturas_kafka"))
     with running(settings, Ports(kafka, controller, airflow)) as process:
         topics.apply(topics.plan(settings, list(streams.collect()[0].values())))
         sample = send(settings, 11, count=3000)
@@ -172,9 +173,9 @@ def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(tmp_path: Path
         first.kill()  # Spark would wait two minutes for its broker
         first.communicate(timeout=60)
     with running(settings, Ports(kafka, controller, airflow)):
-        assert home_of_files.run()[0] == 0
-        code, out = home.run()
-        assert code == 0, out
-        assert home_of_files.rows() == multiset(sample.expected_lines())
+        for home_of_one in (files, again):
+            code, out = home_of_one.run()
+            assert code == 0, out
+        assert files.rows() == multiset(sample.expected_lines())
         sent: Any = notifications(settings)
         assert set(sent) == set(expected_notifications(sample))  # at least once: none is missing
