@@ -86,9 +86,13 @@ def _published(home: Home) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", [_planned, _staging, _published], ids=["planned", "staging", "published"])
-@pytest.mark.parametrize("victim", ["jvm", "python", "launcher's parent"])
+@pytest.mark.parametrize(
+    ("moment", "victim"),
+    [(_planned, "python"), (_staging, "launcher's parent"), (_published, "jvm")],
+    ids=["planned-python", "staging-parent", "published-jvm"],
+)
 def test_kill_9_in_mid_run_loses_and_repeats_nothing_and_leaves_no_process(tmp_path: Path, moment: Any, victim: str) -> None:
+    """Each moment and each victim once; the series of tests/torture pairs them, and has more."""
     home = Home.at(tmp_path)
     expected = invoices(home, 1, count=4000)
     if victim == "launcher's parent":
