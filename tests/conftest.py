@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from include import settings as caudal
-from include.setup import jars
+from include.setup import jvm
 from jobs.contract.errors import InstallationError
 
 SETTINGS = {
@@ -41,7 +41,7 @@ def _prepare_environment() -> None:
 def _kafka() -> dict[str, str]:
     """Spark's Kafka jars where setup has made them; all but the Kafka streams do without."""
     try:
-        return {"spark.driver.extraClassPath": jars.driver_class_path(caudal.load())}
+        return {"spark.driver.extraClassPath": jvm.driver_class_path(caudal.load())}
     except InstallationError:
         return {}
 

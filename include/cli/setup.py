@@ -10,7 +10,7 @@ import typer
 
 from include import settings as configuration
 from include.cli._console import json_line, plain, say, step
-from include.setup import class_data, jars, java
+from include.setup import class_data, jars, java, jvm
 
 
 def command(json: bool = typer.Option(False, "--json", help="One JSON object as the last line.")) -> None:
@@ -22,6 +22,7 @@ def command(json: bool = typer.Option(False, "--json", help="One JSON object as 
     say(f"Java: {found.major} {origin} [{found.home}]")
     _jars(settings)
     say(f"jars: {jars.folder(settings)}")
+    say(f"own classes: {jvm.ensure(settings, found, class_data.spark_home(), say)}")
     cached = _class_data(settings, found)
     say(f"class data: {cached or 'not in use'}")
     if json:

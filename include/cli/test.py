@@ -14,7 +14,7 @@ import typer
 
 from include import settings as configuration
 from include.cli._console import console_error, say
-from include.setup import class_data, jars, java
+from include.setup import class_data, jars, java, jvm
 from jobs.contract.errors import ExitCode
 
 CHECKS = {
@@ -36,6 +36,7 @@ def command(
     settings = configuration.load()
     found = java.find(settings)
     jars.ensure(settings, say)
+    jvm.ensure(settings, found, class_data.spark_home(), say)
     class_data.ensure(settings, found, say)
     with tempfile.TemporaryDirectory(prefix="caudal-test-") as home:
         environ = _environ(settings, found, Path(home))

@@ -8,7 +8,7 @@ from pathlib import Path
 from include.launch import package
 from include.launch.profiles import Profile
 from include.settings import Settings
-from include.setup import class_data, jars, java
+from include.setup import class_data, java, jvm
 from jobs.contract.spec import RunSpec
 
 # Not by SPARK_CONF_DIR: a folder with files on the class path shuts the class-data cache out.
@@ -28,7 +28,7 @@ def build(settings: Settings, spec: RunSpec, spec_path: Path, profile: Profile, 
     log = spec_path.parent / "driver.log"
     files = (f"-Dlog4j2.configurationFile={LOGGING}", f"-Dcaudal.log={log}", f"-XX:ErrorFile={log.with_name('hs_err.log')}")
     options = (*profile.java_options, *_class_data(settings, found), *files)
-    class_path = jars.driver_class_path(settings)
+    class_path = jvm.driver_class_path(settings)
     argv = [
         str(home / "bin" / "spark-submit"),
         *("--master", master, "--name", f"caudal-{spec.stream.name}"),

@@ -2,7 +2,7 @@
 
 One archive fits one JDK build, one class path, the jars' very times; any mismatch and the JVM goes on without it, silently. Therefore:
 made by a training run through the same spark-submit line, proved with `check`, renamed into place only then. A driver that wants it takes
-`--driver-class-path` from jars.driver_class_path and *no* SPARK_CONF_DIR: a folder with files on the class path shuts the archive out
+`--driver-class-path` from jvm.driver_class_path and *no* SPARK_CONF_DIR: a folder with files on the class path shuts the archive out
 (log4j2 takes `-Dlog4j2.configurationFile=` instead).
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from include.settings import Settings
-from include.setup import jars
+from include.setup import jvm
 from include.setup.files import install_errors, one_maker
 from include.setup.java import Java
 from jobs.contract import storage
@@ -58,9 +58,9 @@ def archive(settings: Settings, java: Java) -> Path | None:
 
 def _path(settings: Settings, java: Java) -> Path:
     """`<place>-<content>.jsa`: a newer content of the same place replaces the older one."""
-    home, class_path = spark_home(), jars.driver_class_path(settings)
+    home, class_path = spark_home(), jvm.driver_class_path(settings)
     place = [str(java.home), str(home), class_path]
-    times = [p.stat().st_mtime_ns for p in (home / "jars", *jars.spark_jars(settings))]
+    times = [p.stat().st_mtime_ns for p in (home / "jars", *jvm.driver_jars(settings))]
     content = [java.version, times, hashlib.sha256(TRAINING.read_bytes()).hexdigest()]
     name = "-".join(hashlib.sha256(json.dumps(part).encode()).hexdigest()[:12] for part in (place, content))
     return settings.cache / "class-data" / f"{name}.jsa"
@@ -118,7 +118,7 @@ def _base(settings: Settings, java: Java, path: Path, say: Callable[[str], None]
 
 
 def _train(settings: Settings, java: Java, options: tuple[str, ...], folder: Path, log: Path, lock: int) -> None:
-    argv = [*_submit(settings, options), str(TRAINING), str(folder), *map(str, jars.spark_jars(settings))]
+    argv = [*_submit(settings, options), str(TRAINING), str(folder), *map(str, jvm.driver_jars(settings))]
     with log.open("w") as out:
         try:
             done = subprocess.run(argv, env=environ(settings, java), cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
@@ -133,7 +133,7 @@ def _train(settings: Settings, java: Java, options: tuple[str, ...], folder: Pat
 def _submit(settings: Settings, options: tuple[str, ...]) -> list[str]:
     conf = [word for setting in CONF for word in ("--conf", setting)]
     line = [str(spark_home() / "bin/spark-submit"), "--master", "local[2]", *conf]
-    return [*line, "--driver-class-path", jars.driver_class_path(settings), "--driver-java-options", " ".join(f'"{word}"' for word in options)]
+    return [*line, "--driver-class-path", jvm.driver_class_path(settings), "--driver-java-options", " ".join(f'"{word}"' for word in options)]
 
 
 def environ(settings: Settings, java: Java) -> dict[str, str]:

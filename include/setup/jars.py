@@ -1,7 +1,7 @@
-"""The jars that no Python package brings: Kafka's broker, and Spark's Kafka source and sink.
+"""The jars that no Python package brings: Kafka's broker, Spark's Kafka source and sink, and the compiler for jvm/.
 
 Fetched once by the Ivy inside pyspark (its own default repository; Java's proxy and trust settings in JAVA_TOOL_OPTIONS count), exactly the
-files of jars.lock, each compared with its SHA-256 before it comes into place. `$CAUDAL_CACHE/jars-<lock hash>/{kafka,spark}` is write-once;
+files of jars.lock, each compared with its SHA-256 before it comes into place. `$CAUDAL_CACHE/jars-<lock hash>/{kafka,spark,build}` is write-once;
 `.ready` is written last.
 """
 
@@ -23,7 +23,7 @@ from include.setup.java import find
 from jobs.contract.errors import DiskFull, InstallationError, ServiceError
 
 LOCK = Path(__file__).with_name("jars.lock")
-SETS = ("kafka", "spark")
+SETS = ("kafka", "spark", "build")
 LANES = 4  # one waits for the network most of the time: 44 s alone
 TRIES = 2  # a file that came damaged is fetched once more; then it is named
 NETWORK = re.compile(r"UnknownHost|(Connect|Socket)Exception|timed out|SSLHandshake|PKIX|(?i:server access error)|unreachable|status code: 5\d\d")
@@ -64,9 +64,10 @@ def spark_jars(settings: Settings) -> tuple[Path, ...]:
     return tuple(sorted(made / jar.name for jar in pinned() if jar.set == "spark"))
 
 
-def driver_class_path(settings: Settings) -> str:
-    """What spark-submit gets as --driver-class-path; the class-data cache is made with the same text, or it would not fit."""
-    return ":".join(map(str, spark_jars(settings)))
+def compiler(settings: Settings) -> Path:
+    """The Java compiler as one jar. Raises InstallationError before `setup` was through."""
+    (name,) = (jar.name for jar in pinned() if jar.set == "build")
+    return _made(settings) / "build" / name
 
 
 def _made(settings: Settings) -> Path:

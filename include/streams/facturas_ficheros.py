@@ -6,6 +6,8 @@
 **When it is red** the last line of the log names the error and what to do; running it again is always safe.
 """
 
-from jobs.contract.stream import Files, Stream
+from jobs.contract.stream import Checks, Files, Stream
 
-STREAM = Stream(name="facturas_ficheros", source=Files("json"), sink=Files("json"), tags=("facturas", "caso-2"))
+STREAM = Stream(
+    name="facturas_ficheros", source=Files("json"), sink=Files("json"), checks=Checks(report=("items-count",)), tags=("facturas", "caso-2")
+)

@@ -6,6 +6,8 @@
 **When it is red** the last line of the log names the error and what to do; running it again is always safe.
 """
 
-from jobs.contract.stream import Files, Stream, Topic
+from jobs.contract.stream import Checks, Files, Stream, Topic
 
-STREAM = Stream(name="facturas_kafka", source=Topic("facturas"), sink=Files("json"), tags=("facturas", "caso-3"))
+STREAM = Stream(
+    name="facturas_kafka", source=Topic("facturas"), sink=Files("json"), checks=Checks(report=("items-count",)), tags=("facturas", "caso-3")
+)

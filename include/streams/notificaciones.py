@@ -7,6 +7,12 @@ run dies between sending and its manifest.
 **When it is red** the last line of the log names the error and what to do; running it again never loses a message.
 """
 
-from jobs.contract.stream import Stream, Topic
+from jobs.contract.stream import Checks, Stream, Topic
 
-STREAM = Stream(name="notificaciones", source=Topic("facturas"), sink=Topic("notificaciones", key="InvoiceNumber"), tags=("facturas", "caso-4"))
+STREAM = Stream(
+    name="notificaciones",
+    source=Topic("facturas"),
+    sink=Topic("notificaciones", key="InvoiceNumber"),
+    checks=Checks(report=("items-count",)),
+    tags=("facturas", "caso-4"),
+)

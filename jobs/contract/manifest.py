@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,14 @@ class OutputFile:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Published records that break a rule which is only reported; `example`: where one of them came from."""
+
+    records: int
+    example: str
+
+
+@dataclass(frozen=True)
 class Identity:
     """What makes two batches the same batch: only then may the second one be skipped."""
 
@@ -36,7 +44,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`start` and `end` are source positions; `records_in` = accepted + `quarantined`; `rows_out` = sum of the files' records."""
+    """`start` and `end` are source positions; `records_in` = accepted + `quarantined`; `rows_out` = sum of the files' records.
+
+    `notes`: rule code -> what was published against it.
+    """
 
     stream: str
     query_id: str
@@ -51,6 +62,7 @@ class Manifest:
     quarantined: int
     quarantine_digest: str
     run_id: str
+    notes: Mapping[str, Note] = field(default_factory=dict)
     version: int = VERSION
 
     @property
@@ -67,7 +79,8 @@ class Manifest:
             raw = json.loads(data)
             if raw["version"] != VERSION:
                 raise DataError(f"manifest version {raw['version']} is not {VERSION}", where)
-            return cls(**{**raw, "files": tuple(OutputFile(**f) for f in raw["files"])})
+            notes = {code: Note(**note) for code, note in raw.get("notes", {}).items()}
+            return cls(**{**raw, "files": tuple(OutputFile(**f) for f in raw["files"]), "notes": notes})
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"unreadable manifest ({type(error).__name__}: {error})", where) from error
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from jobs.contract import manifest
 from jobs.contract.errors import DataError
+from jobs.contract.manifest import Manifest
 from jobs.contract.spec import RunSpec
 
 VERSION = 1
@@ -92,7 +93,15 @@ def with_published(base: Report, output: Path) -> Report:
         records_in=sum(m.records_in for m in batches),
         rows_out=sum(m.rows_out for m in batches),
         quarantined=sum(m.quarantined for m in batches),
+        warnings=(*base.warnings, *_noted(batches)),
     )
+
+
+def _noted(batches: Sequence[Manifest]) -> Iterator[str]:
+    """A sentence for each rule that records were published against."""
+    for code in sorted({code for m in batches for code in m.notes}):
+        found = [m.notes[code] for m in batches if code in m.notes]
+        yield f"{sum(note.records for note in found)} records published against the rule {code}, for example in {found[0].example}"
 
 
 def read(path: Path) -> Report | None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.contract.errors import DataError
-from jobs.contract.stream import Files, Limits, Stream, Topic, Upkeep
+from jobs.contract.stream import Checks, EventTime, Files, Limits, Stream, Topic, Upkeep
 
 VERSION = 1
 _MADE = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
@@ -57,7 +57,13 @@ class RunSpec:
 
 def _stream(raw: dict[str, Any]) -> Stream:
     ends = {"source": _end(raw["source"]), "sink": _end(raw["sink"])}
-    return Stream(**{**raw, **ends, "limits": Limits(**raw["limits"]), "upkeep": Upkeep(**raw["upkeep"]), "tags": tuple(raw["tags"])})
+    rest = {"limits": Limits(**raw["limits"]), "checks": _checks(raw["checks"]), "upkeep": Upkeep(**raw["upkeep"]), "tags": tuple(raw["tags"])}
+    return Stream(**{**raw, **ends, **rest})
+
+
+def _checks(raw: dict[str, Any]) -> Checks:
+    event_time = EventTime(**raw["event_time"]) if raw["event_time"] else None
+    return Checks(**{**raw, "report": tuple(raw["report"]), "event_time": event_time})
 
 
 def _end(raw: dict[str, Any]) -> Files | Topic:

@@ -63,12 +63,42 @@ class Limits:
 
     batch_bytes: int = 256 * 1024 * 1024  # files: maxBytesPerTrigger
     batch_records: int = 500_000  # Kafka: maxOffsetsPerTrigger
+    record_bytes: int = 4 * 1024 * 1024  # a longer record goes to quarantine unparsed
     run_s: int = 3600  # a run longer than this is stopped by Airflow
     driver_memory_mib: int = 1024
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             _require(type(value) is int and value > 0, f"{name}={value!r} is not a whole number above 0", "Limits")
+
+
+@dataclass(frozen=True)
+class EventTime:
+    """`column` holds when it happened, as `unit` says. A record is refused when that is over `future_s` after its admission (a file's, or the
+    Kafka record's own time), or over `past_s` before; None: however old."""
+
+    column: str
+    unit: Literal["ms", "s", "timestamp"] = "ms"
+    future_s: int = 86_400
+    past_s: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.unit in ("ms", "s", "timestamp"), f"unknown unit {self.unit!r} (ms, s, timestamp)", "EventTime")
+        _require(self.future_s >= 0 and (self.past_s is None or self.past_s >= 0), "future_s and past_s cannot be negative", "EventTime")
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What becomes of records that break a rule of their domain. Those of the rules in `report` are published, and counted as warnings with an
+    example; every other rule refuses. `unknown_fields`: of a JSON record, kept quiet about, reported, or refused."""
+
+    report: tuple[str, ...] = ()
+    unknown_fields: Literal["quiet", "report", "refuse"] = "report"
+    event_time: EventTime | None = None
+
+    def __post_init__(self) -> None:
+        known = self.unknown_fields in ("quiet", "report", "refuse")
+        _require(known, f"unknown_fields={self.unknown_fields!r} is not quiet, report or refuse", "Checks")
 
 
 @dataclass(frozen=True)
@@ -102,6 +132,7 @@ class Stream:
     source: Files | Topic
     sink: Files | Topic
     limits: Limits = field(default_factory=Limits)
+    checks: Checks = field(default_factory=Checks)
     schedule: str | None = "*/5 * * * *"
     upkeep: Upkeep = field(default_factory=Upkeep)
     stateful: bool = False

@@ -6,11 +6,12 @@ plan -> durable checkpoint -> inputs as planned? -> what stands under this numbe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs.contract import batch_plan, checkpoint, failpoints, ledger, manifest, protocol, storage
@@ -18,11 +19,11 @@ from jobs.contract.batch_plan import BatchPlan
 from jobs.contract.durable import make_durable
 from jobs.contract.errors import AccountMismatch, BatchConflict, DataError, PlannedFileMissing, RunFailed
 from jobs.contract.layout import MANIFEST, Layout
-from jobs.contract.manifest import Manifest, OutputFile
+from jobs.contract.manifest import Manifest, Note, OutputFile
 from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Files, Topic
-from jobs.core import quarantine, sinks, sources
-from jobs.core.records import BLANK, HEADER, Subject, business, classify
+from jobs.core import heads, quarantine, sinks, sources
+from jobs.core.records import BLANK, HEADER, CsvHeads, Subject, business, classify, is_refused, notes
 
 Transform = Callable[[DataFrame], DataFrame]
 _METRICS_WAIT_S = 30.0  # they follow the action on Spark's listener thread, within milliseconds
@@ -37,6 +38,7 @@ class Counts:
     headers: int
     quarantined: int
     rows_out: int
+    notes: Mapping[str, Note]
 
     @property
     def records_in(self) -> int:
@@ -118,11 +120,12 @@ class Publisher:
     def _write(self, frame: DataFrame, plan: BatchPlan, expected: int) -> Manifest:
         """Stages the batch whole, with its manifest; only the rename is left."""
         seen, written = Observation(), Observation()
-        classified = classify(frame, self.subject, self.spec.stream.source)
-        rows = self.transform(business(classified.observe(seen, *_metrics()), self.subject)).observe(written, F.count("*").alias("rows"))
+        classified = classify(frame, self.subject, self.spec.stream, self._heads(plan))
+        metrics = _metrics(notes(self.subject, self.spec.stream))
+        rows = self.transform(business(classified.observe(seen, *metrics), self.subject)).observe(written, F.count("*").alias("rows"))
         files = self._emit(rows, plan.batch)
         failpoints.hit("staged")
-        counts = Counts(**self._observed(seen, plan.batch), rows_out=self._observed(written, plan.batch)["rows"])
+        counts = self._counts(self._observed(seen, plan.batch), self._observed(written, plan.batch))
         self._account(counts, expected, files, plan)
         digest = ""
         if counts.quarantined:
@@ -140,7 +143,21 @@ class Publisher:
             if time.monotonic() > deadline:
                 raise RunFailed(f"batch {batch} was written, but Spark gave no count of it within {_METRICS_WAIT_S:.0f} s", self.staged(batch))
             time.sleep(0.005)
-        return {name: int(value) for name, value in observation.get.items()}
+        return dict(observation.get)
+
+    def _counts(self, seen: dict[str, Any], written: dict[str, Any]) -> Counts:
+        plain = {name: int(seen[name]) for name in ("lines", "blank", "headers", "quarantined")}
+        codes = notes(self.subject, self.spec.stream)
+        reported = {code: Note(int(seen[f"note{i}"]), str(seen[f"example{i}"])) for i, code in enumerate(codes) if seen[f"note{i}"]}
+        return Counts(**plain, rows_out=int(written["rows"]), notes=reported)
+
+    def _heads(self, plan: BatchPlan) -> CsvHeads | None:
+        """What the first lines of a csv batch's files are; None for every other source."""
+        source = self.spec.stream.source
+        if not isinstance(source, Files) or source.format != "csv" or not source.header:
+            return None
+        folder = self.layout.en_proceso(self.spec.stream.folder)
+        return heads.read([folder / f.name for f in plan.files], self.subject.schema.names, source.separator)
 
     def _emit(self, rows: DataFrame, batch: int) -> tuple[OutputFile, ...]:
         """The publishing write: the first and only action on the observed frame."""
@@ -179,18 +196,22 @@ class Publisher:
             rows_out=counts.rows_out,
             quarantined=counts.quarantined,
             quarantine_digest=quarantine_digest,
+            notes=counts.notes,
             run_id=self.spec.run_id,
         )
 
 
-def _metrics() -> list[object]:
+def _metrics(codes: Sequence[str]) -> list[Column]:
+    """`codes`: as `notes` names them; each is counted, with the least origin of such a record as an example."""
     reason = F.col("_reason")
-    bad = reason.isNotNull() & ~reason.isin(BLANK, HEADER)
+    has = [F.col("_notes").bitwiseAND(1 << bit) != 0 for bit, _ in enumerate(codes)]
     return [
         F.count("*").alias("lines"),
         F.count_if(reason.eqNullSafe(BLANK)).alias("blank"),
         F.count_if(reason.eqNullSafe(HEADER)).alias("headers"),
-        F.count_if(F.coalesce(bad, F.lit(False))).alias("quarantined"),
+        F.count_if(is_refused()).alias("quarantined"),
+        *(F.count_if(one).alias(f"note{i}") for i, one in enumerate(has)),
+        *(F.min(F.when(one, F.col("_origin"))).alias(f"example{i}") for i, one in enumerate(has)),
     ]
 
 

@@ -13,11 +13,12 @@ from jobs.contract.layout import Layout
 from jobs.contract.manifest import digest
 from jobs.contract.spec import RunSpec
 from jobs.core import sinks
-from jobs.core.records import BLANK, HEADER
+from jobs.core.records import is_refused, message
 
 
 def publish(classified: DataFrame, spec: RunSpec, batch: int, expected: int) -> str:
-    """Writes the refused records of `classified` as JSON (reason, origin, raw, run_id) and brings them into cuarentena. Returns their digest.
+    """Writes the refused records of `classified` as JSON (reason, message, origin, run_id, and raw, or raw_base64 where the bytes are no UTF-8)
+    and brings them into cuarentena. Returns their digest.
 
     A leftover of an attempt that died before its manifest is replaced. Raises AccountMismatch when their number is not `expected`.
     """
@@ -37,6 +38,8 @@ def publish(classified: DataFrame, spec: RunSpec, batch: int, expected: int) -> 
 
 
 def _refused(classified: DataFrame, run_id: str) -> DataFrame:
-    bad = F.col("_reason").isNotNull() & ~F.col("_reason").isin(BLANK, HEADER)
-    columns = [F.col("_reason").alias("reason"), F.col("_origin").alias("origin"), F.col("_raw").alias("raw")]
-    return classified.where(bad).select(*columns, F.lit(run_id).alias("run_id"))
+    text = F.col("_raw").cast("string")
+    is_text = F.is_valid_utf8(text)
+    columns = [F.col("_reason").alias("reason"), message().alias("message"), F.col("_origin").alias("origin")]
+    raw = [F.when(is_text, text).alias("raw"), F.when(~is_text, F.base64("_raw")).alias("raw_base64")]
+    return classified.where(is_refused()).select(*columns, *raw, F.lit(run_id).alias("run_id"))

@@ -1,4 +1,4 @@
-"""Raw text -> typed record or a reason why not. Stateless; every raw record gets exactly one of the two."""
+"""Raw record -> typed record or a reason why not. Stateless; every raw record gets exactly one of the two."""
 
 from __future__ import annotations
 
@@ -9,26 +9,60 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from jobs.contract.stream import Files, Topic
+from jobs.contract.errors import BrokenStream
+from jobs.contract.stream import Files, Stream
+from jobs.core import strict
 
-_CORRUPT = "_corrupt_record"
 # Lines that are no records: counted, neither accepted nor quarantined.
 BLANK, HEADER = "blank", "header"
+UNKNOWN_FIELD, EVENT_TIME = "unknown-field", "event-time"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is true of the data. `rules`: code -> SQL condition over the schema's columns that is true for a bad record."""
+    """What is true of the data. `rules`: code -> SQL condition over the schema's columns that is true for a record which breaks it."""
 
     schema: StructType
     rules: Mapping[str, str]
 
 
-def classify(frame: DataFrame, subject: Subject, source: Files | Topic) -> DataFrame:
-    """(_raw, _origin) -> (_raw, _origin, _record: struct, _reason: string or null). `_reason` null means accepted."""
-    parsed = frame.withColumn("_record", _parse(subject.schema, source))
+@dataclass(frozen=True)
+class CsvHeads:
+    """What the first lines of the batch's csv files are. `headers`: lines that name the columns in their order; `wrong`: files (as in
+    _origin) whose first line names them in another order, so that every value would stand under a wrong name."""
+
+    headers: frozenset[str] = frozenset()
+    wrong: frozenset[str] = frozenset()
+
+
+def require_known(subject: Subject, stream: Stream) -> None:
+    """Raises BrokenStream when the row names a rule or a column that its domain does not have."""
+    checks = stream.checks
+    unknown = [code for code in checks.report if code not in subject.rules]
+    if unknown:
+        raise BrokenStream(f"checks.report names {unknown[0]!r}; the rules are {', '.join(subject.rules) or 'none'}", stream.name)
+    if checks.event_time and checks.event_time.column not in subject.schema.names:
+        raise BrokenStream(f"checks.event_time names {checks.event_time.column!r}, which is no column of the schema", stream.name)
+
+
+def notes(subject: Subject, stream: Stream) -> tuple[str, ...]:
+    """Codes that are published and only reported, in the order of their bits in _notes."""
+    unknown = (UNKNOWN_FIELD,) if stream.checks.unknown_fields == "report" and stream.source.format == "json" else ()
+    return (*unknown, *(code for code in subject.rules if code in stream.checks.report))
+
+
+def classify(frame: DataFrame, subject: Subject, stream: Stream, heads: CsvHeads | None = None) -> DataFrame:
+    """(_raw: binary, _origin, _admitted) -> (_raw, _origin, _verdict, _record: struct, _reason: string or null, _notes: bit mask).
+
+    `_reason` null means accepted. `heads` is for csv.
+    """
+    is_json = stream.source.format == "json"
+    checked = frame.withColumn("_verdict", strict.verdict(frame, subject.schema, _short(stream)) if is_json else F.lit(None).cast("string"))
+    parsed = checked.withColumn("_record", strict.parse(subject.schema) if is_json else _parse_csv(subject.schema, stream))
+    reason = _reason_json(subject, stream) if is_json else _reason_csv(subject, stream, heads or CsvHeads())
     # the rules' SQL names the schema's columns, so they stand beside the record for this one step
-    return parsed.select("*", "_record.*").select("_raw", "_origin", "_record", _reason(subject, source).alias("_reason"))
+    judged = parsed.select("*", "_record.*").withColumn("_reason", _by_rules(reason, subject, stream))
+    return judged.select("_raw", "_origin", "_verdict", "_record", "_reason", _notes(subject, stream).alias("_notes"))
 
 
 def business(classified: DataFrame, subject: Subject) -> DataFrame:
@@ -37,27 +71,83 @@ def business(classified: DataFrame, subject: Subject) -> DataFrame:
     return classified.where("_reason is null").select(*fields)
 
 
-def _parse(schema: StructType, source: Files | Topic) -> Column:
-    with_corrupt = StructType([*schema.fields, StructField(_CORRUPT, StringType())])
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT}
-    if source.format == "csv":
-        # RFC 4180: a quote inside a field is doubled. Spark's own default is a backslash
-        separator = source.separator if isinstance(source, Files) else ","
-        return F.from_csv(_line(), with_corrupt.simpleString(), {**options, "sep": separator, "escape": '"'})
-    return F.from_json("_raw", with_corrupt, {**options, "allowSingleQuotes": "false", "allowNonNumericNumbers": "false"})
+def is_refused() -> Column:
+    """True for a record that goes to quarantine."""
+    reason = F.col("_reason")
+    return F.coalesce(reason.isNotNull() & ~reason.isin(BLANK, HEADER), F.lit(False))
+
+
+def message() -> Column:
+    """What a person reads beside the reason code; null where the code says it all."""
+    has_detail = F.contains(F.col("_verdict"), F.lit(" "))
+    return F.when(has_detail & (strict.is_refused() | (F.col("_reason") == UNKNOWN_FIELD)), strict.detail())
+
+
+def _short(stream: Stream) -> Column:
+    return F.octet_length("_raw") <= stream.limits.record_bytes
+
+
+def _text() -> Column:
+    return F.col("_raw").cast("string")
+
+
+def _no_record(stream: Stream) -> Column:
+    """The reasons that need no parsing."""
+    reason = F.when(F.col("_raw").isNull(), "null-value")
+    reason = reason.when(~_short(stream), "too-long")
+    return reason.when(F.btrim(_text(), F.lit(" \t\r\x0b\x0c")) == "", BLANK if isinstance(stream.source, Files) else "empty-value")
+
+
+def _reason_json(subject: Subject, stream: Stream) -> Column:
+    reason = _no_record(stream).when(~F.is_valid_utf8(_text()), "malformed")  # Jackson takes overlong forms
+    reason = reason.when(strict.is_refused(), strict.code()).when(strict.disagree(subject.schema), "parsers-disagree")
+    return reason.when(strict.has_unknown(), UNKNOWN_FIELD) if stream.checks.unknown_fields == "refuse" else reason
+
+
+def _parse_csv(schema: StructType, stream: Stream) -> Column:
+    """RFC 4180: a quote inside a field is doubled. Spark's own default is a backslash."""
+    separator = stream.source.separator if isinstance(stream.source, Files) else ","
+    with_corrupt = StructType([*schema.fields, StructField(strict.CORRUPT, StringType())])
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": strict.CORRUPT, "sep": separator, "escape": '"'}
+    return F.from_csv(F.when(_short(stream), _line()), with_corrupt.simpleString(), options)
 
 
 def _line() -> Column:
-    return F.expr(r"trim(TRAILING '\r' FROM _raw)")
+    return F.expr(r"trim(TRAILING '\r' FROM cast(_raw AS string))")
 
 
-def _reason(subject: Subject, source: Files | Topic) -> Column:
-    files = isinstance(source, Files)
-    reason = F.when(F.col("_raw").isNull(), "null-value")
-    reason = reason.when(F.btrim(F.col("_raw"), F.lit(" \t\r\x0b\x0c")) == "", BLANK if files else "empty-value")
-    if isinstance(source, Files) and source.format == "csv" and source.header:
+def _reason_csv(subject: Subject, stream: Stream, heads: CsvHeads) -> Column:
+    reason = _no_record(stream).when(~F.is_valid_utf8(_text()), "malformed")
+    source = stream.source
+    if isinstance(source, Files) and source.header:
         reason = reason.when(F.lower(_line()) == source.separator.join(subject.schema.names).lower(), HEADER)
-    reason = reason.when(F.col("_record").isNull() | F.col(f"_record.{_CORRUPT}").isNotNull(), "malformed")
+    if heads.headers:
+        reason = reason.when(_line().isin(*heads.headers), HEADER)
+    if heads.wrong:
+        reason = reason.when(F.col("_origin").isin(*heads.wrong), "wrong-header")
+    return reason.when(F.col("_record").isNull() | F.col(f"_record.{strict.CORRUPT}").isNotNull(), "malformed")
+
+
+def _by_rules(reason: Column, subject: Subject, stream: Stream) -> Column:
     for code, condition in subject.rules.items():
-        reason = reason.when(F.expr(condition), code)
-    return reason
+        if code not in stream.checks.report:
+            reason = reason.when(F.expr(condition), code)
+    return reason.when(_out_of_time(stream), EVENT_TIME) if stream.checks.event_time else reason
+
+
+def _out_of_time(stream: Stream) -> Column:
+    """Event time outside [admitted - past_s, admitted + future_s]: one such event would move a watermark, and all later ones be dropped."""
+    asked = stream.checks.event_time
+    assert asked is not None  # noqa: S101 - the caller's condition
+    column = F.col(f"`{asked.column}`")
+    seconds = {"ms": column / 1000.0, "s": column.cast("double"), "timestamp": column.cast("timestamp").cast("double")}[asked.unit]
+    ahead = seconds - F.col("_admitted").cast("double")
+    return column.isNull() | (ahead > asked.future_s) | (ahead < -asked.past_s if asked.past_s is not None else F.lit(False))
+
+
+def _notes(subject: Subject, stream: Stream) -> Column:
+    found = F.lit(0)
+    for bit, code in enumerate(notes(subject, stream)):
+        breaks = strict.has_unknown() if code == UNKNOWN_FIELD else F.expr(subject.rules[code])
+        found = found + F.when(F.col("_reason").isNull() & breaks, F.lit(1 << bit)).otherwise(F.lit(0))
+    return found

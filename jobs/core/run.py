@@ -25,7 +25,7 @@ from jobs.contract.report import Report
 from jobs.contract.spec import RunSpec
 from jobs.core import session, sources
 from jobs.core.publish import Publisher, Transform
-from jobs.core.records import Subject
+from jobs.core.records import Subject, require_known
 
 _PUBLISH_WAIT_S = 10.0  # a killed run's Python driver is gone within 0.3 s; a slow disk may hold it a little longer
 _CAUSE = re.compile(r"(Caused by: )?[A-Za-z_][\w.$]*(Error|Exception)\b: ")
@@ -83,6 +83,7 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
 
 def stream(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform) -> dict[str, Any]:
     """Runs the query over what is available now; returns its id and lag. Raises the publisher's own error where there is one."""
+    require_known(subject, spec.stream)
     publisher = Publisher(spec, subject, transform)
     checkpoint = Layout(Path(spec.home)).checkpoint(spec.stream.name, spec.generation)
     writer = sources.read(spark, spec).writeStream.queryName(spec.stream.name).foreachBatch(publisher)

@@ -1,4 +1,4 @@
-"""Streaming sources. Each gives the raw record and where it came from: (_raw: string, _origin: string); parsing is records.py's business."""
+"""Streaming sources. Each gives the raw record, where it came from and since when it is here; parsing is records.py's business."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _NEVER_TOO_OLD = "36500d"
 
 
 def read(spark: SparkSession, spec: RunSpec) -> DataFrame:
-    """The stream's source: columns _raw (one record, null for a Kafka tombstone) and _origin (admitted file, or topic/partition/offset)."""
+    """The stream's source: _raw (binary: one record as it came, null for a Kafka tombstone), _origin (admitted file, or topic/partition/offset),
+    _admitted (timestamp: the file's admission, or the Kafka record's own time)."""
     source = spec.stream.source
     return _files(spark, spec) if isinstance(source, Files) else _topic(spark, spec, source)
 
@@ -31,7 +32,11 @@ def _files(spark: SparkSession, spec: RunSpec) -> DataFrame:
         .option("maxBytesPerTrigger", str(spec.stream.limits.batch_bytes))
         .option("maxFileAge", _NEVER_TOO_OLD)
         .load(str(folder))
-        .select(F.col("value").alias("_raw"), F.col("_metadata.file_name").alias("_origin"))
+        .select(
+            F.col("value").cast("binary").alias("_raw"),
+            F.col("_metadata.file_name").alias("_origin"),
+            F.col("_metadata.file_modification_time").alias("_admitted"),
+        )
     )
 
 
@@ -48,7 +53,7 @@ def _topic(spark: SparkSession, spec: RunSpec, source: Topic) -> DataFrame:
         .option("kafka.max.partition.fetch.bytes", "8388608")
     )
     origin = F.concat_ws("/", F.col("topic"), F.col("partition"), F.col("offset"))
-    return reader.load().select(F.col("value").cast("string").alias("_raw"), origin.alias("_origin"))
+    return reader.load().select(F.col("value").alias("_raw"), origin.alias("_origin"), F.col("timestamp").alias("_admitted"))
 
 
 def kafka_options(spec: RunSpec) -> dict[str, str]:

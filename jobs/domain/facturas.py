@@ -46,15 +46,16 @@ SCHEMA = (
     .add("CESS", DoubleType())
     .add("DeliveryType", StringType())
     .add("DeliveryAddress", ADDRESS)
-    .add("InvoiceLineItems", ArrayType(LINE_ITEM))
+    .add("InvoiceLineItems", ArrayType(LINE_ITEM, containsNull=False))
 )  # fmt: skip
 
-# Code -> SQL condition over SCHEMA's columns, never null, TRUE for a record that must be refused:
-# without a number it could not be told apart, without lines it would vanish in explode.
+# Code -> SQL condition over SCHEMA's columns, never null, TRUE for a record that breaks the rule. What becomes of it is the row's to say:
+# without a number it could not be told apart, without lines it would vanish in explode; a wrong count is in real invoices, too.
 RULES: Mapping[str, str] = MappingProxyType(
     {
         "no-invoice-number": "InvoiceNumber IS NULL",
         "no-line-items": "InvoiceLineItems IS NULL OR size(InvoiceLineItems) = 0",
+        "items-count": "coalesce(NumberOfItems <> size(InvoiceLineItems) AND size(InvoiceLineItems) > 0, false)",
     }
 )
 

@@ -24,7 +24,7 @@ from include.launch import plan as launch
 from include.settings import Settings
 from jobs.contract import journal, manifest, storage
 from jobs.contract.layout import Layout
-from jobs.contract.stream import Files, Stream
+from jobs.contract.stream import Checks, Files, Stream
 from jobs.core import run
 from jobs.core.records import Subject
 from jobs.core.session import SETTINGS
@@ -32,6 +32,7 @@ from jobs.domain import facturas
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 Planner = Callable[[], Plan]
+CHECKS = Checks(report=("items-count",))
 
 
 def invoice(number: int, items: int = 1) -> str:
@@ -45,7 +46,7 @@ class Home:
 
     settings: Settings
     spark: Any
-    stream: Stream = field(default_factory=lambda: Stream("facturas_ficheros", Files("json", settle_s=0), Files("json")))
+    stream: Stream = field(default_factory=lambda: Stream("facturas_ficheros", Files("json", settle_s=0), Files("json"), checks=CHECKS))
     now: datetime = NOW
 
     @classmethod

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from include.settings import Settings
-from include.setup import jars
+from include.setup import jars, jvm
 from include.setup.files import one_maker
 from jobs.contract.errors import InstallationError, ServiceError
 
@@ -58,9 +58,9 @@ def small_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
     return use
 
 
-def test_the_lock_pins_50_jars_and_the_spark_set_is_the_four_that_pyspark_lacks() -> None:
+def test_the_lock_pins_51_jars_and_the_spark_set_is_the_four_that_pyspark_lacks() -> None:
     rows = jars.pinned()
-    assert (len(rows), len({(j.set, j.name) for j in rows})) == (50, 50)
+    assert (len(rows), len({(j.set, j.name) for j in rows})) == (51, 51)
     assert [j.name for j in rows if j.set == "spark"] == [
         "commons-pool2-2.13.1.jar",
         "kafka-clients-3.9.2.jar",
@@ -77,7 +77,7 @@ def test_ivy_is_asked_for_the_exact_jar_and_none_of_its_dependencies() -> None:
 
 def test_before_setup_every_question_names_setup(own: Callable) -> None:
     settings = own()
-    for ask in (jars.kafka_dir, jars.spark_jars, jars.driver_class_path):
+    for ask in (jars.kafka_dir, jars.spark_jars, jars.compiler, jvm.driver_class_path):
         with pytest.raises(InstallationError, match=r"-> ./caudal setup$"):
             ask(settings)
     assert jars.check(settings) == [f"{jars.folder(settings)}: not complete"]
@@ -102,7 +102,7 @@ def test_a_complete_folder_needs_no_network_also_when_only_the_marker_was_lost(r
     jars.ensure(offline, said.append)
     assert (said, jars.check(offline)) == ([], [])
     assert len(list(jars.kafka_dir(offline).glob("*.jar"))) == 46
-    assert jars.driver_class_path(offline) == ":".join(str(p) for p in sorted((jars.folder(offline) / "spark").glob("*.jar")))
+    assert jars.spark_jars(offline) == tuple(sorted((jars.folder(offline) / "spark").glob("*.jar")))
 
 
 def test_a_jar_with_a_flipped_byte_of_the_right_size_is_fetched_again(real: Settings, own: Callable) -> None:

@@ -15,11 +15,13 @@ from jobs.contract import manifest
 from jobs.contract.layout import Layout
 from jobs.contract.manifest import Manifest
 from jobs.contract.spec import RunSpec
-from jobs.contract.stream import Files, Stream
+from jobs.contract.stream import Checks, Files, Stream
 from jobs.core import run
 from jobs.core.records import Subject
 from jobs.core.session import SETTINGS
 from jobs.domain import facturas
+
+CHECKS = Checks(report=("items-count",))
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Home:
 
     path: Path
     spark: Any
-    stream: Stream = field(default_factory=lambda: Stream("facturas_ficheros", Files("json", settle_s=0), Files("json")))
+    stream: Stream = field(default_factory=lambda: Stream("facturas_ficheros", Files("json", settle_s=0), Files("json"), checks=CHECKS))
     subject: Subject = field(default_factory=lambda: Subject(facturas.SCHEMA, facturas.RULES))
     transform: Callable[[Any], Any] = facturas.lineas
     runs: int = 0

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import Observation
+from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructType
 
 from jobs.contract.errors import RunFailed
-from jobs.contract.stream import Files
+from jobs.contract.stream import Files, Stream
 from jobs.core import publish, sinks
-from jobs.core.records import Subject, business, classify
+from jobs.core.records import Subject, business, classify, notes
 from jobs.domain import facturas
 
 pytestmark = pytest.mark.spark
@@ -27,14 +28,19 @@ FIELD = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
 
 
 def raw(spark: Any, *lines: str) -> Any:
-    return spark.createDataFrame([(line, "f") for line in lines], "_raw string, _origin string")
+    frame = spark.createDataFrame([(line, "f") for line in lines], "_raw string, _origin string")
+    return frame.select(F.col("_raw").cast("binary"), "_origin", F.current_timestamp().alias("_admitted"))
+
+
+def of(source: Files) -> Stream:
+    return Stream("s", source, Files("json"))
 
 
 def test_a_record_is_parsed_once_however_many_columns_and_rules_use_it(spark: Any) -> None:
     subject = Subject(facturas.SCHEMA, facturas.RULES)
-    seen = classify(raw(spark, "{}"), subject, Files("json")).observe(Observation(), *publish._metrics())
+    seen = classify(raw(spark, "{}"), subject, of(Files("json"))).observe(Observation(), *publish._metrics(notes(subject, of(Files("json")))))
     plan = facturas.lineas(business(seen, subject))._jdf.queryExecution().executedPlan().toString()
-    assert plan.count("from_json(") == 1
+    assert (plan.count("from_json("), plan.count("caudal_strict_json")) == (1, 1)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -42,7 +48,7 @@ def test_a_record_is_parsed_once_however_many_columns_and_rules_use_it(spark: An
 def test_csv_reads_what_pythons_writer_wrote(spark: Any, rows: list[tuple[str, str]]) -> None:
     out = io.StringIO(newline="")
     csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
-    found = business(classify(raw(spark, *out.getvalue().split("\n")[:-1]), TWO, Files("csv")), TWO)
+    found = business(classify(raw(spark, *out.getvalue().split("\n")[:-1]), TWO, of(Files("csv"))), TWO)
     assert [tuple(row) for row in found.collect()] == rows
 
 
