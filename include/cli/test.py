@@ -24,8 +24,9 @@ CHECKS = {
 }
 CLOSING = re.compile(r"\d+ (passed|failed|errors?|skipped|deselected)\b.* in [\d.]+s")
 FAST = "not broker and not airflow and not slow"
-# a file stays in one process, with its broker and its Spark; half of the time tests wait, so two cores are just kept busy
-ALL_OF_THEM = ("-n", "2", "--dist", "loadfile")
+# a file stays in one process, with its broker and its Spark, and starts where tests/conftest.py puts it: the long ones first; half of the time
+# tests wait, so two cores are just kept busy
+ALL_OF_THEM = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def command(
