@@ -56,9 +56,13 @@ def test_a_row_added_is_a_dag_more_and_nothing_else_changes(checkout: Path, pars
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("STREAM = Stream(\n", "SyntaxError"),
+        pytest.param("STREAM = Stream(\n", "SyntaxError", marks=pytest.mark.slow),
         ("import a_module_that_nobody_has\n", "No module named 'a_module_that_nobody_has'"),
-        ('from jobs.contract.stream import Files, Stream\nSTREAM = Stream(name="Mal", source=Files(), sink=Files())\n', "unsafe stream name 'Mal'"),
+        pytest.param(
+            'from jobs.contract.stream import Files, Stream\nSTREAM = Stream(name="Mal", source=Files(), sink=Files())\n',
+            "unsafe stream name 'Mal'",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_broken_row_is_one_named_import_error_and_the_others_keep_their_dags(

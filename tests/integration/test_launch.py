@@ -36,6 +36,7 @@ def batches(home: Home) -> dict[str, int | None]:
     return {f.original_name: f.batch for f in found if f.place == "en_proceso"}
 
 
+@pytest.mark.slow
 def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(tmp_path: Path) -> None:
     home = Home.at(tmp_path / "a home")
     expected = invoices(home, 1)
@@ -152,6 +153,7 @@ def test_a_stopped_jvm_keeps_its_lease_and_the_next_run_says_who_holds_it(tmp_pa
     assert home.rows() == expected
 
 
+@pytest.mark.slow
 def test_offsets_that_are_lost_behind_their_output_are_refused_by_name(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     expected = invoices(home, 1)

@@ -143,6 +143,7 @@ def test_its_own_test_passes(copy: Copy) -> None:
     assert done.stdout.splitlines()[-1].startswith("2 passed"), done.stdout
 
 
+@pytest.mark.slow
 def test_it_is_a_dag_with_the_rows_docstring_as_its_page(copy: Copy, tmp_path: Path) -> None:
     own = {"AIRFLOW_HOME": str(tmp_path), "PYTHONWARNINGS": "ignore", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db"}
     done = copy.python(str(copy.root / "tests/dags/parse.py"), str(copy.root / "dags"), **own)

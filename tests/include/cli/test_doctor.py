@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from include import settings as caudal
 from include.settings import ROOT
 
@@ -65,6 +67,7 @@ def test_a_setting_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
     assert lines[0].startswith("WRONG  settings: CAUDAL_AIRFLOW_PORT='many' is not a port (1-65535) [CAUDAL_AIRFLOW_PORT]")
 
 
+@pytest.mark.slow
 def test_a_configured_broker_that_is_away_is_wrong_within_seconds(tmp_path: Path) -> None:
     code, lines, _ = doctor(tmp_path / "home", "--json", CAUDAL_KAFKA_BOOTSTRAP="127.0.0.1:1")
     assert code == 1

@@ -52,6 +52,7 @@ def test_rollover_list_and_undo(published: Settings) -> None:
     assert [g["number"] for g in told(published, "list", STREAM)["generations"]] == [1]
 
 
+@pytest.mark.slow
 def test_the_digest_of_a_dry_run_is_that_of_the_real_one(published: Settings) -> None:
     for words in (["rewind", STREAM, "--to-batch", "0"], ["reset", STREAM]):
         assert told(published, *words)["digest"] == told(published, *words, "--apply")["digest"]
@@ -89,6 +90,7 @@ def test_while_a_run_holds_the_lease_apply_is_exit_75_and_nothing_moves(publishe
     assert files_of(tree(published.home)) == before
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_gone_from_the_registry_is_listed_retired_and_undone(published: Settings) -> None:
     layout = published.layout
     for folder in (layout.checkpoints(STREAM), layout.salida(STREAM), layout.generation_record(STREAM, 1).parent):

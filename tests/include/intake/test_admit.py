@@ -335,6 +335,7 @@ def test_another_users_files_are_taken_or_said_and_never_block(tmp_path_factory:
         shutil.rmtree(base)
 
 
+@pytest.mark.slow
 def test_ten_thousand_small_files_take_seconds(home: Home) -> None:
     for number in range(10_000):
         home.deliver(f"{number}.json", b'{"n":%d}\n' % number)

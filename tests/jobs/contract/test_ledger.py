@@ -68,6 +68,7 @@ def test_readers_read_only_and_a_missing_ledger_is_an_error_of_its_own(tmp_path:
         ledger.finish(db, ["x"])
 
 
+@pytest.mark.slow
 def test_a_newer_ledger_and_a_busy_one_are_named(tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
     write(path, [entry(1)], finished=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,9 +26,15 @@ STREAMS = {
     "topic to topic": Stream(kafka_source=True, kafka_sink=True),
     "files to topic": Stream(kafka_sink=True),
 }
+BIG = ("files to files, one a batch", "topic to files, one record a batch", "topic to files", "files to topic")
 
 
-@pytest.mark.parametrize("kind", STREAMS)
+def in_full(names: Iterable[str], long: tuple[str, ...]) -> list[Any]:
+    """All of them; the long ones are slow."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in long else []) for name in names]
+
+
+@pytest.mark.parametrize("kind", in_full(STREAMS, BIG))
 def test_no_crash_loses_or_repeats_a_record_and_none_needs_a_hand(kind: str) -> None:
     found = explore(replace(STREAMS[kind]), RECORDS, OPERATIONS)
     assert found.failures == {}
@@ -203,7 +210,10 @@ LEFT_OUT: dict[str, tuple[tuple[Break, ...], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("rule", LEFT_OUT)
+DEEP = ("prevcommit", "rewind onto a lost commit", "undo before the first offsets")  # found after 5 to 10 s
+
+
+@pytest.mark.parametrize("rule", in_full(LEFT_OUT, DEEP))
 def test_leaving_a_rule_out_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     breaks, kind, consequence = LEFT_OUT[rule]
     stream = replace(STREAMS[kind])

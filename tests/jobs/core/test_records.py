@@ -43,6 +43,7 @@ def test_a_record_is_parsed_once_however_many_columns_and_rules_use_it(spark: An
     assert (plan.count("from_json("), plan.count("caudal_strict_json")) == (1, 1)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=20))
 def test_csv_reads_what_pythons_writer_wrote(spark: Any, rows: list[tuple[str, str]]) -> None:
@@ -63,6 +64,7 @@ def test_csv_writes_what_pythons_reader_reads(spark: Any, tmp_path_factory: pyte
     assert found[-len(rows) :] == rows
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.tuples(LINES, LINES), min_size=1, max_size=20))
 def test_a_line_end_inside_a_csv_field_is_no_record(spark: Any, tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
