@@ -62,26 +62,27 @@ def _round(room: Room, db: Connection, claimed: Sequence[Path]) -> None:
     """Hash, judge, enter into the ledger, show, refuse: in this order, each step durable before the next."""
     if not claimed:
         return
-    fresh, refused = _judge(db, [j for path in claimed if (j := _scan(room, path))])
+    fresh, refused = _judge(room, db, [j for path in claimed if (j := _scan(room, path))])
     failpoints.hit("claim")
     entries = _enter(room, db, fresh)
     failpoints.hit("ledger")
     _show(room, db, entries)
     failpoints.hit("admitted")
-    refuse.refuse(room, refused + _repeats(db, fresh, entries))
+    refuse.refuse(room, refused + _repeats(room, db, fresh, entries))
 
 
 def _scan(room: Room, path: Path) -> Judged | None:
     try:
-        return path, counting.scan(path, names.safe_name(path.name))
+        return path, counting.scan(path, names.safe_name(path.name), room.demands)
     except Busy as busy:
         claims.put_back(room, path, str(busy))
         return None
 
 
-def _judge(db: Connection, judged: Sequence[Judged]) -> tuple[list[Judged], list[Case]]:
+def _judge(room: Room, db: Connection, judged: Sequence[Judged]) -> tuple[list[Judged], list[Case]]:
     """(to be admitted, refused for good). Of equal contents in one round all are still in the first list."""
-    done = {e.content_hash: e for e in ledger.select(db, "content_hash", {s.content_hash for _, s in judged}, only=1)}
+    hashes = set() if room.takes_duplicates else {s.content_hash for _, s in judged}
+    done = {e.content_hash: e for e in ledger.select(db, "content_hash", hashes, only=1)}
     fresh, refused = [], []
     for path, scan in judged:
         reason = scan.unfit or (_duplicate(done[scan.content_hash]) if scan.content_hash in done else "")
@@ -93,40 +94,44 @@ def _judge(db: Connection, judged: Sequence[Judged]) -> tuple[list[Judged], list
 
 
 def _duplicate(entry: Entry) -> str:
-    return f"duplicate of {entry.original_name} of {entry.admitted_at[:19]}Z, admitted as {entry.name}"
+    return f"duplicate: the content of {entry.original_name} of {entry.admitted_at[:19]}Z, admitted as {entry.name}"
 
 
 def _enter(room: Room, db: Connection, fresh: Sequence[Judged]) -> dict[Path, Entry]:
-    """Writes unfinished rows, one a content, and returns claim -> row."""
-    half = {e.content_hash: e for e in ledger.select(db, "content_hash", {s.content_hash for _, s in fresh}, only=0)}
-    first: dict[str, Judged] = {}
-    for path, scan in sorted(fresh, key=lambda judged: not _is_redone(judged[0], judged[1], half)):
-        first.setdefault(scan.content_hash, (path, scan))
+    """Writes unfinished rows, one a content (where duplicates are taken, one a file), and returns claim -> row."""
+    half = {(e.content_hash, e.original_name): e for e in ledger.select(db, "content_hash", {s.content_hash for _, s in fresh}, only=0)}
+    first: dict[object, Judged] = {}
+    for path, scan in sorted(fresh, key=lambda judged: _known(*judged) not in half):
+        first.setdefault(path if room.takes_duplicates else scan.content_hash, (path, scan))
     with ledger.transaction(db):
+        if room.takes_duplicates:
+            ledger.allow_repeats(db)
         sequence, mtime_ms = ledger.last(db)
         now_ms = int(room.clock() * 1000)
         entries = {}
         for number, (path, scan) in enumerate(first.values(), 1):
             mtime_ms = max(now_ms, mtime_ms + 1)
-            known_ns = half[scan.content_hash].original_mtime_ns if _is_redone(path, scan, half) else scan.mtime_ns
+            # a killed run left an unfinished row for this very file: it knows the mtime from before that run set its own
+            known_ns = half[_known(path, scan)].original_mtime_ns if _known(path, scan) in half else scan.mtime_ns
             entries[path] = _entry(path, scan, sequence + number, (known_ns, mtime_ms, now_ms))
         ledger.insert(db, list(entries.values()), finished=False)
     return entries
 
 
-def _is_redone(path: Path, scan: counting.Scan, half: dict[str, Entry]) -> bool:
-    """A killed run left an unfinished row for this very file: the row knows the mtime from before that run set its own."""
-    return scan.content_hash in half and half[scan.content_hash].original_name == shown(path.name)
+def _known(path: Path, scan: counting.Scan) -> tuple[str, str]:
+    """(content, name as delivered): what an unfinished row is known by."""
+    return scan.content_hash, shown(names.delivered(path.name, scan.content_hash))
 
 
 def _entry(path: Path, scan: counting.Scan, sequence: int, times: tuple[int, int, int]) -> Entry:
     """`times`: original mtime (ns), new mtime (ms), now (ms)."""
     original_mtime_ns, mtime_ms, now_ms = times
+    delivered = names.delivered(path.name, scan.content_hash)
     return Entry(
         sequence=sequence,
         content_hash=scan.content_hash,
-        original_name=shown(path.name),
-        name=ledger.admitted_name(sequence, scan.content_hash, names.safe_name(path.name)),
+        original_name=shown(delivered),
+        name=ledger.admitted_name(sequence, scan.content_hash, names.safe_name(delivered)),
         size_bytes=scan.size_bytes,
         records=scan.records,
         original_mtime_ns=original_mtime_ns,
@@ -157,6 +162,6 @@ def _kept_size(room: Room, path: Path, entry: Entry) -> bool:
     return False
 
 
-def _repeats(db: Connection, fresh: Sequence[Judged], entries: dict[Path, Entry]) -> list[Case]:
+def _repeats(room: Room, db: Connection, fresh: Sequence[Judged], entries: dict[Path, Entry]) -> list[Case]:
     """The later ones of equal contents in one round: duplicates, now that the first is finished."""
-    return _judge(db, [j for j in fresh if j[0] not in entries])[1]
+    return _judge(room, db, [j for j in fresh if j[0] not in entries])[1]

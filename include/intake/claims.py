@@ -30,7 +30,7 @@ def at_rest(room: Room, claimed: Sequence[Path]) -> list[Path]:
             free.append(path)
         except Busy as busy:
             put_back(room, path, str(busy))
-    storage.own_copies([path for path in free if _is_shared(path)])
+    storage.own_copies([path for path in free if _is_shared(path, room.demands.file_bytes)])
     return free
 
 
@@ -62,10 +62,11 @@ def _flush(room: Room) -> None:
     storage.fsync_dirs(place for place in places if place.is_dir())
 
 
-def _is_shared(path: Path) -> bool:
-    """Another user's file (its times cannot be set), or one with another name somewhere (it could change there, unseen)."""
+def _is_shared(path: Path, most_bytes: int) -> bool:
+    """Another user's file (its times cannot be set), or one with another name somewhere (it could change there, unseen); a larger one is not
+    admitted, so not copied either."""
     info = path.lstat()
-    return info.st_uid != os.geteuid() or info.st_nlink > 1
+    return info.st_size <= most_bytes and (info.st_uid != os.geteuid() or info.st_nlink > 1)
 
 
 def _same(claim: Path, source: Path) -> bool:

@@ -16,30 +16,42 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from include.intake import names
+from include.intake import content, names
+from include.intake.content import BOM as _BOM
+from include.intake.content import Demands
 from include.intake.types import Busy
 
 CHUNK_BYTES = 1024 * 1024
 _PIECE_BYTES = 16 * 1024  # of compressed bytes at once: gzip makes at most 16 MB of them
 _GZIP = 31  # zlib's window bits for a gzip header
-_BOM = b"\xef\xbb\xbf"  # Spark's text reader drops one at the start of a file, packed or not
+_RATIO_FROM_BYTES = 64 * 1024 * 1024  # of unpacked text: a smaller bomb does no harm, and small files of equal lines pack 1000 to 1
+_MAX_NS = 2**63 - 1  # year 2262; SQLite keeps no bigger number, a file system does
 
 
 @dataclass(frozen=True)
 class Scan:
-    """`unfit`: why the file can never be admitted as it is; empty when it can. `records` is 0 then."""
+    """`unfit`: "code: why", of a file that can never be admitted as it is; empty when it can. `records` is 0 then.
+
+    `only_start`: the file is too large to be read, and `content_hash` is that of its first MiB.
+    """
 
     content_hash: str
     size_bytes: int
     records: int
     mtime_ns: int
     unfit: str = ""
+    only_start: bool = False
 
 
 class Records:
-    """Counts the lines that are not blank in bytes fed piece by piece; a last line needs no \\n, a byte order mark is none. Memory: one piece."""
+    """Counts the lines that are not blank in bytes fed piece by piece; a last line needs no \\n, a byte order mark is none. Memory: one piece.
+
+    `longest_bytes`: of any line, its \\n left out.
+    """
 
     def __init__(self) -> None:
+        self.longest_bytes = 0
+        self._length = 0  # bytes of the line under way
         self._count = 0
         self._open = False  # the line under way has a character that is not ASCII white space
         self._start: bytes | None = b""  # what may still become a byte order mark; None from the first other byte on
@@ -53,20 +65,29 @@ class Records:
             data = data.removeprefix(_BOM)
         first, *rest = data.split(b"\n")
         self._open |= bool(first.strip())
+        self._length += len(first)
         if rest:
+            self.longest_bytes = max(self.longest_bytes, self._length, *map(len, rest))
             last = rest.pop()
             self._count += self._open + sum(1 for line in rest if line.strip())
             self._open = bool(last.strip())
+            self._length = len(last)
+        self.longest_bytes = max(self.longest_bytes, self._length)
 
     def total(self) -> int:
         return self._count + (self._open or self._start not in (None, b"", _BOM))
 
 
-def scan(path: Path, safe: str) -> Scan:
-    """One pass over `path`, decoded as Spark will decode `safe`. Raises Busy when it is not at rest or not readable."""
+def scan(path: Path, safe: str, demands: Demands | None = None) -> Scan:
+    """One pass over `path`, decoded as Spark will decode `safe`; without `demands` any text will do. Raises Busy when it is not at rest or not
+    readable."""
     with opened(path) as file:
         before = os.fstat(file.fileno())
-        result = _pass(file, safe, before.st_mtime_ns)
+        known_ns = max(-_MAX_NS, min(before.st_mtime_ns, _MAX_NS))
+        if demands and before.st_size > demands.file_bytes:
+            result = _unread(file, before.st_size, known_ns, demands)
+        else:
+            result = _pass(file, safe, known_ns, demands)
         after = os.fstat(file.fileno())
     if (result.size_bytes, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise Busy("changed while it was read")
@@ -113,64 +134,104 @@ def check_no_writer(path: Path) -> None:
                 raise Busy("a process has it open for writing") from error
 
 
-def _pass(file: FileIO, safe: str, mtime_ns: int) -> Scan:
+def _unread(file: FileIO, size_bytes: int, mtime_ns: int, demands: Demands) -> Scan:
+    start = hashlib.sha256(file.read(CHUNK_BYTES)).hexdigest()
+    return Scan(start, size_bytes, 0, mtime_ns, _too_large(f"{size_bytes} bytes", demands), only_start=True)
+
+
+def _too_large(what: str, demands: Demands) -> str:
+    return f"too-large: {what}, the row allows file_bytes={demands.file_bytes}; split the file, or raise the limit"
+
+
+def _pass(file: FileIO, safe: str, mtime_ns: int, demands: Demands | None) -> Scan:
     digest, size, reason = hashlib.sha256(), 0, names.unfit_name(safe)
-    counter = _counter(names.codec(safe))
+    counter = _counter(names.codec(safe), demands)
     while data := file.read(CHUNK_BYTES):
         reason = reason or (_foreign(data, safe) if size == 0 else "") or counter.feed(data)
         digest.update(data)
         size += len(data)
-    reason = reason or ("empty" if size == 0 else counter.end())
+    reason = reason or ("empty: no byte in it" if size == 0 else counter.end())
     return Scan(digest.hexdigest(), size, 0 if reason else counter.records.total(), mtime_ns, reason)
 
 
 def _foreign(start: bytes, safe: str) -> str:
     """Compressed bytes under a name that Spark reads as text."""
     kinds = [kind for magic, kind in names.MAGIC if start.startswith(magic)]
-    return f"the content is {kinds[0]}, which the name does not say" if kinds and not names.codec(safe) else ""
+    return f"packed: the content is {kinds[0]}, which the name does not say; name it so, or unpack it" if kinds and not names.codec(safe) else ""
 
 
 class _Counter:
     """Feeds `records` with plain bytes. `feed` and `end` return why the file is unfit, or nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, demands: Demands | None) -> None:
         self.records = Records()
+        self._demands = demands
+        self._head = b""
+        self._size_bytes = 0
+        self._all_nul = True
 
     def feed(self, data: bytes) -> str:
-        self.records.feed(data)
+        self._text(data)
         return ""
 
     def end(self) -> str:
-        return ""
+        if self._demands is None:
+            return ""
+        seen = content.Seen(self._head, self._size_bytes, self.records.total(), self.records.longest_bytes, self._all_nul)
+        return content.unfit(seen, self._demands)
+
+    def _text(self, data: bytes) -> None:
+        self.records.feed(data)
+        self._size_bytes += len(data)
+        if len(self._head) < content.HEAD_BYTES:
+            self._head += data[: content.HEAD_BYTES - len(self._head)]
+        self._all_nul = self._all_nul and not data.strip(b"\0")
 
 
 class _Decoding(_Counter):
     """As _Counter for compressed bytes: one or more members, each whole, nothing else behind them."""
 
-    def __init__(self, kind: str, start: Callable[[], zlib._Decompress | bz2.BZ2Decompressor]) -> None:
-        super().__init__()
-        self._kind, self._start = kind, start
+    def __init__(self, kind: str, start: Callable[[], zlib._Decompress | bz2.BZ2Decompressor], demands: Demands | None) -> None:
+        super().__init__(demands)
+        self._kind, self._start, self._packed_bytes = kind, start, 0
         self._member: zlib._Decompress | bz2.BZ2Decompressor | None = None
 
     def feed(self, data: bytes) -> str:
         try:
             for start in range(0, len(data), _PIECE_BYTES):
                 self._piece(data[start : start + _PIECE_BYTES])
+                if reason := self._swollen():
+                    return reason
         except (zlib.error, OSError, EOFError, ValueError) as error:
-            return f"damaged {self._kind}: {error}"
+            return f"damaged: the {self._kind} cannot be unpacked ({error}); deliver it again"
         return ""
 
     def end(self) -> str:
-        return f"truncated {self._kind}" if self._member else ""
+        return f"truncated: the {self._kind} ends too early; deliver it again" if self._member else super().end()
 
     def _piece(self, data: bytes) -> None:
+        self._packed_bytes += len(data)
         while data:
             self._member = member = self._member or self._start()
             for text in _unpacked(member, data):
-                self.records.feed(text)
+                self._text(text)
+                if self._swollen():
+                    return
             data = member.unused_data
             if member.eof:
                 self._member = None
+
+    def _swollen(self) -> str:
+        """Why unpacking stops here."""
+        asked = self._demands
+        if asked is None or self._size_bytes <= min(asked.file_bytes, _RATIO_FROM_BYTES):
+            return ""
+        if self._size_bytes > asked.file_bytes:
+            return _too_large(f"more than {asked.file_bytes} bytes unpacked", asked)
+        ratio = self._size_bytes // self._packed_bytes
+        if ratio <= asked.unpack_ratio:
+            return ""
+        return f"bomb: it unpacks to {ratio} times its size, the row allows unpack_ratio={asked.unpack_ratio}; unpack it, or raise the limit"
 
 
 def _unpacked(member: zlib._Decompress | bz2.BZ2Decompressor, data: bytes) -> Iterator[bytes]:
@@ -183,7 +244,7 @@ def _unpacked(member: zlib._Decompress | bz2.BZ2Decompressor, data: bytes) -> It
         yield member.decompress(b"", CHUNK_BYTES)
 
 
-def _counter(codec: names.Codec) -> _Counter:
+def _counter(codec: names.Codec, demands: Demands | None) -> _Counter:
     if codec == "gz":
-        return _Decoding("gzip", lambda: zlib.decompressobj(_GZIP))
-    return _Decoding("bzip2", bz2.BZ2Decompressor) if codec == "bz2" else _Counter()
+        return _Decoding("gzip", lambda: zlib.decompressobj(_GZIP), demands)
+    return _Decoding("bzip2", bz2.BZ2Decompressor, demands) if codec == "bz2" else _Counter(demands)

@@ -14,7 +14,18 @@ _CODEC = re.compile(r"\.(gz|bz2)\Z", re.IGNORECASE)
 # Spark decodes the first ones in ways the standard library cannot, and reads the others as if they were text
 DECODED = (".zst", ".lz4", ".snappy", ".deflate", ".lzo", ".lzo_deflate")
 UNCOUNTABLE = (*DECODED, ".xz", ".zip", ".tgz", ".gzip", ".7z", ".z", ".tar", ".rar")
-MAGIC = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ\x00", "xz"), (b"PK\x03\x04", "zip"))
+MAGIC = (
+    (b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ\x00", "xz"), (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"), (b"\x04\x22\x4d\x18", "lz4"),
+    *((b"BZh%d1AY&SY" % level, "bzip2") for level in range(1, 10)),
+)  # fmt: skip
+_BINARY = (
+    (b"Obj\x01", "Avro"), (b"SQLite format 3\0", "SQLite"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document"), (b"\x7fELF", "a program"),
+    (b"\xca\xfe\xba\xbe", "a Java class"), (b"\x89PNG\r\n\x1a\n", "an image"), (b"\xff\xd8\xff", "an image"),
+)  # fmt: skip
+_BINARY_WORDS = ((b"PAR1", "Parquet"), (b"ORC", "ORC"), (b"ARROW1", "Arrow"), (b"%PDF-", "PDF"), (b"GIF8", "an image"))  # text may start so, too
+_TAR = slice(257, 262)
+_REASON = re.compile(r"[0-9a-f]{16}(\.\d+)?-.+\.reason\.json")
 
 
 def is_ignored(name: str) -> bool:
@@ -39,4 +50,24 @@ def codec(safe: str) -> Codec:
 def unfit_name(safe: str) -> str:
     """Why a file of this name cannot be counted the way Spark reads it; empty when it can."""
     suffix = PurePath(safe).suffix.lower()
-    return f"{suffix} files cannot be counted; deliver plain text, .gz or .bz2" if suffix in UNCOUNTABLE else ""
+    return f"packed: {suffix} files cannot be counted; deliver plain text, .gz or .bz2" if suffix in UNCOUNTABLE else ""
+
+
+def is_reason(name: str) -> bool:
+    """What intake itself writes beside a refused file; it may come back to entrada together with it."""
+    return bool(_REASON.fullmatch(name))
+
+
+def delivered(name: str, content_hash: str) -> str:
+    """The name before intake refused the file: cuarentena puts the start of its content hash before it."""
+    return re.sub(rf"\A{content_hash[:16]}(\.\d+)?-(?=.)", "", name, flags=re.ASCII)
+
+
+def magic(start: bytes) -> str:
+    """The kind of a file that is no text, by its first bytes; empty when they tell nothing."""
+    kinds = [kind for mark, kind in (*MAGIC, *_BINARY) if start.startswith(mark)]
+    if not kinds and any(byte < 9 for byte in start[:512]):
+        kinds = [kind for mark, kind in _BINARY_WORDS if start.startswith(mark)]
+    if not kinds and start[_TAR] == b"ustar":
+        kinds = ["a tar archive"]
+    return kinds[0] if kinds else ""

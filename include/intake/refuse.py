@@ -10,7 +10,7 @@ from pathlib import Path
 
 from include.intake import names
 from include.intake.counting import Scan
-from include.intake.types import Refusal, Room, shown
+from include.intake.types import Refusal, Room, code, shown
 from jobs.contract import storage
 from jobs.contract.ledger import HASH_CHARS
 
@@ -38,14 +38,14 @@ def refuse(room: Room, cases: Sequence[Case]) -> None:
     stayed = storage.move_each_new([(case.claim, folder / name) for case, name in zip(cases, targets, strict=True)])
     for error in stayed.values():
         raise error
-    room.refused += [Refusal(shown(c.claim.name), name, c.reason) for c, name in zip(cases, targets, strict=True)]
+    room.refused += [Refusal(_delivered(c), name, c.reason) for c, name in zip(cases, targets, strict=True)]
 
 
 def _free_names(folder: Path, cases: Sequence[Case]) -> list[str]:
     """A name for each case, in order: hash and safe name, numbered from the second delivery on."""
     taken: dict[str, None] = {}
     for case in cases:
-        safe = names.safe_name(case.claim.name)
+        safe = names.safe_name(names.delivered(case.claim.name, case.scan.content_hash))
         start, number = case.scan.content_hash[:HASH_CHARS], 1
         name = f"{start}-{safe}"
         while name in taken or os.path.lexists(folder / name):
@@ -55,12 +55,17 @@ def _free_names(folder: Path, cases: Sequence[Case]) -> list[str]:
     return list(taken)
 
 
+def _delivered(case: Case) -> str:
+    return shown(names.delivered(case.claim.name, case.scan.content_hash))
+
+
 def _reason(room: Room, case: Case) -> bytes:
     return storage.to_json_bytes({
         "version": VERSION,
+        "code": code(case.reason),
         "reason": case.reason,
-        "original_name": shown(case.claim.name),
-        "content_hash": case.scan.content_hash,
+        "original_name": _delivered(case),
+        "content_hash": "" if case.scan.only_start else case.scan.content_hash,
         "size_bytes": case.scan.size_bytes,
         "original_mtime_ns": case.scan.mtime_ns,
         "refused_at": datetime.fromtimestamp(room.clock(), UTC).isoformat(timespec="milliseconds"),

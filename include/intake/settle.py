@@ -64,7 +64,9 @@ def _note(found: Look, entry: os.DirEntry[str]) -> None:
         info = entry.stat(follow_symlinks=False)
     except FileNotFoundError:  # taken away by its producer between listing and look
         return
-    if stat.S_ISREG(info.st_mode):
+    if names.is_reason(entry.name):
+        found.others[entry.name] = "why a file was refused; no data"
+    elif stat.S_ISREG(info.st_mode):
         found.files[entry.name] = Seen(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns)
     else:
         found.others[entry.name] = next((why for is_kind, why in _KINDS if is_kind(info.st_mode)), "not a regular file")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from include.intake.content import Demands
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
 from jobs.contract.stream import Files, Stream
@@ -21,6 +22,10 @@ class Refusal:
     original_name: str
     name: str
     reason: str
+
+    @property
+    def code(self) -> str:
+        return code(self.reason)
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,23 @@ class Room:
     def settle_s(self) -> float:
         return self.stream.source.settle_s if isinstance(self.stream.source, Files) else 0.0
 
+    @property
+    def takes_duplicates(self) -> bool:
+        return isinstance(self.stream.source, Files) and self.stream.source.duplicates == "take"
+
+    @property
+    def demands(self) -> Demands:
+        limits = self.stream.limits
+        is_csv = isinstance(self.stream.source, Files) and self.stream.source.format == "csv"
+        return Demands("csv" if is_csv else "json", limits.file_bytes, limits.line_bytes, limits.unpack_ratio)
+
     def wait(self, name: str, why: str) -> None:
         self.waiting.append(f"{shown(name)}: {why}")
+
+
+def code(reason: str) -> str:
+    """The first word of a refusal, which stays the same: `duplicate`, `json-array`…"""
+    return reason.partition(":")[0]
 
 
 def shown(name: str) -> str:

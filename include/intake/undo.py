@@ -32,16 +32,18 @@ def reconcile(room: Room, db: Connection) -> None:
     if half or lost:  # a kill came between rename and flush, perhaps: no row may outlive its name
         storage.fsync_dir(room.layout.en_proceso(room.folder))
     if new or half or lost:
-        _write(db, new, [_rebuilt(path) for path in lost], half)
+        _write(room, db, new, [_rebuilt(path) for path in lost], half)
     if new:
         storage.fsync_dir(room.layout.ledger(room.folder).parent)
     room.admitted += half
 
 
-def _write(db: Connection, new: bool, lost: list[Entry], half: list[Entry]) -> None:
+def _write(room: Room, db: Connection, new: bool, lost: list[Entry], half: list[Entry]) -> None:
     with ledger.transaction(db):
         if new:
             ledger.create(db)
+        if room.takes_duplicates or len({e.content_hash for e in lost}) < len(lost):  # the row may have been changed back since
+            ledger.allow_repeats(db)
         ledger.insert(db, lost, finished=True)
         ledger.finish(db, (e.name for e in half))
 

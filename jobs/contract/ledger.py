@@ -26,6 +26,7 @@ _SCHEMA = (
     " admitted_at TEXT NOT NULL, finished INTEGER NOT NULL)",
     "CREATE INDEX entry_original ON entry (original_name)",
 )
+_UNIQUE = "content_hash TEXT NOT NULL UNIQUE"
 _LEDGER = Database("the intake ledger", VERSION, _SCHEMA, LedgerDamaged)
 _CHUNK = 500  # words of one IN (…): below SQLite's oldest limit of 999
 
@@ -92,6 +93,18 @@ def writer(path: Path) -> AbstractContextManager[Connection]:
 
 def create(db: Connection) -> None:
     _LEDGER.create(db)
+
+
+def allow_repeats(db: Connection) -> None:
+    """For a stream that takes duplicates: from here on several rows may have one content. Within a transaction; done before: nothing."""
+    (made,) = db.execute("SELECT sql FROM sqlite_master WHERE name = 'entry'").fetchone()
+    if _UNIQUE not in made:
+        return
+    for statement in (
+        "ALTER TABLE entry RENAME TO before", "DROP INDEX entry_original", *(part.replace(_UNIQUE, "content_hash TEXT NOT NULL") for part in _SCHEMA),
+        "CREATE INDEX entry_content ON entry (content_hash)", "INSERT INTO entry SELECT * FROM before", "DROP TABLE before",
+    ):  # fmt: skip
+        db.execute(statement)
 
 
 def insert(db: Connection, entries: Sequence[Entry], *, finished: bool) -> None:

@@ -22,7 +22,8 @@ def _require(condition: bool, what: str, where: object) -> None:
 class Files:
     """Files of one record a line. As a source, `folder` names the folder under entrada (default: the stream's name).
 
-    `settle_s`: seconds a file must lie unchanged before it is claimed. `separator` and `header` are for csv.
+    `settle_s`: seconds a file must lie unchanged before it is claimed. `separator` and `header` are for csv. `duplicates`: what becomes of a file
+    with the content of an admitted one; `take` is for sources whose equal files are different deliveries.
     """
 
     format: Format = "json"
@@ -30,11 +31,13 @@ class Files:
     settle_s: float = 2.0
     separator: str = ","
     header: bool = True
+    duplicates: Literal["refuse", "take"] = "refuse"
 
     def __post_init__(self) -> None:
         _require(self.format in ("json", "csv", "parquet"), f"unknown format {self.format!r} (json, csv, parquet)", "Files")
         _require(not self.folder or is_name(self.folder), f"unsafe folder name {self.folder!r}", "Files")
         _require(0 <= self.settle_s <= 3600, f"settle_s={self.settle_s} is not within 0 and 3600 s", "Files")
+        _require(self.duplicates in ("refuse", "take"), f"duplicates={self.duplicates!r} is not refuse or take", "Files")
         _require(len(self.separator) == 1 and self.separator not in '\r\n"', f"separator {self.separator!r} is not one character", "Files")
 
 
@@ -64,6 +67,9 @@ class Limits:
     batch_bytes: int = 256 * 1024 * 1024  # files: maxBytesPerTrigger
     batch_records: int = 500_000  # Kafka: maxOffsetsPerTrigger
     record_bytes: int = 4 * 1024 * 1024  # a longer record goes to quarantine unparsed
+    line_bytes: int = 64 * 1024 * 1024  # a file with a longer line is refused whole: Spark would hold the line in memory
+    file_bytes: int = 8 * 1024 * 1024 * 1024  # a larger file is refused unread; of a packed one its text counts
+    unpack_ratio: int = 250  # bytes of text for one packed byte; judged from 64 MiB of text on
     run_s: int = 3600  # a run longer than this is stopped by Airflow
     driver_memory_mib: int = 1024
 

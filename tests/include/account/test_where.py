@@ -47,7 +47,7 @@ def test_what_is_known_of_it_is_told(home: Home) -> None:
     assert found == Found("s", "en_proceso", str(path), "b.json", path.name, 2, "2027-01-15T08:00:00.000+00:00", 1, found.content_hash)
     assert where.find(home.layout, [home.stream], question(found.name)) == (found,)
     [refused] = where.find(home.layout, [home.stream], question("copy.json"))
-    assert refused.reason.startswith("duplicate of a.json of 2027-01-15T08:00:00Z")
+    assert refused.reason.startswith("duplicate: the content of a.json of 2027-01-15T08:00:00Z")
     path.unlink()
     [gone] = where.find(home.layout, [home.stream], question("b.json"))
     assert (gone.place, gone.path, gone.sequence) == ("gone", "", 2)

@@ -58,12 +58,12 @@ def test_only_a_finished_row_makes_a_duplicate_and_it_says_of_what(home: Home) -
     home.deliver("d.json", b"new\n")
     taken = home.admit()
     assert [e.original_name for e in taken.admitted] == ["c.json"]
-    duplicate = f"duplicate of a.json of 2027-01-15T08:00:00Z, admitted as {entry.name}"
+    duplicate = f"duplicate: the content of a.json of 2027-01-15T08:00:00Z, admitted as {entry.name}"
     assert taken.refused[0] == Refusal("b.json", f"{entry.content_hash[:16]}-b.json", duplicate)
-    assert taken.refused[1].reason.startswith("duplicate of c.json of ")
+    assert taken.refused[1].reason.startswith("duplicate: the content of c.json of ")
     beside = home.layout.refused_files("s") / f"{entry.content_hash[:16]}-b.json.reason.json"
     assert json.loads(beside.read_bytes()) == {
-        "version": 1, "reason": duplicate, "original_name": "b.json", "content_hash": entry.content_hash, "size_bytes": 5,
+        "version": 1, "code": "duplicate", "reason": duplicate, "original_name": "b.json", "content_hash": entry.content_hash, "size_bytes": 5,
         "original_mtime_ns": OLD_NS, "refused_at": "2027-01-15T08:00:00.000+00:00", "stream": "s",
     }  # fmt: skip
     home.deliver("b.json", b"same\n")
@@ -92,7 +92,8 @@ def test_unfit_files_go_to_cuarentena_and_never_block_the_others(home: Home) -> 
     taken = home.admit()
     assert [e.original_name for e in taken.admitted] == ["good.json"]
     assert {r.original_name: r.reason for r in taken.refused} == {
-        "empty.json": "empty", "cut.json.gz": "truncated gzip", "x.zst": ".zst files cannot be counted; deliver plain text, .gz or .bz2",
+        "empty.json": "empty: no byte in it", "cut.json.gz": "truncated: the gzip ends too early; deliver it again",
+        "x.zst": "packed: .zst files cannot be counted; deliver plain text, .gz or .bz2",
     }  # fmt: skip
     assert sorted(home.refused().values()) == [b"", b"\x1f\x8b\x08", b"zz"]
 
@@ -200,7 +201,7 @@ def test_a_lost_ledger_is_rebuilt_from_names_also_of_archived_files(home: Home) 
     home.deliver("c.json", b"4\n")
     taken = home.admit()
     assert [(e.sequence, e.original_name) for e in taken.admitted] == [(3, "c.json")]
-    assert taken.refused[0].reason == f"duplicate of a.json of 2027-01-15T08:00:00Z, admitted as {first.name}"
+    assert taken.refused[0].reason == f"duplicate: the content of a.json of 2027-01-15T08:00:00Z, admitted as {first.name}"
     assert [(r[0], r[1], r[4]) for r in home.rows()] == [(first.name, 2, 1), (second.name, 1, 1), (taken.admitted[0].name, 1, 1)]
 
 
@@ -212,7 +213,7 @@ def test_rows_lost_from_the_end_of_the_ledger_come_back(home: Home) -> None:
     home.admit()
     home.layout.ledger("s").write_bytes(old)
     home.deliver("b again", b"2\n")
-    assert home.admit().refused[0].reason.startswith("duplicate of b of ")
+    assert home.admit().refused[0].reason.startswith("duplicate: the content of b of ")
     assert len(home.rows()) == 2
 
 

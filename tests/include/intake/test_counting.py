@@ -18,6 +18,7 @@ from include.intake.types import Busy
 BOM = b"\xef\xbb\xbf"
 PIECES = [b"\n", b"\xef", b"\xbb", b"\xbf", b"\r", b" ", b"\t", b"\x0b", b"\x0c", b"a", b"\x00", b"\xc2\xa0", b"\x85", b"\x1c"]
 BYTES = st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)
+BAD_HEADER = "damaged: the gzip cannot be unpacked (Error -3 while decompressing data: incorrect header check); deliver it again"
 
 packed = partial(gzip.compress, mtime=0)  # the same bytes, and test names, in every process
 
@@ -65,18 +66,18 @@ def test_a_scan_gives_hash_size_and_records(tmp_path: Path, data: bytes, records
         ("x.gz", packed(b""), 0, ""),
         ("x.gz", packed(BOM[:1]) + packed(BOM[1:] + b" \na"), 1, ""),
         ("x.bz2", bz2.compress(BOM + b"\na\n"), 1, ""),
-        ("x.gz", packed(os.urandom(5000))[:-1], 0, "truncated gzip"),
-        ("x.gz", packed(b"a\n")[:5], 0, "truncated gzip"),
-        ("x.gz", b"plain\n", 0, "damaged gzip: Error -3 while decompressing data: incorrect header check"),
-        ("x.gz", packed(b"a\n") + b"trailing", 0, "damaged gzip: Error -3 while decompressing data: incorrect header check"),
-        ("x.gz", packed(b"abc\n")[:-8] + b"\0" * 8, 0, "damaged gzip: Error -3 while decompressing data: incorrect data check"),
+        ("x.gz", packed(os.urandom(5000))[:-1], 0, "truncated: the gzip ends too early; deliver it again"),
+        ("x.gz", packed(b"a\n")[:5], 0, "truncated: the gzip ends too early; deliver it again"),
+        ("x.gz", b"plain\n", 0, BAD_HEADER),
+        ("x.gz", packed(b"a\n") + b"trailing", 0, BAD_HEADER),
+        ("x.gz", packed(b"abc\n")[:-8] + b"\0" * 8, 0, BAD_HEADER.replace("header", "data")),
         ("x.bz2", bz2.compress(b"a\n") + bz2.compress(b"b\n"), 2, ""),
-        ("x.bz2", bz2.compress(b"a\n" * 9)[:-3], 0, "truncated bzip2"),
-        ("x.bz2", b"plain", 0, "damaged bzip2: Invalid data stream"),
-        ("x.json", packed(b"a"), 0, "the content is gzip, which the name does not say"),
-        ("x.json", b"PK\x03\x04rest", 0, "the content is zip, which the name does not say"),
-        ("x.json", b"", 0, "empty"),
-        ("x.zst", b"abc", 0, ".zst files cannot be counted; deliver plain text, .gz or .bz2"),
+        ("x.bz2", bz2.compress(b"a\n" * 9)[:-3], 0, "truncated: the bzip2 ends too early; deliver it again"),
+        ("x.bz2", b"plain", 0, "damaged: the bzip2 cannot be unpacked (Invalid data stream); deliver it again"),
+        ("x.json", packed(b"a"), 0, "packed: the content is gzip, which the name does not say; name it so, or unpack it"),
+        ("x.json", b"PK\x03\x04rest", 0, "packed: the content is zip, which the name does not say; name it so, or unpack it"),
+        ("x.json", b"", 0, "empty: no byte in it"),
+        ("x.zst", b"abc", 0, "packed: .zst files cannot be counted; deliver plain text, .gz or .bz2"),
     ],
 )
 def test_compressed_files_are_counted_decoded_or_named_unfit(tmp_path: Path, name: str, data: bytes, records: int, unfit: str) -> None:

@@ -48,6 +48,6 @@ def test_hidden_names_and_names_of_deliveries_under_way_are_ignored() -> None:
 
 
 def test_suffixes_that_spark_reads_otherwise_than_we_count_are_named() -> None:
-    assert unfit_name("x.json.zst") == ".zst files cannot be counted; deliver plain text, .gz or .bz2"
+    assert unfit_name("x.json.zst") == "packed: .zst files cannot be counted; deliver plain text, .gz or .bz2"
     assert all(unfit_name(n) for n in ("x.LZ4", "x.snappy", "x.deflate", "x.xz", "x.zip"))
     assert not any(unfit_name(n) for n in ("x.json", "x.gz", "x.bz2", "zip"))
