@@ -30,7 +30,7 @@ _MAX_NS = 2**63 - 1  # year 2262; SQLite keeps no bigger number, a file system d
 
 @dataclass(frozen=True)
 class Scan:
-    """`unfit`: "code: why", of a file that can never be admitted as it is; empty when it can. `records` is 0 then.
+    """`unfit`: `code`: why, of a file that can never be admitted as it is; empty when it can. `records` is 0 then.
 
     `only_start`: the file is too large to be read, and `content_hash` is that of its first MiB.
     """

@@ -215,6 +215,11 @@ def test_a_packed_file_is_unpacked_no_further_than_the_limits(tmp_path: Path) ->
     assert told == "too-large: more than 50000000 bytes unpacked, the row allows file_bytes=50000000; split the file, or raise the limit"
 
 
+def test_packed_nothing_is_blank_and_not_nul_filled(tmp_path: Path) -> None:
+    (tmp_path / "x.gz").write_bytes(gzip.compress(b""))
+    assert counting.scan(tmp_path / "x.gz", "x.gz", JSON).unfit == "blank: not one record in it, only white space"
+
+
 @pytest.mark.parametrize("data", [gzip.compress(LINES.encode()), b"PK\x03\x04", b"[1,\n2]", b"\0\0", LINES.encode("utf-16")])
 def test_packed_text_is_looked_at_as_plain_text_is(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.json.gz"
