@@ -1,4 +1,4 @@
-"""topic facturas -> topic notificaciones, at least once (course: Caso 4)."""
+"""topic facturas -> topic notificaciones, exactly once (course: Caso 4)."""
 
 from jobs.core.run import main
 from jobs.domain import facturas

@@ -21,7 +21,10 @@ def command(
     last: Annotated[int | None, typer.Option(help="Only the newest records, so many.", min=1)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all of each record, as the last line.")] = False,
 ) -> None:
-    """Print the values of TOPIC, one a line, from its earliest record to the end it has now; committed records only."""
+    """Print the values of TOPIC, one a line, from its earliest record to the end it has now; committed records only.
+
+    Streams send in Kafka transactions: what a killed run had begun to send lies on the topic, too, but is aborted, and no message.
+    """
     config = settings.load()
     found: Iterable[Record] = consume.read(config, topic) if last is None else consume.tail(config, topic, last)
     chosen = islice(found, maximum)
@@ -35,7 +38,8 @@ def command(
 
 def _as_dict(record: Record) -> dict[str, Any]:
     place = {"partition": record.partition, "offset": record.offset, "timestamp_ms": record.timestamp_ms}
-    return {**place, "key": _text(record.key), "value": _text(record.value)}
+    headers = {name: _text(value) for name, value in record.headers}
+    return {**place, "key": _text(record.key), "value": _text(record.value), "headers": headers}
 
 
 def _line(value: bytes | None) -> str:

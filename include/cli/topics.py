@@ -34,9 +34,8 @@ def create(as_json: AsJson = False) -> None:
 def list_(as_json: AsJson = False) -> None:
     """List the broker's topics with their partitions, records and the streams that read or write them."""
     config = settings.load()
-    users = {
-        topic.name: [s.name for s in streams.collect()[0].values() if topic in s.topics] for topic in topics.declared(streams.collect()[0].values())
-    }
+    known = list(streams.collect()[0].values())
+    users = {topic.name: [s.name for s in known if topic in (*s.topics, s.tokens)] for topic in topics.declared(known)}
     rows = [{"topic": t.name, "partitions": t.partitions, "records": offsets.positions(config, t.name).records, "topic_id": t.topic_id,
              "streams": users.get(t.name, [])} for t in topics.list_topics(config)]  # fmt: skip
     table(

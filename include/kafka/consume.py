@@ -25,6 +25,7 @@ class Record:
     timestamp_ms: int  # -1: the record has none
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def read(settings: Settings, topic: str, silence_s: float = SILENCE_S) -> Iterator[Record]:
@@ -96,4 +97,5 @@ def _take(message: Any, waiting: set[int], end: dict[int, int]) -> Iterator[Reco
     if offset + 1 >= end[partition]:
         waiting.discard(partition)
     if offset < end[partition]:
-        yield Record(message.topic(), partition, offset, message.timestamp()[1], message.key(), message.value())
+        place = message.topic(), partition, offset, message.timestamp()[1]
+        yield Record(*place, message.key(), message.value(), tuple(message.headers() or ()))

@@ -60,10 +60,10 @@ class TopicInfo:
 
 
 def declared(streams: Iterable[Stream]) -> tuple[Topic, ...]:
-    """All topics the streams read or write, once each, by name. Raises ConfigError when two streams declare one differently."""
+    """All topics the streams read or write, token topics among them, by name. Raises ConfigError when two streams declare one differently."""
     found: dict[str, tuple[Topic, str]] = {}
     for stream in streams:
-        for topic in stream.topics:
+        for topic in (*stream.topics, *([stream.tokens] if stream.tokens else [])):
             other, owner = found.setdefault(topic.name, (topic, stream.name))
             if _wanted(other) != _wanted(topic):
                 raise ConfigError(f"streams {owner} and {stream.name} declare topic {topic.name} differently", f"include/streams/{stream.name}.py")

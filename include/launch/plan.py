@@ -76,6 +76,7 @@ def spec(settings: Settings, stream: Stream, generation: Generation, run_id: str
         reported_through=reported_through(settings.layout, stream.name, generation.number),
         bootstrap=connection.bootstrap(settings) if stream.topics else "",
         kafka_properties=str(settings.kafka_properties or ""),
+        rewinds=len([op for op in _rewinds(settings.layout, stream.name, generation.number) if op.finished]),
     )
 
 

@@ -264,6 +264,42 @@ class NotWritable(ConfigError):
     cli = "give the user that runs Caudal write permission on the path named here"
 
 
+class Fenced(ServiceError):
+    """Another producer took over one of this stream's transactional ids: another home that runs the same stream on the same broker, or the last
+    breath of a killed run. What was open was aborted, nothing was sent twice."""
+
+    code = "fenced"
+    cli = "./caudal run STREAM goes on where it was; if it comes again, look for a second home with this stream on this broker"
+
+
+class TransactionTooLong(ServiceError):
+    """A Kafka transaction was not ended within its time (the run's limit, at most the broker's transaction.max.timeout.ms) and was aborted."""
+
+    code, transient = "transaction-too-long", False
+    cli = "raise the row's limits.run_s or the broker's transaction.max.timeout.ms, or make batches smaller; then ./caudal run STREAM"
+
+
+class TimeoutRefused(ConfigError):
+    """The broker allows no Kafka transaction of a minute, so none of this stream can be ended in time."""
+
+    code = "transaction-timeout"
+    cli = "raise transaction.max.timeout.ms on the broker (its default is 900000)"
+
+
+class TokensLost(DataError):
+    """The topic that tells what was sent is gone or was made anew, and a batch is open that may have been sent in part. Nothing was sent now."""
+
+    code = "tokens-lost"
+    cli = "./caudal generation rewind STREAM --to-batch BATCH --allow-repeats sends the open batch again, as a whole"
+
+
+class MessageRefused(DataError):
+    """The broker takes one of the messages by no means, for its size as a rule. Its transaction was aborted."""
+
+    code = "message-refused"
+    cli = "raise max.message.bytes of the sink's topic, or leave the record out in the transform; then ./caudal run STREAM"
+
+
 def tree(root: type[CaudalError] = CaudalError) -> Iterator[type[CaudalError]]:
     """All error classes, parents first."""
     yield root

@@ -117,6 +117,10 @@ class Layout:
         """What a generation verb took out of sight, in a folder for each operation, laid out as under data."""
         return self.data / "retirado" / stream
 
+    def tokens(self, stream: str) -> Path:
+        """On which topic the tokens of an exactly-once Kafka sink are, by the broker's own id for it."""
+        return self.state / "tokens" / f"{stream}.json"
+
     def lease(self, stream: str) -> Path:
         return self.state / "leases" / f"{stream}.lease"
 

@@ -109,6 +109,12 @@ def process_state(pid: int) -> str | None:
     return fields[0] if fields else None
 
 
+def parent(pid: int) -> int:
+    """Pid of a process's parent; 0 when there is no such process."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
 def start_ticks(pid: int) -> int | None:
     """Start of a process in clock ticks since boot: with the pid it names one process, so a recycled pid is told apart."""
     fields = _stat(pid)

@@ -21,7 +21,8 @@ RUN_ID = re.compile(r"[0-9TZa-z-]{1,64}")
 class RunSpec:
     """`start`: for a Kafka source the generation's start ("earliest" or {topic: {partition: offset}}), else empty.
 
-    `reported_through`: newest batch that an earlier report covers. `home` is absolute.
+    `reported_through`: newest batch that an earlier report covers. `home` is absolute. `rewinds`: finished ones of this generation; what was
+    sent before the last of them is sent again.
     """
 
     stream: Stream
@@ -34,6 +35,7 @@ class RunSpec:
     reported_through: int
     bootstrap: str = ""
     kafka_properties: str = ""
+    rewinds: int = 0
     files_admitted: int = 0
     files_refused: int = 0
     files_waiting: int = 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from jobs.contract.errors import BrokenStream
 from jobs.contract.layout import is_name
 
 Format = Literal["json", "csv", "parquet"]
+Delivery = Literal["exactly-once", "at-least-once"]
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -45,7 +46,8 @@ class Files:
 class Topic:
     """A Kafka topic. As a sink, `key` names the column that becomes the message key; the other columns become the value.
 
-    `config` are topic settings at creation (`retention.ms`…); the registry owns them.
+    `config` are topic settings at creation (`retention.ms`…); the registry owns them. `delivery`, of a sink: exactly-once by Kafka's
+    transactions (readers must read committed records), or at-least-once by Spark's own sink.
     """
 
     name: str
@@ -53,11 +55,13 @@ class Topic:
     key: str = ""
     partitions: int = 3
     config: tuple[tuple[str, str], ...] = ()
+    delivery: Delivery = "exactly-once"
 
     def __post_init__(self) -> None:
         _require(_TOPIC.fullmatch(self.name) is not None and self.name not in (".", ".."), f"unsafe topic name {self.name!r}", "Topic")
         _require(self.format in ("json", "csv"), f"unknown format {self.format!r} (json, csv)", self.name)
         _require(1 <= self.partitions <= 1000, f"partitions={self.partitions} is not within 1 and 1000", self.name)
+        _require(self.delivery in get_args(Delivery), f"unknown delivery {self.delivery!r} ({', '.join(get_args(Delivery))})", self.name)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Limits:
     unpack_ratio: int = 250  # bytes of text for one packed byte; judged from 64 MiB of text on
     run_s: int = 3600  # a run longer than this is stopped by Airflow
     driver_memory_mib: int = 1024
+    transaction_records: int = 100_000  # of one Kafka transaction: a second or two
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -164,6 +169,20 @@ class Stream:
         return tuple(end for end in (self.source, self.sink) if isinstance(end, Topic))
 
     @property
+    def transactional(self) -> bool:
+        """Whether the sink is a topic that is written in Kafka transactions."""
+        return isinstance(self.sink, Topic) and self.sink.delivery == "exactly-once"
+
+    @property
+    def tokens(self) -> Topic | None:
+        """The stream's own topic of what it has sent; None for a stream that needs none. One a stream: a hanging transaction of another stream
+        would hide this one's tokens. One partition: what is newest must be beyond doubt. Compacted: the newest token of each id is kept for ever."""
+        config = (("cleanup.policy", "compact"), ("segment.ms", "3600000"))
+        return Topic(f"caudal-tokens-{self.name}", partitions=1, config=config) if self.transactional else None
+
+    @property
     def guarantee(self) -> str:
         """What a reader of the output may rely on."""
-        return "at-least-once (Spark's Kafka sink)" if isinstance(self.sink, Topic) else "exactly-once"
+        if not isinstance(self.sink, Topic):
+            return "exactly-once"
+        return "exactly-once (for readers of committed records)" if self.transactional else "at-least-once (Spark's Kafka sink)"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from jobs.contract.layout import MANIFEST, Layout
 from jobs.contract.manifest import Manifest, Note, OutputFile
 from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Files, Topic
-from jobs.core import heads, quarantine, sinks, sources
+from jobs.core import heads, quarantine, sinks, sources, transactions
 from jobs.core.records import BLANK, HEADER, CsvHeads, Subject, business, classify, is_refused, notes
 
 Transform = Callable[[DataFrame], DataFrame]
@@ -53,6 +53,10 @@ class Publisher:
     subject: Subject
     transform: Transform
     failure: Exception | None = None
+    sending: transactions.Sending = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sending = transactions.Sending(self.spec, checkpoint.read(self._checkpoint).newest_offset)
 
     def __call__(self, frame: DataFrame, batch: int) -> None:
         try:
@@ -122,11 +126,12 @@ class Publisher:
         seen, written = Observation(), Observation()
         classified = classify(frame, self.subject, self.spec.stream, self._heads(plan))
         metrics = _metrics(notes(self.subject, self.spec.stream))
-        rows = self.transform(business(classified.observe(seen, *metrics), self.subject)).observe(written, F.count("*").alias("rows"))
-        files = self._emit(rows, plan.batch)
+        accepted = business(classified.observe(seen, *metrics), self.subject, *sources.position(self.spec))
+        rows = self.transform(accepted).observe(written, F.count("*").alias("rows"))
+        files, taken = self._emit(rows, frame, plan)
         failpoints.hit("staged")
         counts = self._counts(self._observed(seen, plan.batch), self._observed(written, plan.batch))
-        self._account(counts, expected, files, plan)
+        self._account(counts, expected, taken, plan)
         digest = ""
         if counts.quarantined:
             digest = quarantine.publish(classified, self.spec, plan.batch, counts.quarantined)
@@ -159,21 +164,26 @@ class Publisher:
         folder = self.layout.en_proceso(self.spec.stream.folder)
         return heads.read([folder / f.name for f in plan.files], self.subject.schema.names, source.separator)
 
-    def _emit(self, rows: DataFrame, batch: int) -> tuple[OutputFile, ...]:
-        """The publishing write: the first and only action on the observed frame."""
-        sink, staged = self.spec.stream.sink, self.staged(batch)
+    def _emit(self, rows: DataFrame, frame: DataFrame, plan: BatchPlan) -> tuple[tuple[OutputFile, ...], int | None]:
+        """The publishing write: the first and only action on the observed frame. Gives the files, and how many rows the sink itself counted
+        (None where it cannot tell)."""
+        sink, staged = self.spec.stream.sink, self.staged(plan.batch)
         storage.make_dirs(staged.parent)
         if isinstance(sink, Files):
             sinks.write_files(rows, sink, staged)
-            return sinks.seal(staged, sink.format, sink.header)
-        sinks.send(rows, sink, sources.kafka_options(self.spec))
+            files = sinks.seal(staged, sink.format, sink.header)
+            return files, sum(f.records for f in files)
+        taken = None
+        if self.spec.stream.transactional:
+            taken = self.sending.send(rows, frame, plan)
+        else:
+            sinks.send(rows, sink, sources.kafka_options(self.spec))
         storage.make_dirs(staged)
-        return ()
+        return (), taken
 
-    def _account(self, counts: Counts, expected: int, files: tuple[OutputFile, ...], plan: BatchPlan) -> None:
-        in_files = sum(f.records for f in files)
-        if isinstance(self.spec.stream.sink, Files) and in_files != counts.rows_out:
-            raise AccountMismatch(f"Spark wrote {counts.rows_out} rows, the staged files hold {in_files}", self.staged(plan.batch))
+    def _account(self, counts: Counts, expected: int, taken: int | None, plan: BatchPlan) -> None:
+        if taken is not None and taken != counts.rows_out:
+            raise AccountMismatch(f"Spark made {counts.rows_out} rows, the sink counts {taken}", self.staged(plan.batch))
         found = counts.records_in + counts.headers
         gap = expected - found
         if isinstance(self.spec.stream.source, Topic) and (gap > 0 or plan.new_partitions):

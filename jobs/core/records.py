@@ -65,10 +65,10 @@ def classify(frame: DataFrame, subject: Subject, stream: Stream, heads: CsvHeads
     return judged.select("_raw", "_origin", "_verdict", "_record", "_reason", _notes(subject, stream).alias("_notes"))
 
 
-def business(classified: DataFrame, subject: Subject) -> DataFrame:
-    """Accepted records with the schema's columns at the top."""
+def business(classified: DataFrame, subject: Subject, *more: Column) -> DataFrame:
+    """Accepted records with the schema's columns at the top, and `more` behind them."""
     fields = [F.col(f"_record.`{name}`").alias(name) for name in subject.schema.names]
-    return classified.where("_reason is null").select(*fields)
+    return classified.where("_reason is null").select(*fields, *more)
 
 
 def is_refused() -> Column:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from jobs.contract import storage
 from jobs.contract.manifest import OutputFile
 from jobs.contract.stream import Files, Topic
+from jobs.domain.positions import POSITION
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -25,12 +26,16 @@ def write_files(rows: DataFrame, sink: Files, folder: Path) -> None:
 
 def send(rows: DataFrame, sink: Topic, options: dict[str, str]) -> None:
     """Rows -> one message each. At least once: a repeated attempt sends again."""
-    message = rows.select(F.col(sink.key).cast("string").alias("key"), _value(rows, sink).alias("value"))
-    message.write.mode("append").format("kafka").options(**options).option("topic", sink.name).save()
+    rows.select(*message(rows, sink)).write.mode("append").format("kafka").options(**options).option("topic", sink.name).save()
+
+
+def message(rows: DataFrame, sink: Topic) -> list[Column]:
+    """Columns key and value, as text; the position is no part of a message."""
+    return [F.col(f"`{sink.key}`").cast("string").alias("key"), _value(rows, sink).alias("value")]
 
 
 def _value(rows: DataFrame, sink: Topic) -> Column:
-    fields = F.struct(*[F.col(f"`{name}`") for name in rows.columns if name != sink.key])
+    fields = F.struct(*[F.col(f"`{name}`") for name in rows.columns if name not in (sink.key, POSITION)])
     return F.to_csv(fields, {"escape": '"'}) if sink.format == "csv" else F.to_json(fields)
 
 

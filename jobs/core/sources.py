@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.contract import properties
 from jobs.contract.layout import Layout
 from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Files, Topic
+from jobs.domain.positions import POSITION
 
 # Admitted files carry their admission time as mtime, so only an outage longer than this could hide one.
 _NEVER_TOO_OLD = "36500d"
@@ -54,6 +55,17 @@ def _topic(spark: SparkSession, spec: RunSpec, source: Topic) -> DataFrame:
     )
     origin = F.concat_ws("/", F.col("topic"), F.col("partition"), F.col("offset"))
     return reader.load().select(F.col("value").alias("_raw"), origin.alias("_origin"), F.col("timestamp").alias("_admitted"))
+
+
+def position(spec: RunSpec) -> list[Column]:
+    """Made of _origin, for a transactional sink: the column that its rows must keep. For files `where` is the file's name, the numbers are null."""
+    if not spec.stream.transactional:
+        return []
+    where, partition, offset = F.col("_origin"), F.lit(None), F.lit(None)
+    if isinstance(spec.stream.source, Topic):
+        where, partition, offset = (F.split_part(F.col("_origin"), F.lit("/"), F.lit(i)) for i in (1, 2, 3))
+    numbers = [partition.cast("int").alias("partition"), offset.cast("long").alias("offset"), F.spark_partition_id().alias("task")]
+    return [F.struct(where.alias("where"), *numbers).alias(POSITION)]
 
 
 def kafka_options(spec: RunSpec) -> dict[str, str]:

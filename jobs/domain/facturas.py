@@ -12,6 +12,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType, StructType
 
+from jobs.domain.positions import kept
+
 ADDRESS = (
     StructType()
     .add("AddressLine", StringType())
@@ -76,6 +78,6 @@ def lineas(facturas: DataFrame) -> DataFrame:
 
 
 def notificaciones(facturas: DataFrame) -> DataFrame:
-    """SCHEMA -> one row per invoice: InvoiceNumber, CustomerCardNo, TotalAmount, EarnedLoyaltyPoints (a double, not rounded)."""
+    """SCHEMA -> one row per invoice: InvoiceNumber, CustomerCardNo, TotalAmount, EarnedLoyaltyPoints (a double, not rounded), its position."""
     points = (F.col("TotalAmount") * F.lit(POINTS_PER_UNIT)).alias("EarnedLoyaltyPoints")
-    return facturas.select("InvoiceNumber", "CustomerCardNo", "TotalAmount", points)
+    return facturas.select("InvoiceNumber", "CustomerCardNo", "TotalAmount", points, *kept(facturas))

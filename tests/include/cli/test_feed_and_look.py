@@ -117,8 +117,8 @@ def test_without_a_broker_each_verb_says_so_in_one_line(caudal: Caudal, words: t
 def test_the_registry_s_topics_are_made_once_and_listed_with_their_streams(with_broker: Caudal) -> None:
     first = with_broker.data("topics", "create")
     again = with_broker.data("topics", "create")
-    assert {*first["created"], *first["existing"]} == {"facturas", "notificaciones"}
-    assert (again["created"], again["existing"], again["differences"]) == ([], ["facturas", "notificaciones"], [])
+    assert {*first["created"], *first["existing"]} == {"caudal-tokens-notificaciones", "facturas", "notificaciones"}
+    assert (again["created"], again["existing"], again["differences"]) == ([], ["caudal-tokens-notificaciones", "facturas", "notificaciones"], [])
     listed = with_broker.data("topics", "list")
     assert {t["topic"]: t["streams"] for t in listed["topics"]}.items() >= {"notificaciones": ["notificaciones"]}.items()
     assert listed["missing"] == []

@@ -23,11 +23,11 @@ def stream(name: str, *ends: Topic) -> Stream:
 def test_a_plan_changes_nothing_and_apply_makes_what_it_names(broker: Settings) -> None:
     wanted = [stream("a", Topic("plan-in", partitions=2), Topic("plan-out", key="k", config=(("retention.ms", "60000"),)))]
     first = topics.plan(broker, wanted)
-    assert [t.name for t in first.to_create] == ["plan-in", "plan-out"]
+    assert [t.name for t in first.to_create] == ["caudal-tokens-a", "plan-in", "plan-out"]
     assert topics.plan(broker, wanted) == first
-    assert topics.apply(first) == topics.Applied(("plan-in", "plan-out"), ())
+    assert topics.apply(first) == topics.Applied(("caudal-tokens-a", "plan-in", "plan-out"), ())
     second = topics.plan(broker, wanted)
-    assert (second.to_create, second.as_declared, second.differences) == ((), ("plan-in", "plan-out"), ())
+    assert (second.to_create, second.as_declared, second.differences) == ((), ("caudal-tokens-a", "plan-in", "plan-out"), ())
     assert topics.apply(second) == topics.Applied((), ())
     assert {t.name: t.partitions for t in topics.list_topics(broker)}.items() >= {"plan-in": 2, "plan-out": 3}.items()
 
@@ -43,7 +43,7 @@ def test_other_settings_are_told_and_left_as_they_are(broker: Settings) -> None:
 
 
 def test_a_topic_made_by_another_between_plan_and_apply_is_met(broker: Settings) -> None:
-    late = topics.plan(broker, [stream("a", Topic("race-1"), Topic("race-2", key="k"))])
+    late = topics.plan(broker, [stream("a", Topic("race-1"), Topic("race-2", key="k", delivery="at-least-once"))])
     topics.apply(topics.plan(broker, [stream("b", Topic("race-1"))]))
     assert topics.apply(late) == topics.Applied(("race-2",), ("race-1",))
 
@@ -55,7 +55,7 @@ def test_two_streams_that_declare_one_topic_differently_are_refused_by_name() ->
 
 def test_a_key_column_is_the_stream_s_business_not_the_topic_s() -> None:
     found = topics.declared([stream("a", Topic("x"), Topic("shared", key="k")), stream("b", Topic("shared"))])
-    assert [t.name for t in found] == ["shared", "x"]
+    assert [t.name for t in found] == ["caudal-tokens-a", "shared", "x"]
 
 
 def test_a_setting_the_broker_does_not_know_is_refused(broker: Settings) -> None:

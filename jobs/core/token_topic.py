@@ -1,0 +1,78 @@
+"""Is the token topic there, and the one that this stream's tokens are on? A lost one is no reason to send again what may have been sent."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from jobs.contract import storage
+from jobs.contract.errors import DataError, ServiceError, TokensLost
+from jobs.contract.layout import Layout
+from jobs.contract.spec import RunSpec
+from jobs.core.sender import Order
+from jobs.core.transactional import AWAY_S, Client, named
+
+_VISIBLE_S = 15.0  # 0.2 s on one node; clusters take longer
+
+
+def require(spec: RunSpec, order: Order, planned: int) -> None:
+    """Makes the topic where the stream has none yet, and writes down which it is before anything is sent.
+
+    `planned`: newest batch that an earlier run has planned. Raises TokensLost when tokens of this very epoch were written on another topic,
+    and the batch at hand may be one that was sent then.
+    """
+    found = _topic_id(order.client, order.token_topic)
+    path = Layout(Path(spec.home)).tokens(spec.stream.name)
+    known = _read(path)
+    if known.get("epoch") == order.epoch and known.get("topic_id") != found and order.batch <= planned:
+        way = f"./caudal generation rewind {spec.stream.name} --to-batch {order.batch - 1} --allow-repeats sends the open batch again, as a whole"
+        raise TokensLost(f"the topic that tells what of batch {order.batch} was sent is gone or was made anew", order.token_topic, cli=way)
+    if found is None:
+        _create(order.client, spec)
+        found = _topic_id(order.client, order.token_topic)
+    if (known.get("epoch"), known.get("topic_id")) != (order.epoch, found):
+        storage.make_dirs(path.parent)
+        storage.replace(path, json.dumps({"epoch": order.epoch, "topic": order.token_topic, "topic_id": found}).encode())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Raises DataError."""
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise DataError(f"unreadable ({type(error).__name__})", path, cli="remove it if the token topic was never deleted; then run again") from None
+
+
+def _topic_id(client: Client, topic: str) -> str | None:
+    """The broker's own id; None when there is no such topic."""
+    admin = AdminClient(client.quiet())
+    try:
+        return str(admin.describe_topics(TopicCollection([topic]), request_timeout=AWAY_S)[topic].result().topic_id)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise named(error.args[0], topic) from None
+
+
+def _create(client: Client, spec: RunSpec) -> None:
+    topic = spec.stream.tokens
+    assert topic  # noqa: S101 - the caller's condition
+    admin = AdminClient(client.quiet())
+    try:
+        new = NewTopic(topic.name, topic.partitions, -1, config=dict(topic.config))
+        admin.create_topics([new], operation_timeout=AWAY_S)[topic.name].result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise named(error.args[0], topic.name) from None
+    until_s = time.monotonic() + _VISIBLE_S
+    while _topic_id(client, topic.name) is None:
+        if time.monotonic() > until_s:
+            raise ServiceError(f"the topic was made, but the broker does not show it within {_VISIBLE_S:.0f} s", topic.name)
+        time.sleep(0.05)
