@@ -57,7 +57,7 @@ class Seen:
 
 
 def unfit(seen: Seen, demands: Demands) -> str:
-    """ "code: what; way out" of a file that is refused whole; empty when its records are judged one by one."""
+    """The reason (code: what; way out) of a file that is refused whole; empty when its records are judged one by one."""
     if seen.all_nul and seen.size_bytes:
         return NUL
     if not seen.records:
