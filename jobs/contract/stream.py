@@ -71,7 +71,7 @@ class Limits:
     batch_bytes: int = 256 * 1024 * 1024  # files: maxBytesPerTrigger
     batch_records: int = 500_000  # Kafka: maxOffsetsPerTrigger
     record_bytes: int = 4 * 1024 * 1024  # a longer record goes to quarantine unparsed
-    line_bytes: int = 64 * 1024 * 1024  # a file with a longer line is refused whole: Spark would hold the line in memory
+    line_bytes: int = 16 * 1024 * 1024  # a file with a longer line is refused whole; two tasks in 1024 MiB read 16 MiB lines, and died of 32 MiB ones
     file_bytes: int = 8 * 1024 * 1024 * 1024  # a larger file is refused unread; of a packed one its text counts
     unpack_ratio: int = 250  # bytes of text for one packed byte; judged from 64 MiB of text on
     run_s: int = 3600  # a run longer than this is stopped by Airflow
