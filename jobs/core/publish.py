@@ -134,7 +134,7 @@ class Publisher:
         self._account(counts, expected, taken, plan)
         digest = ""
         if counts.quarantined:
-            digest = quarantine.publish(classified, self.spec, plan.batch, counts.quarantined)
+            digest = quarantine.publish(classified, self.subject, self.spec, plan.batch, counts.quarantined)
             failpoints.hit("quarantined")
         done = self._manifest(plan, files, counts, digest)
         storage.write_new(self.staged(plan.batch) / MANIFEST, done.to_json())

@@ -52,12 +52,13 @@ def notes(subject: Subject, stream: Stream) -> tuple[str, ...]:
 
 
 def classify(frame: DataFrame, subject: Subject, stream: Stream, heads: CsvHeads | None = None) -> DataFrame:
-    """(_raw: binary, _origin, _admitted) -> (_raw, _origin, _verdict, _record: struct, _reason: string or null, _notes: bit mask).
+    """(_raw: binary, _origin, _admitted) -> (_raw, _origin, _verdict: long, _record: struct, _reason: string or null, _notes: bit mask).
 
     `_reason` null means accepted. `heads` is for csv.
     """
     is_json = stream.source.format == "json"
-    checked = frame.withColumn("_verdict", strict.verdict(frame, subject.schema, _short(stream)) if is_json else F.lit(None).cast("string"))
+    # all that needs the raw bytes comes before the parsing, so that they are carried no further
+    checked = frame.withColumn("_verdict", _verdict(strict.checker(frame, subject.schema) if is_json else F.lit(0).cast("long"), stream))
     parsed = checked.withColumn("_record", strict.parse(subject.schema) if is_json else _parse_csv(subject.schema, stream))
     reason = _reason_json(subject, stream) if is_json else _reason_csv(subject, stream, heads or CsvHeads())
     # the rules' SQL names the schema's columns, so they stand beside the record for this one step
@@ -77,30 +78,33 @@ def is_refused() -> Column:
     return F.coalesce(reason.isNotNull() & ~reason.isin(BLANK, HEADER), F.lit(False))
 
 
-def message() -> Column:
-    """What a person reads beside the reason code; null where the code says it all."""
-    has_detail = F.contains(F.col("_verdict"), F.lit(" "))
-    return F.when(has_detail & (strict.is_refused() | (F.col("_reason") == UNKNOWN_FIELD)), strict.detail())
-
-
-def _short(stream: Stream) -> Column:
-    return F.octet_length("_raw") <= stream.limits.record_bytes
+def message(classified: DataFrame, subject: Subject, stream: Stream) -> Column:
+    """What a person reads beside the reason code of a refused record; null where the code says it all."""
+    if stream.source.format != "json":
+        return F.lit(None).cast("string")
+    return F.when(strict.is_refused() | (F.col("_reason") == UNKNOWN_FIELD), strict.detail(classified, subject.schema))
 
 
 def _text() -> Column:
     return F.col("_raw").cast("string")
 
 
-def _no_record(stream: Stream) -> Column:
-    """The reasons that need no parsing."""
-    reason = F.when(F.col("_raw").isNull(), "null-value")
-    reason = reason.when(~_short(stream), "too-long")
-    return reason.when(F.btrim(_text(), F.lit(" \t\r\x0b\x0c")) == "", BLANK if isinstance(stream.source, Files) else "empty-value")
+def _verdict(of_text: Column, stream: Stream) -> Column:
+    """A refusal for what needs no parsing, else `of_text`."""
+    # a trim at both ends would walk the whole record
+    blank = F.ltrim(_text(), F.lit(" \t\r\x0b\x0c")) == ""
+    too_long = F.octet_length("_raw") > stream.limits.record_bytes
+    found = F.when(F.col("_raw").isNull(), strict.refusal("null-value")).when(too_long, strict.refusal("too-long"))
+    found = found.when(blank, strict.refusal(BLANK if isinstance(stream.source, Files) else "empty-value"))
+    return found.when(~F.is_valid_utf8(_text()), strict.refusal("malformed")).otherwise(of_text)  # Jackson takes overlong forms
+
+
+def _refused() -> Column:
+    return F.when(strict.is_refused(), strict.code())
 
 
 def _reason_json(subject: Subject, stream: Stream) -> Column:
-    reason = _no_record(stream).when(~F.is_valid_utf8(_text()), "malformed")  # Jackson takes overlong forms
-    reason = reason.when(strict.is_refused(), strict.code()).when(strict.disagree(subject.schema), "parsers-disagree")
+    reason = _refused().when(strict.disagree(subject.schema), "parsers-disagree")
     return reason.when(strict.has_unknown(), UNKNOWN_FIELD) if stream.checks.unknown_fields == "refuse" else reason
 
 
@@ -109,7 +113,7 @@ def _parse_csv(schema: StructType, stream: Stream) -> Column:
     separator = stream.source.separator if isinstance(stream.source, Files) else ","
     with_corrupt = StructType([*schema.fields, StructField(strict.CORRUPT, StringType())])
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": strict.CORRUPT, "sep": separator, "escape": '"'}
-    return F.from_csv(F.when(_short(stream), _line()), with_corrupt.simpleString(), options)
+    return F.from_csv(F.when(~strict.is_refused(), _line()), with_corrupt.simpleString(), options)
 
 
 def _line() -> Column:
@@ -117,8 +121,7 @@ def _line() -> Column:
 
 
 def _reason_csv(subject: Subject, stream: Stream, heads: CsvHeads) -> Column:
-    reason = _no_record(stream).when(~F.is_valid_utf8(_text()), "malformed")
-    source = stream.source
+    reason, source = _refused(), stream.source
     if isinstance(source, Files) and source.header:
         reason = reason.when(F.lower(_line()) == source.separator.join(subject.schema.names).lower(), HEADER)
     if heads.headers:

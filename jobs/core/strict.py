@@ -1,7 +1,7 @@
 """Strict JSON: the checker (`jvm/`, on Spark's own Jackson) judges the bytes, `from_json` makes the row, and the two must agree.
 
-The verdict is `!code place` for a record that is refused, else `mask:n,m` (columns that hold a value, lengths of the array columns), with
-` ?a,b` behind it when there were fields the schema does not know.
+Its verdict is a number: negative for a record that is refused (see CODES), else what was seen: which columns hold a value, how long the
+arrays are, whether there were fields that the schema does not know.
 """
 
 from __future__ import annotations
@@ -15,51 +15,68 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
 CORRUPT = "_corrupt_record"
-_REFUSED, _UNKNOWN = "!", " ?"
-_MASKED = 63  # columns that fit the mask; the others are compared by the corrupt column alone
+# by the verdict's number: those of the checker (jvm/src/caudal/Fault.java, same order), then what needs no parsing
+CODES = (
+    "malformed", "not-an-object", "more-than-one-document", "duplicate-key", "wrong-case-key", "wrong-type", "null-element", "half-character",
+    "missing-field", "beyond-limits", "null-value", "empty-value", "blank", "too-long",
+)  # fmt: skip
+_MASKED, _UNKNOWN = 40, 1 << 61
 
 
-def verdict(frame: DataFrame, schema: StructType, may: Column) -> Column:
-    """The checker's answer on the binary column _raw; null where `may` is false, so that nothing too long is walked."""
+def refusal(code: str) -> Column:
+    """The verdict that says `code`."""
+    return F.lit(-1 - CODES.index(code)).cast("long")
+
+
+def checker(frame: DataFrame, schema: StructType) -> Column:
+    """What the checker says of the binary column _raw."""
+    return _call(frame, "StrictJson", schema, "LongType")
+
+
+def detail(frame: DataFrame, schema: StructType) -> Column:
+    """Of a record that was refused or has unknown fields: which field, or fields. Walks the record anew: for the few that need it."""
+    return _call(frame, "WhyNotJson", schema, "StringType")
+
+
+def _call(frame: DataFrame, kind: str, schema: StructType, result: str) -> Column:
     session: Any = frame.sparkSession
     json = schema.json()
-    name = f"caudal_strict_json_{hashlib.sha256(json.encode()).hexdigest()[:16]}"
-    checker = session._jvm.caudal.StrictJson(json)
-    session._jsparkSession.udf().register(name, checker, session._jvm.org.apache.spark.sql.types.DataTypes.StringType)
-    return F.when(may, F.call_function(name, "_raw"))
+    name = f"caudal_{kind.lower()}_{hashlib.sha256(json.encode()).hexdigest()[:16]}"
+    made = getattr(session._jvm.caudal, kind)(json)
+    session._jsparkSession.udf().register(name, made, getattr(session._jvm.org.apache.spark.sql.types.DataTypes, result))
+    return F.call_function(name, "_raw")
 
 
 def parse(schema: StructType) -> Column:
     """_raw as a struct; null where the verdict has refused it."""
     with_corrupt = StructType([*schema.fields, StructField(CORRUPT, StringType())])
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": CORRUPT, "allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
-    accepted = ~F.startswith("_verdict", F.lit(_REFUSED))
-    return F.from_json(F.when(accepted, F.col("_raw").cast("string")), with_corrupt, options)
+    return F.from_json(F.when(~is_refused(), F.col("_raw").cast("string")), with_corrupt, options)
 
 
 def is_refused() -> Column:
-    return F.startswith("_verdict", F.lit(_REFUSED))
+    return F.col("_verdict") < 0
 
 
 def code() -> Column:
     """The reason code of a refusal."""
-    return F.substring_index(F.expr("substring(_verdict, 2)"), " ", 1)
+    return F.element_at(F.array(*map(F.lit, CODES)), (-F.col("_verdict")).cast("int"))
 
 
 def has_unknown() -> Column:
-    return F.contains("_verdict", F.lit(_UNKNOWN))
-
-
-def detail() -> Column:
-    """Where in the record: the field's name, or the unknown fields."""
-    return F.when(is_refused(), F.expr("substring(_verdict, locate(' ', _verdict) + 1)")).otherwise(F.substring_index("_verdict", _UNKNOWN, -1))
+    """Of a record that is not refused."""
+    return F.col("_verdict") >= _UNKNOWN
 
 
 def disagree(schema: StructType) -> Column:
     """True where `from_json` made something else of a record than the checker saw."""
     record = F.col("_record")
     bits = [F.when(record[name].isNotNull(), F.lit(1 << i)).otherwise(F.lit(0)) for i, name in enumerate(schema.names[:_MASKED])]
-    mask = reduce(lambda a, b: a + b, bits, F.lit(0)).cast("long")
-    sizes = [F.when(record[f.name].isNull(), F.lit(0)).otherwise(F.size(record[f.name])) for f in schema.fields if isinstance(f.dataType, ArrayType)]
-    seen = F.concat(mask.cast("string"), F.lit(":"), *(part for size in sizes for part in (size.cast("string"), F.lit(","))))
-    return record.isNull() | record[CORRUPT].isNotNull() | (seen != F.substring_index("_verdict", _UNKNOWN, 1))
+    arrays = [f.name for f in schema.fields if isinstance(f.dataType, ArrayType)]
+    lengths = [F.when(record[name].isNotNull(), F.size(record[name]) * F.lit(n)).otherwise(F.lit(0)) for n, name in enumerate(arrays, 1)]
+    seen = _sum(bits) + F.shiftleft(_sum(lengths).bitwiseAND(F.lit((1 << 20) - 1)), _MASKED)
+    return record.isNull() | record[CORRUPT].isNotNull() | (seen != F.col("_verdict").bitwiseAND(F.lit(_UNKNOWN - 1)))
+
+
+def _sum(parts: list[Column]) -> Column:
+    return reduce(lambda a, b: a + b, parts, F.lit(0).cast("long"))

@@ -1,5 +1,6 @@
 package caudal;
 
+import caudal.Fault.Code;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
@@ -28,60 +29,63 @@ final class Check {
               StreamReadConstraints.builder().maxNestingDepth(DEEPEST).maxNameLength(LONGEST_NAME).maxStringLength(Integer.MAX_VALUE).build())
           .build();
 
-  private final JsonParser in;
+  private final Fields fields;
   private final Set<String> unknown = new HashSet<>(0);
+  private JsonParser in;
 
-  private Check(JsonParser in) {
-    this.in = in;
+  Check(Fields fields) {
+    this.fields = fields;
   }
 
-  static String of(byte[] record, Fields fields) {
-    try (JsonParser in = JSON.createParser(record, 0, record.length)) {
-      return new Check(in).record(fields);
+  /** What was seen, as {@link StrictJson} says it. */
+  long of(byte[] record) throws Fault {
+    try (JsonParser parser = JSON.createParser(record, 0, record.length)) {
+      in = parser;
+      return document();
     } catch (Fault fault) {
-      return fault.getMessage();
+      throw fault;
     } catch (StreamConstraintsException limit) {
-      return "!beyond-limits";
+      throw new Fault(Code.BEYOND_LIMITS, null);
     } catch (IOException broken) { // not JSON, or not UTF-8
-      return "!malformed";
+      throw new Fault(Code.MALFORMED, null);
     }
   }
 
-  private String record(Fields fields) throws IOException {
-    JsonToken first = in.nextToken();
-    if (first != JsonToken.START_OBJECT) {
-      throw new Fault("not-an-object", "");
+  /** Some of the fields that the schema does not know, as one text; null when there were none. */
+  String unknown() {
+    return unknown.isEmpty() ? null : String.join(",", unknown);
+  }
+
+  private long document() throws IOException {
+    if (in.nextToken() != JsonToken.START_OBJECT) {
+      throw new Fault(Code.NOT_AN_OBJECT, null);
     }
-    StringBuilder lengths = new StringBuilder();
-    long mask = columns(fields, lengths);
+    long seen = columns(fields);
     if (in.nextToken() != null) {
-      throw new Fault("more-than-one-document", "");
+      throw new Fault(Code.MORE_THAN_ONE_DOCUMENT, null);
     }
-    return mask + ":" + lengths + unknown();
+    return unknown.isEmpty() ? seen : seen | StrictJson.UNKNOWN;
   }
 
-  /** The bit mask of the first 63 columns that hold a value; appends the length of each array column, in the schema's order. */
-  private long columns(Fields fields, StringBuilder lengths) throws IOException {
-    BitSet seen = new BitSet(fields.names.length);
-    BitSet filled = new BitSet(fields.names.length);
-    int[] length = new int[fields.names.length];
+  /** At the start of an object: to its end. */
+  private long columns(Fields of) throws IOException {
+    BitSet seen = new BitSet(of.names.length);
+    BitSet filled = new BitSet(of.names.length);
+    long lengths = 0;
     while (in.nextToken() != JsonToken.END_OBJECT) {
-      int place = place(fields, seen);
+      int place = place(of, seen);
       if (place >= 0 && in.currentToken() != JsonToken.VALUE_NULL) {
         filled.set(place);
-        length[place] = value(fields.names[place], fields.types[place], fields.nested[place]);
+        lengths += of.weights[place] * (long) value(of.names[place], of.types[place], of.nested[place]);
       }
     }
-    for (int i = 0; i < length.length; i++) {
-      if (fields.required[i] && !filled.get(i)) {
-        throw new Fault("missing-field", fields.names[i]);
-      }
-      if (fields.types[i] instanceof ArrayType) {
-        lengths.append(length[i]).append(',');
-      }
+    int missing = of.firstMissing(filled);
+    if (missing >= 0) {
+      throw new Fault(Code.MISSING_FIELD, of.names[missing]);
     }
     long[] words = filled.toLongArray();
-    return words.length == 0 ? 0 : words[0] & Long.MAX_VALUE;
+    long mask = words.length == 0 ? 0 : words[0] & ((1L << StrictJson.MASKED) - 1);
+    return mask | (lengths & StrictJson.LENGTHS) << StrictJson.MASKED;
   }
 
   /** At a field name: goes on to its value. -1 when the schema does not know the name; its value is skipped then. */
@@ -91,13 +95,13 @@ final class Check {
     in.nextToken();
     if (place >= 0) {
       if (seen.get(place)) {
-        throw new Fault("duplicate-key", name);
+        throw new Fault(Code.DUPLICATE_KEY, name);
       }
       seen.set(place);
       return place;
     }
     if (fields.otherCase(name) != null) {
-      throw new Fault("wrong-case-key", name);
+      throw new Fault(Code.WRONG_CASE_KEY, name);
     }
     if (unknown.size() < SHOWN) {
       unknown.add(name.length() > LONGEST_SHOWN ? name.substring(0, LONGEST_SHOWN) : name);
@@ -111,7 +115,7 @@ final class Check {
     JsonToken token = in.currentToken();
     if (type instanceof StructType) {
       require(token == JsonToken.START_OBJECT, name);
-      columns(nested, new StringBuilder());
+      columns(nested);
       return 0;
     }
     if (type instanceof ArrayType array) {
@@ -136,7 +140,7 @@ final class Check {
       if (in.currentToken() != JsonToken.VALUE_NULL) {
         value(name, array.elementType(), nested);
       } else if (!array.containsNull()) {
-        throw new Fault("null-element", name);
+        throw new Fault(Code.NULL_ELEMENT, name);
       }
       count++;
     }
@@ -147,7 +151,7 @@ final class Check {
     Set<String> seen = new HashSet<>();
     while (in.nextToken() != JsonToken.END_OBJECT) {
       if (!seen.add(in.currentName())) {
-        throw new Fault("duplicate-key", name);
+        throw new Fault(Code.DUPLICATE_KEY, name);
       }
       if (in.nextToken() != JsonToken.VALUE_NULL) {
         value(name, type, nested);
@@ -161,32 +165,14 @@ final class Check {
     int end = in.getTextOffset() + in.getTextLength();
     for (int i = in.getTextOffset(); i < end; i++) {
       if (Character.isSurrogate(text[i]) && !(Character.isHighSurrogate(text[i]) && i + 1 < end && Character.isLowSurrogate(text[++i]))) {
-        throw new Fault("half-character", name);
+        throw new Fault(Code.HALF_CHARACTER, name);
       }
     }
   }
 
   private static void require(boolean right, String name) throws Fault {
     if (!right) {
-      throw new Fault("wrong-type", name);
-    }
-  }
-
-  private String unknown() {
-    return unknown.isEmpty() ? "" : " ?" + String.join(",", unknown);
-  }
-
-  /** Why a record is refused. Without a trace: it is an answer, not an accident. */
-  private static final class Fault extends IOException {
-    private static final long serialVersionUID = 1L;
-
-    Fault(String code, String place) {
-      super("!" + code + (place.isEmpty() ? "" : " " + place));
-    }
-
-    @Override
-    public synchronized Throwable fillInStackTrace() {
-      return this;
+      throw new Fault(Code.WRONG_TYPE, name);
     }
   }
 }

@@ -1,8 +1,10 @@
 package caudal;
 
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -13,6 +15,7 @@ final class Fields {
   final DataType[] types;
   final boolean[] required;
   final Fields[] nested;
+  final int[] weights; // of an array column its number among them, from 1; of every other 0
   private final Map<String, Integer> places = new HashMap<>();
   private final Map<String, String> folded = new HashMap<>();
 
@@ -22,11 +25,14 @@ final class Fields {
     types = new DataType[fields.length];
     required = new boolean[fields.length];
     nested = new Fields[fields.length];
+    weights = new int[fields.length];
+    int arrays = 0;
     for (int i = 0; i < fields.length; i++) {
       names[i] = fields[i].name();
       types[i] = fields[i].dataType();
       required[i] = !fields[i].nullable();
       nested[i] = below(types[i]);
+      weights[i] = types[i] instanceof ArrayType ? ++arrays : 0;
       places.put(names[i], i);
       folded.put(names[i].toLowerCase(Locale.ROOT), names[i]);
     }
@@ -43,6 +49,16 @@ final class Fields {
     }
     DataType element = Types.element(type);
     return element == null ? null : below(element);
+  }
+
+  /** The first field that must hold a value and does not; -1 when none. */
+  int firstMissing(BitSet filled) {
+    for (int i = 0; i < required.length; i++) {
+      if (required[i] && !filled.get(i)) {
+        return i;
+      }
+    }
+    return -1;
   }
 
   /** The field's place; -1 for a name that is not one of them. */

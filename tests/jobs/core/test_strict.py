@@ -53,8 +53,9 @@ def line(text: str) -> str:
 def judged(spark: Any, records: list[bytes], subject: Subject | None = None, stream: Stream = STREAM) -> list[Any]:
     frame = spark.createDataFrame([(bytearray(r), f"f{i}") for i, r in enumerate(records)], "_raw binary, _origin string")
     frame = frame.withColumn("_admitted", F.lit("2026-11-24 00:00:00").cast("timestamp"))
-    found = classify(frame, subject or Subject(facturas.SCHEMA, facturas.RULES), stream)
-    return found.select("_reason", message().alias("message"), "_record", "_notes").collect()
+    subject = subject or Subject(facturas.SCHEMA, facturas.RULES)
+    found = classify(frame, subject, stream)
+    return found.select("_reason", message(found, subject, stream).alias("message"), "_record", "_notes").collect()
 
 
 BAD: dict[str, tuple[str | bytes, str]] = {

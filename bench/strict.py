@@ -1,0 +1,77 @@
+"""CPU of strict reading against Spark's own JSON reader, in one JVM: `python -m bench.strict [INVOICES] [ROUNDS]`. Ratios of CPU, not of time."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from include import settings as caudal
+from include.samples import facturas as samples
+from include.setup import class_data, java, jvm
+from jobs.contract.stream import Files, Stream
+from jobs.core import publish, session
+from jobs.core.records import Subject, business, classify, notes
+from jobs.domain import facturas
+
+STREAM = Stream("facturas_ficheros", Files("json"), Files("json"))
+SUBJECT = Subject(facturas.SCHEMA, {})  # the rules are the domain's, not the reading's
+Way = Callable[[SparkSession, str], DataFrame]
+
+
+def plain(spark: SparkSession, path: str) -> DataFrame:
+    return spark.read.schema(facturas.SCHEMA).json(path)
+
+
+def strict(spark: SparkSession, path: str) -> DataFrame:
+    raw = spark.read.option("lineSep", "\n").text(path)
+    frame = raw.select(F.col("value").cast("binary").alias("_raw"), F.lit("f").alias("_origin"), F.current_timestamp().alias("_admitted"))
+    counted = classify(frame, SUBJECT, STREAM).observe(Observation(), *publish._metrics(notes(SUBJECT, STREAM)))
+    return business(counted, SUBJECT)
+
+
+def cpu_s(spark: Any) -> float:
+    """CPU seconds this JVM has used, all threads."""
+    times = psutil.Process(spark._jvm.java.lang.ProcessHandle.current().pid()).cpu_times()
+    return float(times.user + times.system)
+
+
+def cost(spark: SparkSession, way: Way, path: str) -> float:
+    before = cpu_s(spark)
+    facturas.lineas(way(spark, path)).write.format("noop").mode("overwrite").save()
+    return cpu_s(spark) - before
+
+
+def main(invoices: int, rounds: int) -> None:
+    config = caudal.load()
+    os.environ |= class_data.environ(config, java.find(config)) | {"SPARK_LOCAL_IP": "127.0.0.1"}
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
+    builder = builder.config("spark.driver.memory", "2g").config("spark.driver.extraClassPath", jvm.driver_class_path(config))
+    for key, value in session.SETTINGS.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "in.json")
+        path.write_text("\n".join(samples.generate(invoices, 1, 1_700_000_000_000).documents) + "\n", encoding="utf-8")
+        ways: dict[str, Way] = {"plain": plain, "strict": strict}
+        found: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(rounds + 1):
+            for name, way in ways.items():
+                found[name] += [cost(spark, way, str(path))]
+    # the first round warms up
+    medians = {name: round(statistics.median(values[1:]), 2) for name, values in found.items()}
+    print(json.dumps({"invoices": invoices, "cpu_s": medians, "ratio": round(medians["strict"] / medians["plain"], 2)}))
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(*(int(word) for word in (sys.argv[1:] + ["500000", "3"][len(sys.argv) - 1 :])))

@@ -1,0 +1,38 @@
+package caudal;
+
+import java.io.IOException;
+
+/** Why a record is refused; the message is the field's name, or null. Without a trace: it is an answer, not an accident. */
+final class Fault extends IOException {
+  private static final long serialVersionUID = 1L;
+
+  /** Their numbers are known to jobs/core/strict.py, in this order. */
+  enum Code {
+    MALFORMED,
+    NOT_AN_OBJECT,
+    MORE_THAN_ONE_DOCUMENT,
+    DUPLICATE_KEY,
+    WRONG_CASE_KEY,
+    WRONG_TYPE,
+    NULL_ELEMENT,
+    HALF_CHARACTER,
+    MISSING_FIELD,
+    BEYOND_LIMITS;
+
+    int number() {
+      return ordinal() + 1;
+    }
+  }
+
+  final Code code;
+
+  Fault(Code code, String field) {
+    super(field);
+    this.code = code;
+  }
+
+  @Override
+  public synchronized Throwable fillInStackTrace() {
+    return this;
+  }
+}
