@@ -16,7 +16,7 @@ from include.housekeeping import archive, engine
 from include.housekeeping.plan import Plan
 from include.settings import Settings
 from jobs.contract import journal
-from jobs.contract.errors import CaudalError, LeaseHeld, Refused, about
+from jobs.contract.errors import CaudalError, LeaseHeld, Refused
 from jobs.contract.stream import Stream
 
 State = Literal["done", "planned", "nothing", "held", "refused", "failed"]
@@ -50,13 +50,13 @@ class Outcome:
 def attempt(stream: str, verb: str, make: Callable[[], Plan], dry_run: bool) -> Outcome:
     """`make` plans, or plans and does. Every foreseen error becomes an outcome."""
     try:
-        with about(stream):
-            return _of(make(), verb, dry_run)
+        return _of(make(), verb, dry_run)
     except LeaseHeld as error:
         return Outcome(stream, verb, "held", error.what, error=error)
     except Refused as error:
         return Outcome(stream, verb, "refused", error.what)
     except CaudalError as error:
+        error.about(stream)
         return Outcome(stream, verb, "failed", str(error), error=error)
 
 

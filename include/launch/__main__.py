@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from include import settings
 from include.launch import request, run
-from jobs.contract.errors import CaudalError, ExitCode, about
+from jobs.contract.errors import CaudalError, ExitCode
 from jobs.contract.process import die_with_parent
 
 
@@ -19,9 +19,7 @@ def main(argv: list[str]) -> int:
     if _nobody_listens():
         return int(ExitCode.BUG)
     try:
-        asked = request.parse(argv)
-        with about(asked.stream):
-            ready = run.ready(settings.load(), asked, datetime.now(UTC))
+        ready = run.ready(settings.load(), request.parse(argv), datetime.now(UTC))
     except CaudalError as error:
         print(error, flush=True)
         return int(error.exit_code)

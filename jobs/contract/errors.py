@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, ClassVar
 
@@ -52,16 +51,6 @@ class CaudalError(Exception):
 
     def to_json(self) -> dict[str, Any]:
         return {"code": self.code, "exit_code": int(self.exit_code), "what": self.what, "where": self.where, "cli": self.way_cli, "ui": self.way_ui}
-
-
-@contextmanager
-def about(stream: str) -> Iterator[None]:
-    """Errors of the block name `stream` in their ways out."""
-    try:
-        yield
-    except CaudalError as error:
-        error.about(stream)
-        raise
 
 
 class UsageError(CaudalError):

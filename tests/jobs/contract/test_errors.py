@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from jobs.contract import storage
-from jobs.contract.errors import NotWritable, PlannedFileMissing, about
+from jobs.contract.errors import NotWritable, PlannedFileMissing
 
 
 def test_ways_out_name_the_stream() -> None:
-    with pytest.raises(PlannedFileMissing) as caught, about("facturas"):
-        raise PlannedFileMissing("7 bytes are gone", "en_proceso/f/0001")
-    assert "./caudal restore facturas --file NAME" in str(caught.value)
-    assert "STREAM" not in str(caught.value.to_json())
+    error = PlannedFileMissing("7 bytes are gone", "en_proceso/f/0001")
+    error.about("facturas")
+    assert "./caudal restore facturas --file NAME" in str(error)
+    assert "STREAM" not in str(error.to_json())
 
 
 def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path) -> None:
