@@ -30,6 +30,7 @@ def checks(settings: Settings, now: datetime) -> dict[str, Check]:
         "java": partial(installation.java_found, settings),
         "versions": installation.versions,
         "jars": partial(installation.kafka_jars, settings),
+        "own classes": partial(installation.own_classes, settings),
         "class-data cache": partial(installation.cache, settings),
         "memory": lambda: machine.memory(machine.available_bytes()),
         "disk": partial(machine.disk, settings),

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from include.doctor.findings import Finding, note, ok, wrong
 from include.settings import Settings
-from include.setup import bootstrap, class_data, jars, java
+from include.setup import bootstrap, class_data, jars, java, jvm
+from jobs.contract.errors import InstallationError
 
 SETUP = "./caudal setup"
 _LOCKS = ("requirements.txt", "include/setup/tools.txt", "include/setup/build.txt", "vendor/SHA256SUMS")  # those of the front door, in its order
@@ -73,6 +74,14 @@ def kafka_jars(settings: Settings) -> Iterator[Finding]:
         yield wrong("jars", "; ".join(bad[:3]) + more, SETUP)
     else:
         yield ok("jars", f"{len(jars.pinned())} jars of the pinned sizes [{jars.folder(settings)}]")
+
+
+def own_classes(settings: Settings) -> Iterator[Finding]:
+    """Those of jvm/, compiled from the sources as they are now."""
+    try:
+        yield ok("own classes", f"compiled [{jvm.jar(settings)}]")
+    except InstallationError as error:
+        yield wrong("own classes", f"{error.what} [{error.where}]", SETUP)
 
 
 def cache(settings: Settings) -> Iterator[Finding]:

@@ -43,6 +43,15 @@ def test_an_environment_of_other_lock_files_is_wrong(empty: Settings, tmp_path: 
     assert lines(installation.environment(empty, moved)) == [f"not finished, or moved from where it was made [{moved}]"]
 
 
+def test_classes_of_other_sources_than_these_are_not_taken(empty: Settings, tmp_path: Path) -> None:
+    assert states(list(installation.own_classes(empty))) == ["ok"]
+    source = tmp_path / "jvm/src/caudal/StrictJson.java"
+    source.parent.mkdir(parents=True)
+    source.write_text("// another")
+    (found,) = installation.own_classes(replace(empty, root=tmp_path))
+    assert (found.state, found.what.startswith("Caudal's own JVM classes are not compiled"), found.fix) == ("wrong", True, "./caudal setup")
+
+
 def test_pyspark_its_client_and_the_jars_must_be_one_version(tmp_path: Path) -> None:
     assert states(list(installation.versions())) == ["ok"]
     (tmp_path / "spark-core_2.13-4.2.0.jar").write_text("")
