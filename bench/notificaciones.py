@@ -28,7 +28,7 @@ from include.kafka.produce import Message
 from include.launch import plan as launch
 from include.samples import facturas as samples
 from include.settings import Settings
-from include.setup import class_data, jars
+from include.setup import class_data, jvm
 from jobs.contract import report
 from jobs.contract.spec import new_run_id
 from jobs.contract.stream import Stream, Topic
@@ -99,7 +99,7 @@ def _session() -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.driver.host", "127.0.0.1")
-    builder = builder.config("spark.driver.extraClassPath", jars.driver_class_path(caudal.load())).config("spark.driver.memory", "1g")
+    builder = builder.config("spark.driver.extraClassPath", jvm.driver_class_path(caudal.load())).config("spark.driver.memory", "1g")
     for key, value in SETTINGS.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()

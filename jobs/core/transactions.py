@@ -54,11 +54,13 @@ class Sending:
 
         Raises BrokenStream before anything is sent when the rows have lost their position, and the sink's named errors.
         """
-        by_partition = self._by_partition
-        if by_partition:
-            _require_position(rows, frame, self.spec.stream.name)
-        order = self._order(plan)
-        self._claim({order.id(t, int(p)) for t, p in plan.ranges()} if by_partition else {order.batch_id}, plan)
+        by_partition, order = self._by_partition, self._order(plan)
+        wanted = {order.id(t, int(p)) for t, p in plan.ranges()} if by_partition else {order.batch_id}
+        with ThreadPoolExecutor(1) as beside:  # half a second of waiting for the broker, while Spark plans
+            claimed = beside.submit(self._claim, wanted, plan)
+            if by_partition:
+                _require_position(rows, frame, self.spec.stream.name)
+        claimed.result()
         order = self._order(plan)
         encoded = rows.select(*self._columns(rows))
         work = sender.by_partition(order) if by_partition else sender.by_batch(order)
