@@ -65,6 +65,8 @@ def _sources(settings: Settings) -> list[Path]:
 
 def _path(settings: Settings) -> Path:
     parts = [path.read_bytes() for path in _sources(settings)]
+    if not parts:
+        raise InstallationError("the Java sources are missing: this checkout is not whole", settings.root / "jvm" / "src", cli="git status")
     parts += [jars.compiler(settings).name.encode(), version("pyspark").encode(), TARGET.encode()]
     return settings.cache / f"jvm-{hashlib.sha256(b'|'.join(parts)).hexdigest()[:16]}" / "caudal.jar"
 

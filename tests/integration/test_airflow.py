@@ -112,7 +112,7 @@ def gone(pid: int) -> bool:
 
 def copy(root: Path) -> None:
     """This checkout without schedules, and with short pauses between tries."""
-    for part in ("dags", "include", "jobs"):
+    for part in ("dags", "include", "jobs", "jvm"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
     for row in (root / "include" / "streams").glob("[!_]*.py"):
         text, changed = re.subn(r"Stream\(\s*name=", "Stream(schedule=None, name=", row.read_text())

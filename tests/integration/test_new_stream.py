@@ -22,7 +22,7 @@ from include import settings as caudal
 from include.services import airflow, ports
 from include.services.rest import Rest
 
-COPIED = ("dags", "include", "jobs", "tests/dags", "tests/conftest.py", "pyproject.toml", "requirements.txt", "vendor")
+COPIED = ("dags", "include", "jobs", "jvm", "tests/dags", "tests/conftest.py", "pyproject.toml", "requirements.txt", "vendor")
 COLUMNS = ("sensor", "value", "n", "ok", "day", "note")
 ADD = ("new-stream", "mediciones", "--from", "files:csv", "--separator", ";", "--to", "files:json", "--json",
        "--columns", "sensor:string,value:double,n:bigint,ok:boolean,day:date,note:string")  # fmt: skip
