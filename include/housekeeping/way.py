@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from include import run_ids
 from include.generations import Generation
 from include.housekeeping.plan import Kept, Plan
 from jobs.contract import journal
@@ -17,7 +18,6 @@ from jobs.contract.errors import Refused
 from jobs.contract.journal import Kind, Step, Verb
 from jobs.contract.layout import Layout
 from jobs.contract.protocol import Refuse
-from jobs.contract.spec import new_run_id
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Way:
 def begin(layout: Layout, stream: str, kind: Kind, number: int, now: datetime) -> Way:
     """An empty way. Raises Refused while an operation is open: it comes first."""
     require_finished(layout, stream)
-    return Way(layout, stream, kind, number, now, new_run_id(now))
+    return Way(layout, stream, kind, number, now, run_ids.after(layout, stream, now))
 
 
 def require_finished(layout: Layout, stream: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include import generations, intake, lease, streams
+from include import generations, intake, lease, run_ids, streams
 from include.housekeeping import engine
 from include.launch import command, plan, profiles
 from include.launch.request import Request
@@ -36,7 +36,7 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
     From the moment the lease is held there is a report.
     """
     stream = streams.get(request.stream)
-    run_id = new_run_id(now)
+    run_id = run_ids.after(settings.layout, stream.name, now)
     folder = settings.layout.run(stream.name, run_id)
     held = lease.acquire(settings.layout, stream.name, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder)))
     first = Report(stream=stream.name, run_id=run_id, status="running", started=now.isoformat(), airflow_run_id=request.airflow_run_id)

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from include import generations, intake
+from include import generations, intake, run_ids
 from include import settings as caudal
 from include.housekeeping import apply as housekeeping
 from include.housekeeping import archive as archives
@@ -86,7 +86,7 @@ class Home:
         found = launch.positions(self.settings, self.stream)
         current = generations.current(self.layout, self.name)
         current = current or generations.begin(self.layout, launch.first_generation(self.stream, found, self.now))
-        run_id = f"{self.tick():%Y%m%dT%H%M%S}000Z-0000000r"
+        run_id = run_ids.after(self.layout, self.name, self.tick())
         return launch.make(
             self.settings, launch.spec(self.settings, self.stream, current, run_id, "", self.now), current, found
         )  # fmt: skip

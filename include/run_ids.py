@@ -1,0 +1,32 @@
+"""Ids of runs and of housekeeping's operations. They sort in the order they were made, whatever the clock does: what is reported already, and which
+rewind came after which run, is read from that order."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from jobs.contract import journal, spec
+from jobs.contract.errors import JournalDamaged
+from jobs.contract.layout import Layout
+
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+
+
+def after(layout: Layout, stream: str, now: datetime) -> str:
+    """A new id, behind every one of the stream's; as `spec.new_run_id` unless the clock was set back. The caller holds the lease, or only plans."""
+    newest = _newest(layout, stream)
+    made = spec.new_run_id(now)
+    if made.partition("-")[0] > newest:
+        return made
+    return spec.new_run_id(datetime.strptime(newest, _STAMP).replace(tzinfo=UTC) + timedelta(milliseconds=1))
+
+
+def _newest(layout: Layout, stream: str) -> str:
+    """The time part of the newest id there is; empty for none."""
+    runs = layout.runs(stream)
+    ids = [entry.name for entry in os.scandir(runs) if spec.is_run_id(entry.name)] if runs.is_dir() else []
+    with suppress(JournalDamaged):  # named under the lease, with a report
+        ids += [operation.id for operation in journal.operations(layout.journal(stream), "id = (SELECT max(id) FROM operation)")]
+    return max(ids, default="").partition("-")[0]
