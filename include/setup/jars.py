@@ -1,4 +1,4 @@
-"""The jars that no Python package brings: Kafka's broker, Spark's Kafka source and sink, and the compiler for jvm/.
+"""The jars that no Python package brings: Kafka's broker, Spark's Kafka and Avro parts, and the compiler for jvm/.
 
 Fetched once by the Ivy inside pyspark (its own default repository; Java's proxy and trust settings in JAVA_TOOL_OPTIONS count), exactly the
 files of jars.lock, each compared with its SHA-256 before it comes into place. `$CAUDAL_CACHE/jars-<lock hash>/{kafka,spark,build}` is write-once;
@@ -59,7 +59,7 @@ def kafka_dir(settings: Settings) -> Path:
 
 
 def spark_jars(settings: Settings) -> tuple[Path, ...]:
-    """Spark's Kafka jars, sorted. Raises InstallationError before `setup` was through."""
+    """The jars that pyspark lacks, sorted. Raises InstallationError before `setup` was through."""
     made = _made(settings) / "spark"
     return tuple(sorted(made / jar.name for jar in pinned() if jar.set == "spark"))
 
@@ -73,7 +73,7 @@ def compiler(settings: Settings) -> Path:
 def _made(settings: Settings) -> Path:
     made = folder(settings)
     if not (made / ".ready").is_file():
-        raise InstallationError("the jars of Kafka are not there, or not all", made)
+        raise InstallationError("the jars are not there, or not all", made)
     return made
 
 
