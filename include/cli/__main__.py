@@ -40,7 +40,7 @@ def collect() -> None:
         if hasattr(module, "APP"):
             app.add_typer(module.APP, name=verb)
         else:
-            app.command(name=verb)(module.command)
+            app.command(name=verb, context_settings=getattr(module, "CONTEXT", {}))(module.command)
 
 
 def main(argv: list[str] | None = None) -> NoReturn:

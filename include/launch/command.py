@@ -23,25 +23,46 @@ class Command:
 
 def build(settings: Settings, spec: RunSpec, spec_path: Path, profile: Profile, master: str, python: str) -> Command:
     """Raises InstallationError when Java, Spark or a jar is missing."""
+    name, memory = spec.stream.name, spec.stream.limits.driver_memory_mib
+    job = Job(f"caudal-{name}", settings.root / "jobs" / f"{name}.py", spec_path, memory, profile.java_options, ("spark.ui.enabled=false",))
+    return submit(settings, job, master, python)
+
+
+@dataclass(frozen=True)
+class Job:
+    """`file` is run with `--spec spec`; its driver.log lies beside the spec. `conf`: Spark settings of its kind. `jars`: beside Spark's own."""
+
+    name: str
+    file: Path
+    spec: Path
+    memory_mib: int
+    java_options: tuple[str, ...]
+    conf: tuple[str, ...]
+    jars: tuple[Path, ...] = ()
+
+
+def submit(settings: Settings, job: Job, master: str, python: str) -> Command:
+    """The spark-submit line of any job here. Raises as `build`."""
     found = java.find(settings)
     home = class_data.spark_home()
-    log = spec_path.parent / "driver.log"
+    log = job.spec.parent / "driver.log"
     files = (f"-Dlog4j2.configurationFile={LOGGING}", f"-Dcaudal.log={log}", f"-XX:ErrorFile={log.with_name('hs_err.log')}")
-    options = (*profile.java_options, *_class_data(settings, found), *files)
+    options = (*job.java_options, *_class_data(settings, found), *files)
     class_path = jvm.driver_class_path(settings)
+    jars = [*(() if master.startswith("local") else class_path.split(":")), *map(str, job.jars)]
+    conf = (*job.conf, "spark.ui.showConsoleProgress=false", "spark.driver.host=127.0.0.1", "spark.driver.bindAddress=127.0.0.1")
     argv = [
         str(home / "bin" / "spark-submit"),
-        *("--master", master, "--name", f"caudal-{spec.stream.name}"),
-        *("--driver-memory", f"{spec.stream.limits.driver_memory_mib}m"),
+        *("--master", master, "--name", job.name),
+        *("--driver-memory", f"{job.memory_mib}m"),
         *("--driver-class-path", class_path),
         # one option, merged here: --driver-java-options and extraJavaOptions would overwrite each other
         *("--driver-java-options", " ".join(f'"{word}"' for word in options)),
-        *("--conf", "spark.ui.enabled=false", "--conf", "spark.ui.showConsoleProgress=false"),
-        *("--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.driver.bindAddress=127.0.0.1"),
-        *(() if master.startswith("local") else ("--jars", class_path.replace(":", ","))),
+        *(word for setting in conf for word in ("--conf", setting)),
+        *(("--jars", ",".join(jars)) if jars else ()),
         *("--py-files", str(package.jobs_zip(settings.root, settings.layout.state / "package"))),
-        str(settings.root / "jobs" / f"{spec.stream.name}.py"),
-        *("--spec", str(spec_path)),
+        str(job.file),
+        *("--spec", str(job.spec)),
     ]
     return Command(tuple(argv), _environ(settings, found.home, home, python))
 

@@ -60,8 +60,13 @@ def kafka_dir(settings: Settings) -> Path:
 
 def spark_jars(settings: Settings) -> tuple[Path, ...]:
     """The jars that pyspark lacks, sorted. Raises InstallationError before `setup` was through."""
-    made = _made(settings) / "spark"
-    return tuple(sorted(made / jar.name for jar in pinned() if jar.set == "spark"))
+    return of_set(settings, "spark")
+
+
+def of_set(settings: Settings, name: str) -> tuple[Path, ...]:
+    """The jars of one set of the lock, sorted. Raises InstallationError before `setup` was through."""
+    made = _made(settings) / name
+    return tuple(sorted(made / jar.name for jar in pinned() if jar.set == name))
 
 
 def compiler(settings: Settings) -> Path:

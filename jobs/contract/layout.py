@@ -132,3 +132,11 @@ class Layout:
 
     def run(self, stream: str, run_id: str) -> Path:
         return self.runs(stream) / run_id
+
+    @property
+    def labs(self) -> Path:
+        """Each lab's own folder; what lies there is the lab's to clear."""
+        return self.home / "labs"
+
+    def lab(self, name: str) -> Path:
+        return self.labs / name

@@ -8,8 +8,8 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,7 +62,7 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
     try:
         if lock is None:
             raise LeaseHeld("another driver of this stream is still publishing", layout.publish_lock(spec.stream.name))
-        with _session(spec) as spark:
+        with session.opened(f"caudal-{spec.stream.name}") as spark:
             query = stream(spark, spec, subject, transform)
     except CaudalError as caught:
         error = caught
@@ -96,18 +96,6 @@ def stream(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Tran
             raise publisher.failure from error
         raise
     return {"query_id": str(query.id), "lag_records": _lag(query.lastProgress)}
-
-
-@contextmanager
-def _session(spec: RunSpec) -> Iterator[SparkSession]:
-    spark = session.start(f"caudal-{spec.stream.name}")
-    try:
-        yield spark
-    finally:
-        try:
-            spark.stop()
-        except Exception as error:  # a session that is dead already must not hide why it died
-            print(f"caudal: Spark did not stop cleanly: {type(error).__name__}", file=sys.stderr, flush=True)
 
 
 def _lag(progress: Any) -> int:

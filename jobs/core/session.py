@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pyspark.sql import SparkSession
 
 _CHECKPOINT_MANAGER = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
@@ -31,3 +35,16 @@ def start(name: str) -> SparkSession:
     for key, value in SETTINGS.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+@contextmanager
+def opened(name: str) -> Iterator[SparkSession]:
+    """The session, stopped at the end."""
+    spark = start(name)
+    try:
+        yield spark
+    finally:
+        try:
+            spark.stop()
+        except Exception as error:  # a session that is dead already must not hide why it died
+            print(f"caudal: Spark did not stop cleanly: {type(error).__name__}", file=sys.stderr, flush=True)

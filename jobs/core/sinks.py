@@ -1,14 +1,18 @@
-"""Encoding and writing of business rows. A sink writes into the staging folder, or sends; it never publishes."""
+"""Encoding and writing of business rows. A stream's sink writes into the staging folder, or sends, and never publishes; a lab's is Spark's own."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 
-from jobs.contract import storage
+from jobs.contract import ends, storage
+from jobs.contract.ends import Way
 from jobs.contract.manifest import OutputFile
 from jobs.contract.stream import Files, Topic
 from jobs.domain.positions import POSITION
@@ -72,3 +76,38 @@ def _parquet_rows(file: Path) -> int:
     from pyarrow import parquet  # 0.3 s to import: only where the row asks for parquet
 
     return int(parquet.read_metadata(file).num_rows)
+
+
+def start(frame: DataFrame, way: Way, name: str, *, folder: Path, kafka: Mapping[str, str], each: Any, checkpoint: str) -> StreamingQuery:
+    """A lab's streaming write by Spark's own sinks, started. `each`: the function of foreach and foreachBatch. kafka wants columns key and value."""
+    writer = frame.writeStream.queryName(name).outputMode(way.mode).option("checkpointLocation", str(folder / "checkpoints" / checkpoint))
+    writer = _triggered(writer, way)
+    match way.sink:
+        case ends.Folder():
+            return writer.format(way.sink.format).options(**dict(way.sink.options)).start(str(folder / way.sink.path))
+        case ends.Subscription():
+            return writer.format("kafka").options(**kafka).option("topic", way.sink.topics[0]).start()
+        case ends.Table():
+            return writer.toTable(way.sink.name)
+        case ends.Console():
+            return writer.format("console").option("numRows", way.sink.rows).option("truncate", str(way.sink.truncate).lower()).start()
+        case ends.Memory():
+            return writer.format("memory").queryName(way.sink.name).start()
+        case ends.Foreach():
+            return writer.foreach(each).start()
+        case _:  # foreachBatch, and MongoDB by it
+            return writer.foreachBatch(each).start()
+
+
+def _triggered(writer: DataStreamWriter, way: Way) -> DataStreamWriter:
+    match way.trigger:
+        case "processing-time":
+            return writer.trigger(processingTime=way.interval)
+        case "once":
+            return writer.trigger(once=True)
+        case "available-now":
+            return writer.trigger(availableNow=True)
+        case "continuous":
+            return writer.trigger(continuous=way.interval)
+        case _:
+            return writer

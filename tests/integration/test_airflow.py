@@ -20,8 +20,9 @@ from typing import Any
 
 import pytest
 
-from include import lease
+from include import lease, streams
 from include import settings as caudal
+from include.kafka import topics
 from include.samples import facturas
 from include.services import airflow, processes, stack
 from include.services.rest import Rest
@@ -134,7 +135,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
     settings = replace(caudal.load({**keep, "CAUDAL_HOME": str(folder / "home")}), root=folder / "checkout")
     try:
         up = stack.up(settings)
-        assert all("port" in note or note == "topics made: facturas, notificaciones" for note in up.notes)
+        made = f"topics made: {', '.join(topic.name for topic in topics.declared(streams.collect()[0].values()))}"
+        assert all("port" in note or note == made for note in up.notes)
         yield Here(settings, airflow.client(settings, up.ports))
     finally:
         stack.down(settings)

@@ -1,0 +1,82 @@
+"""lab [NAME]: the labs of the course, and one run of one of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from include import labs, settings
+from include.cli._console import json_line, say, table
+from include.launch import lab as launch
+from jobs.contract.errors import UsageError
+from jobs.contract.lab import Lab
+
+CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}  # each lab has options of its own
+
+
+def command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A lab; without a name they are listed.")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="Go on in the folder and from the checkpoint of the run before.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="What the lab found as one JSON object, last line.")] = False,
+) -> int:
+    """Run a lab of the course, with its own options (./caudal lab NAME --help). Ctrl-C ends it gracefully."""
+    if name in ("", "--help"):
+        if name:
+            say(context.get_help())
+        return _list(as_json)
+    lab = labs.get(name)
+    typed = _typed(context.args)
+    if "help" in typed:
+        return _help(lab)
+    config = settings.load()
+    with launch.alone(config, lab.name):
+        made = launch.prepare(config, lab, lab.values(typed), keep=keep)
+        say(f"{lab.name}: {lab.title}")
+        if made.spec.ui_port:
+            say(f"Spark's UI while it runs: http://127.0.0.1:{made.spec.ui_port}")
+        code = launch.execute(made)
+        if as_json:
+            path = made.path.with_name("facts.json")
+            facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+            json_line({"lab": lab.name, "exit_code": code, "folder": made.spec.folder, "facts": facts})
+    return code
+
+
+def _typed(words: list[str]) -> dict[str, str]:
+    """`--name value`, `--name=value` -> {name: value}. Raises UsageError."""
+    typed: dict[str, str] = {}
+    left = list(words)
+    while left:
+        word, equals, value = left.pop(0).partition("=")
+        if not word.startswith("--") or len(word) < 3:
+            raise UsageError(f"unexpected {word[:40]!r}", "lab", cli="./caudal lab NAME --option VALUE")
+        if word == "--help":
+            return {"help": ""}
+        if not equals:
+            if not left:
+                raise UsageError(f"{word} needs a value", "lab", cli=f"{word} VALUE")
+            value = left.pop(0)
+        typed[word[2:].replace("-", "_")] = value
+    return typed
+
+
+def _help(lab: Lab) -> int:
+    say(f"./caudal lab {lab.name}: {lab.title}")
+    for line in lab.doc.splitlines():
+        say(line)
+    table(("option", "default", "what"), [(f"--{o.name.replace('_', '-')}", o.default, o.help) for o in lab.options])
+    return 0
+
+
+def _list(as_json: bool) -> int:
+    found, broken = labs.collect()
+    table(("sección del curso", "lab", "qué muestra"), [(lab.section, lab.name, lab.title) for lab in found.values()])
+    for error in broken:
+        say(str(error))
+    say("./caudal lab NOMBRE; docs/curso.md: el curso, sección a sección")
+    if as_json:
+        json_line({"labs": [{"name": lab.name, "section": lab.section, "title": lab.title} for lab in found.values()]})
+    return 0

@@ -1,0 +1,108 @@
+"""One run of one lab: options -> spec -> spark-submit in the foreground. One run of a lab at a time, in a folder of its own that begins empty."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from include.kafka import connection
+from include.launch import command
+from include.services import ports
+from include.settings import Settings
+from include.setup import jars
+from jobs.contract import combinations, process, storage
+from jobs.contract.errors import ConfigError, LeaseHeld
+from jobs.contract.lab import Lab, LabSpec, Value
+
+UI_PORT = 4040
+_MEMORY_MIB = 1024
+
+
+@dataclass(frozen=True)
+class Made:
+    """All set: the command, and the spec it runs."""
+
+    spec: LabSpec
+    path: Path
+    command: command.Command
+
+
+def folder(settings: Settings, name: str) -> Path:
+    return settings.layout.lab(name)
+
+
+@contextlib.contextmanager
+def alone(settings: Settings, name: str) -> Iterator[None]:
+    """Nobody else runs this lab in this home meanwhile. Raises LeaseHeld."""
+    path = settings.layout.labs / f".{name}.lock"
+    with storage.disk_errors(path):
+        storage.make_dirs(path.parent)
+        held = process.lock(path)
+    if held is None:
+        raise LeaseHeld("another run of this lab is under way", path, cli="wait for its end, or stop it with Ctrl-C where it runs")
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: bool = False) -> Made:
+    """Checks the lab's way, empties its folder (unless `keep`), writes the spec. The caller holds `alone`.
+
+    Raises Refused for a way that Spark cannot go, BrokerDown when it needs topics and no broker is known, ConfigError, InstallationError.
+    """
+    if lab.way is not None:
+        combinations.require(lab.way(values), lab.name)
+    if not (settings.root / "jobs" / "labs" / f"{lab.name}.py").is_file():
+        raise ConfigError("the lab has no program", f"jobs/labs/{lab.name}.py", cli="./caudal lab lists the labs")
+    bootstrap = connection.bootstrap(settings) if lab.topics else ""
+    place = folder(settings, lab.name)
+    with storage.disk_errors(place):
+        if not keep:
+            storage.remove_tree(settings.layout.labs, place)
+        storage.make_dirs(place)
+        spec = _spec(settings, lab, values, place, bootstrap)
+        spec.stop.unlink(missing_ok=True)
+        storage.replace(place / "spec.json", spec.to_json())
+    return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
+
+
+def _spec(settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str) -> LabSpec:
+    port = next(port for port in range(UI_PORT, 65536) if not ports.why_not(port)) if lab.ui else 0
+    return LabSpec(lab.name, str(settings.home), str(place), dict(values), bootstrap, str(settings.kafka_properties or ""), port)
+
+
+def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command.Command:
+    events = settings.layout.labs / ".eventos"
+    conf = ["spark.ui.enabled=false"]
+    if lab.ui:
+        storage.make_dirs(events)
+        conf = ["spark.ui.enabled=true", f"spark.ui.port={spec.ui_port}", "spark.eventLog.enabled=true", f"spark.eventLog.dir={events.as_uri()}"]
+    conf.append(f"spark.sql.warehouse.dir={Path(spec.folder, 'warehouse')}")
+    more = tuple(path for name in lab.ivy for path in jars.of_set(settings, name))
+    java = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dderby.system.home={spec.folder}")
+    job = command.Job(f"lab-{lab.name}", settings.root / "jobs" / "lab.py", path, _MEMORY_MIB, java, tuple(conf), more)
+    return command.submit(settings, job, settings.master, sys.executable)
+
+
+def execute(made: Made) -> int:
+    """Runs it to its end, its output passed through; the exit code. The first Ctrl-C asks it to end gracefully, the second one kills it."""
+    us = os.getpid()
+    with subprocess.Popen(
+        made.command.argv, env=made.command.environ, cwd=made.spec.folder, start_new_session=True, preexec_fn=lambda: process.die_with_parent(us)
+    ) as child:
+        try:
+            child.wait()
+        except KeyboardInterrupt:
+            print("\nending after this batch; Ctrl-C again kills it", flush=True)
+            made.spec.stop.touch()
+            try:
+                child.wait()
+            except KeyboardInterrupt:
+                child.kill()
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode

@@ -1,0 +1,100 @@
+"""A lab as the registry declares it, and what its driver is told about one run.
+
+Labs teach: they work in a folder of their own and keep no account.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.contract.ends import Way
+from jobs.contract.errors import BrokenStream, DataError, UsageError
+from jobs.contract.layout import is_name
+
+Value = int | float | str | bool
+
+
+@dataclass(frozen=True)
+class Option:
+    """`--name VALUE` of a lab. The default's type is the option's."""
+
+    name: str
+    default: Value
+    help: str
+
+    def parse(self, text: str) -> Value:
+        """Raises UsageError when `text` is not of the default's type."""
+        try:
+            if isinstance(self.default, bool):
+                return {"yes": True, "true": True, "no": False, "false": False}[text.lower()]
+            return type(self.default)(text)
+        except (ValueError, KeyError):
+            kind = {bool: "yes or no", int: "a whole number", float: "a number"}[type(self.default)]
+            raise UsageError(f"{text[:40]!r} is not {kind}", f"--{self.name}") from None
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One row of include/labs. `title`: one line in Spanish; `section`: of the course, as docs/curso.md names it; `account`: what it keeps, or that
+    it keeps none. `topics`: Kafka topics it uses, for which it needs the broker. `ui`: Spark's own UI is on while it runs; `ivy`: sets of jars beside
+    Spark's own. `way`: what it reads and writes, by its options: refused before Spark starts where Spark cannot go it. `reads`: code worth reading.
+    """
+
+    name: str
+    title: str
+    section: str
+    options: tuple[Option, ...] = ()
+    topics: tuple[str, ...] = ()
+    ui: bool = False
+    ivy: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    account: str = "none: a lab"
+    way: Callable[[Mapping[str, Value]], Way] | None = None
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        if not is_name(self.name):
+            raise BrokenStream(f"unsafe lab name {self.name!r}: lower-case letters, digits, _", "Lab")
+        if len({option.name for option in self.options}) < len(self.options):
+            raise BrokenStream("an option stands twice", self.name)
+
+    def values(self, typed: Mapping[str, str]) -> dict[str, Value]:
+        """Every option's value. Raises UsageError for one that this lab does not have, or of another type."""
+        known = {option.name: option for option in self.options}
+        if unknown := sorted(set(typed) - set(known)):
+            raise UsageError(f"{self.name} has no option --{unknown[0]}", self.name, cli=f"./caudal lab {self.name} --help")
+        return {name: option.parse(typed[name]) if name in typed else option.default for name, option in known.items()}
+
+
+@dataclass(frozen=True)
+class LabSpec:
+    """`spec.json` of one run of a lab. `folder`: its own, absolute; `ui_port`: 0 where Spark's UI is off."""
+
+    lab: str
+    home: str
+    folder: str
+    options: dict[str, Value]
+    bootstrap: str = ""
+    kafka_properties: str = ""
+    ui_port: int = 0
+
+    def to_json(self) -> bytes:
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, where: object = "") -> LabSpec:
+        """Raises DataError when the bytes are no spec of a lab."""
+        try:
+            raw: dict[str, Any] = json.loads(data)
+            return cls(**raw)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"unreadable lab spec ({type(error).__name__}: {error})", where) from error
+
+    @property
+    def stop(self) -> Path:
+        """Whoever wants the lab to end gracefully makes this file."""
+        return Path(self.folder) / ".stop"

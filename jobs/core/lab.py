@@ -1,0 +1,121 @@
+"""What a lab works with inside the Spark driver: its session, its folder, its options, a graceful end, and plain words for a person."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.types import StructType
+
+from jobs.contract import combinations
+from jobs.contract.ends import Source, Way
+from jobs.contract.errors import RunFailed
+from jobs.contract.lab import LabSpec, Value
+from jobs.core import sinks, sources
+
+_POLL_S = 0.1
+Facts = dict[str, Any]
+
+
+@dataclass
+class Lab:
+    """One run of one lab. `say` prints a line; a test gives its own. `folder` is this run's alone; nothing outside it is touched."""
+
+    spark: SparkSession
+    folder: Path
+    options: Mapping[str, Value] = field(default_factory=dict)
+    kafka: Mapping[str, str] = field(default_factory=dict)
+    say: Callable[[str], None] = lambda text: print(text, flush=True)
+    stop_file: Path | None = None
+    ui: str = ""
+
+    def path(self, *parts: str) -> Path:
+        return self.folder.joinpath(*parts)
+
+    def text(self, option: str) -> str:
+        return str(self.options[option])
+
+    def number(self, option: str) -> int:
+        return int(self.options[option])
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody asked for the end (Ctrl-C)."""
+        return self.stop_file is not None and self.stop_file.exists()
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Aligned plain columns."""
+        for line in aligned(columns, rows):
+            self.say(line)
+
+    @contextmanager
+    def settings(self, **values: object) -> Iterator[None]:
+        """Session settings for a while; dots of a name are written as two underscores. The old ones come back."""
+        names = {name.replace("__", "."): str(value) for name, value in values.items()}
+        before = {name: self.spark.conf.get(name, None) for name in names}
+        for name, value in names.items():
+            self.spark.conf.set(name, value)
+        try:
+            yield
+        finally:
+            for name, old in before.items():
+                self.spark.conf.unset(name) if old is None else self.spark.conf.set(name, old)
+
+    def read(self, source: Source, schema: StructType | None = None) -> DataFrame:
+        """The source's streaming frame, as sources.open_end."""
+        return sources.open_end(self.spark, source, folder=self.folder, kafka=self.kafka, schema=schema)
+
+    def start(self, frame: DataFrame, way: Way, name: str, *, each: Any = None, checkpoint: str = "") -> StreamingQuery:
+        """Starts `frame` into the way's sink as query `name`; its checkpoint is `checkpoints/<checkpoint or name>`. `each`: the function of foreach
+        and foreachBatch. Raises Refused for a way that Spark cannot go."""
+        combinations.require(way, name)
+        return sinks.start(frame, way, name, folder=self.folder, kafka=self.kafka, each=each, checkpoint=checkpoint or name)
+
+    def follow(self, *queries: StreamingQuery, seconds: float = 0, until: Callable[[], bool] | None = None) -> None:
+        """Waits until all have ended, one has failed, `seconds` are over (0: no limit), `until` holds, or the end was asked for; then stops what
+        still runs, each after the batch that it is in. Raises RunFailed with the failed one's own words."""
+        deadline = time.monotonic() + seconds if seconds else float("inf")
+        while any(q.isActive for q in queries) and not self.stopping and time.monotonic() < deadline:
+            if (until and until()) or any(q.exception() for q in queries):
+                break
+            time.sleep(_POLL_S)
+        for query in queries:
+            stop(query)
+        for query in queries:
+            if error := query.exception():
+                raise RunFailed(f"{query.name}: {' '.join(str(error).split())[:300]}", self.folder / "driver.log")
+
+
+def stop(query: StreamingQuery, wait_s: float = 30.0) -> None:
+    """Stops a query between two batches, or after `wait_s` in the middle of one."""
+    deadline = time.monotonic() + wait_s
+    while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
+        time.sleep(_POLL_S / 5)
+    query.stop()
+
+
+def aligned(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """A table as lines of equal columns; numbers stand right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(len(name), *(len(row[i]) for row in cells)) if cells else len(name) for i, name in enumerate(columns)]
+    right = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i, _ in enumerate(columns)]
+    lines = [list(columns), ["-" * width for width in widths], *cells]
+    return ["  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip() for line in lines]
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def of(spark: SparkSession, spec: LabSpec) -> Lab:
+    """The lab of one run, as its spec tells."""
+    kafka = sources.connection(spec.bootstrap, spec.kafka_properties) if spec.bootstrap else {}
+    ui = (spark.sparkContext.uiWebUrl or "") if spec.ui_port else ""
+    return Lab(spark, Path(spec.folder), spec.options, kafka, stop_file=spec.stop, ui=ui)
