@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from include import combination_page
 from jobs.contract import errors, storage
 from jobs.contract.errors import CaudalError, ConfigError, ExitCode
 
@@ -50,7 +51,11 @@ class Page:
 
 def plan(root: Path) -> tuple[Page, ...]:
     """Every generated page, made anew and compared. Read-only. Raises ConfigError when a DAG file does not load."""
-    made = {Path("docs/errors.md"): errors_page(), Path("docs/DAGS.md"): dags_page(root)}
+    made = {
+        Path("docs/errors.md"): errors_page(),
+        Path("docs/DAGS.md"): dags_page(root),
+        Path("docs/combinations.md"): combination_page.render(),
+    }
     return tuple(Page(path, text, _read(root / path)) for path, text in made.items())
 
 

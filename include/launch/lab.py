@@ -54,13 +54,14 @@ def alone(settings: Settings, name: str) -> Iterator[None]:
 def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: bool = False) -> Made:
     """Checks the lab's way, empties its folder (unless `keep`), writes the spec. The caller holds `alone`.
 
-    Raises Refused for a way that Spark cannot go, BrokerDown when it needs topics and no broker is known, ConfigError, InstallationError.
+    Raises Refused for a way that Spark cannot go, BrokerDown when it needs a broker and none is known, ConfigError, InstallationError.
     """
-    if lab.way is not None:
-        combinations.require(lab.way(values), lab.name)
+    way = lab.way(values) if lab.way else None
+    if way:
+        combinations.require(way, lab.name)
     if not (settings.root / "jobs" / "labs" / f"{lab.name}.py").is_file():
         raise ConfigError("the lab has no program", f"jobs/labs/{lab.name}.py", cli="./caudal lab lists the labs")
-    bootstrap = connection.bootstrap(settings) if lab.topics else ""
+    bootstrap = connection.bootstrap(settings) if lab.broker or (way and "kafka" in way.kinds) else ""
     place = folder(settings, lab.name)
     with storage.disk_errors(place):
         if not keep:

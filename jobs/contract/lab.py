@@ -40,7 +40,7 @@ class Option:
 @dataclass(frozen=True)
 class Lab:
     """One row of include/labs. `title`: one line in Spanish; `section`: of the course, as docs/curso.md names it; `account`: what it keeps, or that
-    it keeps none. `topics`: Kafka topics it uses, for which it needs the broker. `ui`: Spark's own UI is on while it runs; `ivy`: sets of jars beside
+    it keeps none. `broker`: it needs Kafka (a way from or to kafka always does). `ui`: Spark's own UI is on while it runs; `ivy`: sets of jars beside
     Spark's own. `way`: what it reads and writes, by its options: refused before Spark starts where Spark cannot go it. `reads`: code worth reading.
     """
 
@@ -48,7 +48,7 @@ class Lab:
     title: str
     section: str
     options: tuple[Option, ...] = ()
-    topics: tuple[str, ...] = ()
+    broker: bool = False
     ui: bool = False
     ivy: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()

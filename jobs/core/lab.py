@@ -13,11 +13,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import StructType
 
-from jobs.contract import combinations
+from jobs.contract import combinations, connection, properties
+from jobs.contract.connection import Connection
 from jobs.contract.ends import Source, Way
-from jobs.contract.errors import RunFailed
+from jobs.contract.errors import BrokerDown, RunFailed
 from jobs.contract.lab import LabSpec, Value
 from jobs.core import sinks, sources
+from jobs.core.lab_kafka import Topics
 
 _POLL_S = 0.1
 Facts = dict[str, Any]
@@ -30,7 +32,7 @@ class Lab:
     spark: SparkSession
     folder: Path
     options: Mapping[str, Value] = field(default_factory=dict)
-    kafka: Mapping[str, str] = field(default_factory=dict)
+    broker: Connection | None = None
     say: Callable[[str], None] = lambda text: print(text, flush=True)
     stop_file: Path | None = None
     ui: str = ""
@@ -43,6 +45,18 @@ class Lab:
 
     def number(self, option: str) -> int:
         return int(self.options[option])
+
+    @property
+    def kafka(self) -> Mapping[str, str]:
+        """Connection options of Spark's Kafka source and sink; none without a broker."""
+        return self.broker.spark() if self.broker else {}
+
+    @property
+    def topics(self) -> Topics:
+        """Topics of this lab's own. Raises BrokerDown when the row does not ask for a broker."""
+        if self.broker is None:
+            raise BrokerDown("this lab was started without a broker", self.folder)
+        return Topics(self.broker, self.folder.name)
 
     @property
     def stopping(self) -> bool:
@@ -116,6 +130,7 @@ def _cell(value: object) -> str:
 
 def of(spark: SparkSession, spec: LabSpec) -> Lab:
     """The lab of one run, as its spec tells."""
-    kafka = sources.connection(spec.bootstrap, spec.kafka_properties) if spec.bootstrap else {}
+    given = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
+    broker = connection.from_properties(spec.bootstrap, given, spec.kafka_properties) if spec.bootstrap else None
     ui = (spark.sparkContext.uiWebUrl or "") if spec.ui_port else ""
-    return Lab(spark, Path(spec.folder), spec.options, kafka, stop_file=spec.stop, ui=ui)
+    return Lab(spark, Path(spec.folder), spec.options, broker, stop_file=spec.stop, ui=ui)

@@ -76,13 +76,8 @@ def position(spec: RunSpec) -> list[Column]:
 
 def kafka_options(spec: RunSpec) -> dict[str, str]:
     """Connection options for Spark's Kafka source and sink; the properties file is read here, in the driver, and nowhere logged."""
-    return connection(spec.bootstrap, spec.kafka_properties)
-
-
-def connection(bootstrap: str, properties_file: str) -> dict[str, str]:
-    """As `kafka_options`."""
-    given = properties.read(Path(properties_file)) if properties_file else {}
-    return {f"kafka.{key}": value for key, value in given.items()} | {"kafka.bootstrap.servers": bootstrap}
+    given = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
+    return {f"kafka.{key}": value for key, value in given.items()} | {"kafka.bootstrap.servers": spec.bootstrap}
 
 
 def open_end(spark: SparkSession, source: ends.Source, *, folder: Path, kafka: Mapping[str, str], schema: StructType | None = None) -> DataFrame:

@@ -1,0 +1,27 @@
+"""Cualquier camino de una fuente a un destino, con datos de muestra: qué hace Spark, o por qué no se puede y qué usar.
+
+Lo que no se puede se niega antes de arrancar Spark. La tabla entera está en docs/combinations.md. Con `--state aggregation` se cuentan palabras; con
+`--state windowed`, palabras por ventana de un minuto con marca de agua.
+"""
+
+from jobs.contract import ways
+from jobs.contract.combinations import MODES, SINKS, SOURCES, STATES, TRIGGERS
+from jobs.contract.lab import Lab, Option
+
+LAB = Lab(
+    name="camino",
+    title="una fuente, un destino, un modo y un trigger a elegir",
+    section="Elementos: fuentes, sinks, modos y triggers",
+    options=(
+        Option("source", "files", ", ".join(SOURCES)),
+        Option("sink", "console", ", ".join(SINKS)),
+        Option("mode", "append", ", ".join(MODES)),
+        Option("trigger", "default", ", ".join(TRIGGERS)),
+        Option("state", "none", ", ".join(STATES)),
+        Option("format", "json", "de los ficheros o mensajes: text, csv, json, parquet, orc, avro"),
+        Option("mongo", "mongodb://127.0.0.1:27017", "dirección de MongoDB, para ese destino"),
+        Option("seconds", 8, "cuánto dura lo que no termina solo"),
+    ),
+    way=ways.asked,
+    reads=("jobs/contract/combinations.py", "jobs/core/sources.py", "jobs/core/sinks.py"),
+)

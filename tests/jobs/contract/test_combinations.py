@@ -1,0 +1,72 @@
+"""What goes with what: every combination has one answer, a refusal always with a way out, and a row is refused before Spark starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.contract import combinations, ways
+from jobs.contract.combinations import Combination, verdict
+from jobs.contract.ends import Console, Folder, Memory, Mode, Socket, State, Subscription, Table, Trigger, Way
+from jobs.contract.errors import BrokenStream, Refused, UsageError
+
+WORDS = {"source": "files", "sink": "console", "mode": "append", "trigger": "default", "state": "none", "format": "json", "mongo": "", "seconds": 1}
+
+
+def test_every_combination_works_or_says_why_not_and_what_instead() -> None:
+    found = [verdict(c) for c in combinations.every()]
+    assert len(found) == 5 * 8 * 3 * 5 * 3
+    assert all((v.works and not v.why and not v.instead) or (not v.works and v.why and v.instead) for v in found)
+    assert 0 < sum(v.works for v in found) < len(found)
+
+
+@pytest.mark.parametrize(
+    ("source", "sink", "mode", "trigger", "state", "works"),
+    [
+        ("socket", "console", "complete", "default", "aggregation", True),  # Caso 1
+        ("files", "files", "append", "processing-time", "none", True),  # Caso 2
+        ("kafka", "kafka", "append", "available-now", "none", True),  # Caso 4
+        ("kafka", "kafka", "append", "continuous", "none", True),
+        ("rate", "console", "update", "continuous", "none", True),
+        ("kafka", "mongodb", "complete", "once", "aggregation", True),
+        ("files", "files", "complete", "default", "aggregation", False),
+        ("files", "files", "update", "default", "aggregation", False),
+        ("files", "console", "append", "default", "aggregation", False),
+        ("files", "console", "complete", "default", "none", False),
+        ("files", "console", "append", "continuous", "none", False),
+        ("kafka", "files", "append", "continuous", "none", False),
+        ("kafka", "console", "complete", "continuous", "aggregation", False),
+        ("socket", "console", "append", "available-now", "none", False),
+        ("rate", "memory", "append", "once", "none", False),
+        ("files", "table", "update", "default", "none", False),
+    ],
+)
+def test_what_the_course_shows_works_and_what_spark_refuses_is_refused(
+    source: str, sink: str, mode: Mode, trigger: Trigger, state: State, works: bool
+) -> None:
+    assert verdict(Combination(source, sink, mode, trigger, state)).works is works
+
+
+def test_a_refused_way_names_itself_the_reason_and_the_way_out() -> None:
+    with pytest.raises(Refused, match=r"socket -> files, mode complete, trigger default: .* \[x\] -> use "):
+        combinations.require(Way(Socket(), Folder("salida"), "complete", "default", state="aggregation"), "x")
+    combinations.require(Way(Socket(), Console(), "complete", "default", state="aggregation"), "x")
+
+
+def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
+    way = ways.asked(WORDS | {"source": "kafka", "sink": "memory", "format": "avro"})
+    assert (way.kinds, way.mode, way.trigger, way.state) == (("kafka", "memory"), "append", "default", "none")
+    for option, word in (("source", "hdfs"), ("sink", "s3"), ("mode", "upsert"), ("trigger", "now"), ("state", "full"), ("format", "xml")):
+        with pytest.raises(UsageError, match=rf"\[--{option}\]"):
+            ways.asked(WORDS | {option: word})
+    with pytest.raises(UsageError, match="--format"):
+        ways.asked(WORDS | {"source": "kafka", "format": "parquet"})
+
+
+def test_ends_check_themselves() -> None:
+    for make in (
+        lambda: Folder("../x"), lambda: Folder(format="xml"), lambda: Folder(max_files=1, max_bytes=1), lambda: Folder(max_files=0),
+        lambda: Subscription(), lambda: Subscription(("a",), pattern="b"), lambda: Subscription(("a",), start="now"),
+        lambda: Socket("a b"), lambda: Socket(port=0), lambda: Table("a;b"), lambda: Memory("A"),
+    ):  # fmt: skip
+        with pytest.raises(BrokenStream):
+            make()
