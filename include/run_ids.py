@@ -28,5 +28,6 @@ def _newest(layout: Layout, stream: str) -> str:
     runs = layout.runs(stream)
     ids = [entry.name for entry in os.scandir(runs) if spec.is_run_id(entry.name)] if runs.is_dir() else []
     with suppress(JournalDamaged):  # named under the lease, with a report
-        ids += [operation.id for operation in journal.operations(layout.journal(stream), "id = (SELECT max(id) FROM operation)")]
+        newest = journal.operations(layout.journal(stream), "id = (SELECT max(id) FROM operation)")
+        ids += [operation.id for operation in newest if spec.is_run_id(operation.id)]
     return max(ids, default="").partition("-")[0]

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from include.kafka import connection
@@ -67,7 +67,7 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
         if not keep:
             storage.remove_tree(settings.layout.labs, place)
         storage.make_dirs(place)
-        spec = _spec(settings, lab, values, place, bootstrap)
+        spec = replace(_spec(settings, lab, values, place, bootstrap), way=way)
         spec.stop.unlink(missing_ok=True)
         storage.replace(place / "spec.json", spec.to_json())
     return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))

@@ -7,7 +7,8 @@ can go it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from jobs.contract.errors import BrokenStream
@@ -157,6 +158,9 @@ class Way:
         return kind(self.source), kind(self.sink)
 
 
+_TYPES: dict[str, Any] = {
+    end.__name__: end for end in (Folder, Subscription, Socket, Rate, Table, Console, Memory, Foreach, ForeachBatch, Mongo)
+}  # fmt: skip
 _KINDS = {
     "Folder": "files", "Subscription": "kafka", "Socket": "socket", "Rate": "rate", "Table": "table", "Console": "console",
     "Memory": "memory", "Foreach": "foreach", "ForeachBatch": "foreachBatch", "Mongo": "mongodb",
@@ -165,3 +169,20 @@ _KINDS = {
 
 def kind(end: Any) -> str:
     return _KINDS[type(end).__name__]
+
+
+def to_values(way: Way) -> dict[str, Any]:
+    """As JSON holds it; `from_values` makes it again."""
+    ends = {side: {"end": type(end).__name__, **asdict(end)} for side, end in (("source", way.source), ("sink", way.sink))}
+    return {**asdict(way), **ends}
+
+
+def from_values(raw: Mapping[str, Any]) -> Way:
+    """Raises BrokenStream, KeyError or TypeError when `raw` is no way."""
+    return Way(**{**raw, "source": _end(raw["source"]), "sink": _end(raw["sink"])})
+
+
+def _end(raw: Mapping[str, Any]) -> Any:
+    values = {key: value for key, value in raw.items() if key != "end"}
+    tuples = {key: tuple(tuple(v) if isinstance(v, list) else v for v in value) for key, value in values.items() if isinstance(value, list)}
+    return _TYPES[raw["end"]](**values | tuples)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.contract import ends
 from jobs.contract.ends import Way
 from jobs.contract.errors import BrokenStream, DataError, UsageError
 from jobs.contract.layout import is_name
@@ -81,17 +82,19 @@ class LabSpec:
     bootstrap: str = ""
     kafka_properties: str = ""
     ui_port: int = 0
+    way: Way | None = None
 
     def to_json(self) -> bytes:
-        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+        values = {**asdict(self), "way": ends.to_values(self.way) if self.way else None}
+        return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
 
     @classmethod
     def from_json(cls, data: bytes, where: object = "") -> LabSpec:
         """Raises DataError when the bytes are no spec of a lab."""
         try:
             raw: dict[str, Any] = json.loads(data)
-            return cls(**raw)
-        except (ValueError, TypeError) as error:
+            return cls(**{**raw, "way": ends.from_values(raw["way"]) if raw["way"] else None})
+        except (ValueError, TypeError, KeyError, BrokenStream) as error:
             raise DataError(f"unreadable lab spec ({type(error).__name__}: {error})", where) from error
 
     @property

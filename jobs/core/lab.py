@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import StructType
 
 from jobs.contract import combinations, connection, properties
 from jobs.contract.connection import Connection
-from jobs.contract.ends import Source, Way
+from jobs.contract.ends import Source, Subscription, Way
 from jobs.contract.errors import BrokerDown, RunFailed
 from jobs.contract.lab import LabSpec, Value
 from jobs.core import sinks, sources
@@ -34,6 +35,7 @@ class Lab:
     options: Mapping[str, Value] = field(default_factory=dict)
     broker: Connection | None = None
     say: Callable[[str], None] = lambda text: print(text, flush=True)
+    way: Way | None = None
     stop_file: Path | None = None
     ui: str = ""
 
@@ -91,6 +93,21 @@ class Lab:
         combinations.require(way, name)
         return sinks.start(frame, way, name, folder=self.folder, kafka=self.kafka, each=each, checkpoint=checkpoint or name)
 
+    def go(self, transform: Callable[[DataFrame], DataFrame], schema: StructType | None = None, each: Any = None) -> Facts:
+        """The lab's declared way from end to end, for `seconds` where it does not end by itself: facts are batches and rows read."""
+        way = self.way
+        assert way is not None  # noqa: S101 - the row declares one
+        frame = self.read(way.source, schema)
+        if isinstance(way.source, Subscription) and schema is not None:
+            frame = sources.values(frame, way.source.format, schema)
+        rows = transform(frame)
+        encoded = rows if not isinstance(way.sink, Subscription) else rows.select(F.to_json(F.struct("*")).alias("value"))
+        query = self.start(encoded, way, "lab", each=each)
+        self.follow(query, seconds=float(self.options.get("seconds", 0)))
+        progress = [p for p in query.recentProgress if p["numInputRows"]]
+        self.say(f"{len(progress)} batches, {sum(p['numInputRows'] for p in progress)} rows read")
+        return {"batches": len(progress), "rows": sum(p["numInputRows"] for p in progress)}
+
     def follow(self, *queries: StreamingQuery, seconds: float = 0, until: Callable[[], bool] | None = None) -> None:
         """Waits until all have ended, one has failed, `seconds` are over (0: no limit), `until` holds, or the end was asked for; then stops what
         still runs, each after the batch that it is in. Raises RunFailed with the failed one's own words."""
@@ -133,4 +150,4 @@ def of(spark: SparkSession, spec: LabSpec) -> Lab:
     given = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
     broker = connection.from_properties(spec.bootstrap, given, spec.kafka_properties) if spec.bootstrap else None
     ui = (spark.sparkContext.uiWebUrl or "") if spec.ui_port else ""
-    return Lab(spark, Path(spec.folder), spec.options, broker, stop_file=spec.stop, ui=ui)
+    return Lab(spark, Path(spec.folder), spec.options, broker, way=spec.way, stop_file=spec.stop, ui=ui)

@@ -216,7 +216,7 @@ POINTS = tuple(
     for at in (
         "fenced:1:self", "fenced:1:parent", "claimed:1:self", "claimed:1:self+parent",
         "sending:1:self", "sending:2:grandparent", "sending:2:self+parent+grandparent",
-        "token:1:self", "token:2:grandparent", "token:1:self+grandparent", "token:3:self+parent+grandparent",
+        "token:1:self", "token:2:grandparent", "token:1:self+grandparent", "token:2:self+parent+grandparent", "token:3:self+parent+grandparent",
         "unit:1:self", "unit:2:grandparent", "unit:3:self+grandparent",
         "sent:1:self", "sent:1:self+parent", "staged:1:parent", "manifest:1:self", "published:1:self+parent", "committed:1:self",
         "jvm", "driver", "both", "jvm", "both", "broker", "broker",

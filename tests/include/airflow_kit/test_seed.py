@@ -114,7 +114,7 @@ def test_results_are_told_in_lines() -> None:
 def registry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
     """A registry whose topics no other test has: (source, sink)."""
     name = f"seed_{abs(hash(request.node.name)) % 10**8}"
-    one = Stream(name="one", source=Topic(f"{name}_in", partitions=2), sink=Topic(f"{name}_out", key="K", partitions=1), tags=("facturas",))
+    one = Stream(name=name, source=Topic(f"{name}_in", partitions=2), sink=Topic(f"{name}_out", key="K", partitions=1), tags=("facturas",))
     monkeypatch.setattr(streams, "collect", lambda: ({"one": one}, ()))
     yield f"{name}_in", f"{name}_out"
 
@@ -124,11 +124,13 @@ def test_topics_are_made_once_and_a_different_one_is_reported_and_left(
     broker: Settings, registry: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, sink = registry
+    name = source.removesuffix("_in")
+    tokens = f"caudal-tokens-{name}"
     assert seed.make_topics(broker, source) == {"created": [source], "already_there": [], "differences": []}
-    assert seed.make_topics(broker, "all") == {"created": [sink], "already_there": [source], "differences": []}
-    changed = Stream(name="one", source=Topic(source, partitions=5), sink=Topic(sink, key="K", partitions=1))
+    assert seed.make_topics(broker, "all") == {"created": [tokens, sink], "already_there": [source], "differences": []}
+    changed = Stream(name=name, source=Topic(source, partitions=5), sink=Topic(sink, key="K", partitions=1))
     monkeypatch.setattr(streams, "collect", lambda: ({"one": changed}, ()))
-    expected = {"created": [], "already_there": [sink], "differences": [f"{source}: partitions is 2, declared 5"]}
+    expected = {"created": [], "already_there": [tokens, sink], "differences": [f"{source}: partitions is 2, declared 5"]}
     assert seed.make_topics(broker, "all") == expected
     assert seed.make_topics(broker, sink) == {"created": [], "already_there": [sink], "differences": []}
     assert {t.name: t.partitions for t in kafka_topics.list_topics(broker)}[source] == 2

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from jobs.contract import combinations, ways
 from jobs.contract.combinations import Combination, verdict
-from jobs.contract.ends import Console, Folder, Memory, Mode, Socket, State, Subscription, Table, Trigger, Way
-from jobs.contract.errors import BrokenStream, Refused, UsageError
+from jobs.contract.ends import (
+    Console,
+    Folder,
+    Foreach,
+    ForeachBatch,
+    Memory,
+    Mode,
+    Mongo,
+    Rate,
+    Socket,
+    State,
+    Subscription,
+    Table,
+    Trigger,
+    Way,
+)
+from jobs.contract.errors import BrokenStream, DataError, Refused, UsageError
+from jobs.contract.lab import Lab, LabSpec, Option
 
 WORDS = {"source": "files", "sink": "console", "mode": "append", "trigger": "default", "state": "none", "format": "json", "mongo": "", "seconds": 1}
 
@@ -70,3 +88,26 @@ def test_ends_check_themselves() -> None:
     ):  # fmt: skip
         with pytest.raises(BrokenStream):
             make()
+
+
+def test_a_way_survives_the_spec_of_a_run(tmp_path: Path) -> None:
+    sources = (Folder("a", "csv", options=(("sep", ";"),)), Subscription(("x", "y"), start={"x": {"0": 3}}), Subscription(pattern="x.*", start=5),
+               Socket(port=1), Rate(3), Table("t"))  # fmt: skip
+    sinks = (Folder("b"), Subscription(("z",)), Table("u"), Console(5, False), Memory("m"), Foreach(), ForeachBatch(), Mongo("d", "c", "k"))
+    for source in sources:
+        for sink in sinks:
+            spec = LabSpec("x", "/h", "/h/labs/x", {"n": 1, "s": "ñ", "b": True}, way=Way(source, sink, "append", "continuous", "1 second", "none"))
+            assert LabSpec.from_json(spec.to_json()) == spec
+    assert LabSpec.from_json(LabSpec("x", "/h", "/f", {}).to_json()).way is None
+    for text in (b"", b"[]", b"{}", b'{"lab": 1}', spec.to_json().replace(b'"Mongo"', b'"Hdfs"')):
+        with pytest.raises(DataError):
+            LabSpec.from_json(text, tmp_path)
+
+
+def test_options_have_the_type_of_their_default() -> None:
+    lab = Lab("x", "t", "s", (Option("n", 1, ""), Option("f", 0.5, ""), Option("w", "a", ""), Option("b", False, "")))
+    assert lab.values({}) == {"n": 1, "f": 0.5, "w": "a", "b": False}
+    assert lab.values({"n": "7", "f": "2", "w": "z", "b": "yes"}) == {"n": 7, "f": 2.0, "w": "z", "b": True}
+    for name, text in (("n", "1.5"), ("f", "x"), ("b", "maybe"), ("q", "1")):
+        with pytest.raises(UsageError, match=f"--{name}"):
+            lab.values({name: text})
