@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from include import settings, streams
+from include import labs, settings, streams
 from include.cli._console import json_line, say
-from include.scaffold import request, write
+from include.scaffold import lab, request, write
+from include.scaffold.lab import LabRequest
 from include.scaffold.request import Request, Words
 from include.services import announce
 from jobs.contract.errors import UsageError
@@ -20,14 +21,18 @@ from jobs.contract.stream import Files
 def command(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and _: stream, DAG, module and folder get it.")],
     columns: Annotated[str, typer.Option(help='NAME:TYPE,… as in "id:string,amount:decimal(10,2),at:timestamp".')] = "",
-    source: Annotated[str, typer.Option("--from", help=f"Where records come from: {request.FROM}.")] = "files:json",
-    sink: Annotated[str, typer.Option("--to", help=f"Where rows go: {request.TO}.")] = "files:json",
+    source: Annotated[str, typer.Option("--from", help=f"Where records come from: {request.FROM}. A lab: {lab.FROM}.")] = "files:json",
+    sink: Annotated[str, typer.Option("--to", help=f"Where rows go: {request.TO}. A lab: {lab.TO}.")] = "files:json",
     required: Annotated[str, typer.Option(help="Columns without which a record is refused (default: the key, or the first).")] = "",
     separator: Annotated[str, typer.Option(help="CSV files: between two fields.")] = ",",
     header: Annotated[bool, typer.Option(help="CSV files: the first line names the columns.")] = True,
     folder: Annotated[str, typer.Option(help="Files: the folder under entrada (default: NAME).")] = "",
     schedule: Annotated[str, typer.Option(help="Cron text in UTC, or none: by hand only.")] = "*/5 * * * *",
     about: Annotated[str, typer.Option(help="One line: what this stream is for.")] = "",
+    as_lab: Annotated[bool, typer.Option("--lab", help="A lab of Spark's own files and topics; other ends always are labs.")] = False,
+    mode: Annotated[str, typer.Option(help="Labs: append, update, complete.")] = "append",
+    trigger: Annotated[str, typer.Option(help="Labs: default, processing-time, once, available-now, continuous.")] = "available-now",
+    state: Annotated[str, typer.Option(help="Labs: none, aggregation, windowed: what the transform will keep.")] = "none",
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be written; change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -37,16 +42,22 @@ def command(
     words = Words(name, source, sink, columns, needed, separator.replace("\\t", "\t"), header, folder, schedule, about)
     registry = streams.collect()[0]
     request.check_name(name, loaded.root, registry)
-    made = request.check(_asked(words), loaded.root, registry)
-    files = write.plan(made, loaded.root)
+    made: Request | LabRequest
+    if as_lab or lab.wanted(words):
+        made = lab.check(words, lab.Manner(mode, trigger, state), loaded.root, registry, labs.collect()[0])
+        files = lab.plan(made, loaded.root)
+    else:
+        made = request.check(_asked(words), loaded.root, registry)
+        files = write.plan(made, loaded.root)
     for file in files:
         say(f"{'there already' if file.present else 'would write' if plan else 'writes'} {file.path.relative_to(loaded.root)}")
     written = [] if plan else write.apply(files)
     if not plan:
-        for line in _next(made, announce.stream(loaded)):
+        for line in _next_lab(name) if isinstance(made, LabRequest) else _next(made, announce.stream(loaded)):
             say(line)
     if as_json:
-        json_line({"stream": name, "planned": [f.path for f in files], "written": written, "sample": write.sample(made)})
+        sample = "" if isinstance(made, LabRequest) else write.sample(made)
+        json_line({"stream": name, "planned": [f.path for f in files], "written": written, "sample": sample})
 
 
 def _asked(words: Words) -> Words:
@@ -72,3 +83,8 @@ def _next(made: Request, airflow: str) -> list[str]:
     return ["", "Next, to see it work:", *(f"  {step}" for step in steps), f"In the UI: {airflow}",
             f"Then write what it does into jobs/domain/{stream.name}.py, what it must do into tests/jobs/domain/test_{stream.name}.py,",
             "and bring the pages up to date: ./caudal docs; ./caudal test"]  # fmt: skip
+
+
+def _next_lab(name: str) -> list[str]:
+    return ["", "Next, to see it work:", f"  ./caudal lab {name}", f"Then write what it does into jobs/domain/{name}.py. Files for it go into",
+            f"labs/{name}/entrada of the home, and --keep leaves them there: without it a lab begins with an empty folder."]  # fmt: skip

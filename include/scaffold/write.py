@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from include.scaffold.columns import SAMPLES
+from include.scaffold.columns import SAMPLES, Column
 from include.scaffold.request import Request, describe
 from jobs.contract import storage
 from jobs.contract.errors import Refused
-from jobs.contract.stream import Files, Topic
+from jobs.contract.stream import Files
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -40,8 +41,12 @@ def plan(request: Request, root: Path) -> tuple[NewFile, ...]:
         "job": root / "jobs" / f"{name}.py",
         "row": root / "include" / "streams" / f"{name}.py",
     }
+    return rendered(places, _values(request))
+
+
+def rendered(places: Mapping[str, Path], values: Mapping[str, object]) -> tuple[NewFile, ...]:
+    """Template name -> path, with what stands there now. Raises Refused for another text."""
     environment = _environment()
-    values = _values(request)
     return tuple(_new(path, environment.get_template(f"{part}.py.j2").render(values)) for part, path in places.items())
 
 
@@ -99,7 +104,6 @@ def _environment() -> Environment:
 
 def _values(request: Request) -> dict[str, object]:
     stream, columns = request.stream, request.columns
-    kinds = {column.kind for column in columns}
     return {
         "stream": stream,
         "columns": columns,
@@ -107,18 +111,27 @@ def _values(request: Request) -> dict[str, object]:
         "rules": {f"no-{name.lower().replace('_', '-')}": f"`{name}` IS NULL" for name in request.required},
         "source": describe(stream.source),
         "sink": describe(stream.sink),
-        "source_row": _row(stream.source),
-        "sink_row": _row(stream.sink),
+        "source_row": end_row(stream.source),
+        "sink_row": end_row(stream.sink),
         "ends": sorted({type(end).__name__ for end in (stream.source, stream.sink)} | {"Stream"}),
         "reads_files": isinstance(stream.source, Files),
         "writes_files": isinstance(stream.sink, Files),
-        "types": sorted({"StructType", *kinds}),
-        "dates": sorted(_MODULES[kind] for kind in kinds if kind in _MODULES),
-        "decimals": "DecimalType" in kinds,
-        "rows": [_wrapped([column.source(row) for column in columns]) for row in range(SAMPLES - 1)],
+        "types": sorted({"StructType", *(column.kind for column in columns)}),
+        **sample_values(columns),
         "refused": _wrapped(["None" if c.name in request.required else c.source(SAMPLES - 1) for c in columns]),
         "names": _wrapped([f'"{column.name}"' for column in columns], "[]"),
         "sample": [line for line in sample(request).splitlines() if len(line) <= _LINE],
+    }
+
+
+def sample_values(columns: Sequence[Column]) -> dict[str, object]:
+    """The sample rows of a generated test, as Python source, and the modules they need."""
+    kinds = {column.kind for column in columns}
+    return {
+        "dates": sorted(_MODULES[kind] for kind in kinds if kind in _MODULES),
+        "decimals": "DecimalType" in kinds,
+        "rows": [_wrapped([column.source(row) for column in columns]) for row in range(SAMPLES - 1)],
+        "names_source": _wrapped([f'"{column.name}"' for column in columns], "[]"),
     }
 
 
@@ -128,13 +141,12 @@ def _wrapped(values: list[str], brackets: str = "()") -> str:
     return textwrap.fill(f"{brackets[0]}{text}{brackets[1]}", _LINE - 20, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
-def _row(end: Files | Topic) -> str:
-    """The end as the registry writes it: defaults are left out."""
-    default = Files() if isinstance(end, Files) else Topic(end.name)
-    first = end.format if isinstance(end, Files) else end.name
-    skipped = "format" if isinstance(end, Files) else "name"
-    changed = {k: v for k, v in vars(end).items() if k != skipped and v != getattr(default, k)}
-    return f"{type(end).__name__}({', '.join([_literal(first), *(f'{k}={_literal(v)}' for k, v in changed.items())])})"
+def end_row(end: Any) -> str:
+    """The end as the registry writes it: defaults are left out. Files begin with their format, other ends with their first field."""
+    first = "format" if isinstance(end, Files) else next((f.name for f in fields(end) if f.default is MISSING), "")
+    changed = {f.name: getattr(end, f.name) for f in fields(end) if f.name != first and getattr(end, f.name) != f.default}
+    words = [_literal(getattr(end, first))] if first else []
+    return f"{type(end).__name__}({', '.join([*words, *(f'{k}={_literal(v)}' for k, v in changed.items())])})"
 
 
 def _literal(value: object) -> str:

@@ -48,7 +48,8 @@ def test_missing_topics_and_other_partitions_are_wrong_until_they_are_as_declare
         assert lines(services.kafka(broker)) == ["declared, but not on the broker: caudal-tokens-notificaciones, doctor-in, doctor-out"]
         topics.apply(topics.plan(broker, wanted))
         assert lines(services.kafka(broker)) == []
-        assert lines(services.kafka(broker), "ok") == [f"answers at {broker.kafka_bootstrap}", "as declared: caudal-tokens-notificaciones, doctor-in, doctor-out"]
+        declared = "as declared: caudal-tokens-notificaciones, doctor-in, doctor-out"
+        assert lines(services.kafka(broker), "ok") == [f"answers at {broker.kafka_bootstrap}", declared]
         wanted[0] = replace(wanted[0], source=replace(wanted[0].source, partitions=5))
         assert lines(services.kafka(broker)) == ["doctor-in: partitions is 3, declared 5"]
 

@@ -1,0 +1,97 @@
+"""new-stream for labs: which words make one, what is refused, and files that load, lint and agree with the row."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.scaffold import lab
+from include.scaffold.lab import Manner
+from include.scaffold.request import Words
+from include.settings import ROOT
+from jobs.contract.ends import Way
+from jobs.contract.errors import CaudalError, Refused, UsageError
+
+COLUMNS = "sensor:string,value:double,at:timestamp,d:decimal(10,2)"
+WAYS = [
+    ("socket:9999", "console", Manner("update", "default", "aggregation")),
+    ("rate:5", "memory:vista", Manner(trigger="continuous")),
+    ("table:clientes", "table:copia", Manner()),
+    ("files:parquet", "files:orc", Manner()),
+    ("files:text", "foreach", Manner()),
+    ("files:avro", "foreachBatch", Manner("complete", "once", "aggregation")),
+    ("kafka:/iot_.*/", "mongodb:iot.lecturas:sensor", Manner("update")),
+    ("kafka:iot:avro", "topic:salida", Manner(trigger="processing-time")),
+]
+
+
+def made(root: Path, source: str, sink: str, manner: Manner) -> lab.LabRequest:
+    (root / "jobs" / "labs").mkdir(parents=True, exist_ok=True)
+    return lab.check(Words("medidas", source, sink, COLUMNS), manner, root, {}, {})
+
+
+@pytest.mark.parametrize(("source", "sink", "manner"), WAYS, ids=lambda v: v if isinstance(v, str) else "")
+def test_a_row_that_is_written_loads_as_the_way_that_was_asked_for(tmp_path: Path, source: str, sink: str, manner: Manner) -> None:
+    request = made(tmp_path, source, sink, manner)
+    files = {file.path.relative_to(tmp_path).as_posix(): file.text for file in lab.plan(request, tmp_path)}
+    assert list(files) == ["jobs/domain/medidas.py", "tests/jobs/labs/test_medidas.py", "jobs/labs/medidas.py", "include/labs/medidas.py"]
+    for text in files.values():
+        ast.parse(text)
+    row = tmp_path / "row.py"
+    row.write_text(files["include/labs/medidas.py"])
+    spec = importlib.util.spec_from_file_location("row", row)
+    assert spec is not None and spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.LAB.way({}) == request.way
+    assert isinstance(request.way, Way)
+
+
+def test_what_is_written_passes_the_linter(tmp_path: Path) -> None:
+    for number, (source, sink, manner) in enumerate(WAYS):
+        for file in lab.plan(made(tmp_path, source, sink, manner), tmp_path):
+            target = tmp_path / "written" / str(number) / file.path.relative_to(tmp_path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(file.text)
+    ours = "lint.isort.known-first-party=['jobs', 'include']"
+    words = [sys.executable, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), "--config", ours, "--ignore", "S101"]
+    done = subprocess.run([*words, str(tmp_path / "written")], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "sink", "manner", "error", "says"),
+    [
+        ("socket:x", "console", Manner(), UsageError, "--from"),
+        ("socket:99999", "console", Manner(trigger="default"), UsageError, "port"),
+        ("hdfs:x", "console", Manner(), UsageError, "--from"),
+        ("rate:1", "s3:x", Manner(trigger="default"), UsageError, "--to"),
+        ("rate:1", "mongodb:a.b", Manner(trigger="default"), UsageError, "--to"),
+        ("rate:1", "memory:a;b", Manner(trigger="default"), UsageError, "table name"),
+        ("files:xml", "console", Manner(), UsageError, "xml"),
+        ("rate:1", "console", Manner("upsert"), UsageError, "--mode"),
+        ("rate:1", "console", Manner(), Refused, "use trigger processing-time"),
+        ("rate:1", "files:orc", Manner("complete", "default", "aggregation"), Refused, "foreachBatch"),
+    ],
+)
+def test_what_cannot_be_is_one_line_with_the_way_out(
+    tmp_path: Path, source: str, sink: str, manner: Manner, error: type[CaudalError], says: str
+) -> None:
+    with pytest.raises(error) as caught:
+        made(tmp_path, source, sink, manner)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_ends_of_streams_stay_streams() -> None:
+    for source, sink, is_lab in (
+        ("files:json", "files:parquet", False), ("kafka:t", "topic:u:k", False), ("kafka:t:csv", "files:csv", False),
+        ("files:text", "files:json", True), ("kafka:t", "console", True),
+        ("kafka:/t.*/", "files:json", True), ("socket", "files:json", True), ("files:json", "files:avro", True),
+    ):  # fmt: skip
+        assert lab.wanted(Words("x", source, sink, COLUMNS)) is is_lab
