@@ -61,7 +61,8 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
         combinations.require(way, lab.name)
     if not (settings.root / "jobs" / "labs" / f"{lab.name}.py").is_file():
         raise ConfigError("the lab has no program", f"jobs/labs/{lab.name}.py", cli="./caudal lab lists the labs")
-    bootstrap = connection.bootstrap(settings) if lab.broker or (way and "kafka" in way.kinds) else ""
+    needs_broker = lab.broker or (lab.kafka and lab.kafka(values)) or (way and "kafka" in way.kinds)
+    bootstrap = connection.bootstrap(settings) if needs_broker else ""
     place = folder(settings, lab.name)
     with storage.disk_errors(place):
         if not keep:
@@ -69,6 +70,8 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
         storage.make_dirs(place)
         spec = replace(_spec(settings, lab, values, place, bootstrap), way=way)
         spec.stop.unlink(missing_ok=True)
+        for name, text in (lab.sample(values) if lab.sample else {}).items():
+            (place / name).write_text(text, encoding="utf-8")
         storage.replace(place / "spec.json", spec.to_json())
     return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
 

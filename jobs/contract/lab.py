@@ -42,7 +42,9 @@ class Option:
 class Lab:
     """One row of include/labs. `title`: one line in Spanish; `section`: of the course, as docs/curso.md names it; `account`: what it keeps, or that
     it keeps none. `broker`: it needs Kafka (a way from or to kafka always does). `ui`: Spark's own UI is on while it runs; `ivy`: sets of jars beside
-    Spark's own. `way`: what it reads and writes, by its options: refused before Spark starts where Spark cannot go it. `reads`: code worth reading.
+    Spark's own. `kafka`: whether these options need it. `way`: what it reads and writes, by its options: refused before Spark starts
+    where Spark cannot go it.
+    `sample`: files that lie in its folder when it starts, name -> text. `reads`: code worth reading.
     """
 
     name: str
@@ -50,11 +52,13 @@ class Lab:
     section: str
     options: tuple[Option, ...] = ()
     broker: bool = False
+    kafka: Callable[[Mapping[str, Value]], bool] | None = None
     ui: bool = False
     ivy: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     account: str = "none: a lab"
     way: Callable[[Mapping[str, Value]], Way] | None = None
+    sample: Callable[[Mapping[str, Value]], Mapping[str, str]] | None = None
     doc: str = ""
 
     def __post_init__(self) -> None:

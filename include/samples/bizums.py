@@ -1,0 +1,85 @@
+"""Seeded bizums (course: actividad 4): `Nombre;Cantidad;Concepto`, names in any case and with or without accents, some lines malformed; and what must
+come out, worked out from the lines in plain Python. With a date: Faker's names, and the day it was sent."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from random import Random
+
+_PEOPLE = ("Aitor", "María José", "Íñigo", "Begoña", "Ángel", "Lucía", "Peña", "Noa")
+_WHAT = ("Cena restaurante", "Cine", "Regalo de Lucía", "Alquiler", "Café", "Gasolina, peaje", "Entradas")
+_MALFORMED = ("Aitor;veinte;Cena", "Aitor;25", "", "Noa;;Cine", ";12;Café", "Noa;-3;Cine", "Ángel;1e400;Cine", "Lucía;25;Cine;otra cosa")
+_MALFORMED_SHARE = 0.08
+
+
+def lines(count: int, seed: int) -> Iterator[str]:
+    """`count` lines without line ends; the same arguments give the same lines."""
+    made = Random(seed)  # noqa: S311 - samples must come out the same again; nothing here is a secret
+    for _ in range(count):
+        if made.random() < _MALFORMED_SHARE:
+            yield made.choice(_MALFORMED)
+        else:
+            yield f"{_spelled(made.choice(_PEOPLE), made)};{made.randrange(100, 20_000) / 100:g};{made.choice(_WHAT)}"
+
+
+def dated_lines(count: int, seed: int, start: datetime, days: int = 3) -> Iterator[str]:
+    """`Nombre;Cantidad;Concepto;Fecha`, names and amounts by Faker (es_ES), sent over `days` days from `start` on, nearly in order: one in ten
+    comes up to six hours late."""
+    from faker import Faker
+
+    faker = Faker("es_ES")
+    faker.seed_instance(seed)
+    people = [faker.first_name() for _ in range(6)]
+    made = Random(seed)  # noqa: S311 - as above
+    for number in range(count):
+        sent = start + timedelta(days=days) * (number / count)
+        if made.random() < 0.1:
+            sent -= timedelta(seconds=made.randrange(6 * 3600))
+        yield f"{made.choice(people)};{made.randrange(100, 20_000) / 100:g};{faker.word()};{sent:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _spelled(name: str, made: Random) -> str:
+    """The same person, typed in another way."""
+    ways = (str, str.upper, str.lower, _bare, lambda text: f" {text} ", lambda text: unicodedata.normalize("NFD", text))
+    return made.choice(ways)(name)
+
+
+def _bare(name: str) -> str:
+    return "".join(c if c in "ñÑ" else unicodedata.normalize("NFD", c)[0] for c in name)
+
+
+def person(name: str) -> str:
+    """One text for each person: no accents (an ñ is a letter), no case, single blanks."""
+    return _bare(unicodedata.normalize("NFC", " ".join(name.split()))).lower()
+
+
+def good(line: str) -> tuple[str, float] | None:
+    """(person, amount) of a line that can be counted; None for a malformed one."""
+    fields = line.split(";")
+    if len(fields) < 3 or len(fields) > 4 or not fields[0].strip():
+        return None
+    try:
+        amount = float(fields[1])
+    except ValueError:
+        return None
+    return (person(fields[0]), amount) if 0 < amount < float("inf") and len(fields) == 3 else None
+
+
+def highest(given: Iterable[str]) -> dict[str, float]:
+    """Person -> the highest bizum."""
+    found: dict[str, float] = {}
+    for one in filter(None, map(good, given)):
+        found[one[0]] = max(one[1], found.get(one[0], 0.0))
+    return found
+
+
+def highest_by_day(given: Iterable[str]) -> dict[tuple[str, str], float]:
+    """(UTC day, person) -> the highest bizum of `dated_lines`."""
+    found: dict[tuple[str, str], float] = {}
+    for line in given:
+        name, amount, _, sent = line.split(";")
+        key = (sent[:10], person(name))
+        found[key] = max(float(amount), found.get(key, 0.0))
+    return found

@@ -1,0 +1,57 @@
+"""Bizums (course: actividad 4): `Nombre;Cantidad;Concepto`. Two names that differ in case or accents alone are one person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, StringType, StructType, TimestampType
+
+SCHEMA = StructType().add("Nombre", StringType()).add("Cantidad", DoubleType()).add("Concepto", StringType())
+DATED = StructType([*SCHEMA.fields]).add("Fecha", TimestampType())
+RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "no-name": "coalesce(trim(Nombre) = '', true)",
+        "no-amount": "Cantidad IS NULL OR Cantidad <= 0 OR Cantidad = double('infinity') OR isnan(Cantidad)",
+    }
+)
+_ACCENTED, _BARE = "áàâäéèêëíìîïóòôöúùûü", "aaaaeeeeiiiioooouuuu"
+
+
+def persona(name: Column) -> Column:
+    """One text for each person: lower case, single blanks, without accents; an ñ is a letter of its own, also when it comes in two characters."""
+    lower = F.lower(F.regexp_replace(F.trim(name), r"\s+", " "))
+    composed = F.regexp_replace(lower, "n\u0303", "ñ")
+    return F.translate(F.regexp_replace(composed, r"\p{Mn}", ""), _ACCENTED, _BARE)
+
+
+def recibidos(bizums: DataFrame) -> DataFrame:
+    """SCHEMA -> Persona and its columns: what the stream publishes."""
+    return bizums.select(persona(F.col("Nombre")).alias("Persona"), *SCHEMA.names)
+
+
+def leidos(lineas: DataFrame) -> DataFrame:
+    """value (text) -> SCHEMA and _mal (boolean: the line cannot be counted)."""
+    fields = F.split("value", ";")
+    amount = F.expr("try_cast(try_element_at(split(value, ';'), 2) AS double)")
+    concept = F.try_element_at(fields, F.lit(3)).alias("Concepto")
+    named = lineas.select(fields[0].alias("Nombre"), amount.alias("Cantidad"), concept, F.size(fields).alias("_n"))
+    bad = F.lit(False)
+    for rule in RULES.values():
+        bad = bad | F.expr(rule)
+    return named.select(*SCHEMA.names, (bad | (F.col("_n") != 3)).alias("_mal"))
+
+
+def maximos(leidos: DataFrame) -> DataFrame:
+    """As `leidos` gives them -> Persona, Maximo, Bizums: the highest of each person so far, and how many; Persona null are the malformed ones."""
+    who = F.when(~F.col("_mal"), persona(F.col("Nombre"))).alias("Persona")
+    return leidos.groupBy(who).agg(F.max(F.when(~F.col("_mal"), F.col("Cantidad"))).alias("Maximo"), F.count("*").alias("Bizums"))
+
+
+def maximos_por_dia(bizums: DataFrame, retraso: str = "6 hours") -> DataFrame:
+    """DATED -> Dia, Persona, Maximo: the highest bizum of each person and UTC day; one more than `retraso` late is dropped."""
+    window = F.window("Fecha", "1 day").alias("_dia")
+    found = bizums.withWatermark("Fecha", retraso).groupBy(window, persona(F.col("Nombre")).alias("Persona")).agg(F.max("Cantidad").alias("Maximo"))
+    return found.select(F.date_format("_dia.start", "yyyy-MM-dd").alias("Dia"), "Persona", "Maximo")
