@@ -27,6 +27,7 @@ START_S = 1_700_000_000
 def run(lab: Lab) -> Facts:
     """Facts: way, note, rows of the sink (as values), batches."""
     asked = ways.asked(lab.options)
+    combinations.require(asked, "camino")
     note = combinations.verdict(combinations.of(asked)).note
     lab.say(" -> ".join(asked.kinds) + f", modo {asked.mode}, trigger {asked.trigger}, estado {asked.state}" + (f" ({note})" if note else ""))
     with contextlib.ExitStack() as stack:
