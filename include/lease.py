@@ -68,8 +68,8 @@ class Lease:
 def acquire(layout: Layout, stream: str, owner: Owner, publish_wait_s: float = PUBLISH_WAIT_S) -> Lease:
     """Takes both locks. Raises LeaseHeld: at once when a run holds the lease, after `publish_wait_s` when an old Python driver still publishes."""
     path = storage.confine(layout.home, layout.lease(stream))
-    storage.make_dirs(path.parent)
     with storage.disk_errors(path):
+        storage.make_dirs(path.parent)
         lease = process.wait_lock(path, _PROBE_S)
         if lease is None:
             raise LeaseHeld(_held(stream, path), path)

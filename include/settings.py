@@ -68,7 +68,7 @@ def _port(env: Mapping[str, str], variable: str, default: int) -> Port:
     if not text:
         return Port(default, variable, configured=False)
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise ConfigError(f"{variable}={text[:20]!r} is not a port (1-65535)", variable)
+        raise ConfigError(f"{variable}={text[:20]!r} is not a port (1-65535)", variable, cli=f"name one, or unset {variable}")
     return Port(int(text), variable, configured=True)
 
 
@@ -77,13 +77,14 @@ def _path(variable: str, text: str) -> Path:
     try:
         return ROOT / Path(text).expanduser()
     except RuntimeError as error:
-        raise ConfigError(f"{variable}={text[:80]!r} names a user this machine does not know", variable) from error
+        raise ConfigError(f"{variable}={text[:80]!r} names a user this machine does not know", variable, cli="write the path out") from error
 
 
 def _folder(env: Mapping[str, str], variable: str, default: Path) -> Path:
     path = _path(variable, env.get(variable) or str(default))
     if any(c in str(path) for c in "\n\r\0,:*?[]{}\\"):
-        raise ConfigError(f"{variable} holds a character that Java class paths or Spark's globs take as special", path)
+        what = f"{variable} holds a character that Java class paths or Spark's globs take as special"
+        raise ConfigError(what, path, cli=f"name another folder with {variable}")
     return path
 
 
@@ -93,7 +94,7 @@ def _properties(env: Mapping[str, str]) -> Path | None:
         return None
     path = _path("CAUDAL_KAFKA_PROPERTIES", text)
     if not path.is_file():
-        raise ConfigError("CAUDAL_KAFKA_PROPERTIES names no file", path)
+        raise ConfigError("CAUDAL_KAFKA_PROPERTIES names no file", path, cli="name one, or unset it")
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ConfigError("CAUDAL_KAFKA_PROPERTIES must be readable by its owner alone", path, cli=f"chmod 600 {path}")
     return path
@@ -102,7 +103,8 @@ def _properties(env: Mapping[str, str]) -> Path | None:
 def _bootstrap(env: Mapping[str, str]) -> str:
     text = env.get("CAUDAL_KAFKA_BOOTSTRAP", "")
     if text and not _BOOTSTRAP.fullmatch(text):
-        raise ConfigError(f"CAUDAL_KAFKA_BOOTSTRAP={text[:80]!r} is not host:port[,host:port]", "CAUDAL_KAFKA_BOOTSTRAP")
+        what = f"CAUDAL_KAFKA_BOOTSTRAP={text[:80]!r} is not host:port[,host:port]"
+        raise ConfigError(what, "CAUDAL_KAFKA_BOOTSTRAP", cli="name the brokers so, or unset it")
     return text
 
 

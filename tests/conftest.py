@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ import pytest
 
 from include import settings as caudal
 from include.setup import jvm
-from jobs.contract.errors import InstallationError
 
 SETTINGS = {
     "spark.ui.enabled": "false",
@@ -30,6 +30,7 @@ SETTINGS = {
 
 
 # the files that take longest, from two minutes down to ten seconds, with and without the slow tests
+LONG_S = 10.0
 LONG = (
     "torture/test_matrix", "integration/test_airflow", "integration/test_services", "integration/test_kafka_streams", "torture/test_faults",
     "integration/test_demo", "integration/test_kafka_generations", "integration/test_launch", "include/housekeeping/test_cut_off",
@@ -47,6 +48,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: rank.get(item.path, len(LONG)))
 
 
+def slowest(reports: Iterable[pytest.TestReport], least_s: float) -> list[tuple[float, str]]:
+    """(seconds, file) of what took longest, all of its tests with their set-up together, the longest first."""
+    seconds: Counter[str] = Counter()
+    for report in reports:
+        seconds[report.nodeid.partition("::")[0]] += report.duration  # type: ignore[assignment]
+    return [(spent, file) for file, spent in seconds.most_common() if spent >= least_s]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The files that decide how long the whole takes: a file is never shared by two processes, and LONG above is the order they start in."""
+    found = slowest((r for group in terminalreporter.stats.values() for r in group if isinstance(r, pytest.TestReport)), LONG_S)
+    if found:
+        terminalreporter.section(f"files over {LONG_S:.0f} s")
+        for spent, file in found:
+            terminalreporter.line(f"{spent:6.1f} s  {file}")
+
+
 def _prepare_environment() -> None:
     """PySpark reads these when it starts the JVM and the workers."""
     spec = find_spec("pyspark")
@@ -54,14 +72,6 @@ def _prepare_environment() -> None:
     os.environ["SPARK_HOME"] = str(Path(spec.origin).parent)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-
-
-def _kafka() -> dict[str, str]:
-    """Spark's Kafka jars where setup has made them; all but the Kafka streams do without."""
-    try:
-        return {"spark.driver.extraClassPath": jvm.driver_class_path(caudal.load())}
-    except InstallationError:
-        return {}
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +84,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
         warehouse = tmp_path_factory.mktemp("spark-warehouse")
         builder = SparkSession.builder.master("local[2]").appName("caudal-tests").config("spark.sql.warehouse.dir", str(warehouse))
-        for key, value in (SETTINGS | _kafka()).items():
+        ours = {"spark.driver.extraClassPath": jvm.driver_class_path(caudal.load())}  # without it: one line that names ./caudal setup
+        for key, value in (SETTINGS | ours).items():
             builder = builder.config(key, value)
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")

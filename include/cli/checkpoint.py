@@ -6,7 +6,7 @@ import typer
 
 from include.cli._checkpoint import show
 
-APP = typer.Typer(help="Look into a stream's checkpoint.", no_args_is_help=True)
+APP = typer.Typer(help="Look into a stream's checkpoint.")
 
 
 @APP.callback()

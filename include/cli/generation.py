@@ -27,7 +27,7 @@ from jobs.contract.errors import ExitCode, Refused, UnknownStream
 from jobs.contract.layout import is_name
 from jobs.contract.stream import Upkeep
 
-APP = typer.Typer(help="A stream's generations: a checkpoint and the output that belongs to it.", no_args_is_help=True)
+APP = typer.Typer(help="A stream's generations: a checkpoint and the output that belongs to it.")
 Name = Annotated[str, typer.Argument(metavar="STREAM", help="A registered stream.")]
 Apply = Annotated[bool, typer.Option("--apply", help="Do it. Without this only the plan is printed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]

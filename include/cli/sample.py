@@ -35,7 +35,8 @@ def command(
     totals = facturas.totals_of(facturas.documents(count, chosen, start_ms)).to_json()
     for place in where:
         say(place)
-    table(("expected", "value"), [(name.replace("_", " "), value) for name, value in totals.items()])
+    shown = [(name.replace("_", " "), f"{value:,.2f}" if isinstance(value, float) else f"{value:,}") for name, value in totals.items()]
+    table(("expected", "value"), shown)
     if as_json:
         json_line({"stream": stream, "seed": chosen, "start_ms": start_ms, "places": where, "totals": totals})
 

@@ -10,11 +10,12 @@ import typer
 
 from include import settings as configuration
 from include.cli._console import json_line, plain, say, step
+from include.services import home
 from include.setup import class_data, jars, java, jvm
 
 
 def command(json: bool = typer.Option(False, "--json", help="One JSON object as the last line.")) -> None:
-    """Install everything that is missing: environment, jars, class data. Safe to interrupt and to run again."""
+    """Install everything that is missing: environment, jars, class data; make the home's folders. Safe to interrupt and to run again."""
     settings = configuration.load()
     found = java.find(settings)
     say(f"environment: {sys.prefix} (Python {sys.version.split()[0]})")
@@ -25,6 +26,8 @@ def command(json: bool = typer.Option(False, "--json", help="One JSON object as 
     say(f"own classes: {jvm.ensure(settings, found, class_data.spark_home(), say)}")
     cached = _class_data(settings, found)
     say(f"class data: {cached or 'not in use'}")
+    home.make(settings.layout)
+    say(f"home: {settings.home}; what each folder is: {settings.layout.data / 'LEEME.txt'}")
     if json:
         json_line({"environment": sys.prefix, "python": sys.version.split()[0], "java": found.major, "java_home": found.home,
                    "java_origin": found.origin, "jars": jars.folder(settings), "class_data": cached})  # fmt: skip

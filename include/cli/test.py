@@ -26,7 +26,8 @@ CLOSING = re.compile(r"\d+ (passed|failed|errors?|skipped|deselected)\b.* in [\d
 FAST = "not broker and not airflow and not slow"
 # a file stays in one process, with its broker and its Spark, and starts where tests/conftest.py puts it: the long ones first; half of the time
 # tests wait, so two cores are just kept busy
-ALL_OF_THEM = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+ALL_OF_THEM = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "15", "--durations-min", "5")
+TAIL_BYTES = 65536  # of pytest's output, in which its closing line is looked for
 
 
 def command(
@@ -54,15 +55,22 @@ def command(
 
 
 def _pytest(argv: list[str], root: Path, environ: dict[str, str]) -> tuple[int, str]:
-    """Runs pytest; its exit code, and its closing line when something was printed after it (a library's farewell at exit), else ""."""
-    closing = last = ""
+    """Runs pytest, every dot shown as it comes; its exit code, and its closing line when that is not the last one (see `closing_line`)."""
     color = ["--color=yes"] if sys.stdout.isatty() else []
-    with subprocess.Popen([*argv, *color], cwd=root, env=environ, stdout=subprocess.PIPE, text=True, errors="replace") as child:
-        for line in child.stdout or ():
-            print(line, end="", flush=True)
-            last = line.strip() or last
-            closing = last if CLOSING.search(line) else closing
-    return child.returncode, "" if closing == last else closing
+    tail = b""
+    with subprocess.Popen([*argv, *color], cwd=root, env=environ, stdout=subprocess.PIPE, bufsize=0) as child:
+        while part := child.stdout.read(TAIL_BYTES) if child.stdout else b"":  # unbuffered: what is there now, not a whole line
+            sys.stdout.buffer.write(part)
+            sys.stdout.flush()
+            tail = (tail + part)[-TAIL_BYTES:]
+    return child.returncode, closing_line(tail.decode("utf-8", "replace"))
+
+
+def closing_line(tail: str) -> str:
+    """pytest's closing line when something was printed after it (a library's farewell at exit), else ""."""
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    found = next((line for line in reversed(lines) if CLOSING.search(line)), "")
+    return "" if lines[-1:] == [found] else found
 
 
 def _passes(name: str, words: list[str], root: Path, environ: dict[str, str]) -> bool:

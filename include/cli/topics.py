@@ -10,7 +10,7 @@ from include import settings, streams
 from include.cli._console import json_line, say, table
 from include.kafka import offsets, topics
 
-APP = typer.Typer(help="Topics: make the registry's, list the broker's.", no_args_is_help=True)
+APP = typer.Typer(help="Topics: make the registry's, list the broker's.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
 

@@ -53,7 +53,8 @@ def _required(told: dict[str, str], option: str) -> str:
 
 def _master(text: str) -> str:
     if not _MASTER.fullmatch(text):
-        raise UsageError(f"unknown master {text!r} (local[N], spark://host:port)", "connection spark_default")
+        where = "CAUDAL_MASTER, or Airflow's connection spark_default"
+        raise UsageError(f"unknown master {text!r} (local[N], spark://host:port)", where, cli="name one of these")
     return text
 
 

@@ -5,18 +5,29 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from jobs.contract import storage
+
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replaces `path` by `text`, with the mode from the first byte on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replaces `path` by `text`, with the mode from the first byte on. Raises DiskFull, NotWritable; then the old text is there, and nothing else."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    with storage.disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        try:
+            _fill(temporary, text, mode)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _fill(path: Path, text: str, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    temporary.replace(path)
 
 
 def tail(path: Path, limit_bytes: int = 65536) -> list[str]:

@@ -24,11 +24,16 @@ retirado/S     generaciones retiradas, hasta su purga     ./caudal generation â€
 
 
 def make(layout: Layout) -> None:
-    """Makes the folders of `data/`, `state/` and `logs/`, and `data/LEEME.txt`. Safe to call again: what exists stays as it is."""
+    """Makes the folders of `data/`, `state/` and `logs/`, and `data/LEEME.txt`. Safe to call again: what exists stays as it is.
+
+    A home may lie inside a checkout under any name: its own .gitignore keeps keys, logs and data out of a `git add .`
+    """
     for name in FOLDERS:
         (layout.data / name).mkdir(parents=True, exist_ok=True)
     for folder in (layout.state, layout.logs):
         folder.mkdir(parents=True, exist_ok=True)
+    if not (layout.home / ".gitignore").exists():
+        files.write(layout.home / ".gitignore", "*\n")
     page = layout.data / "LEEME.txt"
     if not page.exists() or page.read_text(encoding="utf-8") != LEEME:
         files.write(page, LEEME)

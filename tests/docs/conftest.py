@@ -12,14 +12,15 @@ import typer
 from include.cli import __main__ as front
 from include.settings import ROOT
 
-_MADE = ("var", "__pycache__", ".cache", ".git")  # with every other hidden folder but .ci: what runs leave, not what the project says
+# with every other hidden folder but .ci, and logs (a JVM that crashed leaves one): what runs leave, not what the project says
+_MADE = ("var", "__pycache__", ".cache", ".git")  # .git is a file in a worktree
 
 
 def tracked(root: Path = ROOT) -> Iterator[Path]:
     """The checkout's own files, relative to it."""
     for folder, below, names in os.walk(root):
         below[:] = sorted(d for d in below if d not in _MADE and (not d.startswith(".") or d == ".ci"))
-        yield from (Path(folder, name).relative_to(root) for name in sorted(names) if not name.endswith(".log"))  # a JVM that crashed leaves one
+        yield from (Path(folder, name).relative_to(root) for name in sorted(names) if name not in _MADE and not name.endswith(".log"))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from include.kafka.produce import Message
 from include.samples import facturas as samples
 from include.services.ports import Ports
 from include.settings import Settings
+from jobs.contract.stream import Limits
 from tests.include.conftest import free_ports, running
 from tests.integration import here
 from tests.integration.runs import Home, kill, multiset, wait_for
@@ -73,6 +75,21 @@ def test_facturas_kafka_gives_every_line_once_over_three_runs(spark: Any, fresh:
     code, out = home.run()
     assert (code, home.report().status) == (0, "idle")
     assert home.duckdb_count() == expected.total()
+
+
+def test_batches_are_limited_by_offsets_and_hold_every_line_once(
+    spark: Any, fresh: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = replace(streams.get("facturas_kafka"), limits=Limits(batch_records=25))
+    monkeypatch.setattr(streams, "get", lambda _: row)
+    home = here.Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+    sample = send(fresh, 8)
+    code, out = home.run()
+    assert code == 0, out
+    assert home.rows() == multiset(sample.expected_lines())
+    found = [json.loads((home.settings.layout.batch(home.stream, 1, batch) / "_MANIFEST").read_bytes()) for batch in home.report().batches]
+    assert (len(found), sum(one["records_in"] for one in found)) == (3, 60)
+    assert max(one["records_in"] for one in found) <= 25
 
 
 def home_rows(home: Home, batch: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -10,22 +11,27 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import psutil
 import pytest
 
 from include import settings as caudal
+from include import streams
 from include.kafka import consume, offsets, topics
 from include.kafka.connection import connect
 from include.kafka.produce import Message, produce
+from include.samples import facturas
 from include.services import broker as embedded
 from include.services.ports import Ports
 from include.settings import Settings
 from jobs.contract.errors import BrokerDown, ConfigError
 from jobs.contract.stream import Topic
 from tests.include.conftest import START_S, free_ports
+from tests.integration.runs import Home
 
 pytestmark = pytest.mark.broker
 LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 PASSWORD = 'p"w;\\ 1'  # everything that quoting could get wrong
+PLAIN = "clave-de-eva-7f3a"  # nothing that would be written in another way: wherever it leaks, it is found
 
 
 def certificate(folder: Path) -> Path:
@@ -64,7 +70,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings,
     config = Path(service.argv[-1])
     text = config.read_text().replace(f"PLAINTEXT://127.0.0.1:{kafka}", f"SASL_SSL://127.0.0.1:{kafka}")
     text = text.replace("protocol.map=PLAINTEXT:PLAINTEXT", "protocol.map=SASL_SSL:SASL_SSL").replace("name=PLAINTEXT", "name=SASL_SSL")
-    login = f'{LOGIN} username="ana" password="{quoted(PASSWORD)}" user_ana="{quoted(PASSWORD)}";'
+    login = f'{LOGIN} username="ana" password="{quoted(PASSWORD)}" user_ana="{quoted(PASSWORD)}" user_eva="{PLAIN}";'
     text += (
         "sasl.mechanism.inter.broker.protocol=PLAIN\nsasl.enabled.mechanisms=PLAIN\n"
         f"listener.name.sasl_ssl.plain.sasl.jaas.config={login}\nssl.keystore.type=PEM\nssl.keystore.location={pem}\n"
@@ -93,11 +99,11 @@ def await_answer(settings: Settings, process: subprocess.Popen[bytes], log: Path
             time.sleep(0.2)
 
 
-def client(settings: Settings, home: Path, password: str, truststore: str = "cert.pem") -> Settings:
+def client(settings: Settings, home: Path, password: str, truststore: str = "cert.pem", user: str = "ana") -> Settings:
     path = home / f"client-{len(list(home.iterdir()))}.properties"
     path.touch(mode=0o600)
     path.write_text(
-        f'security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config={LOGIN} username="ana" password="{quoted(password)}";\n'
+        f'security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config={LOGIN} username="{user}" password="{quoted(password)}";\n'
         f"ssl.truststore.type=PEM\nssl.truststore.location={home / truststore}\n"
     )
     return caudal.load({**settings.environ, "CAUDAL_KAFKA_PROPERTIES": str(path)})
@@ -110,6 +116,40 @@ def test_all_clients_speak_to_it_through_one_properties_file(secure: tuple[Setti
     assert produce(settings, "tls", [Message(b"1"), Message(b"2")]).records == 2
     assert offsets.positions(settings, "tls").end == {0: 2}
     assert [r.value for r in consume.read(settings, "tls")] == [b"1", b"2"]
+
+
+@pytest.mark.spark
+def test_a_stream_reads_and_writes_through_it_the_password_shows_nowhere_and_the_driver_listens_on_loopback_alone(
+    secure: tuple[Settings, Path], tmp_path: Path
+) -> None:
+    """The real driver: its arguments, its variables and every file of the home are looked through while it runs and afterwards."""
+    settings = caudal.load({**client(*secure, PLAIN, user="eva").environ, "CAUDAL_HOME": str(tmp_path / "home")})
+    topics.ensure(settings, streams.collect()[0].values())
+    sample = facturas.generate(20, seed=1, start_ms=1_700_000_000_000)
+    produce(settings, "facturas", [Message(document.encode()) for document in sample.documents])
+    home, shown, listening = Home(settings, "notificaciones"), [], set()
+    process = home.start()
+    while process.poll() is None:
+        for one in home.processes():
+            words, places = _seen(one)
+            shown, listening = shown + words, listening | places
+        time.sleep(0.2)
+    shown += [process.communicate()[0], *(path.read_text(errors="replace") for path in settings.home.rglob("*") if path.is_file())]
+    assert process.returncode == 0, shown[-1]
+    sent = {r.key.decode(): json.loads(r.value) for r in consume.read(settings, "notificaciones")}
+    assert sent == {row.pop("InvoiceNumber"): row for row in sample.expected_notifications()}
+    assert any("org.apache.spark.deploy.SparkSubmit" in text for text in shown)
+    assert [text[:300] for text in shown if PLAIN in text] == []
+    assert listening == {"127.0.0.1"}
+
+
+def _seen(process: psutil.Process) -> tuple[list[str], set[str]]:
+    """(arguments and variables, addresses it listens on); none of a process that ended meanwhile."""
+    try:
+        found = [one.laddr.ip.removeprefix("::ffff:") for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
+        return [*process.cmdline(), *process.environ().values()], set(found)
+    except psutil.Error:
+        return [], set()
 
 
 def test_a_wrong_password_is_a_configuration_error_without_the_password(secure: tuple[Settings, Path], capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,18 @@ def test_make_again_changes_nothing_and_mends_the_page(tmp_path: Path) -> None:
     page.write_text("old")
     home.make(Layout(tmp_path))
     assert page.read_text() == home.LEEME
+
+
+def test_a_home_inside_a_checkout_gives_git_nothing_to_add(tmp_path: Path) -> None:
+    config = settings.load({"CAUDAL_HOME": str(tmp_path / "a home")})
+    home.make(config.layout)
+    keys.make(config)
+    assert (tmp_path / "a home/.gitignore").read_text() == "*\n"
+    if git := shutil.which("git"):
+        subprocess.run([git, "init", "-q", tmp_path], check=True)
+        (tmp_path / "mine.txt").write_text("")
+        status = [git, "-C", tmp_path, "status", "--porcelain", "--untracked-files=all"]
+        assert subprocess.run(status, capture_output=True, text=True, check=True).stdout == "?? mine.txt\n"
 
 
 def test_keys_are_made_once_random_and_readable_by_their_owner_alone(tmp_path: Path) -> None:

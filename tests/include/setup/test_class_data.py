@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from include.settings import Settings
-from include.setup import class_data, jars, java
+from include.setup import class_data, jars, java, jvm
+
+
+def compiled(real: Settings) -> java.Java:
+    """All that a driver's class path names is there, whatever ran before; the Java it was made with."""
+    jars.ensure(real, lambda _: None)
+    found = java.find(real)
+    jvm.ensure(real, found, class_data.spark_home(), lambda _: None)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +25,7 @@ def made() -> tuple[Settings, java.Java, Path]:
     from include import settings
 
     real = settings.load()
-    jars.ensure(real, lambda _: None)
-    found = java.find(real)
+    found = compiled(real)
     path = class_data.ensure(real, found, lambda _: None)
     assert path is not None
     return real, found, path
@@ -71,8 +78,8 @@ def test_no_word_of_a_users_shell_reaches_the_class_path(own: Callable, real: Se
 
 
 def test_below_a_path_with_a_blank_it_is_said_and_nothing_is_made(real: Settings, own: Callable, tmp_path: Path) -> None:
-    jars.ensure(real, lambda _: None)
+    found = compiled(real)
     (tmp_path / "a blank").symlink_to(real.cache)
     said: list[str] = []
-    assert class_data.ensure(own(CAUDAL_CACHE=str(tmp_path / "a blank")), java.find(real), said.append) is None
+    assert class_data.ensure(own(CAUDAL_CACHE=str(tmp_path / "a blank")), found, said.append) is None
     assert len(said) == 1 and "a path with a blank" in said[0]

@@ -20,6 +20,8 @@ from jobs.contract.errors import InstallationError
 def own(tmp_path: Path) -> Settings:
     """A cache with the compiler and nothing compiled, and a copy of the sources."""
     here = caudal.load()
+    if jars.check(here):
+        jars.ensure(here, lambda _: None)
     shutil.copytree(here.root / "jvm", tmp_path / "root" / "jvm")
     settings = replace(here, cache=tmp_path / "cache", root=tmp_path / "root")
     target = jars.folder(settings)
