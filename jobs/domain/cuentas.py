@@ -14,7 +14,7 @@ DIA_MS = 86_400_000
 
 
 class Cuenta(StatefulProcessor):
-    """Rows of (Persona, Cantidad, Fecha in ms) -> SALIDA: a row for each person and batch; one with Inactiva = "sí" a day (event time) after the last."""
+    """Rows of (Persona, Cantidad, Ms) -> SALIDA: a row for each person and batch, and one with Inactiva = "sí" a day of event time after the last."""
 
     def init(self, handle: Any) -> None:
         self.handle = handle

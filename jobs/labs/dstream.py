@@ -34,7 +34,8 @@ def run(lab: Lab) -> Facts:
 
 def _structured(lab: Lab) -> dict[str, int]:
     deliver(lab, "0.txt", FRASES)
-    source, counts = Folder("entrada", "text"), {}
+    source = Folder("entrada", "text")
+    counts: dict[str, int] = {}
     frame = palabras.contadas(lab.read(source))
     each = lambda batch, _: counts.update((row["palabra"], row["count"]) for row in batch.collect())  # noqa: E731 - as short as it reads
     query = lab.start(frame, Way(source, ForeachBatch(), "complete", state="aggregation"), "palabras", each=each)

@@ -20,9 +20,11 @@ def run(lab: Lab) -> Facts:
     """Facts: broken (sensor -> whether the model calls it broken)."""
     model = _trained(lab.spark.createDataFrame(PASADO, "temperatura double, humedad double, averia double"))
     deliver(lab, "0.csv", NUEVAS)
-    source, found = Folder("entrada", "csv"), {}
+    source = Folder("entrada", "csv")
+    found: dict[str, bool] = {}
     scored = model.transform(lab.read(source, LECTURAS)).select("sensor", "prediction")
-    query = lab.start(scored, Way(source, ForeachBatch()), "averias", each=lambda f, _: found.update((r.sensor, bool(r.prediction)) for r in f.collect()))
+    each = lambda batch, _: found.update((row.sensor, bool(row.prediction)) for row in batch.collect())  # noqa: E731 - as short as it reads
+    query = lab.start(scored, Way(source, ForeachBatch()), "averias", each=each)
     lab.follow(query)
     lab.table(("sensor", "¿avería?"), [(sensor, "sí" if broken else "no") for sensor, broken in sorted(found.items())])
     return {"broken": found}
