@@ -10,7 +10,7 @@ from enum import IntEnum
 from importlib import import_module
 from typing import Any, ClassVar
 
-_ELSEWHERE = ("jobs.contract.thresholds",)  # modules that hold classes of their own subject
+ELSEWHERE = ("jobs.contract.thresholds",)  # modules that hold classes of their own subject
 
 
 class ExitCode(IntEnum):
@@ -293,7 +293,7 @@ class MessageRefused(DataError):
 
 def tree(root: type[CaudalError] = CaudalError) -> Iterator[type[CaudalError]]:
     """All error classes, parents first."""
-    for module in _ELSEWHERE:
+    for module in ELSEWHERE:
         import_module(module)
     yield root
     for child in root.__subclasses__():

@@ -55,7 +55,8 @@ def test_list_counts_by_batch_and_reason_and_names_refused_files(hand: Hand, cap
         quarantine.list_(stream, every, as_json=True)
         lines, told = said(capsys)
         found = told["streams"]["s"]
-        assert [(g["batch"], g["reason"], g["records"], g["state"]) for g in found["records"]] == [(0, "malformed", 2, "open"), (0, "missing-field", 1, "open")]
+        groups = [(g["batch"], g["reason"], g["records"], g["state"]) for g in found["records"]]
+        assert groups == [(0, "malformed", 2, "open"), (0, "missing-field", 1, "open")]
         assert [(f["original_name"], f["code"]) for f in found["files"]] == [("f0001.json", "json-array")]
         assert any("malformed" in line and "open" in line for line in lines)
     with pytest.raises(UsageError, match="a stream, or --all"):
@@ -117,7 +118,7 @@ def test_refused_files_go_back_or_to_retirado(hand: Hand, capsys: pytest.Capture
     quarantine.reprocess("s", files=True, apply=True)
     (back,) = [p for p in hand.layout.entrada("s").iterdir() if p.is_file()]
     assert back.read_bytes() == b'[{"a":1}]\n'
-    assert not [p for p in hand.layout.refused_files("s").iterdir()]
+    assert not list(hand.layout.refused_files("s").iterdir())
     with pytest.raises(UsageError, match="a refused file is of no batch"):
         quarantine.discard("s", files=True, batch=0)
     with pytest.raises(UsageError, match="'gestern' is no time"):

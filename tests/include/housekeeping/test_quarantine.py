@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -147,7 +149,7 @@ def test_a_reset_before_the_mended_rule_still_gives_each_row_once(strict: Home) 
 def test_a_reset_waits_for_a_delivery_that_is_not_taken_in(strict: Home) -> None:
     home = strict
     reprocess(home)
-    with pytest.raises(Refused, match="is not taken in yet .*./caudal run facturas_ficheros first"):
+    with pytest.raises(Refused, match=r"is not taken in yet .*./caudal run facturas_ficheros first"):
         reset.plan(home.settings, home.stream, home.tick())
     mend(home)
     take_in(home)
@@ -227,7 +229,7 @@ def test_reasons_and_time_choose_and_each_choice_is_made_once(strict: Home) -> N
     reprocess(home, Asked(reasons=("duplicate-key",)))
     assert list(waiting(home).values()) == [[BAD[3]]]
     reprocess(home, Asked(batch=1))
-    assert sorted(sum(waiting(home).values(), [])) == sorted([*BAD, miscounted(4).encode()])
+    assert sorted(functools.reduce(operator.iadd, waiting(home).values(), [])) == sorted([*BAD, miscounted(4).encode()])
     since = refused.batches(home.layout, home.name)[1].at
     left = quarantine.plan(home.settings, home.stream, home.tick(), "discard", Asked(since=since))
     assert not left.steps

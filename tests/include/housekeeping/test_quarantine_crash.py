@@ -87,7 +87,7 @@ def test_a_delivery_that_was_finished_is_not_made_again_by_a_redo_and_another_fi
     (operation,) = journal.operations(hand.layout.journal("s"))
     steps = journal.steps(hand.layout.journal("s"), operation.id)
     journal_of_another = replace(operation, id="20261124T120000000Z-00000000")
-    (target,) = [p for p in hand.layout.entrada("s").iterdir()]
+    (target,) = list(hand.layout.entrada("s").iterdir())
     target.write_bytes(b"something else\n")
     with pytest.raises(JournalDamaged, match="another file has this name"):
         engine.apply(hand.layout, "s", journal_of_another, [s for s in steps if s.verb == "deliver"], NOW)

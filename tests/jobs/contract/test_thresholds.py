@@ -37,8 +37,12 @@ def test_a_limit_is_passed_by_more_than_it(records_in: int, refused: int, share:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"warn_share": 1.5}, {"fail_share": -0.1}, {"warn_share": True}, {"fail_records": -1}, {"warn_records": 1.0}, {"when": "later"}, {"when": "before"}]
-)
+    "wrong",
+    [
+        {"warn_share": 1.5}, {"fail_share": -0.1}, {"warn_share": True}, {"fail_records": -1}, {"warn_records": 1.0}, {"when": "later"},
+        {"when": "before"},
+    ],
+)  # fmt: skip
 def test_a_row_with_wrong_thresholds_is_no_row(wrong: dict[str, object]) -> None:
     with pytest.raises(BrokenStream):
         Thresholds(**wrong)  # type: ignore[arg-type]
