@@ -26,7 +26,7 @@ _OUTSIDE = {130: "interrupted (Ctrl-C)", 141: "the reader of the output went awa
 _ERRORS_HEAD = """\
 # Errors
 
-Made by `./caudal docs` from `jobs/contract/errors.py`; a test compares.
+Made by `./caudal docs` from the error tree (`jobs/contract/errors.py`); a test compares.
 
 An error is one line: `code: what happened [where] -> what to do`. `./caudal --debug VERB` adds the trace. The line's own way out is
 the more exact one; this page has the general one.
@@ -83,7 +83,8 @@ def dags_page(root: Path) -> str:
 
 def kinds() -> Iterator[type[CaudalError]]:
     """The errors of the tree below its root; classes that other modules derive for themselves are left out."""
-    return (kind for kind in errors.tree() if kind.__module__ == errors.__name__ and kind is not CaudalError)
+    named = (errors.__name__, *errors.ELSEWHERE)
+    return (kind for kind in errors.tree() if kind.__module__ in named and kind is not CaudalError)
 
 
 def _read(path: Path) -> str | None:

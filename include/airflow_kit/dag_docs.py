@@ -100,7 +100,7 @@ def _field(name: str, param: Any) -> str:
 
 def limits(schema: dict[str, Any]) -> str:
     """What a field accepts, in words."""
-    if "enum" in schema:
+    if "$comment" in schema:
         return str(schema["$comment"])
     if schema["type"] == "boolean":
         return "true or false"

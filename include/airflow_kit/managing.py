@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -95,16 +95,20 @@ def proposal(found: Plan) -> dict[str, Any]:
 
 
 def apply(settings: Settings, form: Mapping[str, Any], approved: str, now: datetime) -> Plan:
-    """Does the plan with the digest `approved`; waits for a run under way as long as the stream's own task would.
+    """Does the plan with the digest `approved`. Raises as `carry_out`."""
+    return carry_out(settings, streams.get(form["stream"]), partial(plan, settings, form, now), approved, now)
+
+
+def carry_out(settings: Settings, stream: Stream, again: Callable[[], Plan], approved: str, now: datetime) -> Plan:
+    """Plans `again` and does it if its digest is `approved`; waits for a run under way as long as the stream's own task would.
 
     Raises Refused when it would be another plan by now, LeaseHeld, else as the planner and apply.
     """
-    wait_s = streams.get(form["stream"]).lease_wait_s
-    sweep.waited(partial(sweep.finish_cut, settings, form["stream"], now), wait_s)
-    again = partial(plan, settings, form, now)
+    wait_s = stream.lease_wait_s
+    sweep.waited(partial(sweep.finish_cut, settings, stream.name, now), wait_s)
     found = again()
     if found.digest != approved:
         what = "the stream has moved on since this was planned, so the plan would be another one; nothing was changed"
-        raise Refused(what, found.stream, cli="plan again, then --apply", ui="Trigger manage_stream again and look at the new plan")
+        raise Refused(what, found.stream, cli="plan again, then --apply", ui="Trigger this DAG again and look at the new plan")
     sweep.waited(partial(housekeeping.apply, settings, found, again, now), wait_s)
     return found

@@ -26,6 +26,11 @@ def choice(default: str, *, title: str, description: str, values: Sequence[str],
     return Param(default, type="string", title=title, description=description, enum=list(values), **{"$comment": origin})
 
 
+def text(default: str, *, title: str, description: str, pattern: str, origin: str) -> Param:
+    """A line of text that `pattern` (a whole match) allows; `origin` says in words what that is."""
+    return Param(default, type="string", title=title, description=description, pattern=f"^({pattern})$", **{"$comment": origin})
+
+
 def refuse_unknown_keys(context: Mapping[str, Any]) -> None:
     """Airflow lets unknown trigger keys through to `params`, so a mistyped one would silently do nothing. Raises UsageError naming them."""
     declared = sorted(context["dag"].params)

@@ -11,7 +11,8 @@ def show(plan: Plan, *, done: bool) -> None:
     say(f"{plan.kind} of {plan.stream}, generation {plan.generation}")
     for line in plan.summary:
         say(f"  {line}")
-    rows = [(s.source.rpartition("/")[2], s.batch if s.batch >= 0 else "-", f"{s.size_bytes:,}", s.target.rpartition("/")[0]) for s in plan.steps]
+    named = [((s.source or s.target).rpartition("/")[2], s) for s in plan.steps]
+    rows = [(name, s.batch if s.batch >= 0 else "-", f"{s.size_bytes:,}", s.target.rpartition("/")[0]) for name, s in named]
     if rows:
         table(("file", "batch", "bytes", "to"), rows[:SHOWN])
     if len(rows) > SHOWN:

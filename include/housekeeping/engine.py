@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
-from jobs.contract import failpoints, journal, kernel, storage
+from jobs.contract import failpoints, journal, kernel, refused, storage
 from jobs.contract.errors import JournalDamaged
 from jobs.contract.journal import Operation, Step
 from jobs.contract.layout import Layout
@@ -84,6 +84,8 @@ def _do(home: _Home, operation: Operation, stage: Sequence[Step]) -> None:
             _write(home, operation, step)
         elif step.verb == "remove":
             _remove(home, step)
+        elif step.verb == "deliver":
+            _deliver(home, operation, step)
 
 
 @dataclass
@@ -141,6 +143,28 @@ def _write(home: _Home, operation: Operation, step: Step) -> None:
         if not storage.is_regular(path) or path.read_bytes() != data:
             raise JournalDamaged(f"{operation.kind} {operation.id}: another file has this name", path) from None
         storage.fsync_dir(path.parent)
+
+
+def _deliver(home: _Home, operation: Operation, step: Step) -> None:
+    """Nobody takes the file out of entrada before this is finished: intake wants the same lease, and what was cut short comes first."""
+    folder, path, wanted = home.path(step.source), home.path(step.target), refused.Selection.from_json(step.data)
+    if refused.digest(folder) != wanted.digest:
+        raise JournalDamaged(f"{operation.kind} {operation.id}: these are not the records that were to be delivered", folder)
+    storage.make_dirs(path.parent)
+    if os.path.lexists(path) and not _is(path, refused.delivery(operation.id, path.name, folder, wanted.reasons)):
+        raise JournalDamaged(f"{operation.kind} {operation.id}: another file has this name", path)
+    if not os.path.lexists(path):
+        storage.write_new(path, refused.delivery(operation.id, path.name, folder, wanted.reasons))
+    storage.fsync_dir(path.parent)
+    failpoints.hit("move")
+
+
+def _is(path: Path, lines: Iterable[bytes]) -> bool:
+    """Whether a plain file holds just these bytes."""
+    if not storage.is_regular(path):
+        return False
+    with path.open("rb") as file:
+        return all(file.read(len(line)) == line for line in lines) and not file.read(1)
 
 
 def _remove(home: _Home, step: Step) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from include import generations, pairing
 from include.generations import EARLIEST
-from include.housekeeping import past
+from include.housekeeping import past, reprocessed
 from include.housekeeping.plan import Kept, Plan
 from include.housekeeping.way import Way, begin
 from include.kafka.offsets import Positions
@@ -88,11 +89,24 @@ def _files_back(way: Way, stream: Stream, live: list[int]) -> None:
     else:
         others = {n for g in generations.numbers(way.layout, stream.name) if g not in live for n in past.journaled(way.layout, stream.name, g)}
         known = names | {n for n in past.archived(way.layout, stream.folder).keys() - others if ledger.parse_name(n)}
-    back = past.bring_back(way, stream, known)
+    copies = reprocessed.read_again(way.layout, stream, live)
+    back = past.bring_back(way, stream, known - copies.keys())
+    _retire_copies(way, stream, copies)
     way.said.append(f"{back.moved} archived files come back to en_proceso under their exact names, {back.here} are there already")
     for name, path in past.archived(way.layout, stream.folder).items():
-        if name not in known:
+        if name in copies:
+            way.kept.append(Kept(path, reprocessed.STAYS))
+        elif name not in known:
             way.kept.append(Kept(path, "of no live generation"))
+
+
+def _retire_copies(way: Way, stream: Stream, copies: Collection[str]) -> None:
+    """Deliveries of reprocessed records do not come back: their records are read again where they first came from, and the marks go, too."""
+    folder = way.layout.en_proceso(stream.folder)
+    for name in sorted(past.names_in(folder) & set(copies)):
+        way.stage().retire(folder / name)
+    if copies:
+        way.said.append(f"{len(copies)} deliveries of reprocessed records stay out: those records are read again where they first came from")
 
 
 def _add_logged(way: Way, number: int, names: set[str]) -> bool:

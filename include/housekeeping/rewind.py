@@ -9,7 +9,7 @@ from pathlib import Path
 
 from include import generations, pairing
 from include.generations import Generation
-from include.housekeeping import past
+from include.housekeeping import past, reprocessed
 from include.housekeeping.plan import Plan
 from include.housekeeping.reset import require_repeats
 from include.housekeeping.way import Way, begin, require
@@ -27,7 +27,7 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, to_batch: int, al
     Files back first; then, each in a stage of its own and newest first, outputs (each followed by its quarantine), commits, offsets: an
     output that outlives its offset would be in the way of another batch. The source log stays: by it Spark reads exactly these files again.
     Raises Refused: a stateful stream, a broken pairing, a batch the checkpoint retains no longer, files or records that could not be read
-    again, a Kafka sink without `allow_repeats`; BrokerDown, CheckpointDamaged.
+    again, refused records that were reprocessed, a Kafka sink without `allow_repeats`; BrokerDown, CheckpointDamaged.
     """
     layout = settings.layout
     current = generations.current(layout, stream.name)
@@ -41,6 +41,7 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, to_batch: int, al
     facts = pairing.facts(layout, stream.name, current.number)
     require(protocol.may_rewind(facts, to_batch), layout.checkpoint(stream.name, current.number))
     if stream.folder:
+        reprocessed.require_none(layout, stream, current.number, to_batch)
         _files_back(way, stream, to_batch)
     else:
         _require_records(settings, stream, current, facts, to_batch)

@@ -75,6 +75,13 @@ class Way:
     def remove(self, path: Path, size_bytes: int, batch: int = -1) -> None:
         self.step("remove", self.relative(path), size_bytes=size_bytes, batch=batch)
 
+    def write(self, path: Path, data: str, batch: int = -1) -> None:
+        self.steps.append(Step(self._stage, "write", target=self.relative(path), batch=batch, data=data))
+
+    def deliver(self, folder: Path, path: Path, size_bytes: int, batch: int, data: str) -> None:
+        """`data`: a refused.Selection of the quarantined batch `folder`."""
+        self.steps.append(Step(self._stage, "deliver", self.relative(folder), self.relative(path), size_bytes, batch, data))
+
     def keep(self, path: Path, reason: str) -> None:
         self.kept.append(Kept(self.relative(path), reason))
 

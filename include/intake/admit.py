@@ -73,7 +73,8 @@ def _round(room: Room, db: Connection, claimed: Sequence[Path]) -> None:
 
 def _scan(room: Room, path: Path) -> Judged | None:
     try:
-        return path, counting.scan(path, names.safe_name(path.name), room.demands)
+        demands = None if room.is_delivery(path.name) else room.demands
+        return path, counting.scan(path, names.safe_name(path.name), demands)
     except Busy as busy:
         claims.put_back(room, path, str(busy))
         return None

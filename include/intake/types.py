@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from include.intake.content import Demands
+from jobs.contract import deliveries
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
 from jobs.contract.stream import Files, Stream
@@ -70,6 +71,11 @@ class Room:
         limits = self.stream.limits
         is_csv = isinstance(self.stream.source, Files) and self.stream.source.format == "csv"
         return Demands("csv" if is_csv else "json", limits.file_bytes, limits.line_bytes, limits.unpack_ratio)
+
+    def is_delivery(self, name: str) -> bool:
+        """Whether a file of this name was made by the verb reprocess: lines that intake has admitted before, one record each."""
+        found = deliveries.of_name(self.layout, self.stream.name, name) if deliveries.NAME.fullmatch(name) else None
+        return found is not None and found.begins(self.layout.claims(self.folder) / name)
 
     def wait(self, name: str, why: str) -> None:
         self.waiting.append(f"{shown(name)}: {why}")

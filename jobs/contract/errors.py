@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
+from importlib import import_module
 from typing import Any, ClassVar
+
+ELSEWHERE = ("jobs.contract.thresholds",)  # modules that hold classes of their own subject
 
 
 class ExitCode(IntEnum):
@@ -254,8 +257,7 @@ class NotWritable(ConfigError):
 
 
 class Fenced(ServiceError):
-    """Another producer took over one of this stream's transactional ids: another home that runs the same stream on the same broker, or the last
-    breath of a killed run. What was open was aborted, nothing was sent twice."""
+    """Another producer took over one of this stream's transactional ids: a second home on this broker, or a killed run. Nothing was sent twice."""
 
     code = "fenced"
     cli = "./caudal run STREAM goes on where it was; if it comes again, look for a second home with this stream on this broker"
@@ -291,6 +293,8 @@ class MessageRefused(DataError):
 
 def tree(root: type[CaudalError] = CaudalError) -> Iterator[type[CaudalError]]:
     """All error classes, parents first."""
+    for module in ELSEWHERE:
+        import_module(module)
     yield root
     for child in root.__subclasses__():
         yield from tree(child)

@@ -17,8 +17,8 @@ from jobs.contract.database import Connection, Database, is_new, transaction
 from jobs.contract.errors import JournalDamaged
 
 VERSION = 1
-Kind = Literal["archive", "restore", "rollover", "reset", "rewind", "retire", "undo", "purge"]
-Verb = Literal["move", "write", "remove"]
+Kind = Literal["archive", "restore", "rollover", "reset", "rewind", "retire", "undo", "purge", "reprocess", "discard", "accept"]
+Verb = Literal["move", "write", "remove", "deliver"]
 _SCHEMA = (
     "CREATE TABLE operation (id TEXT PRIMARY KEY, kind TEXT NOT NULL, generation INTEGER NOT NULL, begun TEXT NOT NULL, detail TEXT NOT NULL,"
     " finished TEXT, undone_by TEXT NOT NULL DEFAULT '')",
@@ -37,7 +37,8 @@ class Step:
     """One change on disk; paths are relative to the home, sizes in bytes (0 for folders), `batch` is -1 where there is none.
 
     `move`: source -> target, a file or a whole folder, onto a name that must be free. `write`: a new file `target` holding `data`.
-    `remove`: `source` with all in it, for good. Steps of one stage may be done in any order; a stage is durable before the next begins.
+    `remove`: `source` with all in it, for good. `deliver`: a new file `target` of refused records of the quarantined batch `source`, which `data`
+    names (as refused.Selection). Steps of one stage may be done in any order; a stage is durable before the next begins.
     """
 
     stage: int

@@ -83,6 +83,10 @@ class Layout:
     def refused_records(self, stream: str, generation: int, batch: int) -> Path:
         return self.quarantine(stream) / generation_name(generation) / batch_name(batch)
 
+    def accepted(self, stream: str, generation: int, batch: int) -> Path:
+        """A file for each acceptance of a batch that has more refused records than its row allows."""
+        return self.state / "accepted" / stream / generation_name(generation) / batch_name(batch)
+
     def salida(self, stream: str) -> Path:
         return self.data / "salida" / stream
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.contract.errors import DataError
-from jobs.contract.stream import Checks, EventTime, Files, Limits, Stream, Topic, Upkeep
+from jobs.contract.stream import Checks, EventTime, Files, Limits, Stream, Thresholds, Topic, Upkeep
 
 VERSION = 1
 _MADE = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
@@ -60,7 +60,7 @@ class RunSpec:
 def _stream(raw: dict[str, Any]) -> Stream:
     ends = {"source": _end(raw["source"]), "sink": _end(raw["sink"])}
     rest = {"limits": Limits(**raw["limits"]), "checks": _checks(raw["checks"]), "upkeep": Upkeep(**raw["upkeep"]), "tags": tuple(raw["tags"])}
-    return Stream(**{**raw, **ends, **rest})
+    return Stream(**{**raw, **ends, **rest, "thresholds": Thresholds(**raw["thresholds"])})
 
 
 def _checks(raw: dict[str, Any]) -> Checks:

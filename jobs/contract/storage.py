@@ -68,7 +68,7 @@ def make_dirs(path: Path) -> None:
         fsync_dir(level.parent)
 
 
-def write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Writes a file that must not exist. Raises FileExistsError and leaves the old one as it is."""
     temp = _write_temp(path.parent, data)
     try:
@@ -250,13 +250,13 @@ def disk_errors(where: object) -> Iterator[None]:
         raise
 
 
-def _write_temp(folder: Path, data: bytes) -> Path:
+def _write_temp(folder: Path, data: bytes | Iterable[bytes]) -> Path:
     """A temporary file holding `data`, not flushed yet; nothing is left when the disk is full."""
     temp = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}"
     try:
         with temp.open("xb") as file:
-            file.write(data)
-    except OSError:
+            file.writelines((data,) if isinstance(data, bytes) else data)
+    except BaseException:
         temp.unlink(missing_ok=True)
         raise
     return temp

@@ -113,6 +113,33 @@ class Checks:
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """How many refused records are too many: a share of the records read (0.05: more than five in a hundred) or a number; None: no limit.
+
+    `when`: "after" publishes what is good, and the run then fails; "before" publishes nothing of a batch over a fail limit until a person
+    accepts it (`quarantine accept`). "after" judges all batches of a run together, "before" each by itself.
+    """
+
+    warn_share: float | None = None
+    fail_share: float | None = None
+    warn_records: int | None = None
+    fail_records: int | None = None
+    when: Literal["after", "before"] = "after"
+
+    def __post_init__(self) -> None:
+        for name in ("warn_share", "fail_share"):
+            share = getattr(self, name)
+            known = share is None or (isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1)
+            _require(known, f"{name}={share!r} is not a share between 0 and 1", "Thresholds")
+        for name in ("warn_records", "fail_records"):
+            records = getattr(self, name)
+            _require(records is None or (type(records) is int and records >= 0), f"{name}={records!r} is not a number of records", "Thresholds")
+        _require(self.when in ("after", "before"), f"when={self.when!r} is not after or before", "Thresholds")
+        limited = self.fail_share is not None or self.fail_records is not None
+        _require(self.when == "after" or limited, 'when="before" needs fail_share or fail_records', "Thresholds")
+
+
+@dataclass(frozen=True)
 class Upkeep:
     """When housekeeping acts by itself. `*_days`: how long archived files, retired generations and run folders are kept; None: for ever.
 
@@ -144,6 +171,7 @@ class Stream:
     sink: Files | Topic
     limits: Limits = field(default_factory=Limits)
     checks: Checks = field(default_factory=Checks)
+    thresholds: Thresholds = field(default_factory=Thresholds)
     schedule: str | None = "*/5 * * * *"
     upkeep: Upkeep = field(default_factory=Upkeep)
     stateful: bool = False

@@ -22,7 +22,7 @@ from jobs.contract.layout import MANIFEST, Layout
 from jobs.contract.manifest import Manifest, Note, OutputFile
 from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Files, Topic
-from jobs.core import heads, quarantine, sinks, sources, transactions
+from jobs.core import heads, hold, quarantine, sinks, sources, transactions
 from jobs.core.records import BLANK, HEADER, CsvHeads, Subject, business, classify, is_refused, notes
 
 Transform = Callable[[DataFrame], DataFrame]
@@ -128,6 +128,8 @@ class Publisher:
         metrics = _metrics(notes(self.subject, self.spec.stream))
         accepted = business(classified.observe(seen, *metrics), self.subject, *sources.position(self.spec))
         rows = self.transform(accepted).observe(written, F.count("*").alias("rows"))
+        if hold.asks_first(self.spec.stream):
+            hold.count_first(classified, self.subject, self.spec, plan)
         files, taken = self._emit(rows, frame, plan)
         failpoints.hit("staged")
         counts = self._counts(self._observed(seen, plan.batch), self._observed(written, plan.batch))
@@ -136,6 +138,7 @@ class Publisher:
         if counts.quarantined:
             digest = quarantine.publish(classified, self.subject, self.spec, plan.batch, counts.quarantined)
             failpoints.hit("quarantined")
+            hold.require_allowed(self.spec, plan, counts.records_in, counts.quarantined)
         done = self._manifest(plan, files, counts, digest)
         storage.write_new(self.staged(plan.batch) / MANIFEST, done.to_json())
         failpoints.hit("manifest")

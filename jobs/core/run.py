@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.contract import failpoints, process, report, storage
+from jobs.contract import failpoints, process, report, storage, thresholds
 from jobs.contract.errors import CaudalError, DiskFull, ExitCode, LeaseHeld, OffsetsLost, PairingBroken, RunFailed, ServiceError, TopicMissing
 from jobs.contract.layout import Layout
 from jobs.contract.report import Report
@@ -78,6 +78,8 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
         print(f"caudal: {full}", flush=True)
         return full.exit_code
     print(f"caudal: {error}" if error else _summary(done, layout), flush=True)
+    if not error and (late := thresholds.exceeded(done, spec.stream)):
+        print(f"caudal: {late}", flush=True)
     return ExitCode(done.exit_code)
 
 
@@ -140,7 +142,7 @@ def _final(layout: Layout, spec: RunSpec, query: Mapping[str, Any], error: Cauda
         error=error.to_json() if error else None,
         lag_records=int(query.get("lag_records", 0)),
     )
-    return report.with_published(ended, layout.output(spec.stream.name, spec.generation))
+    return thresholds.judged(report.with_published(ended, layout.output(spec.stream.name, spec.generation)), spec.stream)
 
 
 def _since(started: str) -> float:

@@ -24,14 +24,19 @@ def done(here: Here, dag: str, conf: dict[str, Any]) -> str:
 
 
 def answer(here: Here, verb: str, choice: str, **form: Any) -> tuple[dict[str, str], str]:
-    """Triggers manage_stream, waits for its question, answers; (state of each task, what the page showed)."""
-    run = here.rest.trigger("manage_stream", {"stream": FICHEROS, "verb": verb, **form})
-    until(lambda: here.task("manage_stream", run, "approve")["state"] == "awaiting_input" and _heard(here, run), RUN_S)
-    path = f"/api/v2/dags/manage_stream/dagRuns/{run.replace('+', '%2B')}/taskInstances/approve/-1/hitlDetails"
+    """Triggers manage_stream and answers its question, as `approved`."""
+    return approved(here, "manage_stream", choice, {"stream": FICHEROS, "verb": verb, **form})
+
+
+def approved(here: Here, dag: str, choice: str, form: dict[str, Any]) -> tuple[dict[str, str], str]:
+    """Triggers `dag`, waits for its question, answers; (state of each task, what the page showed)."""
+    run = here.rest.trigger(dag, form)
+    until(lambda: here.task(dag, run, "approve")["state"] == "awaiting_input" and _heard(here, run), RUN_S)
+    path = f"/api/v2/dags/{dag}/dagRuns/{run.replace('+', '%2B')}/taskInstances/approve/-1/hitlDetails"
     shown = str(here.rest.call("GET", path)["body"])
     here.rest.call("PATCH", path, {"chosen_options": [choice], "params_input": {}})
-    here.rest.wait({"manage_stream": run}, RUN_S, lambda _: None)
-    return {task["task_id"]: task["state"] for task in here.rest.tasks("manage_stream", run)}, shown
+    here.rest.wait({dag: run}, RUN_S, lambda _: None)
+    return {task["task_id"]: task["state"] for task in here.rest.tasks(dag, run)}, shown
 
 
 def _heard(here: Here, run: str) -> bool:
@@ -82,6 +87,21 @@ def test_the_sweep_plans_then_does_it_a_person_decides_on_a_rollover_and_the_cle
         assert (cleaned["bytes_freed"], set(cleaned["states"])) == (0, {"nothing"})
 
 
+def test_refused_records_are_delivered_again_once_a_person_has_seen_the_plan(here: Here) -> None:
+    layout = here.settings.layout
+    layout.entrada(FICHEROS).mkdir(parents=True, exist_ok=True)
+    (layout.entrada(FICHEROS) / "torn.json").write_bytes(b"{torn\n")
+    here.finish(FICHEROS, here.rest.trigger(FICHEROS))
+    form = {"stream": FICHEROS, "reasons": "malformed"}
+    states, shown = approved(here, "reprocess_quarantine", "Approve", form)
+    assert states == {"plan": "success", "approve": "success", "apply": "success"}
+    assert "1 refused records (1 malformed)" in shown.replace("\\", "")
+    (delivery,) = layout.entrada(FICHEROS).glob("reproceso-*")
+    assert delivery.read_bytes().split(b"\n")[1:] == [b"{torn", b""]
+    run = done(here, "reprocess_quarantine", form)
+    assert {task["task_id"]: task["state"] for task in here.rest.tasks("reprocess_quarantine", run)}["plan"] == "skipped"
+
+
 def test_bad_form_values_start_nothing(here: Here) -> None:
     with pytest.raises(Refused, match="min_age_s"):
         here.rest.trigger("archive_processed_files", {"min_age_s": -1})
@@ -89,3 +109,7 @@ def test_bad_form_values_start_nothing(here: Here) -> None:
     states = {task["task_id"]: task["state"] for task in here.rest.tasks("manage_stream", run)}
     assert states == {"plan": "failed", "approve": "upstream_failed", "apply": "upstream_failed"}
     assert "usage: rewind needs to_batch" in here.log("manage_stream", run, "plan")
+    with pytest.raises(Refused, match="since"):
+        here.rest.trigger("reprocess_quarantine", {"since": "gestern"})
+    run = done(here, "reprocess_quarantine", {"motivos": "malformed"})
+    assert "unknown trigger key 'motivos'" in here.log("reprocess_quarantine", run, "plan")

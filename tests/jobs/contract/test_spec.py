@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from jobs.contract.errors import BrokenStream, DataError
 from jobs.contract.spec import RUN_ID, RunSpec, new_run_id
-from jobs.contract.stream import Files, Limits, Stream, Topic
+from jobs.contract.stream import Files, Limits, Stream, Thresholds, Topic
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 POSITIVE = st.integers(1, 2**53)
 LIMITS = st.builds(Limits, POSITIVE, POSITIVE, POSITIVE, POSITIVE)
+SHARE, NUMBER = st.none() | st.floats(0, 1), st.none() | st.integers(0, 2**53)
+THRESHOLDS = st.builds(Thresholds, SHARE, SHARE, NUMBER, st.integers(0, 2**53), st.sampled_from(["after", "before"]))
 SOURCE_FILES = st.builds(Files, st.sampled_from(["json", "csv"]), st.just("") | NAMES, st.floats(0, 3600), st.sampled_from(",;|\t"), st.booleans())
 SINK_FILES = st.builds(Files, st.sampled_from(["json", "csv", "parquet"]))
 CONFIG = st.lists(st.tuples(st.text(), st.text()), max_size=3).map(tuple)
@@ -29,6 +31,7 @@ STREAMS = st.builds(
     source=SOURCE_FILES | SOURCE_TOPICS,
     sink=SINK_FILES | SINK_TOPICS,
     limits=LIMITS,
+    thresholds=THRESHOLDS,
     schedule=st.none() | st.text(),
     lease_wait_s=st.integers(0, 10**6),
     retries=st.integers(0, 9),

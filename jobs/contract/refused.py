@@ -1,0 +1,186 @@
+"""Refused records as they lie in quarantine, `cuarentena/S/registros/gen=N/batch=k`: what is there, what counts, and what has become of it.
+
+They count when the published manifest names their digest. A batch that was held back has some, too, and no manifest: they wait for a decision.
+A mark beside the part files says of which reasons the records were reprocessed or discarded; it goes wherever the batch goes, so that a reset
+or a rewind, which reads the same records again, takes back the marks with the records they stand for.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from jobs.contract import manifest
+from jobs.contract.errors import DataError
+from jobs.contract.layout import MANIFEST, Layout, parse_generation
+from jobs.contract.manifest import Manifest
+from jobs.contract.spec import is_run_id
+
+State = Literal["open", "held", "reprocessed", "discarded"]  # held: of a batch that is not published
+ID_BYTES = 129  # of the first line of a delivery: 128 blanks and the line's end
+_MARK = re.compile(r"_handled\.([0-9TZa-z-]{1,64})\.json")
+
+
+@dataclass(frozen=True)
+class Record:
+    """`raw`: the bytes as they came; None for a Kafka tombstone. `origin`: the admitted file, or topic/partition/offset."""
+
+    reason: str
+    message: str
+    origin: str
+    raw: bytes | None
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What one operation did with all records of `reasons` of its batch. `delivery`: the file made of reprocessed ones. `at`: UTC, ISO 8601."""
+
+    operation: str
+    state: Literal["reprocessed", "discarded"]
+    reasons: tuple[str, ...]
+    at: str
+    delivery: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One folder of refused records. `manifest`: None while the batch is not published."""
+
+    generation: int
+    number: int
+    folder: Path
+    manifest: Manifest | None
+    marks: tuple[Mark, ...]
+
+    def mark(self, reason: str) -> Mark | None:
+        return next((mark for mark in self.marks if reason in mark.reasons), None)
+
+    def state(self, reason: str) -> State:
+        mark = self.mark(reason)
+        return mark.state if mark else "open" if self.manifest else "held"
+
+    @property
+    def at(self) -> datetime:
+        """When the run that refused them began; of a run id that tells none, when the folder was made."""
+        run_id = self.manifest.run_id if self.manifest else next((r.run_id for r in records(self.folder)), "")
+        if is_run_id(run_id):
+            return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
+        return datetime.fromtimestamp(self.folder.stat().st_mtime, UTC)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a delivery holds: all records of `reasons` of a batch whose quarantine has this `digest`."""
+
+    reasons: tuple[str, ...]
+    digest: str
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Selection:
+        raw = json.loads(text)
+        return cls(tuple(raw["reasons"]), str(raw["digest"]))
+
+
+def batches(layout: Layout, stream: str) -> list[Batch]:
+    """Of the live generations, oldest first; what a killed attempt left under a batch that then refused nothing is left out. Raises DataError."""
+    root = layout.quarantine(stream)
+    numbers = sorted(n for entry in root.iterdir() if (n := parse_generation(entry.name)) is not None) if root.is_dir() else []
+    found = [_batch(layout, stream, g, b) for g in numbers for b in manifest.published(layout.refused_records(stream, g, 0).parent)]
+    return [one for one in found if one.manifest is None or one.manifest.quarantined]
+
+
+def _batch(layout: Layout, stream: str, generation: int, number: int) -> Batch:
+    folder, output = layout.refused_records(stream, generation, number), layout.batch(stream, generation, number)
+    return Batch(generation, number, folder, manifest.read(output) if (output / MANIFEST).exists() else None, _marks(folder))
+
+
+def mark_name(operation: str) -> str:
+    return f"_handled.{operation}.json"
+
+
+def _marks(folder: Path) -> tuple[Mark, ...]:
+    return tuple(_mark(path) for path in sorted(folder.iterdir()) if _MARK.fullmatch(path.name))
+
+
+def _mark(path: Path) -> Mark:
+    try:
+        raw: dict[str, Any] = json.loads(path.read_bytes())
+        return Mark(**{**raw, "reasons": tuple(raw["reasons"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"unreadable mark ({type(error).__name__}: {error})", path) from error
+
+
+def records(folder: Path) -> Iterator[Record]:
+    """In the order of the part files. Raises DataError for a line that quarantine did not write."""
+    for part in _parts(folder):
+        with part.open("rb") as lines:
+            for line in lines:
+                yield _record(line, part)
+
+
+def _record(line: bytes, where: Path) -> Record:
+    try:
+        found: dict[str, str] = json.loads(line)
+        raw = base64.b64decode(found["raw_base64"]) if "raw_base64" in found else found["raw"].encode() if "raw" in found else None
+        return Record(found["reason"], found.get("message", ""), found["origin"], raw, found["run_id"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"not a refused record ({type(error).__name__}: {error})", where) from error
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name.startswith("part-"))
+
+
+def reasons(batch: Batch) -> Counter[str]:
+    """Records by reason."""
+    return Counter(record.reason for record in records(batch.folder))
+
+
+def digest(folder: Path) -> str:
+    """As the manifest names it: over the part files' contents and numbers of records."""
+    return manifest.digest(sorted(_sealed(part) for part in _parts(folder)))
+
+
+def _sealed(part: Path) -> tuple[str, int]:
+    found, lines = hashlib.sha256(), 0
+    with part.open("rb") as data:
+        while chunk := data.read(1024 * 1024):
+            found.update(chunk)
+            lines += chunk.count(b"\n")
+    return found.hexdigest(), lines
+
+
+def require_whole(batch: Batch) -> None:
+    """Raises DataError when the part files are not what the manifest vouches for."""
+    if batch.manifest and digest(batch.folder) != batch.manifest.quarantine_digest:
+        raise DataError("the refused records are not those that were published", batch.folder, cli="bring the folder back from a backup")
+
+
+def id_line(operation: str, name: str) -> bytes:
+    """A blank line, no record to anybody, whose spaces and tabs spell the delivery it begins: its content equals no other file's, so that it is
+    nobody's duplicate, and it is known again under whatever name it was admitted."""
+    spelled = hashlib.sha256(f"{operation} {name}".encode()).digest()[:16]
+    return "".join(f"{byte:08b}" for byte in spelled).translate({ord("0"): " ", ord("1"): "\t"}).encode() + b"\n"
+
+
+def delivery(operation: str, name: str, folder: Path, wanted: Collection[str]) -> Iterator[bytes]:
+    """The content of the delivery `name`: its id line, then each record's exact bytes on a line of its own."""
+    yield id_line(operation, name)
+    for record in records(folder):
+        if record.reason in wanted and record.raw is not None:
+            yield record.raw + b"\n"
