@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include import generations, intake, lease, run_ids, streams
+from include.account import parts
 from include.housekeeping import engine
 from include.launch import command, plan, profiles
 from include.launch.request import Request
 from include.settings import Settings
-from jobs.contract import report, storage
-from jobs.contract.errors import CaudalError, ConfigError
+from jobs.contract import account, report, storage
+from jobs.contract.errors import AccountMismatch, CaudalError, ConfigError
 from jobs.contract.report import Report
 from jobs.contract.spec import new_run_id
 from jobs.contract.stream import Files, Stream
@@ -53,7 +54,8 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
     except CaudalError as error:
         error.about(stream.name)
         with suppress(OSError):  # a full disk is said all the same; without a report the run reads as died
-            _write_report(folder, replace(first, status="failed", exit_code=int(error.exit_code), error=error.to_json()))
+            known = report.read(folder / "report.json") or first  # an idle run has told its counts already
+            _write_report(folder, replace(known, status="failed", exit_code=int(error.exit_code), error=error.to_json()))
         raise
     _say(_going(made))
     return Ready(held, built)
@@ -62,7 +64,10 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
 def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> None:
     spec = made.spec
     done = report.with_published(report.of(spec, "idle", _since(now)), settings.layout.output(spec.stream.name, spec.generation))
+    done = account.settle(done, settings.layout, spec.stream, spec.reported_through, parts.parquet_rows)
     _write_report(folder, done)
+    if done.error:
+        raise AccountMismatch(done.error["what"], done.error["where"])
     late = f"; {done.records_in} records in {len(done.batches)} batches of a killed run are reported now" if done.batches else ""
     _say(f"{spec.stream.name}: nothing is waiting, Spark was not started{late}")
 
