@@ -9,7 +9,7 @@ from include.account import audit_batches, audit_files, audit_sink, audit_source
 from include.account.audit_found import Audit, Case, Tell
 from include.settings import Settings
 from jobs.contract import journal
-from jobs.contract.errors import Refused
+from jobs.contract.errors import DataError, Refused
 from jobs.contract.stream import Files, Stream, Topic
 
 
@@ -23,7 +23,18 @@ def audit(settings: Settings, stream: Stream, since: datetime | None, tell: Tell
     before = _state(case)
     if not before[0]:
         raise Refused("this stream has not run yet: there is nothing to audit", stream.name, cli=f"./caudal run {stream.name}")
-    published = audit_batches.audit(case)
+    try:
+        _look(case)
+    except OSError as error:
+        if _state(case) == before:
+            raise DataError(f"cannot be read: {error.strerror}", error.filename) from error
+    if _state(case) != before:
+        raise Refused("a housekeeping verb changed this stream while it was read", stream.name, cli=f"./caudal audit {stream.name}, again")
+    return case.found
+
+
+def _look(case: Case) -> None:
+    stream, published = case.stream, audit_batches.audit(case)
     read: dict[str, tuple[int, int]] = {}
     if isinstance(stream.source, Files):
         read = audit_source.files(case, published, audit_files.audit(case))
@@ -35,9 +46,6 @@ def audit(settings: Settings, stream: Stream, since: datetime | None, tell: Tell
         audit_sink.audit(case, published, stream.sink, read)
     if purged := case.found.counts.get("files purged"):
         case.found.unchecked.append(f"{purged:,} delivered files are purged: their lines are those of the intake ledger")
-    if _state(case) != before:
-        raise Refused("a housekeeping verb changed this stream while it was read", stream.name, cli=f"./caudal audit {stream.name}, again")
-    return case.found
 
 
 def _state(case: Case) -> tuple[list[int], list[str], list[int]]:

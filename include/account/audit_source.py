@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from include import generations, pairing
 from include.account.audit_files import Delivered
@@ -43,17 +43,26 @@ def _pair(case: Case, generation: int) -> None:
 def files(case: Case, published: Sequence[Published], delivered: Delivered) -> dict[str, tuple[int, int]]:
     """Every file the live generations have read, once, in the ledger, with the lines its batch accounts for. Name -> (generation, batch)."""
     read: dict[str, tuple[int, int]] = {}
-    whole = True
+    lost: set[str] = set()
+    whole = len(published) == len(generations.numbers(case.layout, case.name))
     for one in published:
         logged = _logged(case, one.generation)
         whole &= logged is not None
-        for made in one.manifests if logged is not None else ():
-            names = [name for number in _span(made) for name in (logged or {}).get(number, ())]
-            _once(case, one.generation, made.batch, names, read)
-            if made in one.asked:
-                _batch(case, made, names, delivered)
-    _unread(case, read, delivered, whole and len(published) == len(generations.numbers(case.layout, case.name)))
+        if logged is not None:
+            _generation(case, one, logged, delivered, read)
+            end = _end(case, one)
+            lost.update(name for number, names in logged.items() if number <= end for name in names)  # of batches that are gone: told already
+    _unread(case, read.keys() | lost, delivered, whole)
     return read
+
+
+def _generation(case: Case, one: Published, logged: Names, delivered: Delivered, read: dict[str, tuple[int, int]]) -> None:
+    asked = {made.batch for made in one.asked}
+    for made in one.manifests:
+        names = [name for number in _span(made) for name in logged.get(number, ())]
+        _once(case, one.generation, made.batch, names, read)
+        if made.batch in asked:
+            _batch(case, made, names, delivered)
 
 
 def _logged(case: Case, generation: int) -> Names | None:
@@ -70,6 +79,15 @@ def _logged(case: Case, generation: int) -> Names | None:
         case.differ(path, f"its source log cannot be read: {error.what}", error.way_cli)
         return None
     return found
+
+
+def _end(case: Case, one: Published) -> int:
+    """The source's position behind the newest batch that is published or committed."""
+    published = max((int(made.end.get("logOffset", -1)) for made in one.manifests), default=-1)
+    state = checkpoint.read(case.layout.checkpoint(case.name, one.generation))
+    if state.newest_commit not in state.offsets:
+        return published
+    return max(published, int(checkpoint.read_offset(state.path, state.newest_commit).position.get("logOffset", -1)))
 
 
 def _span(made: Manifest) -> range:
@@ -99,9 +117,9 @@ def _batch(case: Case, made: Manifest, names: Sequence[str], delivered: Delivere
         case.differ_batch(made.generation, made.batch, what)
 
 
-def _unread(case: Case, read: Mapping[str, tuple[int, int]], delivered: Delivered, complete: bool) -> None:
+def _unread(case: Case, read: Set[str], delivered: Delivered, complete: bool) -> None:
     """What lies in archivo was read by a live generation, unless there are others that cannot be asked any more."""
-    never = sorted(delivered.stored & delivered.entries.keys() - read.keys())
+    never = sorted(delivered.stored & delivered.entries.keys() - read)
     if never and not complete:
         case.found.unchecked.append(f"{len(never)} files in archivo were read by no live generation: by one that is retired or purged, if by any")
         return
