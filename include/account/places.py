@@ -17,16 +17,23 @@ from jobs.contract.stream import Stream
 
 @dataclass(frozen=True)
 class Places:
-    """Of the files a report covers: `files` = `en_proceso` + `archivo`, or `error` names the first that is in neither."""
+    """Of the files a report covers: `files` = `en_proceso` + `archivo`, or `error` names the first that is in neither. `unchecked`: why nothing
+    could be counted: a housekeeping verb came in between, the ledger cannot be read."""
 
     files: int = 0
     en_proceso: int = 0
     archivo: int = 0
-    error: CaudalError | None = None
+    error: AccountMismatch | None = None
+    unchecked: str = ""
 
     def to_json(self) -> dict[str, Any]:
         error = self.error.to_json() if self.error else None
-        return {"files": self.files, "en_proceso": self.en_proceso, "archivo": self.archivo, "error": error}
+        return {"files": self.files, "en_proceso": self.en_proceso, "archivo": self.archivo, "error": error, "unchecked": self.unchecked}
+
+    def lines(self) -> Iterator[str]:
+        """For the log; nothing when all files were found, or none had to be."""
+        if self.unchecked:
+            yield f"where its files are was not checked: {self.unchecked}"
 
 
 def check(settings: Settings, stream: Stream, done: Report) -> Places:
@@ -38,8 +45,10 @@ def check(settings: Settings, stream: Stream, done: Report) -> Places:
         return Places()
     try:
         return _counted(settings.layout, stream, _covered(settings.layout, stream, done))
-    except CaudalError as error:
+    except AccountMismatch as error:
         return Places(error=error)
+    except CaudalError as error:
+        return Places(unchecked=error.what)
 
 
 def _covered(layout: Layout, stream: Stream, done: Report) -> list[Entry]:
@@ -78,7 +87,7 @@ def _counted(layout: Layout, stream: Stream, entries: list[Entry]) -> Places:
     return Places(len(entries), waiting, stored, error)
 
 
-def _missing(layout: Layout, stream: Stream, gone: list[Entry]) -> CaudalError:
+def _missing(layout: Layout, stream: Stream, gone: list[Entry]) -> AccountMismatch:
     more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
     what = f"{gone[0].name} was admitted, but lies neither in en_proceso nor in archivo{more}"
     error = AccountMismatch(what, layout.archivo(stream.folder))

@@ -139,7 +139,7 @@ class StreamOperator(SparkSubmitOperator):
         return lines[-1].removeprefix("caudal: ") if lines else "nothing"
 
     def _publish(self, found: Report, tidied: after_run.Tidied, placed: places.Places, context: Mapping[str, Any]) -> dict[str, Any]:
-        for text in (*reports.summary(found), *(f"  {line}" for line in tidied.lines())):
+        for text in (*reports.summary(found), *(f"  {line}" for line in (*tidied.lines(), *placed.lines()))):
             self.log.info("%s", text)
         values = {**reports.plain(found), "archive": tidied.to_json(), "files": placed.to_json()}
         context["outlet_events"][self.outlets[0]].extra = values

@@ -40,11 +40,11 @@ def command(
     before = next(report.newest(config.layout.runs(row.name)), None)
     code = _launch(config, row.name)
     tidied = after_run.tidy(config, row, datetime.now(UTC)) if code == 0 else after_run.Tidied()
-    for line in tidied.lines():
-        say(f"{row.name}: {line}")
     newest = next(report.newest(config.layout.runs(row.name)), None)
     found = report.read(newest) if newest and newest != before else None
     placed = places.check(config, row, found) if found and code == 0 else places.Places()
+    for line in (*tidied.lines(), *placed.lines()):
+        say(f"{row.name}: {line}")
     if as_json:
         values = asdict(found) if found else {"stream": row.name, "exit_code": code, "status": "not started"}
         json_line({**values, "archive": tidied.to_json(), "files": placed.to_json()})

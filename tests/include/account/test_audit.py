@@ -6,20 +6,20 @@ import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from include import intake
+from include import intake, streams
 from include import settings as caudal
 from include.account import audit as audits
 from include.account.audit_found import Audit
+from include.cli import audit as verb
 from include.housekeeping import purge, reset, rewind, rollover
 from include.settings import Settings
-from jobs.contract import ledger, manifest
-from jobs.contract.errors import Refused
+from jobs.contract import ledger
+from jobs.contract.errors import Refused, UsageError
 from jobs.contract.layout import MANIFEST, Layout
 from jobs.contract.stream import Checks, Files, Stream, Upkeep
 from tests.include.housekeeping.homes import NOW, Home
@@ -263,7 +263,27 @@ def test_csv_and_parquet_are_counted_by_a_plain_reader(spark: Any, tmp_path: Pat
     assert f"part file {path}" in line
 
 
-def test_the_manifests_of_the_home_name_their_header_count(lived: Home) -> None:
-    folders = manifest.published(lived.layout.output(lived.name, 1)).values()
-    assert [manifest.read(folder).headers for folder in folders] == [0, 0, 0]
-    assert partial(audit, lived.settings)().sound
+def test_the_verb_prints_a_line_for_each_difference_and_ends_with_1(
+    lived: Home, copy: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(streams, "get", lambda name: {STREAM.name: STREAM}[name])
+    monkeypatch.setattr(caudal, "load", lambda: lived.settings)
+    assert verb.command(STREAM.name, as_json=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2] == f"{STREAM.name}: everything adds up"
+    told = json.loads(lines[-1])
+    assert (told["sound"], told["differences"], told["counts"]["rows out"]) == (True, [], 9)
+    monkeypatch.setattr(caudal, "load", lambda: copy)
+    cut(copy.layout)
+    delivered_gone(copy.layout)
+    assert verb.command(STREAM.name, since="2020-01-01T00:00", as_json=True) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines if line.startswith("DIFFERENCE")][0] == "DIFFERENCE batch 0 of generation 1"
+    assert lines[-2] == f"{STREAM.name}: 2 differences"
+    assert [sorted(one) for one in json.loads(lines[-1])["differences"]] == [["way", "what", "where"]] * 2
+
+
+def test_a_date_that_is_none_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "get", lambda name: STREAM)
+    with pytest.raises(UsageError, match="'yesterday' is no date"):
+        verb.command(STREAM.name, since="yesterday")
