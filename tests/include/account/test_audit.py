@@ -278,7 +278,7 @@ def test_the_verb_prints_a_line_for_each_difference_and_ends_with_1(
     delivered_gone(copy.layout)
     assert verb.command(STREAM.name, since="2020-01-01T00:00", as_json=True) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(": ")[0] for line in lines if line.startswith("DIFFERENCE")][0] == "DIFFERENCE batch 0 of generation 1"
+    assert next(line.partition(": ")[0] for line in lines if line.startswith("DIFFERENCE")) == "DIFFERENCE batch 0 of generation 1"
     assert lines[-2] == f"{STREAM.name}: 2 differences"
     assert [sorted(one) for one in json.loads(lines[-1])["differences"]] == [["way", "what", "where"]] * 2
 
