@@ -38,14 +38,17 @@ def _look(case: Case) -> None:
     read: dict[str, tuple[int, int]] = {}
     if isinstance(stream.source, Files):
         read = audit_source.files(case, published, audit_files.audit(case))
-    else:
+    elif isinstance(stream.source, Topic):
         audit_source.offsets(case, published)
         audit_topic.audit(case, published, stream.source)
+    if not (stream.folder or isinstance(stream.source, Topic)):
+        case.found.unchecked.append("what it has read is no file of entrada and no topic: only what it published is compared")
     audit_source.pairs(case, published)
     if isinstance(stream.sink, Topic):
         audit_sink.audit(case, published, stream.sink, read)
-    if purged := case.found.counts.get("files purged"):
-        case.found.unchecked.append(f"{purged:,} delivered files are purged: their lines are those of the intake ledger")
+    for word in ("purged", "retired"):
+        if gone := case.found.counts.get(f"files {word}"):
+            case.found.unchecked.append(f"{gone:,} delivered files are {word}: their lines are those of the intake ledger")
 
 
 def _state(case: Case) -> tuple[list[int], list[str], list[int]]:

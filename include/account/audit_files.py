@@ -35,6 +35,14 @@ class Delivered:
         return self.entries[name].records if name in self.entries else None
 
 
+@dataclass(frozen=True)
+class _Gone:
+    """What the journal says of files that are no longer there. `purged`: paths, `retired`: admitted names."""
+
+    purged: frozenset[str]
+    retired: frozenset[str]
+
+
 def audit(case: Case) -> Delivered:
     """Reads every admitted file of the time asked for; a purged one is told as such. Raises LedgerDamaged."""
     layout, folder = case.layout, case.stream.folder
@@ -43,7 +51,7 @@ def audit(case: Case) -> Delivered:
     with ledger.reader(layout.ledger(folder)) as db:
         entries = {entry.name: entry for entry in ledger.finished(db)}
     stored = _stored(layout, folder)
-    gone = _purged(layout, case.name)
+    gone = _Gone(_purged(layout, case.name), _retired(layout, case.name, folder))
     asked = [entry for entry in entries.values() if case.since is None or datetime.fromisoformat(entry.admitted_at) >= case.since]
     for number, entry in enumerate(asked):
         if number % _EVERY == 0:
@@ -55,7 +63,7 @@ def audit(case: Case) -> Delivered:
     return Delivered(entries, frozenset(stored))
 
 
-def _one(case: Case, entry: Entry, stored: Mapping[str, str], purged: frozenset[str]) -> None:
+def _one(case: Case, entry: Entry, stored: Mapping[str, str], gone: _Gone) -> None:
     here = case.layout.en_proceso(case.stream.folder) / entry.name
     path = here if storage.is_regular(here) else Path(stored[entry.name]) if entry.name in stored else None
     if path is None or not storage.is_regular(path):  # archived, or brought back, since archivo was listed
@@ -64,7 +72,9 @@ def _one(case: Case, entry: Entry, stored: Mapping[str, str], purged: frozenset[
         if path == here and entry.name in stored:
             case.differ(here, "lies in archivo, too", f"./caudal run {case.name} finishes a move that was cut short; else remove one of the two")
         _compare(case, path, entry)
-    elif _is_purged(case.layout, case.stream.folder, entry, purged):
+    elif entry.name in gone.retired:
+        case.found.count("files retired")
+    elif _is_purged(case.layout, case.stream.folder, entry, gone.purged):
         case.found.count("files purged")
     else:
         way = f"bring it back there from a backup; without it {case.name} cannot be reset, and batches not rewound"
@@ -119,6 +129,14 @@ def _purged(layout: Layout, stream: str) -> frozenset[str]:
     path = layout.journal(stream)
     done = journal.operations(path, "kind = 'purge' AND finished IS NOT NULL")
     return frozenset(step.source for operation in done for step in journal.steps(path, operation.id))
+
+
+def _retired(layout: Layout, stream: str, folder: str) -> frozenset[str]:
+    """Names that a verb has moved from en_proceso to retirado."""
+    source, target = (path.relative_to(layout.home) for path in (layout.en_proceso(folder), layout.retired(stream)))
+    where = "undone_by = '' AND source LIKE ? AND target LIKE ?"
+    found = journal.moves(layout.journal(stream), ("reset", "retire", "rewind"), where, (f"{source}/%", f"{target}/%"))
+    return frozenset(step.source.rpartition("/")[2] for _, step in found)
 
 
 def _is_purged(layout: Layout, folder: str, entry: Entry, purged: frozenset[str]) -> bool:

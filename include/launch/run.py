@@ -17,7 +17,7 @@ from include.launch import command, plan, profiles
 from include.launch.request import Request
 from include.settings import Settings
 from jobs.contract import account, report, storage
-from jobs.contract.errors import AccountMismatch, CaudalError, ConfigError
+from jobs.contract.errors import CaudalError, ConfigError
 from jobs.contract.report import Report
 from jobs.contract.spec import new_run_id
 from jobs.contract.stream import Files, Stream
@@ -47,29 +47,30 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
     try:
         with storage.disk_errors(settings.home):
             made = prepare(settings, stream, request, run_id, now)
-            if not made.waiting.anything:
-                _idle(settings, made, folder, now)
-                return None
-            built = _written(settings, request, made, folder)
+            built = _written(settings, request, made, folder) if made.waiting.anything else None
+            late = None if built else _idle(settings, made, folder, now)
     except CaudalError as error:
         error.about(stream.name)
         with suppress(OSError):  # a full disk is said all the same; without a report the run reads as died
-            known = report.read(folder / "report.json") or first  # an idle run has told its counts already
-            _write_report(folder, replace(known, status="failed", exit_code=int(error.exit_code), error=error.to_json()))
+            _write_report(folder, replace(first, status="failed", exit_code=int(error.exit_code), error=error.to_json()))
         raise
+    if late:
+        raise late
+    if built is None:
+        return None
     _say(_going(made))
     return Ready(held, built)
 
 
-def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> None:
+def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> CaudalError | None:
+    """Writes the report; the error when the batches of a killed run, told now, do not add up."""
     spec = made.spec
     done = report.with_published(report.of(spec, "idle", _since(now)), settings.layout.output(spec.stream.name, spec.generation))
     done = account.settle(done, settings.layout, spec.stream, spec.reported_through, parts.parquet_rows)
     _write_report(folder, done)
-    if done.error:
-        raise AccountMismatch(done.error["what"], done.error["where"])
     late = f"; {done.records_in} records in {len(done.batches)} batches of a killed run are reported now" if done.batches else ""
     _say(f"{spec.stream.name}: nothing is waiting, Spark was not started{late}")
+    return account.failure(done)
 
 
 def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, now: datetime) -> plan.Plan:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from jobs.contract import checkpoint, ledger, manifest, plain
 from jobs.contract.batch_plan import BatchPlan
-from jobs.contract.errors import AccountMismatch, CaudalError, DataError
+from jobs.contract.errors import AccountMismatch, CaudalError, DataError, tree
 from jobs.contract.layout import Layout
 from jobs.contract.manifest import Manifest
 from jobs.contract.plain import ParquetRows
 from jobs.contract.report import Report
-from jobs.contract.stream import Files, Stream
+from jobs.contract.stream import Files, Stream, Topic
 
 
 @dataclass
@@ -83,12 +83,20 @@ def recount(layout: Layout, stream: Stream, generation: int, batches: Sequence[i
     found.accepted = found.records_in - found.quarantined
     if isinstance(stream.source, Files):
         found.differences += _lines(layout, stream, generation, manifests, found)
-    else:
+    elif isinstance(stream.source, Topic):
         for one in manifests:
             found.differences += _offsets(one, found)
     if found.rows_read is None:
         found.unchecked.append(f"messages on the topic were counted by the sink; ./caudal audit {stream.name} reads them again")
     return found
+
+
+def failure(done: Report) -> CaudalError | None:
+    """What a report failed by, as an error that can be raised; None when it did not."""
+    if not done.error:
+        return None
+    kind = next((kind for kind in tree() if kind.code == done.error["code"]), CaudalError)
+    return kind(done.error["what"], done.error["where"], cli=done.error["cli"], ui=done.error["ui"])
 
 
 def ranges(one: Manifest) -> dict[tuple[str, str], tuple[int, int]]:

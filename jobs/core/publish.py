@@ -40,7 +40,7 @@ class Counts:
     quarantined: int
     rows_out: int
     notes: Mapping[str, Note]
-    partitions: Mapping[str, int]
+    partitions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def records_in(self) -> int:
