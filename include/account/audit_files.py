@@ -46,11 +46,11 @@ class _Gone:
 def audit(case: Case) -> Delivered:
     """Reads every admitted file of the time asked for; a purged one is told as such. Raises LedgerDamaged."""
     layout, folder = case.layout, case.stream.folder
-    if not layout.ledger(folder).is_file() and not _strangers(case, {}, {}):
+    stored = _stored(layout, folder)
+    if not layout.ledger(folder).is_file() and not (stored or _waiting(layout, folder)):
         return Delivered({}, frozenset())
     with ledger.reader(layout.ledger(folder)) as db:
         entries = {entry.name: entry for entry in ledger.finished(db)}
-    stored = _stored(layout, folder)
     gone = _Gone(_purged(layout, case.name), _retired(layout, case.name, folder))
     asked = [entry for entry in entries.values() if case.since is None or datetime.fromisoformat(entry.admitted_at) >= case.since]
     for number, entry in enumerate(asked):
@@ -145,10 +145,20 @@ def _is_purged(layout: Layout, folder: str, entry: Entry, purged: frozenset[str]
 
 
 def _strangers(case: Case, entries: Mapping[str, Entry], stored: Mapping[str, str]) -> list[str]:
-    """Files that nobody admitted: in archivo, or under an admitted name in en_proceso. An unfinished row's file is the next run's business."""
-    folder = case.layout.en_proceso(case.stream.folder)
-    here = sorted(path.name for path in folder.iterdir() if ledger.parse_name(path.name)) if folder.is_dir() else []
-    return [*(stored[name] for name in sorted(stored.keys() - entries.keys())), *(str(folder / n) for n in here if n not in entries and entries)]
+    """Files that nobody admitted: in archivo, or under an admitted name in en_proceso. The ledger is asked again: intake may have gone on, and a
+    file whose row is not finished is the next run's business."""
+    layout, folder = case.layout, case.stream.folder
+    paths = {name: str(layout.en_proceso(folder) / name) for name in _waiting(layout, folder)} | dict(stored)
+    unknown = sorted(paths.keys() - entries.keys())
+    with ledger.reader(layout.ledger(folder)) as db:
+        known = {entry.name for entry in ledger.select(db, "name", unknown)}
+    return [paths[name] for name in unknown if name not in known]
+
+
+def _waiting(layout: Layout, folder: str) -> list[str]:
+    """Admitted names in en_proceso."""
+    here = layout.en_proceso(folder)
+    return [path.name for path in here.iterdir() if ledger.parse_name(path.name)] if here.is_dir() else []
 
 
 def _refused(case: Case) -> None:

@@ -19,7 +19,7 @@ from include.cli import audit as verb
 from include.housekeeping import purge, reset, rewind, rollover
 from include.settings import Settings
 from jobs.contract import ledger
-from jobs.contract.errors import Refused, UsageError
+from jobs.contract.errors import LedgerDamaged, Refused, UsageError
 from jobs.contract.layout import MANIFEST, Layout
 from jobs.contract.stream import Checks, Files, Stream, Upkeep
 from tests.include.housekeeping.homes import NOW, Home
@@ -211,6 +211,21 @@ def test_an_archived_file_that_no_batch_has_read_is_named(copy: Settings) -> Non
     path.rename(delivered(copy.layout, "a.json").parent / path.name)
     [line] = told(audit(copy))
     assert f"{path.name}: lies in archivo, but no batch of a live generation has read it -> ./caudal restore" in line
+
+
+def test_a_file_whose_intake_was_cut_off_is_the_next_runs_business(copy: Settings) -> None:
+    name = "000000000099-0123456789abcdef-cut.json"
+    (copy.layout.en_proceso(STREAM.name) / name).write_text("{}\n")
+    assert len(told(audit(copy))) == 1
+    with ledger.writer(copy.layout.ledger(STREAM.name)) as db, ledger.transaction(db):
+        ledger.insert(db, [ledger.Entry(99, "0123456789abcdef" * 4, "cut.json", name, 3, 1, 0, 0, "2026-11-24T08:00:00+00:00")], finished=False)
+    assert told(audit(copy)) == []
+
+
+def test_a_ledger_that_is_gone_is_no_home_without_files(copy: Settings) -> None:
+    copy.layout.ledger(STREAM.name).unlink()
+    with pytest.raises(LedgerDamaged, match="there is no ledger"):
+        audit(copy)
 
 
 def test_a_home_after_reset_rewind_and_purge_adds_up_and_says_what_it_could_not_read(spark: Any, tmp_path: Path) -> None:
