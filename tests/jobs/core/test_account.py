@@ -29,7 +29,7 @@ def execute(home: Any, spark: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
     """One whole run of the driver on the shared session; `meddle` is called between the last rename and the end."""
 
     @contextmanager
-    def shared(_: RunSpec) -> Iterator[Any]:
+    def shared(_: str) -> Iterator[Any]:
         yield spark
 
     def one(meddle: Callable[[], object] = lambda: None, through: int = -1) -> tuple[ExitCode, Report]:
@@ -45,7 +45,7 @@ def execute(home: Any, spark: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
             return query
 
         with monkeypatch.context() as patch:
-            patch.setattr(run, "_session", shared)
+            patch.setattr(run.session, "opened", shared)
             patch.setattr(run.process, "wait_lock", lambda *_: 0)  # held until a driver's process ends, and this one goes on
             patch.setattr(run, "stream", then)
             code = run.execute(spec, home.subject, home.transform)
