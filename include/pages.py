@@ -14,7 +14,7 @@ from jobs.contract.errors import CaudalError, ConfigError, ExitCode
 
 MEANINGS = {
     ExitCode.DONE: "done, also when there was nothing to do",
-    ExitCode.FAILED: "a check (`doctor`, `test`, `docs --check`, the totals of `demo`) found something wrong, or `where` found nothing",
+    ExitCode.FAILED: "a check (`doctor`, `audit`, `test`, `docs --check`, the totals of `demo`) found something wrong, or `where` found nothing",
     ExitCode.USAGE: "the call is wrong, or refused because it would be wrong now",
     ExitCode.DATA: "data, or its bookkeeping on disk, is not what it must be",
     ExitCode.SERVICE: "a service is missing: broker, topic, Airflow, disk space, network",

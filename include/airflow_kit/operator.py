@@ -14,6 +14,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException, AirflowTaskTimeout
 
 from include import settings
+from include.account import places
 from include.airflow_kit import assets, failures, reports
 from include.airflow_kit.params import refuse_unknown_keys
 from include.housekeeping import after_run
@@ -30,7 +31,7 @@ _ERROR_LINE = re.compile(r"([a-z][a-z-]+): .* -> ")  # jobs.contract.errors.Caud
 
 class StreamOperator(SparkSubmitOperator):
     """Runs `stream` through the launcher, then archives what is committed; returns the run's report (plain values) with `archive`, what
-    was archived, which is also the extra of the output's asset event.
+    was archived, and `files`, where they are, which is also the extra of the output's asset event.
 
     Held lease: rescheduled without using up a try, until `stream.lease_wait_s` after this try first met it.
     Fails without a retry when the same call would fail again. `spark_binary`: the launcher.
@@ -61,9 +62,10 @@ class StreamOperator(SparkSubmitOperator):
         if exit_code != ExitCode.DONE or found is None or found.status not in ("done", "idle"):
             raise self._failure(exit_code, found)
         tidied = after_run.tidy(settings.load(), self.stream, datetime.now(UTC))
-        values = self._publish(found, tidied, context)
-        if tidied.error:
-            raise failures.airflow_error(failures.line(tidied.error.to_json()), tidied.error.code, int(tidied.error.exit_code))
+        placed = places.check(settings.load(), self.stream, found)
+        values = self._publish(found, tidied, placed, context)
+        if error := tidied.error or placed.error:
+            raise failures.airflow_error(failures.line(error.to_json()), error.code, int(error.exit_code))
         return values
 
     def on_kill(self) -> None:
@@ -136,10 +138,10 @@ class StreamOperator(SparkSubmitOperator):
         lines = [text for text in self._hook._last_submit_log_lines if text] if self._hook else []
         return lines[-1].removeprefix("caudal: ") if lines else "nothing"
 
-    def _publish(self, found: Report, tidied: after_run.Tidied, context: Mapping[str, Any]) -> dict[str, Any]:
-        for text in (*reports.summary(found), *(f"  {line}" for line in tidied.lines())):
+    def _publish(self, found: Report, tidied: after_run.Tidied, placed: places.Places, context: Mapping[str, Any]) -> dict[str, Any]:
+        for text in (*reports.summary(found), *(f"  {line}" for line in (*tidied.lines(), *placed.lines()))):
             self.log.info("%s", text)
-        values = {**reports.plain(found), "archive": tidied.to_json()}
+        values = {**reports.plain(found), "archive": tidied.to_json(), "files": placed.to_json()}
         context["outlet_events"][self.outlets[0]].extra = values
         return values
 

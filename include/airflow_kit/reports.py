@@ -42,6 +42,7 @@ def summary(found: Report) -> list[str]:
         f"{found.stream}: {found.status} in {found.duration_s:.1f} s, generation {found.generation}, {_batches(found.batches)}",
         f"  files admitted {found.files_admitted:,}, refused {found.files_refused:,}, waiting {found.files_waiting:,}",
         f"  records in {found.records_in:,} = accepted {accepted:,} + quarantined {found.quarantined:,}; rows out {found.rows_out:,}",
+        *_recounted(found),
         *_warnings(found),
     ]
 
@@ -50,6 +51,16 @@ def _batches(batches: tuple[int, ...]) -> str:
     if not batches:
         return "no new batch"
     return f"batch {batches[0]}" if len(batches) == 1 else f"{len(batches)} batches, {batches[0]} to {batches[-1]}"
+
+
+def _recounted(found: Report) -> list[str]:
+    """The account's own counts; nothing of a run that published nothing."""
+    if not found.account:
+        return []
+    told, gaps = found.account, found.account["gaps"]
+    rows = "" if told["rows_read"] is None else f", {told['rows_read']:,} rows by a plain reader"
+    empty = f"; offsets without a record: {', '.join(f'{name} {count:,}' for name, count in gaps.items())}" if gaps else ""
+    return [f"  recounted: {told['counted']:,} {'lines at intake' if told['files'] else 'offsets'}{rows}{empty}"]
 
 
 def _warnings(found: Report) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from include import settings, streams
+from include.account import places
 from include.cli._console import json_line, say
 from include.housekeeping import after_run
 from include.launch import run as launcher
@@ -39,15 +40,16 @@ def command(
     before = next(report.newest(config.layout.runs(row.name)), None)
     code = _launch(config, row.name)
     tidied = after_run.tidy(config, row, datetime.now(UTC)) if code == 0 else after_run.Tidied()
-    for line in tidied.lines():
+    newest = next(report.newest(config.layout.runs(row.name)), None)
+    found = report.read(newest) if newest and newest != before else None
+    placed = places.check(config, row, found) if found and code == 0 else places.Places()
+    for line in (*tidied.lines(), *placed.lines()):
         say(f"{row.name}: {line}")
     if as_json:
-        newest = next(report.newest(config.layout.runs(row.name)), None)
-        found = report.read(newest) if newest and newest != before else None
         values = asdict(found) if found else {"stream": row.name, "exit_code": code, "status": "not started"}
-        json_line({**values, "archive": tidied.to_json()})
-    if tidied.error:
-        raise tidied.error
+        json_line({**values, "archive": tidied.to_json(), "files": placed.to_json()})
+    if error := tidied.error or placed.error:
+        raise error
     return code
 
 

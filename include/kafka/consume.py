@@ -50,11 +50,19 @@ def tail(settings: Settings, topic: str, records: int, silence_s: float = SILENC
         reach *= 4
 
 
-def _between(settings: Settings, topic: str, start: dict[int, int], end: dict[int, int], silence_s: float) -> Iterator[Record]:
+def between(settings: Settings, topic: str, start: dict[int, int], end: dict[int, int], *, committed: bool = True) -> Iterator[Record]:
+    """Records of start <= offset < end in each partition, by offset; with `committed=False` those of aborted transactions, too. The offsets must
+    still be there. Raises BrokerDown, ServiceError."""
+    return _between(settings, topic, start, end, SILENCE_S, committed)
+
+
+def _between(
+    settings: Settings, topic: str, start: dict[int, int], end: dict[int, int], silence_s: float, committed: bool = True
+) -> Iterator[Record]:  # fmt: skip
     waiting = {p for p in end if start[p] < end[p]}
     if not waiting:
         return
-    consumer = _consumer(settings, topic, {p: start[p] for p in waiting})
+    consumer = _consumer(settings, topic, {p: start[p] for p in waiting}, committed)
     try:
         heard_s = time.monotonic()
         while waiting:
@@ -67,14 +75,14 @@ def _between(settings: Settings, topic: str, start: dict[int, int], end: dict[in
         consumer.close()
 
 
-def _consumer(settings: Settings, topic: str, start: dict[int, int]) -> Any:
+def _consumer(settings: Settings, topic: str, start: dict[int, int], committed: bool) -> Any:
     from confluent_kafka import Consumer, TopicPartition
 
     config = {
         "group.id": f"caudal-look-{secrets.token_hex(4)}",  # the client wants one; nothing is ever committed to it
         "enable.auto.commit": False,
         "enable.partition.eof": True,
-        "isolation.level": "read_committed",
+        "isolation.level": "read_committed" if committed else "read_uncommitted",
         "auto.offset.reset": "error",
         "error_cb": lambda _error: None,
     }

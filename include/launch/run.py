@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include import generations, intake, lease, run_ids, streams
+from include.account import parts
 from include.housekeeping import engine
 from include.launch import command, plan, profiles
 from include.launch.request import Request
 from include.settings import Settings
-from jobs.contract import report, storage, thresholds
+from jobs.contract import account, report, storage, thresholds
 from jobs.contract.errors import CaudalError, ConfigError
 from jobs.contract.report import Report
 from jobs.contract.spec import new_run_id
@@ -62,13 +63,14 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
 
 
 def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> CaudalError | None:
-    """Writes the report; the error when a killed run, told now, has published more refused records than the row allows."""
+    """Writes the report; the error when the batches of a killed run, told now, do not add up, or hold more refused records than the row allows."""
     spec = made.spec
     done = report.with_published(report.of(spec, "idle", _since(now)), settings.layout.output(spec.stream.name, spec.generation))
+    done = account.settle(done, settings.layout, spec.stream, spec.reported_through, parts.parquet_rows)
     _write_report(folder, thresholds.judged(done, spec.stream))
     late = f"; {done.records_in} records in {len(done.batches)} batches of a killed run are reported now" if done.batches else ""
     _say(f"{spec.stream.name}: nothing is waiting, Spark was not started{late}")
-    return thresholds.exceeded(done, spec.stream)
+    return account.failure(done) or thresholds.exceeded(done, spec.stream)
 
 
 def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, now: datetime) -> plan.Plan:

@@ -177,10 +177,10 @@ class BatchConflict(CaudalError):
 
 
 class AccountMismatch(DataError):
-    """Records in, records out and the independent count do not add up. The batch was not published."""
+    """Records in, records out and the independent count do not add up. Before publishing: nothing was published; at a run's end: it stands."""
 
     code = "account-mismatch"
-    cli = "./caudal checkpoint show STREAM; compare the counts named here with the input"
+    cli = "./caudal audit STREAM names every file and batch that does not add up"
 
 
 class TopicRecreated(DataError):

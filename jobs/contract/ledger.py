@@ -129,6 +129,18 @@ def select(db: Connection, column: str, values: Iterable[str], *, only: int | No
             yield Entry(*row)
 
 
+def newest(db: Connection, count: int) -> Iterator[Entry]:
+    """The finished rows of the highest sequences, newest first."""
+    query = f"SELECT {_COLUMNS} FROM entry WHERE finished = 1 ORDER BY sequence DESC LIMIT ?"  # noqa: S608 - our own words
+    return (Entry(*row) for row in db.execute(query, (count,)).fetchall())
+
+
+def finished(db: Connection) -> list[Entry]:
+    """Every finished row by sequence; the database is free again when this returns, however long its caller works on them."""
+    query = f"SELECT {_COLUMNS} FROM entry WHERE finished = 1 ORDER BY sequence"  # noqa: S608 - our own words
+    return [Entry(*row) for row in db.execute(query).fetchall()]
+
+
 def last(db: Connection) -> tuple[int, int]:
     """(highest sequence, highest mtime_ms); zeros when nothing was ever admitted. mtimes rise with the sequence, so only the end is read."""
     newest = f"SELECT sequence, mtime_ms FROM entry ORDER BY sequence DESC LIMIT {_CHUNK}"  # noqa: S608 - our own words

@@ -46,7 +46,8 @@ class Identity:
 class Manifest:
     """`start` and `end` are source positions; `records_in` = accepted + `quarantined`; `rows_out` = sum of the files' records.
 
-    `notes`: rule code -> what was published against it.
+    `notes`: rule code -> what was published against it. `headers`: csv header lines, -1 when this was not yet counted. `partitions`: of a Kafka
+    source, topic/partition -> records; empty when this was not counted.
     """
 
     stream: str
@@ -63,6 +64,8 @@ class Manifest:
     quarantine_digest: str
     run_id: str
     notes: Mapping[str, Note] = field(default_factory=dict)
+    headers: int = -1
+    partitions: Mapping[str, int] = field(default_factory=dict)
     version: int = VERSION
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,7 +19,10 @@ Status = Literal["running", "done", "idle", "failed", "died"]  # died: `running`
 
 @dataclass(frozen=True)
 class Report:
-    """Counts are records, but for `files_*`. `batches` are the numbers published since the last reported one, a killed run's among them."""
+    """Counts are records, but for `files_*`. `batches` are the numbers published since the last reported one, a killed run's among them.
+
+    `account`: what was recounted of these batches (jobs.contract.account); empty without batches, and in older reports.
+    """
 
     stream: str
     run_id: str
@@ -42,6 +45,7 @@ class Report:
     dropped_late: int = 0
     lag_records: int = 0
     duration_s: float = 0.0
+    account: Mapping[str, Any] = field(default_factory=dict)
     version: int = field(default=VERSION)
 
     def to_json(self) -> bytes:

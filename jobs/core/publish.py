@@ -26,6 +26,7 @@ from jobs.core import heads, hold, quarantine, sinks, sources, transactions
 from jobs.core.records import BLANK, HEADER, CsvHeads, Subject, business, classify, is_refused, notes
 
 Transform = Callable[[DataFrame], DataFrame]
+_PARTITIONS = 64  # each is one more comparison of a short prefix for every record
 _METRICS_WAIT_S = 30.0  # they follow the action on Spark's listener thread, within milliseconds
 
 
@@ -39,6 +40,7 @@ class Counts:
     quarantined: int
     rows_out: int
     notes: Mapping[str, Note]
+    partitions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def records_in(self) -> int:
@@ -125,14 +127,14 @@ class Publisher:
         """Stages the batch whole, with its manifest; only the rename is left."""
         seen, written = Observation(), Observation()
         classified = classify(frame, self.subject, self.spec.stream, self._heads(plan))
-        metrics = _metrics(notes(self.subject, self.spec.stream))
+        metrics = [*_metrics(notes(self.subject, self.spec.stream)), *_by_partition(plan)]
         accepted = business(classified.observe(seen, *metrics), self.subject, *sources.position(self.spec))
         rows = self.transform(accepted).observe(written, F.count("*").alias("rows"))
         if hold.asks_first(self.spec.stream):
             hold.count_first(classified, self.subject, self.spec, plan)
         files, taken = self._emit(rows, frame, plan)
         failpoints.hit("staged")
-        counts = self._counts(self._observed(seen, plan.batch), self._observed(written, plan.batch))
+        counts = self._counts(self._observed(seen, plan.batch), self._observed(written, plan.batch), plan)
         self._account(counts, expected, taken, plan)
         digest = ""
         if counts.quarantined:
@@ -153,11 +155,12 @@ class Publisher:
             time.sleep(0.005)
         return dict(observation.get)
 
-    def _counts(self, seen: dict[str, Any], written: dict[str, Any]) -> Counts:
+    def _counts(self, seen: dict[str, Any], written: dict[str, Any], plan: BatchPlan) -> Counts:
         plain = {name: int(seen[name]) for name in ("lines", "blank", "headers", "quarantined")}
         codes = notes(self.subject, self.spec.stream)
         reported = {code: Note(int(seen[f"note{i}"]), str(seen[f"example{i}"])) for i, code in enumerate(codes) if seen[f"note{i}"]}
-        return Counts(**plain, rows_out=int(written["rows"]), notes=reported)
+        partitions = {name: int(seen[f"partition{i}"]) for i, name in enumerate(_counted_partitions(plan))}
+        return Counts(**plain, rows_out=int(written["rows"]), notes=reported, partitions=partitions)
 
     def _heads(self, plan: BatchPlan) -> CsvHeads | None:
         """What the first lines of a csv batch's files are; None for every other source."""
@@ -210,8 +213,20 @@ class Publisher:
             quarantined=counts.quarantined,
             quarantine_digest=quarantine_digest,
             notes=counts.notes,
+            headers=counts.headers,
+            partitions=counts.partitions,
             run_id=self.spec.run_id,
         )
+
+
+def _counted_partitions(plan: BatchPlan) -> list[str]:
+    """topic/partition of each range that is not empty; none of a topic with very many, whose records are then counted only as a whole."""
+    names = sorted(f"{topic}/{partition}" for (topic, partition), (start, until) in plan.ranges().items() if start < until)
+    return names if len(names) <= _PARTITIONS else []
+
+
+def _by_partition(plan: BatchPlan) -> list[Column]:
+    return [F.count_if(F.col("_origin").startswith(f"{name}/")).alias(f"partition{i}") for i, name in enumerate(_counted_partitions(plan))]
 
 
 def _metrics(codes: Sequence[str]) -> list[Column]:

@@ -18,12 +18,12 @@ from typing import Any, NoReturn
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.contract import failpoints, process, report, storage, thresholds
+from jobs.contract import account, failpoints, process, report, storage, thresholds
 from jobs.contract.errors import CaudalError, DiskFull, ExitCode, LeaseHeld, OffsetsLost, PairingBroken, RunFailed, ServiceError, TopicMissing
 from jobs.contract.layout import Layout
 from jobs.contract.report import Report
 from jobs.contract.spec import RunSpec
-from jobs.core import session, sources
+from jobs.core import session, sinks, sources
 from jobs.core.publish import Publisher, Transform
 from jobs.core.records import Subject, require_known
 
@@ -77,9 +77,7 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
     except CaudalError as full:  # without a report the run reads as died; the next one reports its batches
         print(f"caudal: {full}", flush=True)
         return full.exit_code
-    print(f"caudal: {error}" if error else _summary(done, layout), flush=True)
-    if not error and (late := thresholds.exceeded(done, spec.stream)):
-        print(f"caudal: {late}", flush=True)
+    print(f"caudal: {_line(done.error)}" if done.error else _summary(done, layout), flush=True)
     return ExitCode(done.exit_code)
 
 
@@ -142,7 +140,15 @@ def _final(layout: Layout, spec: RunSpec, query: Mapping[str, Any], error: Cauda
         error=error.to_json() if error else None,
         lag_records=int(query.get("lag_records", 0)),
     )
-    return thresholds.judged(report.with_published(ended, layout.output(spec.stream.name, spec.generation)), spec.stream)
+    published = report.with_published(ended, layout.output(spec.stream.name, spec.generation))
+    settled = account.settle(published, layout, spec.stream, spec.reported_through, sinks.parquet_rows)
+    return thresholds.judged(settled, spec.stream)
+
+
+def _line(error: Mapping[str, Any]) -> str:
+    """As CaudalError's own text."""
+    where = f" [{error['where']}]" if error["where"] else ""
+    return " ".join(f"{error['code']}: {error['what']}{where} -> {error['cli']}".split())
 
 
 def _since(started: str) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 from include import lease, streams
 from include.launch import run as launcher
 from include.launch.request import Request
-from jobs.contract import storage
+from jobs.contract import account, storage
 from jobs.contract.errors import CaudalError
 from jobs.contract.spec import RunSpec, new_run_id
 from jobs.core import run as driver
@@ -57,8 +57,15 @@ class Home(runs.Home):
             storage.make_dirs(folder)
             made = launcher.prepare(self.settings, stream, Request(self.stream, "", "local[2]"), run_id, now)
             if not made.waiting.anything:
-                launcher._idle(self.settings, made, folder, now)
+                _raise(launcher._idle(self.settings, made, folder, now))
                 return
             spec = RunSpec.from_json(made.spec.to_json(), folder)
             query = driver.stream(self.spark, spec, Subject(facturas.SCHEMA, dict(facturas.RULES)), TRANSFORMS[self.stream])
-            driver._write(layout, driver._final(layout, spec, query, None, 0.0))
+            done = driver._final(layout, spec, query, None, 0.0)
+            driver._write(layout, done)
+            _raise(account.failure(done))
+
+
+def _raise(error: CaudalError | None) -> None:
+    if error:
+        raise error

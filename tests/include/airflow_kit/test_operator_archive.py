@@ -74,3 +74,14 @@ def test_a_file_that_grew_fails_the_task_by_name_after_everything_is_told(task: 
 def test_a_stream_that_has_no_files_costs_nothing(task: Task) -> None:
     assert task.run()["archive"] == NOTHING
     assert not Layout(Path(task.layout.home)).journal("f").exists()
+
+
+def test_a_file_that_is_nowhere_after_its_run_fails_the_task_by_name(task: Task, hand: Hand) -> None:
+    task.script(end=DONE | {"generation": 1, "batches": [], "files_admitted": 2})
+    values = task.run(task.operator(STREAM))
+    assert values["files"] == {"files": 2, "en_proceso": 0, "archivo": 2, "error": None, "unchecked": ""}
+    gone = min(hand.layout.archivo("s").rglob("0*"))
+    gone.unlink()
+    text = failure(task, AirflowFailException, operator=task.operator(STREAM))
+    assert text.startswith(f"account-mismatch: {gone.name} was admitted, but lies neither in en_proceso nor in archivo")
+    assert task.extra.extra["files"]["archivo"] == 1

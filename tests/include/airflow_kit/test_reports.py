@@ -69,6 +69,16 @@ def test_the_summary_says_what_went_in_and_what_came_out() -> None:
     ]
 
 
+def test_the_summary_tells_what_was_recounted() -> None:
+    files = {"files": 2, "counted": 1000, "rows_read": 3412, "gaps": {}}
+    topic = {"files": 0, "counted": 1003, "rows_read": None, "gaps": {"facturas/0": 3}}
+    said = [reports.summary(replace(DONE, account=account))[3] for account in (files, topic)]
+    assert said == [
+        "  recounted: 1,000 lines at intake, 3,412 rows by a plain reader",
+        "  recounted: 1,003 offsets; offsets without a record: facturas/0 3",
+    ]
+
+
 def test_the_summary_of_a_run_with_nothing_waiting_is_one_line() -> None:
     assert reports.summary(replace(DONE, status="idle", duration_s=0.31)) == ["f: nothing was waiting (0.3 s)"]
 

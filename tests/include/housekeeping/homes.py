@@ -100,6 +100,7 @@ class Home:
         folder.mkdir(parents=True)
         query = run.stream(self.spark, made.spec, self.subject, facturas.lineas) if made.waiting.anything else {}
         done = run._final(self.layout, made.spec, query, None, 0.0)
+        assert not done.error, done.error
         storage.replace(folder / "report.json", done.to_json())
         return len(done.batches)
 

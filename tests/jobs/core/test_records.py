@@ -14,6 +14,7 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructType
 
+from jobs.contract import plain
 from jobs.contract.errors import RunFailed
 from jobs.contract.stream import Files, Stream
 from jobs.core import publish, sinks
@@ -77,7 +78,7 @@ def test_a_line_end_inside_a_csv_field_is_no_record(spark: Any, tmp_path_factory
 def test_quotes_are_followed_from_chunk_to_chunk(size: int) -> None:
     data, ends, quoted = b'a,"x\n""y\n"\n"",b\n', 0, False
     for start in range(0, len(data), size):
-        found, quoted = sinks._line_ends(data[start : start + size], quoted)
+        found, quoted = plain._line_ends(data[start : start + size], quoted)
         ends += found
     assert (ends, quoted) == (2, False)
 

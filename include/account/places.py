@@ -1,0 +1,95 @@
+"""Right after a run and its archiving: every file that the run took in or read lies in en_proceso or archivo. Reads only, takes no lease."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from include.settings import Settings
+from jobs.contract import archived, checkpoint, ledger, manifest, storage
+from jobs.contract.errors import AccountMismatch, CaudalError
+from jobs.contract.layout import Layout
+from jobs.contract.ledger import Entry
+from jobs.contract.report import Report
+from jobs.contract.stream import Stream
+
+
+@dataclass(frozen=True)
+class Places:
+    """Of the files a report covers: `files` = `en_proceso` + `archivo`, or `error` names the first that is in neither. `unchecked`: why nothing
+    could be counted: a housekeeping verb came in between, the ledger cannot be read."""
+
+    files: int = 0
+    en_proceso: int = 0
+    archivo: int = 0
+    error: AccountMismatch | None = None
+    unchecked: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        error = self.error.to_json() if self.error else None
+        return {"files": self.files, "en_proceso": self.en_proceso, "archivo": self.archivo, "error": error, "unchecked": self.unchecked}
+
+    def lines(self) -> Iterator[str]:
+        """For the log; nothing when all files were found, or none had to be."""
+        if self.unchecked:
+            yield f"where its files are was not checked: {self.unchecked}"
+
+
+def check(settings: Settings, stream: Stream, done: Report) -> Places:
+    """Looks for the files of the report's batches and for the newest it admitted. Never raises a CaudalError: it is in the answer.
+
+    Costs nothing for a run that took in and read nothing; else a few look-ups a file.
+    """
+    if not stream.folder or not (done.batches or done.files_admitted):
+        return Places()
+    try:
+        return _counted(settings.layout, stream, _covered(settings.layout, stream, done))
+    except AccountMismatch as error:
+        return Places(error=error)
+    except CaudalError as error:
+        return Places(unchecked=error.what)
+
+
+def _covered(layout: Layout, stream: Stream, done: Report) -> list[Entry]:
+    names = set(_read(layout, stream, done))
+    with ledger.reader(layout.ledger(stream.folder)) as db:
+        found = {entry.name: entry for entry in (*ledger.newest(db, done.files_admitted), *ledger.select(db, "name", names))}
+    if strange := sorted(names - found.keys()):
+        raise AccountMismatch(f"{len(strange)} files were read that the intake ledger does not know, {strange[0]} the first", stream.name)
+    return list(found.values())
+
+
+def _read(layout: Layout, stream: Stream, done: Report) -> Iterator[str]:
+    """Names of the files of the report's batches."""
+    if not done.batches:
+        return
+    first, last = (manifest.read(layout.batch(stream.name, done.generation, batch)) for batch in (done.batches[0], done.batches[-1]))
+    path = layout.checkpoint(stream.name, done.generation)
+    span = int(first.start.get("logOffset", -1)), int(last.end.get("logOffset", -1))
+    yield from (entry.name for entry in checkpoint.planned_entries(path, *span))
+
+
+def _counted(layout: Layout, stream: Stream, entries: list[Entry]) -> Places:
+    waiting = stored = 0
+    gone: list[Entry] = []
+    for entry in entries:
+        place = layout.en_proceso(stream.folder) / entry.name
+        if storage.is_regular(place):
+            waiting += 1
+        elif archived.locate(layout, stream.name, stream.folder, entry):
+            stored += 1
+        elif storage.is_regular(place):  # brought back in between
+            waiting += 1
+        else:
+            gone.append(entry)
+    error = _missing(layout, stream, gone) if gone else None
+    return Places(len(entries), waiting, stored, error)
+
+
+def _missing(layout: Layout, stream: Stream, gone: list[Entry]) -> AccountMismatch:
+    more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
+    what = f"{gone[0].name} was admitted, but lies neither in en_proceso nor in archivo{more}"
+    error = AccountMismatch(what, layout.archivo(stream.folder))
+    error.about(stream.name)
+    return error

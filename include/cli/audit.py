@@ -1,0 +1,51 @@
+"""audit STREAM: everything counted again from what is on disk and on the topics."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from include import settings, streams
+from include.account import audit
+from include.account.audit_found import Audit
+from include.cli import _console
+from jobs.contract.errors import ExitCode, UsageError
+
+
+def command(
+    stream: Annotated[str, typer.Argument(help="A registered stream; ./caudal status lists them.")],
+    since: Annotated[str, typer.Option("--since", metavar="DATE", help="Only what came since: 2026-11-24 or 2026-11-24T08:00, UTC.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> int:
+    """Count STREAM again from files, manifests, quarantine, checkpoint and topics, independent of what its runs counted. Reads only; exit 1 and a
+    line for each difference."""
+    row, start = streams.get(stream), _time(since)
+    with _console.step(f"audit of {stream}") as step:
+        found = audit.audit(settings.load(), row, start, step.update)
+    _say(found)
+    if as_json:
+        _console.json_line(found.to_json())
+    return int(ExitCode.DONE if found.sound else ExitCode.FAILED)
+
+
+def _say(found: Audit) -> None:
+    for title, count in found.counts.items():
+        _console.say(f"  {title:<42}{count:>14,}")
+    for text in found.unchecked:
+        _console.say(f"not checked: {text}")
+    for difference in found.differences:
+        _console.say(f"DIFFERENCE {difference}")
+    _console.say(f"{found.stream}: {len(found.differences)} differences" if found.differences else f"{found.stream}: everything adds up")
+
+
+def _time(text: str) -> datetime | None:
+    """Raises UsageError for what is no date."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date", "--since", cli="--since 2026-11-24, or 2026-11-24T08:00:00") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
