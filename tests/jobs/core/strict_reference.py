@@ -56,8 +56,8 @@ def _require_limits(value: Any, depth: int) -> None:
         raise Refused("too deep")
     if isinstance(value, Number) and len(value.text) > LONGEST_NUMBER:
         raise Refused("a long number")
-    if isinstance(value, dict) and any(len(name) > LONGEST_NAME for name in value):
-        raise Refused("a long name")
+    if isinstance(value, dict) and any(len(name) > LONGEST_NAME or _has_half(name) for name in value):
+        raise Refused("a long name, or half a character in it")
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         _require_limits(inner, depth + 1)
 
@@ -88,7 +88,7 @@ def _list(value: Any, kind: ArrayType) -> list[Any]:
 
 
 def _string(value: Any) -> str:
-    if not isinstance(value, str) or any("\ud800" <= one <= "\udfff" for one in value):
+    if not isinstance(value, str) or _has_half(value):
         raise Refused("no string, or half a character")
     return value
 
@@ -103,3 +103,7 @@ def _long(value: Any) -> int:
     if not isinstance(value, Number) or not value.whole or not -(2**63) <= int(value.text) < 2**63:
         raise Refused("no whole number of 64 bits")
     return int(value.text)
+
+
+def _has_half(text: str) -> bool:
+    return any("\ud800" <= one <= "\udfff" for one in text)

@@ -18,7 +18,7 @@ from tests.jobs.core.test_strict import GOOD, STREAM
 pytestmark = pytest.mark.spark
 
 RECORDS = 4_000
-ODD = {**GOOD, "StoreID": "a/b\\\"\n\t\x7f é ü \u2028 😀 \ufeff", "InvoiceLineItems": [{}, {"ItemDescription": "ñandú", "ItemQty": -1}]}
+ODD = {**GOOD, "StoreID": 'a/b\\"\n\t\x7f é ü \u2028 😀 \ufeff', "InvoiceLineItems": [{}, {"ItemDescription": "ñandú", "ItemQty": -1}]}
 
 
 def documents() -> list[str]:
