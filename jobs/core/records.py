@@ -16,6 +16,7 @@ from jobs.core import strict
 # Lines that are no records: counted, neither accepted nor quarantined.
 BLANK, HEADER = "blank", "header"
 UNKNOWN_FIELD, EVENT_TIME = "unknown-field", "event-time"
+_CORRUPT = "_corrupt_record"  # of csv
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,8 @@ def _reason_json(stream: Stream) -> Column:
 def _parse_csv(schema: StructType, stream: Stream) -> Column:
     """RFC 4180: a quote inside a field is doubled. Spark's own default is a backslash."""
     separator = stream.source.separator if isinstance(stream.source, Files) else ","
-    with_corrupt = StructType([*schema.fields, StructField(strict.CORRUPT, StringType())])
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": strict.CORRUPT, "sep": separator, "escape": '"'}
+    with_corrupt = StructType([*schema.fields, StructField(_CORRUPT, StringType())])
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT, "sep": separator, "escape": '"'}
     return F.from_csv(F.when(~strict.is_refused(), _line()), with_corrupt.simpleString(), options)
 
 
@@ -144,7 +145,7 @@ def _reason_csv(subject: Subject, stream: Stream, heads: CsvHeads) -> Column:
         reason = reason.when(_line().isin(*heads.headers), HEADER)
     if heads.wrong:
         reason = reason.when(F.col("_origin").isin(*heads.wrong), "wrong-header")
-    return reason.when(F.col("_record").isNull() | F.col(f"_record.{strict.CORRUPT}").isNotNull(), "malformed")
+    return reason.when(F.col("_record").isNull() | F.col(f"_record.{_CORRUPT}").isNotNull(), "malformed")
 
 
 def _by_rules(reason: Column, subject: Subject, stream: Stream) -> Column:

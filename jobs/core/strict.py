@@ -12,7 +12,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StringType, StructType
 
-CORRUPT = "_corrupt_record"
 # by the verdict's number (jvm/src/caudal/Fault.java, same order)
 CODES = (
     "malformed", "not-an-object", "more-than-one-document", "duplicate-key", "wrong-case-key", "wrong-type", "null-element", "half-character",
