@@ -91,6 +91,12 @@ public final class StrictJson implements ScalarFunction<InternalRow>, UnboundFun
     return "strict_json";
   }
 
+  /** As it stands in a plan. */
+  @Override
+  public String toString() {
+    return name();
+  }
+
   @Override
   public String canonicalName() {
     return String.join("/", "caudal.strict_json", schema, Integer.toString(longest), blank.name(), zone);
