@@ -24,7 +24,9 @@ from jobs.contract.errors import InstallationError
 TARGET = "17"  # the oldest Java that Spark 4 runs on
 COMPILE_S = 120
 # what the sources are compiled against: of pyspark's jars, without their versions
-AGAINST = ("spark-sql-api_2.13", "spark-common-utils_2.13", "jackson-core", "scala-library")
+AGAINST = (
+    "spark-sql-api_2.13", "spark-catalyst_2.13", "spark-unsafe_2.13", "spark-common-utils_2.13", "jackson-core", "scala-library", "kryo-shaded",
+)  # fmt: skip
 _BIRTH = (2026, 1, 1, 0, 0, 0)  # of every file in the jar: the same sources make the same bytes
 
 

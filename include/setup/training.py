@@ -1,7 +1,7 @@
 """The run that teaches the class-data cache: `spark-submit … training.py FOLDER`, started by include/setup/class_data.py.
 
-What a scheduled run does, small and for real (a text stream parsed with from_json, exploded, observed, written by foreachBatch as json and
-parquet, read back), so that the JVM loads the classes which it then keeps. Kafka's source and sink are loaded without a broker.
+What a scheduled run does, small and for real (a text stream read by Caudal's strict reader, exploded, observed, written by foreachBatch as json
+and parquet, read back), so that the JVM loads the classes which it then keeps. Kafka's source and sink are loaded without a broker.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as f
+from pyspark.sql.types import StructType
 
 SCHEMA = "InvoiceNumber STRING, TotalAmount DOUBLE, DeliveryAddress STRUCT<City: STRING>, Items ARRAY<STRUCT<Code: STRING, Qty: INT>>"
 CLOSED_PORT = "127.0.0.1:1"  # nothing listens there: clients are built, never connected
@@ -24,6 +25,15 @@ def lines(first: int) -> str:
     rest = {"DeliveryAddress": {"City": "Murcia"}, "Items": [{"Code": "a", "Qty": 2}]}
     good = [{"InvoiceNumber": str(n), "TotalAmount": n / 4, **rest} for n in range(first, first + 99)]
     return "\n".join([*map(json.dumps, good), "{"]) + "\n"
+
+
+def read(spark: SparkSession, text: DataFrame) -> DataFrame:
+    """The lines' rows, as jobs/core/strict.py makes them."""
+    caudal: Any = spark.sparkContext._jvm.caudal
+    caudal.Functions.put("training", caudal.StrictJson(StructType.fromDDL(SCHEMA).json(), 1 << 20, "BLANK", "UTC"))
+    spark.conf.set("spark.sql.catalog.caudal", "caudal.Functions")
+    parsed = text.select(f.col("value").cast("binary").alias("_raw"), f.input_file_name().alias("file"))
+    return parsed.withColumn("_read", f.call_function("caudal.training", "_raw")).where("_read.verdict >= 0").select("_read.record.*")
 
 
 def publish(folder: Path, frame: DataFrame, batch: int) -> None:
@@ -39,10 +49,8 @@ def stream(spark: SparkSession, folder: Path) -> None:
     (folder / "in").mkdir()
     for number in range(2):
         (folder / "in" / f"{number}.json").write_text(lines(number * 100))
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt_record", "allowSingleQuotes": "false"}
     text = spark.readStream.option("maxFilesPerTrigger", 1).option("wholetext", "false").text(f"{folder}/in")
-    parsed = text.select("value", f.from_json("value", f"{SCHEMA}, _corrupt_record STRING", options).alias("d"), f.input_file_name().alias("file"))
-    rows = parsed.where(f.col("d._corrupt_record").isNull()).select("d.*", f.explode("d.Items").alias("item")).drop("Items")
+    rows = read(spark, text).select("*", f.explode("Items").alias("item")).drop("Items")
     city = f.coalesce("DeliveryAddress.City", f.lit("")).alias("City")
     flat = rows.select("InvoiceNumber", "TotalAmount", "item.Code", f.expr("TotalAmount * item.Qty").alias("Total"), city)
     query = flat.writeStream.foreachBatch(lambda df, n: publish(folder, df, n))

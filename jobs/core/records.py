@@ -16,6 +16,7 @@ from jobs.core import strict
 # Lines that are no records: counted, neither accepted nor quarantined.
 BLANK, HEADER = "blank", "header"
 UNKNOWN_FIELD, EVENT_TIME = "unknown-field", "event-time"
+_CORRUPT = "_corrupt_record"  # of csv
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class CsvHeads:
 def require_known(subject: Subject, stream: Stream) -> None:
     """Raises BrokenStream when the row names a rule or a column that its domain does not have."""
     checks = stream.checks
+    if stream.source.format == "json" and (name := strict.unreadable(subject.schema)):
+        raise BrokenStream(f"column {name!r} is of a type that JSON is not read to", stream.name)
     unknown = [code for code in checks.report if code not in subject.rules]
     if unknown:
         raise BrokenStream(f"checks.report names {unknown[0]!r}; the rules are {', '.join(subject.rules) or 'none'}", stream.name)
@@ -56,11 +59,10 @@ def classify(frame: DataFrame, subject: Subject, stream: Stream, heads: CsvHeads
 
     `_reason` null means accepted. `heads` is for csv.
     """
-    is_json = stream.source.format == "json"
-    # all that needs the raw bytes comes before the parsing, so that they are carried no further
-    checked = frame.withColumn("_verdict", _verdict(strict.checker(frame, subject.schema) if is_json else F.lit(0).cast("long"), stream))
-    parsed = checked.withColumn("_record", strict.parse(subject.schema) if is_json else _parse_csv(subject.schema, stream))
-    reason = _reason_json(subject, stream) if is_json else _reason_csv(subject, stream, heads or CsvHeads())
+    if stream.source.format == "json":
+        parsed, reason = _read_json(frame, subject, stream), _reason_json(stream)
+    else:
+        parsed, reason = _read_csv(frame, subject, stream), _reason_csv(subject, stream, heads or CsvHeads())
     # the rules' SQL names the schema's columns, so they stand beside the record for this one step
     judged = parsed.select("*", "_record.*").withColumn("_reason", _by_rules(reason, subject, stream))
     return judged.select("_raw", "_origin", "_verdict", "_record", "_reason", _notes(subject, stream).alias("_notes"))
@@ -89,30 +91,45 @@ def _text() -> Column:
     return F.col("_raw").cast("string")
 
 
-def _verdict(of_text: Column, stream: Stream) -> Column:
-    """A refusal for what needs no parsing, else `of_text`."""
+def _blank(stream: Stream) -> str:
+    """What nothing but blanks is."""
+    return BLANK if isinstance(stream.source, Files) else "empty-value"
+
+
+def _read_json(frame: DataFrame, subject: Subject, stream: Stream) -> DataFrame:
+    checked = frame.withColumn("_read", strict.read(frame, subject.schema, stream.limits.record_bytes, _blank(stream)))
+    return checked.select("_raw", "_origin", "_admitted", F.col("_read.verdict").alias("_verdict"), F.col("_read.record").alias("_record"))
+
+
+def _read_csv(frame: DataFrame, subject: Subject, stream: Stream) -> DataFrame:
+    # all that needs the raw bytes comes before the parsing, so that they are carried no further
+    return frame.withColumn("_verdict", _verdict(stream)).withColumn("_record", _parse_csv(subject.schema, stream))
+
+
+def _verdict(stream: Stream) -> Column:
+    """A refusal for what needs no parsing, else 0: of a line of csv what jvm/src/caudal/Bytes.java says of JSON."""
     # a trim at both ends would walk the whole record
     blank = F.ltrim(_text(), F.lit(" \t\r\x0b\x0c")) == ""
     too_long = F.octet_length("_raw") > stream.limits.record_bytes
     found = F.when(F.col("_raw").isNull(), strict.refusal("null-value")).when(too_long, strict.refusal("too-long"))
-    found = found.when(blank, strict.refusal(BLANK if isinstance(stream.source, Files) else "empty-value"))
-    return found.when(~F.is_valid_utf8(_text()), strict.refusal("malformed")).otherwise(of_text)  # Jackson takes overlong forms
+    found = found.when(blank, strict.refusal(_blank(stream))).when(~F.is_valid_utf8(_text()), strict.refusal("malformed"))
+    return found.otherwise(F.lit(0).cast("long"))
 
 
 def _refused() -> Column:
     return F.when(strict.is_refused(), strict.code())
 
 
-def _reason_json(subject: Subject, stream: Stream) -> Column:
-    reason = _refused().when(strict.disagree(subject.schema), "parsers-disagree")
+def _reason_json(stream: Stream) -> Column:
+    reason = _refused()
     return reason.when(strict.has_unknown(), UNKNOWN_FIELD) if stream.checks.unknown_fields == "refuse" else reason
 
 
 def _parse_csv(schema: StructType, stream: Stream) -> Column:
     """RFC 4180: a quote inside a field is doubled. Spark's own default is a backslash."""
     separator = stream.source.separator if isinstance(stream.source, Files) else ","
-    with_corrupt = StructType([*schema.fields, StructField(strict.CORRUPT, StringType())])
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": strict.CORRUPT, "sep": separator, "escape": '"'}
+    with_corrupt = StructType([*schema.fields, StructField(_CORRUPT, StringType())])
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT, "sep": separator, "escape": '"'}
     return F.from_csv(F.when(~strict.is_refused(), _line()), with_corrupt.simpleString(), options)
 
 
@@ -128,7 +145,7 @@ def _reason_csv(subject: Subject, stream: Stream, heads: CsvHeads) -> Column:
         reason = reason.when(_line().isin(*heads.headers), HEADER)
     if heads.wrong:
         reason = reason.when(F.col("_origin").isin(*heads.wrong), "wrong-header")
-    return reason.when(F.col("_record").isNull() | F.col(f"_record.{strict.CORRUPT}").isNotNull(), "malformed")
+    return reason.when(F.col("_record").isNull() | F.col(f"_record.{_CORRUPT}").isNotNull(), "malformed")
 
 
 def _by_rules(reason: Column, subject: Subject, stream: Stream) -> Column:

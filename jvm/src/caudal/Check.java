@@ -5,28 +5,39 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import java.io.IOException;
-import java.util.BitSet;
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
-import org.apache.spark.sql.types.ArrayType;
-import org.apache.spark.sql.types.DataType;
-import org.apache.spark.sql.types.MapType;
-import org.apache.spark.sql.types.StructType;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
+import org.apache.spark.sql.catalyst.util.ArrayBasedMapData;
+import org.apache.spark.sql.catalyst.util.GenericArrayData;
 
-/** One walk over one record. The first fault ends it. */
+/** One walk over one record, which makes its row of what it checks. The first fault ends it. */
 final class Check {
   private static final int DEEPEST = 64;
   private static final int LONGEST_NAME = 10_000;
+  private static final int LONGEST_NUMBER = 1_000;
   private static final int SHOWN = 3;
   private static final int LONGEST_SHOWN = 40;
   private static final JsonFactory JSON =
       JsonFactory.builder()
           .disable(JsonFactory.Feature.CHARSET_DETECTION) // UTF-8 alone: a record in UTF-16 is refused, not guessed
           .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+          .enable(StreamReadFeature.USE_FAST_DOUBLE_PARSER) // rounds as Java's own does
           .streamReadConstraints(
-              StreamReadConstraints.builder().maxNestingDepth(DEEPEST).maxNameLength(LONGEST_NAME).maxStringLength(Integer.MAX_VALUE).build())
+              StreamReadConstraints.builder()
+                  .maxNestingDepth(DEEPEST)
+                  .maxNameLength(LONGEST_NAME)
+                  .maxNumberLength(LONGEST_NUMBER)
+                  .maxStringLength(Integer.MAX_VALUE)
+                  .build())
           .build();
 
   private final Fields fields;
@@ -37,8 +48,8 @@ final class Check {
     this.fields = fields;
   }
 
-  /** What was seen, as {@link StrictJson} says it. */
-  long of(byte[] record) throws Fault {
+  /** The record's row. */
+  InternalRow of(byte[] record) throws Fault {
     try (JsonParser parser = JSON.createParser(record, 0, record.length)) {
       in = parser;
       return document();
@@ -56,123 +67,130 @@ final class Check {
     return unknown.isEmpty() ? null : String.join(",", unknown);
   }
 
-  private long document() throws IOException {
+  private InternalRow document() throws IOException {
     if (in.nextToken() != JsonToken.START_OBJECT) {
       throw new Fault(Code.NOT_AN_OBJECT, null);
     }
-    long seen = columns(fields);
+    InternalRow row = row(fields);
     if (in.nextToken() != null) {
       throw new Fault(Code.MORE_THAN_ONE_DOCUMENT, null);
     }
-    return unknown.isEmpty() ? seen : seen | StrictJson.UNKNOWN;
+    return row;
   }
 
   /** At the start of an object: to its end. */
-  private long columns(Fields of) throws IOException {
-    BitSet seen = new BitSet(of.names.length);
-    BitSet filled = new BitSet(of.names.length);
-    long lengths = 0;
+  private InternalRow row(Fields of) throws IOException {
+    Object[] values = new Object[of.names.length];
+    boolean[] seen = new boolean[of.names.length];
+    Set<String> others = null;
     while (in.nextToken() != JsonToken.END_OBJECT) {
-      int place = place(of, seen);
-      if (place >= 0 && in.currentToken() != JsonToken.VALUE_NULL) {
-        filled.set(place);
-        lengths += of.weights[place] * (long) value(of.names[place], of.types[place], of.nested[place]);
+      String name = in.currentName();
+      int place = of.place(name);
+      if (place < 0) {
+        others = others == null ? new HashSet<>() : others;
+        skip(of, name, others);
+        continue;
+      }
+      requireNew(!seen[place], name);
+      seen[place] = true;
+      if (in.nextToken() != JsonToken.VALUE_NULL) {
+        values[place] = value(of.types[place], name);
       }
     }
-    int missing = of.firstMissing(filled);
+    int missing = of.firstMissing(values);
     if (missing >= 0) {
       throw new Fault(Code.MISSING_FIELD, of.names[missing]);
     }
-    long[] words = filled.toLongArray();
-    long mask = words.length == 0 ? 0 : words[0] & ((1L << StrictJson.MASKED) - 1);
-    return mask | (lengths & StrictJson.LENGTHS) << StrictJson.MASKED;
+    return new GenericInternalRow(values);
   }
 
-  /** At a field name: goes on to its value. -1 when the schema does not know the name; its value is skipped then. */
-  private int place(Fields fields, BitSet seen) throws IOException {
-    String name = in.currentName();
-    int place = fields.place(name);
-    in.nextToken();
-    if (place >= 0) {
-      if (seen.get(place)) {
-        throw new Fault(Code.DUPLICATE_KEY, name);
-      }
-      seen.set(place);
-      return place;
-    }
-    if (fields.otherCase(name) != null) {
+  /** At a name that the schema does not know: past its value. */
+  private void skip(Fields of, String name, Set<String> others) throws IOException {
+    if (of.otherCase(name) != null) {
       throw new Fault(Code.WRONG_CASE_KEY, name);
     }
+    requireNew(others.add(name), name);
     if (unknown.size() < SHOWN) {
       unknown.add(name.length() > LONGEST_SHOWN ? name.substring(0, LONGEST_SHOWN) : name);
     }
-    in.skipChildren();
-    return -1;
+    in.nextToken();
+    skipValue(name);
   }
 
-  /** At a value: checks all of it. The number of elements of an array, else 0. */
-  private int value(String name, DataType type, Fields nested) throws IOException {
+  /** At a value that nobody reads: to its end. Its keys must be unique, too: Jackson's own skipping would not look. */
+  private void skipValue(String name) throws IOException {
+    if (in.currentToken() == JsonToken.START_ARRAY) {
+      while (in.nextToken() != JsonToken.END_ARRAY) {
+        skipValue(name);
+      }
+    } else if (in.currentToken() == JsonToken.START_OBJECT) {
+      Set<String> names = new HashSet<>();
+      while (in.nextToken() != JsonToken.END_OBJECT) {
+        requireNew(names.add(in.currentName()), name);
+        in.nextToken();
+        skipValue(name);
+      }
+    }
+  }
+
+  /** At a value that is not null: all of it, as Spark holds it. */
+  private Object value(Type type, String name) throws IOException {
     JsonToken token = in.currentToken();
-    if (type instanceof StructType) {
-      require(token == JsonToken.START_OBJECT, name);
-      columns(nested);
-      return 0;
+    switch (type.kind()) {
+      case STRUCT:
+        require(token == JsonToken.START_OBJECT, name);
+        return row(type.fields());
+      case ARRAY:
+        require(token == JsonToken.START_ARRAY, name);
+        return elements(type, name);
+      case MAP:
+        require(token == JsonToken.START_OBJECT, name);
+        return entries(type, name);
+      default:
+        Object value = Scalars.read(type, token, in, name);
+        require(value != null, name);
+        return value;
     }
-    if (type instanceof ArrayType array) {
-      require(token == JsonToken.START_ARRAY, name);
-      return elements(name, array, nested);
-    }
-    if (type instanceof MapType map) {
-      require(token == JsonToken.START_OBJECT, name);
-      entries(name, map.valueType(), nested);
-      return 0;
-    }
-    require(token.isScalarValue() && Types.holds(type, token, in), name);
-    if (token == JsonToken.VALUE_STRING) {
-      requireWhole(name);
-    }
-    return 0;
   }
 
-  private int elements(String name, ArrayType array, Fields nested) throws IOException {
-    int count = 0;
+  private GenericArrayData elements(Type array, String name) throws IOException {
+    List<Object> values = new ArrayList<>();
     while (in.nextToken() != JsonToken.END_ARRAY) {
-      if (in.currentToken() != JsonToken.VALUE_NULL) {
-        value(name, array.elementType(), nested);
-      } else if (!array.containsNull()) {
-        throw new Fault(Code.NULL_ELEMENT, name);
-      }
-      count++;
+      values.add(element(array, name));
     }
-    return count;
+    return new GenericArrayData(values.toArray());
   }
 
-  private void entries(String name, DataType type, Fields nested) throws IOException {
-    Set<String> seen = new HashSet<>();
+  private ArrayBasedMapData entries(Type map, String name) throws IOException {
+    Map<Object, Object> found = new LinkedHashMap<>();
     while (in.nextToken() != JsonToken.END_OBJECT) {
-      if (!seen.add(in.currentName())) {
-        throw new Fault(Code.DUPLICATE_KEY, name);
-      }
-      if (in.nextToken() != JsonToken.VALUE_NULL) {
-        value(name, type, nested);
-      }
+      Object key = Scalars.text(in.currentName(), name);
+      requireNew(!found.containsKey(key), name);
+      in.nextToken();
+      found.put(key, element(map, name));
     }
+    return new ArrayBasedMapData(new GenericArrayData(found.keySet().toArray()), new GenericArrayData(found.values().toArray()));
   }
 
-  /** Half a surrogate pair is no character: the second parser would put a question mark in its place. */
-  private void requireWhole(String name) throws IOException {
-    char[] text = in.getTextCharacters();
-    int end = in.getTextOffset() + in.getTextLength();
-    for (int i = in.getTextOffset(); i < end; i++) {
-      if (Character.isSurrogate(text[i]) && !(Character.isHighSurrogate(text[i]) && i + 1 < end && Character.isLowSurrogate(text[++i]))) {
-        throw new Fault(Code.HALF_CHARACTER, name);
-      }
+  private Object element(Type of, String name) throws IOException {
+    if (in.currentToken() != JsonToken.VALUE_NULL) {
+      return value(of.element(), name);
     }
+    if (!of.nulls()) {
+      throw new Fault(Code.NULL_ELEMENT, name);
+    }
+    return null;
   }
 
   private static void require(boolean right, String name) throws Fault {
     if (!right) {
       throw new Fault(Code.WRONG_TYPE, name);
+    }
+  }
+
+  private static void requireNew(boolean isNew, String name) throws Fault {
+    if (!isNew) {
+      throw new Fault(Code.DUPLICATE_KEY, name);
     }
   }
 }

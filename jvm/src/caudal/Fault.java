@@ -17,7 +17,11 @@ final class Fault extends IOException {
     NULL_ELEMENT,
     HALF_CHARACTER,
     MISSING_FIELD,
-    BEYOND_LIMITS;
+    BEYOND_LIMITS,
+    NULL_VALUE,
+    EMPTY_VALUE,
+    BLANK,
+    TOO_LONG;
 
     int number() {
       return ordinal() + 1;

@@ -1,5 +1,6 @@
 package caudal;
 
+import java.time.ZoneOffset;
 import org.apache.spark.sql.api.java.UDF1;
 
 /** A SQL function of a record that {@link StrictJson} refused, or reported: the field that it was about, or the fields nobody knows; or null. */
@@ -18,7 +19,7 @@ public final class WhyNotJson implements UDF1<byte[], String> {
     if (record == null) {
       return null;
     }
-    Check check = new Check(Fields.parse(schema));
+    Check check = new Check(Fields.parse(schema, ZoneOffset.UTC));
     try {
       check.of(record);
     } catch (Fault fault) {

@@ -41,7 +41,7 @@ def test_a_record_is_parsed_once_however_many_columns_and_rules_use_it(spark: An
     subject = Subject(facturas.SCHEMA, facturas.RULES)
     seen = classify(raw(spark, "{}"), subject, of(Files("json"))).observe(Observation(), *publish._metrics(notes(subject, of(Files("json")))))
     plan = facturas.lineas(business(seen, subject))._jdf.queryExecution().executedPlan().toString()
-    assert (plan.count("from_json("), plan.count("caudal_strictjson")) == (1, 1)
+    assert (plan.count("from_json("), plan.count("strict_json.invoke(")) == (0, 1), plan
 
 
 @pytest.mark.slow
