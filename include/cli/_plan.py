@@ -6,14 +6,14 @@ from include.cli._console import json_line, say, table
 from include.housekeeping.plan import SHOWN, Plan
 
 
-def show(plan: Plan, *, done: bool) -> None:
-    """For a person. `done`: the plan was carried out."""
+def show(plan: Plan, *, done: bool, every: bool = False) -> None:
+    """For a person. `done`: the plan was carried out; `every`: all of its files, not the first ones."""
     say(f"{plan.kind} of {plan.stream}, generation {plan.generation}")
     for line in plan.summary:
         say(f"  {line}")
     rows = [(s.source.rpartition("/")[2], s.batch if s.batch >= 0 else "-", f"{s.size_bytes:,}", s.target.rpartition("/")[0]) for s in plan.steps]
     if rows:
-        table(("file", "batch", "bytes", "to"), rows[:SHOWN])
+        table(("file", "batch", "bytes", "to"), rows if every else rows[:SHOWN])
     if len(rows) > SHOWN:
         say(f"… {len(rows):,} files in all, {plan.size_bytes:,} bytes")
     for kept in plan.kept[:SHOWN]:
