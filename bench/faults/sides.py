@@ -26,7 +26,7 @@ from tests.integration.runs import Home, multiset, python_driver
 STREAM = "facturas_ficheros"
 START_MS = 1_700_000_000_000
 SETTLED_S = 60  # older than any settle_s
-MOMENT_S = 120.0
+MOMENT_S = 600.0  # a run takes minutes on a machine that others use, too
 WRITTEN_BYTES = 1024 * 1024  # of some 15 MB: in the middle of the write
 # Of Caudal's short runs, too: a JVM that starts in half the time writes no other rows.
 JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -88,11 +88,9 @@ class Side(ABC):
         return process.returncode
 
     def kill_when(self, moment: Callable[[], bool]) -> None:
-        """kill -9 of a run at `moment`; its Python driver ends by itself."""
+        """kill -9 of a run at `moment`; its Python driver ends by itself. Raises AssertionError when the moment was not met: no fault was done."""
         process = self.start()
-        deadline = time.monotonic() + MOMENT_S
-        while not moment() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.001)
+        met(moment, process)
         driver = python_driver(process.pid)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -256,6 +254,16 @@ class Caudal(Side):
     def verb(self, *words: str) -> None:
         environ = {**self.home.settings.environ, "PYTHONPATH": str(self.home.settings.root)}
         subprocess.run([sys.executable, "-P", "-m", "include.cli", *words], env=environ, check=True, capture_output=True)
+
+
+def met(moment: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Waits for `moment`. Raises AssertionError when the process ended before it, or it did not come in time; the process is killed then."""
+    deadline = time.monotonic() + MOMENT_S
+    while not moment():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError("the moment of the fault was not met")
+        time.sleep(0.001)
 
 
 def submit(job: str, *words: str, class_path: str = "") -> subprocess.Popen[str]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.faults.sides import MOMENT_S, Ends, submit
+from bench.faults.sides import Ends, met, submit
 from include.housekeeping import rollover
 from include.kafka import connection, topics
 from include.setup import jars
@@ -61,9 +61,8 @@ Fault = Callable[[Caudal], list[int]]
 def killed_before_commit(side: Caudal) -> list[int]:
     """topic to topic: `kill -9` between send and commit; run again"""
     side.produce(MANY)
-    process, deadline = side.start(), time.monotonic() + MOMENT_S
-    while not _sent(side) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
+    process = side.start()
+    met(lambda: _sent(side), process)
     driver = python_driver(process.pid)
     process.kill()
     process.communicate()

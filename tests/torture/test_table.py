@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import pytest
 
 from bench.faults import files, records, series, table
 from bench.faults.series import Line
-from bench.faults.sides import Caudal, Ends, Plain
+from bench.faults.sides import Caudal, Ends, Plain, met
 from include.cli import torture
 from include.samples import facturas as samples
 from include.settings import ROOT
@@ -88,6 +89,11 @@ def test_rows_lost_and_too_many_are_told_from_rows_that_are_stuck(tmp_path: Path
     (side.output / "part-0").write_text('{"InvoiceNumber":"1"}\n{"InvoiceNumber":"4"}\n{"Invo')
     assert side.ends([1, 0]) == Ends(5, 3, 0, 2, 0, (1, 0))  # lost: one of 1, the 2, the record 3; too many: 4's row and the torn line
     assert side.ends([0, 1]) == Ends(5, 0, 3, 2, 0, (0, 1))
+
+
+def test_a_moment_that_is_not_met_is_no_fault_done() -> None:
+    with pytest.raises(AssertionError, match="was not met"):
+        met(lambda: False, subprocess.Popen(["true"], text=True))
 
 
 @pytest.mark.slow
