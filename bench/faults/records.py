@@ -16,8 +16,7 @@ def _without(document: str, name: str) -> str:
     return json.dumps({k: v for k, v in json.loads(document).items() if k != name}, separators=(",", ":"))
 
 
-# Left out, to be fair: what changes the schema that the plain job infers (text or fractions in its columns), and so spoils every row; and a key
-# in another case, at which its inference fails, then and for ever.
+# Without kinds that change the schema the plain job infers, such as fractions in a column of whole numbers: they would spoil every row.
 KINDS: dict[str, Spoil] = {
     "cut off": lambda d: d[: len(d) // 2],
     "last brace missing": lambda d: d[:-1],

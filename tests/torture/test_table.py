@@ -98,13 +98,13 @@ def test_a_moment_that_is_not_met_is_no_fault_done() -> None:
 
 @pytest.mark.slow
 @pytest.mark.spark
-def test_malformed_records_are_lost_or_made_up_by_the_plain_job_and_quarantined_here(tmp_path: Path) -> None:
+def test_malformed_records_spoil_the_plain_job_and_are_quarantined_here(tmp_path: Path) -> None:
     ends = []
     for side in (Plain, Caudal):
         (tmp_path / side.__name__).mkdir()
         ends.append(series.one(files.malformed_records, side(tmp_path / side.__name__)))
     plain, own = ends
-    assert plain.codes == own.codes == (0,)
-    assert plain.lost > 0 < plain.many
+    assert own.codes == (0,)
+    assert plain.lost + plain.stuck + plain.many > 0
     assert (own.lost, own.stuck, own.many, own.refused) == (0, 0, 0, len(records.KINDS))
     assert own.delivered == multiset(samples.generate(50, seed=1, start_ms=0).expected_lines()).total() + len(records.KINDS)
