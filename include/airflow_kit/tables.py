@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from include.housekeeping.plan import SHOWN, Plan
+from include.housekeeping.plan import COLUMNS, SHOWN, Plan, listed
 from include.housekeeping.sweep import Outcome
 
 _LOG = logging.getLogger(__name__)
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
-_STEPS = ("stage", "does", "what", "to", "bytes")
 _OUTCOMES = ("stream", "what", "result", "bytes", "in words")
 
 
@@ -28,7 +27,7 @@ def printable(text: str) -> str:
 
 
 def outcomes(found: Iterable[Outcome]) -> list[str]:
-    """A line for each piece of work, then the first steps of each plan that has any, and what it leaves alone."""
+    """A line for each piece of work, then the steps of each plan that has any, and what it leaves alone."""
     found = list(found)
     rows = [(one.stream, one.verb, one.state, f"{one.size_bytes:,}", one.what) for one in found]
     plans = [one.plan for one in found if one.plan and (one.plan.steps or one.plan.kept)]
@@ -36,10 +35,10 @@ def outcomes(found: Iterable[Outcome]) -> list[str]:
 
 
 def steps(plan: Plan) -> list[str]:
-    """The plan's first steps as a table, the number of all, what stays and why, the way back."""
-    rows = [(s.stage, s.verb, s.source or "-", s.target or "-", f"{s.size_bytes:,}") for s in plan.steps[:SHOWN]]
+    """The plan's steps as a table, many of a kind in one row, the number of all, what stays and why, the way back."""
+    rows = [(*row, f"{size_bytes:,}") for *row, size_bytes in listed(plan.steps)]
     said = [f"{plan.kind} of {plan.stream}, generation {plan.generation}:", *(f"  {line}" for line in plan.summary)]
-    said += lines(_STEPS, rows) if rows else []
+    said += lines(COLUMNS, rows) if rows else []
     if len(plan.steps) > SHOWN:
         said.append(f"… {len(plan.steps):,} steps in all, {plan.size_bytes:,} bytes")
     said += [printable(f"stays: {kept.path}: {kept.reason}") for kept in plan.kept[:SHOWN]]
@@ -51,8 +50,8 @@ def steps(plan: Plan) -> list[str]:
 def markdown(plan: Plan) -> str:
     """The plan for the approval page, as `steps`: lists and one table, since that page folds a block of code into one line."""
     head = [f"- {_text(line)}" for line in plan.summary]
-    rows = [(s.stage, s.verb, _code(s.source), _code(s.target), f"{s.size_bytes:,}") for s in plan.steps[:SHOWN]]
-    table = [_row(_STEPS), _row("---" for _ in _STEPS), *(_row(row) for row in rows)] if rows else []
+    rows = [(stage, verb, _code(source), _code(target), f"{size_bytes:,}") for stage, verb, source, target, size_bytes in listed(plan.steps)]
+    table = [_row(COLUMNS), _row("---" for _ in COLUMNS), *(_row(row) for row in rows)] if rows else []
     more = [f"… {len(plan.steps):,} steps in all, {plan.size_bytes:,} bytes", ""] if len(plan.steps) > SHOWN else []
     stay = [f"- stays: {_code(kept.path)}: {_text(kept.reason)}" for kept in plan.kept[:SHOWN]]
     stay += [f"- … {len(plan.kept):,} things stay in all"] if len(plan.kept) > SHOWN else []
@@ -69,7 +68,7 @@ def _text(text: str) -> str:
 
 
 def _code(path: str) -> str:
-    return f"`{printable(path).replace('`', chr(39)).replace('|', chr(92) + '|')}`" if path else "-"
+    return f"`{printable(path).replace('`', chr(39)).replace('|', chr(92) + '|')}`" if path != "-" else path
 
 
 def tell(said: Iterable[str]) -> None:

@@ -45,6 +45,7 @@ def _waiting(config: Settings, stream: Stream) -> Waiting | CaudalError:
     try:
         return plan.look(config.layout, stream, checkpoints.current(config.layout, stream), plan.positions(config, stream))
     except CaudalError as error:  # a broker that is down leaves the rest worth reading
+        error.about(stream.name)
         return error
 
 

@@ -6,15 +6,15 @@ from include.cli._console import json_line, say, table
 from include.housekeeping.plan import SHOWN, Plan
 
 
-def show(plan: Plan, *, done: bool) -> None:
-    """For a person. `done`: the plan was carried out."""
+def show(plan: Plan, *, done: bool, every: bool = False) -> None:
+    """For a person. `done`: the plan was carried out; `every`: all of its files, not the first ones."""
     say(f"{plan.kind} of {plan.stream}, generation {plan.generation}")
     for line in plan.summary:
         say(f"  {line}")
     named = [((s.source or s.target).rpartition("/")[2], s) for s in plan.steps]
     rows = [(name, s.batch if s.batch >= 0 else "-", f"{s.size_bytes:,}", s.target.rpartition("/")[0]) for name, s in named]
     if rows:
-        table(("file", "batch", "bytes", "to"), rows[:SHOWN])
+        table(("file", "batch", "bytes", "to"), rows if every else rows[:SHOWN])
     if len(rows) > SHOWN:
         say(f"… {len(rows):,} files in all, {plan.size_bytes:,} bytes")
     for kept in plan.kept[:SHOWN]:

@@ -16,13 +16,14 @@ def command(
     stream: Annotated[str, typer.Argument(metavar="STREAM", help="A registered stream that reads files.")],
     min_age: Annotated[float, typer.Option("--min-age", min=0, metavar="SECONDS", help="Only files admitted at least so long ago.")] = 0.0,
     apply: Annotated[bool, typer.Option("--apply", help="Do it. Without this only the plan is printed.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every file, however many.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Archive STREAM's files that Spark has committed. Every run does it by itself; restore brings files back."""
     config, row, now = settings.load(), streams.get(stream), datetime.now(UTC)
     made = archive.sweep(config, row, now, min_age) if apply else archive.plan(config, row, now, min_age)
     done = apply and bool(made.steps)
-    _plan.show(made, done=done)
+    _plan.show(made, done=done, every=every)
     if as_json:
         _plan.show_json(made, done=done)
     if error := archive.changed(made):

@@ -21,7 +21,7 @@ from include.housekeeping import retire as retirements
 from include.housekeeping import rewind as rewinds
 from include.housekeeping import rollover as rollovers
 from include.housekeeping import undo as undos
-from include.housekeeping.plan import SHOWN, Plan
+from include.housekeeping.plan import COLUMNS, SHOWN, Plan, listed
 from include.settings import Settings
 from jobs.contract.errors import ExitCode, Refused, UnknownStream
 from jobs.contract.layout import is_name
@@ -30,6 +30,7 @@ from jobs.contract.stream import Upkeep
 APP = typer.Typer(help="A stream's generations: a checkpoint and the output that belongs to it.")
 Name = Annotated[str, typer.Argument(metavar="STREAM", help="A registered stream.")]
 Apply = Annotated[bool, typer.Option("--apply", help="Do it. Without this only the plan is printed.")]
+Every = Annotated[bool, typer.Option("--all", help="List every step, however many.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 Repeats = Annotated[bool, typer.Option("--allow-repeats", help="A topic sink: send messages again.")]
 Planner = Callable[[Settings, datetime], Plan]
@@ -47,35 +48,35 @@ def list_(stream: Name, as_json: AsJson = False) -> None:
 
 @APP.command()
 def rollover(
-    stream: Name, apply: Apply = False, as_json: AsJson = False,
+    stream: Name, apply: Apply = False, every: Every = False, as_json: AsJson = False,
     drop_state: Annotated[bool, typer.Option("--drop-state", help="A stateful stream: begin without its state.")] = False,
     accept_loss: Annotated[bool, typer.Option("--accept-loss", help="Go on behind Kafka offsets that are gone.")] = False,
 ) -> int:  # fmt: skip
     """Begin a new checkpoint where the old one ended. The output stays; readers see old and new."""
     row = streams.get(stream)
-    return _do(lambda config, now: rollovers.plan(config, row, now, drop_state=drop_state, accept_loss=accept_loss), apply, as_json)
+    return _do(lambda config, now: rollovers.plan(config, row, now, drop_state=drop_state, accept_loss=accept_loss), apply, every, as_json)
 
 
 @APP.command()
-def reset(stream: Name, apply: Apply = False, as_json: AsJson = False, allow_repeats: Repeats = False) -> int:
+def reset(stream: Name, apply: Apply = False, every: Every = False, as_json: AsJson = False, allow_repeats: Repeats = False) -> int:
     """Start STREAM from the beginning: all its output is retired, its archived files come back."""
     row = streams.get(stream)
-    return _do(lambda config, now: resets.plan(config, row, now, allow_repeats=allow_repeats), apply, as_json)
+    return _do(lambda config, now: resets.plan(config, row, now, allow_repeats=allow_repeats), apply, every, as_json)
 
 
 @APP.command()
 def rewind(
     stream: Name, to_batch: Annotated[int, typer.Option("--to-batch", min=-1, help="The last batch that stays; -1 for none.")],
-    apply: Apply = False, as_json: AsJson = False, allow_repeats: Repeats = False,
+    apply: Apply = False, every: Every = False, as_json: AsJson = False, allow_repeats: Repeats = False,
 ) -> int:  # fmt: skip
     """Take back the batches after K; the next run reads their input again."""
     row = streams.get(stream)
-    return _do(lambda config, now: rewinds.plan(config, row, now, to_batch=to_batch, allow_repeats=allow_repeats), apply, as_json)
+    return _do(lambda config, now: rewinds.plan(config, row, now, to_batch=to_batch, allow_repeats=allow_repeats), apply, every, as_json)
 
 
 @APP.command()
 def retire(
-    stream: Name, apply: Apply = False, as_json: AsJson = False,
+    stream: Name, apply: Apply = False, every: Every = False, as_json: AsJson = False,
     generation: Annotated[int | None, typer.Option("--generation", min=1, help="A generation that was rolled over.")] = None,
     gone: Annotated[bool, typer.Option("--gone", help="STREAM is not registered any more: its checkpoints.")] = False,
     output: Annotated[bool, typer.Option("--output", help="With --gone: its output and quarantine, too.")] = False,
@@ -83,27 +84,27 @@ def retire(
     """Take an old generation out of readers' sight."""
     if gone:
         name = _gone(stream)
-        return _do(lambda config, now: retirements.plan_gone(config, name, now, output=output), apply, as_json)
+        return _do(lambda config, now: retirements.plan_gone(config, name, now, output=output), apply, every, as_json)
     if generation is None:
         raise Refused("which generation?", stream, cli=f"--generation N; ./caudal generation list {stream}")
     row = streams.get(stream)
-    return _do(lambda config, now: retirements.plan(config, row, now, generation=generation), apply, as_json)
+    return _do(lambda config, now: retirements.plan(config, row, now, generation=generation), apply, every, as_json)
 
 
 @APP.command()
-def undo(stream: Name, apply: Apply = False, as_json: AsJson = False) -> int:
+def undo(stream: Name, apply: Apply = False, every: Every = False, as_json: AsJson = False) -> int:
     """Take back the newest rollover, reset or retirement, while nothing was built on it."""
     name = _known(stream)
-    return _do(lambda config, now: undos.plan(config, name, now), apply, as_json)
+    return _do(lambda config, now: undos.plan(config, name, now), apply, every, as_json)
 
 
 @APP.command()
-def purge(stream: Name, apply: Apply = False, as_json: AsJson = False) -> int:
+def purge(stream: Name, apply: Apply = False, every: Every = False, as_json: AsJson = False) -> int:
     """Remove for good what has outlived its retention."""
     name = _known(stream)
     registered = streams.collect()[0]
     upkeep = registered[name].upkeep if name in registered else Upkeep()
-    return _do(lambda config, now: purges.plan(config, name, upkeep, now), apply, as_json)
+    return _do(lambda config, now: purges.plan(config, name, upkeep, now), apply, every, as_json)
 
 
 def _known(name: str) -> str:
@@ -127,10 +128,10 @@ def _gone(name: str) -> str:
     raise Refused("this stream is registered", f"include/streams/{name}.py", cli=f"./caudal generation retire {name} --generation N")
 
 
-def _do(planner: Planner, apply: bool, as_json: bool) -> int:
+def _do(planner: Planner, apply: bool, every: bool, as_json: bool) -> int:
     config, now = settings.load(), datetime.now(UTC)
     plan = planner(config, now)
-    _print(plan)
+    _print(plan, every)
     done = apply and bool(plan.steps)
     if done:
         housekeeping.apply(config, plan, partial(planner, config, now), now)
@@ -140,11 +141,11 @@ def _do(planner: Planner, apply: bool, as_json: bool) -> int:
     return int(ExitCode.DONE)
 
 
-def _print(plan: Plan) -> None:
+def _print(plan: Plan, every: bool) -> None:
     say(f"{plan.kind} of {plan.stream}, generation {plan.generation}")
     for line in plan.summary:
         say(f"  {line}")
-    table(("stage", "does", "what", "to", "bytes"), [(s.stage, s.verb, s.source or "-", s.target or "-", s.size_bytes) for s in plan.steps[:SHOWN]])
+    table(COLUMNS, listed(plan.steps, every))
     if len(plan.steps) > SHOWN:
         verbs = Counter(step.verb for step in plan.steps)
         say(f"  … {len(plan.steps)} steps in all ({', '.join(f'{count} {verb}' for verb, count in verbs.items())}), {plan.size_bytes:,} bytes")

@@ -18,6 +18,7 @@ def command(
     date: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="Every file admitted on this UTC day.")] = "",
     batch: Annotated[int | None, typer.Option("--batch", min=0, metavar="N", help="Every file of this batch of the current generation.")] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it. Without this only the plan is printed.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every file, however many.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Bring archived files of STREAM back to en_proceso. Never overwrites; refused where records would be published twice."""
@@ -26,6 +27,6 @@ def command(
     made = restore.plan(config, row, now, asked)
     if apply:
         restore.apply(config, row, made, now, asked)
-    _plan.show(made, done=apply)
+    _plan.show(made, done=apply, every=every)
     if as_json:
         _plan.show_json(made, done=apply)

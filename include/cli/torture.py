@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from include.cli._console import json_line, say, table
-from jobs.contract.errors import ExitCode
+from jobs.contract.errors import ExitCode, UsageError
 
 
 def command(
@@ -23,9 +25,15 @@ def command(
     kills: Annotated[int, typer.Option(min=1, max=100_000, help="How many; about 7 s each.")] = 20,
     minutes: Annotated[float, typer.Option(min=0.1, help="Stop after so long, whatever is left.")] = 600.0,
     power_cuts: Annotated[bool, typer.Option("--power-cuts/--no-power-cuts", help="A third of the kills cut the power, too.")] = True,
+    faults: Annotated[bool, typer.Option("--table", help="Instead: everyday faults, done to the plain job and to Caudal; 8 minutes.")] = False,
+    only: Annotated[str, typer.Option("--only", metavar="WORDS", help="Of --table: the faults whose name holds WORDS.")] = "",
+    with_kafka: Annotated[bool, typer.Option("--with-kafka", help="Of --table: faults of topics, too, on a broker of their own.")] = False,
+    write: Annotated[Path | None, typer.Option("--write", metavar="PAGE", help="Of --table: put it into this page, between its markers.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> int:
     """Kill -9 runs, archiving, rollovers, rewinds and purges at named steps and random times; start again; every row must stand once."""
+    if faults:
+        return _table(only, with_kafka, write, as_json)
     series = importlib.import_module("tests.torture.series")
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="caudal-torture-"))
@@ -52,3 +60,21 @@ def _show(outcomes: list[Any]) -> None:
         counts.setdefault(str(outcome.point), Counter()).update((outcome.result, "power cuts" if outcome.took else "kills alone"))
     columns = ("right", "right after the named repair", "not reached", "WRONG", "power cuts")
     table(("killed", *columns), [(point, *(found[c] or "-" for c in columns)) for point, found in sorted(counts.items())])
+
+
+def _table(only: str, with_kafka: bool, page: Path | None, as_json: bool) -> int:
+    """FAILED when Caudal lost something, left it stuck or published it twice."""
+    if page and (only or not with_kafka):
+        raise UsageError("the page holds the whole table", page, cli="./caudal torture --table --with-kafka --write PAGE")
+    series, pages = (importlib.import_module(f"bench.faults.{name}") for name in ("series", "table"))
+    if page:
+        pages.block(page.read_text(encoding="utf-8"))  # before minutes of work
+    lines = list(series.measure(only, with_kafka, lambda text: print(text, file=sys.stderr, flush=True)))
+    text = pages.markdown(lines, datetime.now(UTC))
+    print(text)
+    if page:
+        pages.write(page, text)
+    wrong = [line for line in lines if line.caudal.lost or line.caudal.stuck or line.caudal.many]
+    if as_json:
+        json_line({"faults": [asdict(line) for line in lines], "wrong": [line.fault for line in wrong]})
+    return int(ExitCode.FAILED if wrong or not lines else ExitCode.DONE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -66,3 +66,23 @@ class Plan:
 
 
 SHOWN = 20
+COLUMNS = ("stage", "does", "what", "to", "bytes")
+
+
+def listed(steps: Sequence[Step], every: bool = False) -> list[tuple[str, str, str, str, int]]:
+    """Rows of COLUMNS: a step each, or, of more than SHOWN, one for all steps from one folder to another, so that no kind of step is left out."""
+    if every or len(steps) <= SHOWN:
+        return [(str(s.stage), s.verb, s.source or "-", s.target or "-", s.size_bytes) for s in steps]
+    groups: dict[tuple[str, str, str], list[Step]] = {}
+    for step in steps:
+        groups.setdefault((step.verb, step.source.rpartition("/")[0], step.target.rpartition("/")[0]), []).append(step)
+    return [_together(source, target, found) for (_, source, target), found in groups.items()]
+
+
+def _together(source: str, target: str, steps: Sequence[Step]) -> tuple[str, str, str, str, int]:
+    if len(steps) == 1:
+        return listed(steps)[0]
+    first, last = steps[0].stage, steps[-1].stage
+    stages = str(first) if first == last else f"{first}-{last}"
+    size_bytes = sum(step.size_bytes for step in steps)
+    return stages, steps[0].verb, f"{len(steps):,} of {source or target}/", f"{target}/" if target else "-", size_bytes

@@ -57,7 +57,8 @@ def look(layout: Layout, stream: Stream, generation: Generation, found: offsets.
     """As `make`, without a run: what the next one would find in en_proceso or on the topic."""
     paired = pairing.check(layout, stream.name, generation.number)
     if paired.step is Next.REDO:
-        raise PairingBroken("a housekeeping operation was cut short and must be finished first", layout.checkpoint(stream.name, generation.number))
+        where, way = layout.checkpoint(stream.name, generation.number), f"./caudal run {stream.name} finishes it"
+        raise PairingBroken("a housekeeping operation was cut short and must be finished first", where, cli=way)
     if found:
         return waiting.topic(found, layout, stream, generation, paired)
     return waiting.files(layout, stream, generation.number, paired)

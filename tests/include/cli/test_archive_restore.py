@@ -45,6 +45,8 @@ def test_a_plan_lists_twenty_files_and_the_totals_and_changes_nothing(hand: Hand
     assert lines[-2].startswith("way back: ./caudal restore s --date")
     assert lines[-1] == "nothing was changed; --apply does it"
     assert (told["applied"], told["steps"], told["bytes"], told["kind"]) == (False, 22, 66, "archive")
+    archive.command("s", every=True)
+    assert sum(f"data/archivo/s/{DAY}" in line for line in capsys.readouterr().out.splitlines()) == 22
     assert hand.places() == before
 
 

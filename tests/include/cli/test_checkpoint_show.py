@@ -55,3 +55,13 @@ def test_the_json_line_holds_it_all_and_a_broken_pair_is_exit_65(published: Sett
     code, lines, _ = show(published, "--json")
     assert (code, json.loads(lines[-1])["waiting"]) == (ExitCode.DATA, None)
     assert any(line.startswith("next:       refused (output-missing)") for line in lines)
+
+
+def test_after_an_operation_that_was_cut_short_the_way_out_is_a_run_and_never_a_reset(published: Settings) -> None:
+    words = [sys.executable, "-P", "-m", "include.cli", "generation", "rewind", STREAM, "--to-batch", "0", "--apply"]
+    armed = {**published.environ, "CAUDAL_HOME": str(published.home), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    done = subprocess.run(words, env={**armed, "CAUDAL_FAILPOINT": "stage:1"}, capture_output=True, timeout=120, check=False)
+    assert done.returncode == -9
+    code, lines, _ = show(published)
+    assert (code, lines[-2]) == (0, "next:       a housekeeping operation was cut short: the next run, or the next housekeeping, finishes it first")
+    assert lines[-1].endswith(f"-> ./caudal run {STREAM} finishes it")
