@@ -66,11 +66,12 @@ def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> C
     """Writes the report; the error when the batches of a killed run, told now, do not add up, or hold more refused records than the row allows."""
     spec = made.spec
     done = report.with_published(report.of(spec, "idle", _since(now)), settings.layout.output(spec.stream.name, spec.generation))
-    done = account.settle(done, settings.layout, spec.stream, spec.reported_through, parts.parquet_rows)
-    _write_report(folder, thresholds.judged(done, spec.stream))
+    settled = account.settle(done, settings.layout, spec.stream, spec.reported_through, parts.parquet_rows)
+    done = thresholds.judged(settled, spec.stream)
+    _write_report(folder, done)
     late = f"; {done.records_in} records in {len(done.batches)} batches of a killed run are reported now" if done.batches else ""
     _say(f"{spec.stream.name}: nothing is waiting, Spark was not started{late}")
-    return account.failure(done) or thresholds.exceeded(done, spec.stream)
+    return account.failure(done)
 
 
 def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, now: datetime) -> plan.Plan:

@@ -13,7 +13,7 @@ from jobs.contract import layout
 from jobs.contract.layout import FOLDERS, Layout
 
 HOME = Path("/home/caudal")
-ARGUMENTS = {"folder": "f", "stream": "s", "generation": 1, "batch": 7, "run_id": "20261123T201500123Z-1f2e3d4c"}
+ARGUMENTS = {"folder": "f", "stream": "s", "generation": 1, "batch": 7, "name": "n", "run_id": "20261123T201500123Z-1f2e3d4c"}
 
 
 @given(st.integers(0, 10**12))
