@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from jobs.contract import checkpoint
-from jobs.contract.stream import Stream, Upkeep
+from jobs.contract.stream import Stream, Topic, Upkeep
 
 _BLOCK_BYTES = 1024 * 1024
 _LEAST_S = 86_400.0  # a pace from less than a day says little
@@ -31,7 +31,7 @@ class Growth:
 
 def measure(state: checkpoint.Checkpoint, stream: Stream) -> Growth:
     """Reads no entry, so a damaged log is measured too. Spark may remove files meanwhile: those count nothing."""
-    logs = checkpoint.log_files(state.path) if stream.folder else []
+    logs = [] if isinstance(stream.source, Topic) else checkpoint.log_files(state.path)
     sizes = list(_sizes(state.path / "state"))
     return Growth(
         log_files=sum(_entries(log) for log in logs),

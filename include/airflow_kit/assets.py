@@ -24,7 +24,9 @@ def output(stream: Stream) -> Asset:
 
 
 def source(stream: Stream) -> Asset:
-    """`caudal://entrada/<folder>` for files, `caudal://topic/<topic>` for a Kafka source."""
+    """`caudal://entrada/<folder>` for files, `caudal://topic/<topic>` for a Kafka source, `caudal://salida/<stream>` for a published one."""
+    if stream.upstream:
+        return _asset("salida", stream.upstream)
     return topic(stream.source.name) if isinstance(stream.source, Topic) else _asset("entrada", stream.folder)
 
 

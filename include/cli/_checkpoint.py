@@ -59,7 +59,7 @@ def _head(found: checkpoints.Explained, stream: Stream) -> Iterator[str]:
     yield f"published:  {found.published:,} batches in this generation"
     yield f"watermark:  {_watermark(found.watermark_ms)}"
     yield f"state:      {f'{grown.state_files:,} files, {grown.state_bytes:,} bytes' if grown.state_files else 'none, each batch stands alone'}"
-    if stream.folder:
+    if stream.folder or stream.upstream:
         yield f"source log: {grown.log_files:,} of {limits.log_files:,} files, {grown.log_bytes:,} of {limits.log_bytes:,} bytes"
     yield f"batches:    {grown.batches:,} of {limits.batches:,}"
     yield f"cleaning:   {_cleaning(found)}"
@@ -82,6 +82,8 @@ def _waiting_words(waiting: Waiting | CaudalError, stream: Stream) -> str:
         return f"not known: {waiting}"
     if stream.folder:
         return f"{waiting.files:,} files, {waiting.size_bytes:,} bytes in en_proceso; what is still in entrada comes on top"
+    if stream.upstream:
+        return f"{waiting.records:,} records in {waiting.files:,} files that {stream.upstream} has published"
     return f"{waiting.records:,} records on {', '.join(t.name for t in stream.topics[:1])}"
 
 

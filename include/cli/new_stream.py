@@ -15,7 +15,7 @@ from include.scaffold.lab import LabRequest
 from include.scaffold.request import Request, Words
 from include.services import announce
 from jobs.contract.errors import UsageError
-from jobs.contract.stream import Files
+from jobs.contract.stream import Files, Topic
 
 
 def command(
@@ -73,10 +73,10 @@ def _next(made: Request, airflow: str) -> list[str]:
     stream = made.stream
     form = stream.source.format
     feed = [f"printf '%s\\n' {shlex.join(write.sample(made).splitlines())} > muestra.{form}"]
-    if isinstance(stream.source, Files):
-        feed += [f"./caudal put {stream.name} muestra.{form}"]
-    else:
+    if isinstance(stream.source, Topic):
         feed += [f"./caudal produce {stream.source.name} --file muestra.{form}"]
+    else:
+        feed += [f"./caudal put {stream.name} muestra.{form}"]
     topics = ["./caudal topics create"] if stream.topics else []
     look = f"./caudal show {stream.name}" if isinstance(stream.sink, Files) else f"./caudal consume {stream.sink.name}"
     steps = [*topics, *feed, f"./caudal run {stream.name}", look]

@@ -24,12 +24,13 @@ def command(
     stream: Annotated[str, typer.Argument(help="A registered stream; ./caudal status lists them.")],
     plan: Annotated[bool, typer.Option("--plan", help="Print the run spec and the command; change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The run report as one JSON object, last line.")] = False,
+    close_windows: Annotated[bool, typer.Option("--close-windows", help="Publish the windows that are open when the run ends.")] = False,
 ) -> int:
     """Run STREAM once over what is waiting. Safe at any time: a second run finds nothing, a held lease is exit 75."""
     config = settings.load()
     row = streams.get(stream)
     if plan:
-        made, built = launcher.preview(config, row, config.master, datetime.now(UTC))
+        made, built = launcher.preview(config, row, config.master, datetime.now(UTC), close_windows)
         if as_json:
             json_line({"spec": asdict(made.spec), "waiting": asdict(made.waiting), "argv": list(built.argv)})
         else:
@@ -38,7 +39,7 @@ def command(
             say(f"waiting: {made.waiting}; files still in entrada are not counted")
         return 0
     before = next(report.newest(config.layout.runs(row.name)), None)
-    code = _launch(config, row.name)
+    code = _launch(config, row.name, close_windows)
     tidied = after_run.tidy(config, row, datetime.now(UTC)) if code == 0 else after_run.Tidied()
     newest = next(report.newest(config.layout.runs(row.name)), None)
     found = report.read(newest) if newest and newest != before else None
@@ -53,9 +54,10 @@ def command(
     return code
 
 
-def _launch(config: Settings, stream: str) -> int:
+def _launch(config: Settings, stream: str, close_windows: bool) -> int:
     """The launcher as a child, its output passed through; its exit code."""
     environ = {**config.environ, "CAUDAL_PYTHON": sys.executable, "PYTHONPATH": str(config.root)}
     line = [str(config.root / "include/launch/spark-submit"), "--master", config.master, f"jobs/{stream}.py", "--stream", stream]
+    line += ["--close-windows", "yes"] if close_windows else []
     done = subprocess.run(line, env=environ, stdin=subprocess.DEVNULL, check=False)
     return done.returncode if done.returncode >= 0 else 128 - done.returncode

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from include import generations, intake, lease, pairing
+from include import generations, intake, lease, pairing, upstream
 from include.doctor.findings import Finding, note, of_error, ok, wrong
 from jobs.contract import batch_plan, checkpoint, ledger, process, protocol, report
 from jobs.contract.errors import CaudalError, ExitCode, PairingBroken
 from jobs.contract.layout import Layout, parse_generation
 from jobs.contract.report import Report
 from jobs.contract.stream import Stream
+from jobs.contract.upstream import planned
 
 _SHOWN = 3  # names in one line
 
@@ -96,7 +97,7 @@ def _numbers(folder: Path) -> list[int]:
 
 
 def paired(layout: Layout, stream: Stream, name: str, number: int) -> Iterator[Finding]:
-    """Checkpoint against output, then the files of a batch that Spark will run again."""
+    """Checkpoint against output, then the files of a batch that Spark will run again, and what was read of another stream."""
     facts = pairing.facts(layout, stream.name, number)
     verdict = protocol.pairing(facts)
     if isinstance(verdict, protocol.Refuse):
@@ -108,15 +109,19 @@ def paired(layout: Layout, stream: Stream, name: str, number: int) -> Iterator[F
         yield wrong(name, f"batch {verdict.batch} is planned, and its input is not as admitted: {_listed(lost)}",
                     f"put them back as they were into {layout.en_proceso(stream.folder)}, then ./caudal run {stream.name}")  # fmt: skip
         return
+    if stream.upstream:
+        upstream.unread(layout, stream, number)
+        if verdict.step is protocol.Next.RERUN:
+            planned(layout, stream.upstream, batch_plan.read(layout.checkpoint(stream.name, number), verdict.batch, "").files)
     again = f", batch {verdict.batch} to run again" if verdict.step is protocol.Next.RERUN else ""
     yield ok(name, f"generation {number}: checkpoint and output match, {len(facts.published)} batches published{again}")
 
 
 def _lost_inputs(layout: Layout, stream: Stream, number: int, batch: int) -> Iterator[str]:
     path = layout.checkpoint(stream.name, number)
-    planned = batch_plan.read(path, batch, checkpoint.read(path).query_id or "").files
-    entries = ledger.lookup(layout.ledger(stream.folder), [file.name for file in planned])
-    for file in planned:
+    files = batch_plan.read(path, batch, checkpoint.read(path).query_id or "").files
+    entries = ledger.lookup(layout.ledger(stream.folder), [file.name for file in files])
+    for file in files:
         if reason := _lost(layout.en_proceso(stream.folder) / file.name, entries.get(file.name)):
             yield f"{file.name} ({reason})"
 

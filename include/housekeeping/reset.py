@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from include import generations, pairing
+from include import generations, pairing, streams
 from include.generations import EARLIEST
 from include.housekeeping import past, reprocessed
 from include.housekeeping.plan import Kept, Plan
@@ -34,11 +34,14 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, allow_repeats: bo
     live = sorted({*generations.live(layout, stream.name), current.number})
     if found:
         _require_records(way, live, found)
+    elif stream.upstream:
+        way.said.append(f"generation {current.number + 1} reads all that {stream.upstream} publishes now; what was retired there is not read again")
     else:
         _files_back(way, stream, live)
     _retire(way)
     way.record(EARLIEST if found else "", past.topic_ids(found))
     way.options["allow_repeats"] = allow_repeats
+    way.said += streams.told_readers(stream.name)
     way.said.append(f"generation {current.number + 1} starts from the beginning; readers see nothing until its first batch is published")
     return way.plan(f"./caudal generation undo {stream.name}, until the first run of generation {current.number + 1} has planned a batch")
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include import generations
+from include import generations, streams, upstream
 from include.housekeeping import past
 from include.housekeeping.plan import Plan
 from include.housekeeping.way import begin
@@ -14,6 +14,7 @@ from include.settings import Settings
 from jobs.contract.errors import Refused
 from jobs.contract.layout import Layout, generation_name, is_name
 from jobs.contract.stream import Stream
+from jobs.contract.upstream import outputs
 
 
 def plan(settings: Settings, stream: Stream, now: datetime, *, generation: int) -> Plan:
@@ -28,6 +29,7 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, generation: int) 
     if generation == current.number:
         what = f"generation {generation} is the current one: runs write to it"
         raise Refused(what, name, cli=f"./caudal generation rollover {name} begins a new one first; reset retires all")
+    _require_read(layout, name, generation)
     way = begin(layout, name, "retire", current.number, now)
     ends = past.ends(layout, name, generation)
     way.options["retires"] = generation
@@ -37,6 +39,17 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, generation: int) 
     batches = f"{ends[1].batch + 1} batches leave readers' sight" if ends else "readers see no difference"
     way.said += [f"generation {generation}: {batches}", "its archived files stay in archivo; a reset later does not bring them back"]
     return way.plan(_undo(name))
+
+
+def _require_read(layout: Layout, name: str, generation: int) -> None:
+    """Raises Refused when a stream that reads this one's output has still to read some of this generation."""
+    for reader in map(streams.get, streams.readers(name)):
+        now = generations.current(layout, reader.name)
+        parts = upstream.unread(layout, reader, now.number if now else 1)
+        left = [one for one, file in outputs(layout, name, parts).items() if one.generation == generation and file.records]
+        if left:
+            what = f"{reader.name} has not read {len(left)} part files of generation {generation} yet, and never would"
+            raise Refused(what, name, cli=f"./caudal run {reader.name}, then retire")
 
 
 def plan_gone(settings: Settings, name: str, now: datetime, *, output: bool = False) -> Plan:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from include import generations, pairing
+from include import generations, pairing, streams, upstream
 from include.generations import Generation
 from include.housekeeping import past, reprocessed
 from include.housekeeping.plan import Plan
@@ -27,7 +27,7 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, to_batch: int, al
     Files back first; then, each in a stage of its own and newest first, outputs (each followed by its quarantine), commits, offsets: an
     output that outlives its offset would be in the way of another batch. The source log stays: by it Spark reads exactly these files again.
     Raises Refused: a stateful stream, a broken pairing, a batch the checkpoint retains no longer, files or records that could not be read
-    again, refused records that were reprocessed, a Kafka sink without `allow_repeats`; BrokerDown, CheckpointDamaged.
+    again, refused records that were reprocessed, a Kafka sink without `allow_repeats`; BrokerDown, CheckpointDamaged, UpstreamTakenBack.
     """
     layout = settings.layout
     current = generations.current(layout, stream.name)
@@ -40,14 +40,18 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, to_batch: int, al
     way = begin(layout, stream.name, "rewind", current.number, now)
     facts = pairing.facts(layout, stream.name, current.number)
     require(protocol.may_rewind(facts, to_batch), layout.checkpoint(stream.name, current.number))
+    way.said += streams.told_readers(stream.name)
     if stream.folder:
         reprocessed.require_none(layout, stream, current.number, to_batch)
         _files_back(way, stream, to_batch)
+    elif stream.upstream:
+        upstream.unread(layout, stream, current.number)
     else:
         _require_records(settings, stream, current, facts, to_batch)
     _take_back(way, facts, to_batch)
     way.options |= {"to_batch": to_batch, "allow_repeats": allow_repeats}
-    return way.plan(f"none is needed: ./caudal run {stream.name} reads exactly these {'files' if stream.folder else 'offsets'} again")
+    unit = "files" if stream.folder or stream.upstream else "offsets"
+    return way.plan(f"none is needed: ./caudal run {stream.name} reads exactly these {unit} again")
 
 
 def _files_back(way: Way, stream: Stream, keep: int) -> None:

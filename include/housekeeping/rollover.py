@@ -25,13 +25,16 @@ Start = str | dict[str, dict[str, int]]
 def plan(settings: Settings, stream: Stream, now: datetime, *, drop_state: bool = False, accept_loss: bool = False) -> Plan:
     """Read-only. Archives what is committed, then records the new generation; nothing else moves.
 
-    Raises Refused: no run yet, a broken pairing, an open batch, a committed file that cannot be archived, a stateful stream without
-    `drop_state`, lost Kafka offsets without `accept_loss`; BrokerDown, CheckpointDamaged.
+    Raises Refused: no run yet, a broken pairing, an open batch, a committed file that cannot be archived, a stream that reads a
+    published one, a stateful stream without `drop_state`, lost Kafka offsets without `accept_loss`; BrokerDown, CheckpointDamaged.
     """
     layout = settings.layout
     current = generations.current(layout, stream.name)
     if current is None:
         raise Refused("this stream has not run yet: there is no end to start from", stream.name)
+    if stream.upstream:
+        what = f"a new checkpoint would read again all that {stream.upstream} has published, beside the rows that stand"
+        raise Refused(what, stream.name, cli=f"./caudal generation reset {stream.name} reads it again with the old rows out of sight")
     if stream.stateful and not drop_state:
         raise Refused("a new checkpoint begins without the state of the old one", stream.name, cli="--drop-state if that is meant")
     way = begin(layout, stream.name, "rollover", current.number, now)

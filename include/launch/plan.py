@@ -41,8 +41,9 @@ def first_generation(stream: Stream, found: offsets.Positions | None, now: datet
 
 
 def make(settings: Settings, spec: RunSpec, generation: Generation, found: offsets.Positions | None) -> Plan:
-    """Pairing check, then what is waiting. Raises PairingBroken, CheckpointDamaged, TopicRecreated, OffsetsLost."""
-    return Plan(replace(spec, start=start(generation, found)), look(settings.layout, spec.stream, generation, found))
+    """Pairing check, then what is waiting. Raises PairingBroken, CheckpointDamaged, TopicRecreated, OffsetsLost, UpstreamTakenBack."""
+    waits = look(settings.layout, spec.stream, generation, found, spec.close_windows)
+    return Plan(replace(spec, start=start(generation, found)), waits)
 
 
 def start(generation: Generation, found: offsets.Positions | None) -> str | dict[str, dict[str, int]]:
@@ -53,18 +54,22 @@ def start(generation: Generation, found: offsets.Positions | None) -> str | dict
     return {found.topic: {str(p): known.get(str(p), _EARLIEST_OFFSET) for p in sorted(found.end)}}
 
 
-def look(layout: Layout, stream: Stream, generation: Generation, found: offsets.Positions | None) -> waiting.Waiting:
-    """As `make`, without a run: what the next one would find in en_proceso or on the topic."""
+def look(layout: Layout, stream: Stream, generation: Generation, found: offsets.Positions | None, close: bool = False) -> waiting.Waiting:
+    """As `make`, without a run: what the next one would find in en_proceso, on the topic or among what the other stream has published."""
     paired = pairing.check(layout, stream.name, generation.number)
     if paired.step is Next.REDO:
         where, way = layout.checkpoint(stream.name, generation.number), f"./caudal run {stream.name} finishes it"
         raise PairingBroken("a housekeeping operation was cut short and must be finished first", where, cli=way)
     if found:
         return waiting.topic(found, layout, stream, generation, paired)
+    if stream.upstream:
+        return waiting.published(layout, stream, generation.number, paired, close)
     return waiting.files(layout, stream, generation.number, paired)
 
 
-def spec(settings: Settings, stream: Stream, generation: Generation, run_id: str, airflow_run_id: str, now: datetime) -> RunSpec:
+def spec(
+    settings: Settings, stream: Stream, generation: Generation, run_id: str, airflow_run_id: str, now: datetime, close_windows: bool = False
+) -> RunSpec:
     """All the Spark side is told. Raises BrokerDown when a topic is involved and no broker is known."""
     return RunSpec(
         stream=stream,
@@ -77,6 +82,7 @@ def spec(settings: Settings, stream: Stream, generation: Generation, run_id: str
         reported_through=reported_through(settings.layout, stream.name, generation.number),
         bootstrap=connection.bootstrap(settings) if stream.topics else "",
         kafka_properties=str(settings.kafka_properties or ""),
+        close_windows=close_windows or stream.close_windows == "end-of-run",
         rewinds=len([op for op in _rewinds(settings.layout, stream.name, generation.number) if op.finished]),
     )
 

@@ -17,10 +17,11 @@ class Request:
     stream: str
     airflow_run_id: str
     master: str
+    close_windows: bool = False
 
 
 def parse(argv: Sequence[str]) -> Request:
-    """`[--master M] [--name N] [--deploy-mode client] APPLICATION --stream S [--airflow-run-id R]`.
+    """`[--master M] [--name N] [--deploy-mode client] APPLICATION --stream S [--airflow-run-id R] [--close-windows yes]`.
 
     Everything else is refused: Spark's configuration is the launcher's alone, so nothing typed at a trigger can reach it. Raises UsageError.
     """
@@ -29,12 +30,19 @@ def parse(argv: Sequence[str]) -> Request:
     if not words:
         raise UsageError("no application given", "launcher")
     application = words.pop(0)
-    told = _take_options(words, {"--stream", "--airflow-run-id"})
+    told = _take_options(words, {"--stream", "--airflow-run-id", "--close-windows"})
     if words or application.startswith("-"):
         raise UsageError(f"the launcher takes no option {(application if application.startswith('-') else words[0])!r}", "launcher")
     if options.get("--deploy-mode", "client") != "client":
         raise UsageError("only client mode: in cluster mode no process here could hold the lease", application)
-    return Request(_required(told, "--stream"), _checked(told.get("--airflow-run-id", "")), _master(options.get("--master", "local[2]")))
+    run_id, master = _checked(told.get("--airflow-run-id", "")), _master(options.get("--master", "local[2]"))
+    return Request(_required(told, "--stream"), run_id, master, _yes_or_no(told.get("--close-windows", "no")))
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise UsageError(f"--close-windows takes yes or no, not {text!r}", "launcher")
+    return text == "yes"
 
 
 def _take_options(words: list[str], known: set[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from include.launch import command, plan, profiles
 from include.launch.request import Request
 from include.settings import Settings
 from jobs.contract import account, report, storage, thresholds
-from jobs.contract.errors import CaudalError, ConfigError
+from jobs.contract.errors import CaudalError, ConfigError, UsageError
 from jobs.contract.report import Report
 from jobs.contract.spec import new_run_id
 from jobs.contract.stream import Files, Stream
@@ -90,17 +90,19 @@ def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, n
     taken = _take_in(settings, stream)
     found = plan.positions(settings, stream)
     generation = generations.current(layout, stream.name) or generations.begin(layout, plan.first_generation(stream, found, now))
-    spec = plan.spec(settings, stream, generation, run_id, request.airflow_run_id, now)
+    if request.close_windows and not stream.stateful:
+        raise UsageError("there are no windows to close: the stream keeps no state", stream.name, cli=f"./caudal run {stream.name}")
+    spec = plan.spec(settings, stream, generation, run_id, request.airflow_run_id, now, request.close_windows)
     spec = replace(spec, files_admitted=len(taken.admitted), files_refused=len(taken.refused), files_waiting=len(taken.waiting))
     return plan.make(settings, spec, generation, found)
 
 
-def preview(settings: Settings, stream: Stream, master: str, now: datetime) -> tuple[plan.Plan, command.Command]:
+def preview(settings: Settings, stream: Stream, master: str, now: datetime, close_windows: bool = False) -> tuple[plan.Plan, command.Command]:
     """What `ready` would start now, without taking anything in. Changes nothing."""
     found = plan.positions(settings, stream)
     generation = generations.current(settings.layout, stream.name) or plan.first_generation(stream, found, now)
     run_id = new_run_id(now)
-    made = plan.make(settings, plan.spec(settings, stream, generation, run_id, "", now), generation, found)
+    made = plan.make(settings, plan.spec(settings, stream, generation, run_id, "", now, close_windows), generation, found)
     return made, _command(settings, master, made, settings.layout.run(stream.name, run_id) / "spec.json")
 
 
@@ -141,7 +143,9 @@ def _since(now: datetime) -> float:
 def _going(made: plan.Plan) -> str:
     work, stream = made.waiting, made.spec.stream
     amount = f"{work.files} files, {work.size_bytes:,} bytes" if isinstance(stream.source, Files) else f"{work.records} records"
+    amount += f" of {stream.upstream}" if stream.upstream else ""
     again = ", one batch to run again" if work.open_batch else ""
+    again += ", open windows to close" if work.closing else ""
     return f"{stream.name}: {amount} waiting{again}; starting Spark, run {made.spec.run_id}"
 
 

@@ -7,27 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from include import intake
+from include import intake, upstream
 from include.generations import Generation
 from include.kafka import offsets
 from jobs.contract import checkpoint, protocol
+from jobs.contract.closing import is_due
 from jobs.contract.errors import OffsetsLost, TopicRecreated
 from jobs.contract.layout import Layout
 from jobs.contract.stream import Stream
+from jobs.contract.upstream import outputs
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Bytes for files, records for Kafka; `open_batch` when Spark has a batch to run again."""
+    """Bytes for files, records for Kafka, both for what another stream has published; `open_batch` when Spark has a batch to run again;
+    `closing` when only windows are to be closed."""
 
     open_batch: bool
     files: int = 0
     size_bytes: int = 0
     records: int = 0
+    closing: bool = False
 
     @property
     def anything(self) -> bool:
-        return self.open_batch or self.files > 0 or self.records > 0
+        return self.open_batch or self.files > 0 or self.records > 0 or self.closing
 
 
 def files(layout: Layout, stream: Stream, generation: int, found: protocol.Proceed) -> Waiting:
@@ -42,6 +46,16 @@ def files(layout: Layout, stream: Stream, generation: int, found: protocol.Proce
     folder = layout.en_proceso(stream.folder)
     size = sum((folder / name).lstat().st_size for name in names)
     return Waiting(found.step is protocol.Next.RERUN, files=len(names), size_bytes=size)
+
+
+def published(layout: Layout, stream: Stream, generation: int, found: protocol.Proceed, close: bool) -> Waiting:
+    """Part files of the other stream that no planned batch holds yet; those without a record wait for others. `close`: whether this run is to
+    close windows. Raises UpstreamTakenBack, PlannedFileMissing."""
+    unread = upstream.unread(layout, stream, generation)
+    full = [file for file in outputs(layout, stream.upstream, unread).values() if file.records]
+    closing = close and (bool(full) or is_due(layout.checkpoint(stream.name, generation)))
+    size, count = sum(file.size_bytes for file in full), sum(file.records for file in full)
+    return Waiting(found.step is protocol.Next.RERUN, len(full), size, count, closing)
 
 
 def topic(positions: offsets.Positions, layout: Layout, stream: Stream, generation: Generation, found: protocol.Proceed) -> Waiting:

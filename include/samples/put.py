@@ -18,7 +18,7 @@ from include.samples import facturas
 from include.settings import Settings
 from jobs.contract import storage
 from jobs.contract.errors import Refused, UsageError
-from jobs.contract.stream import Files, Stream
+from jobs.contract.stream import Stream, Topic
 
 _MAX_SUFFIX = 10_000
 _HIDDEN = "._"  # intake and Spark pass over names that start so,
@@ -78,7 +78,9 @@ def check(stream: Stream, source: Path) -> None:
 
 
 def _require_files(stream: Stream) -> None:
-    if not isinstance(stream.source, Files):
+    if stream.upstream:
+        raise Refused(f"{stream.name} reads what {stream.upstream} has published", stream.name, cli=f"./caudal put {stream.upstream} FILE")
+    if isinstance(stream.source, Topic):
         topic = stream.source.name
         raise Refused(f"{stream.name} reads the topic {topic}, not files", stream.name, cli=f"./caudal produce {topic} --file FILE")
 

@@ -16,7 +16,7 @@ from include.scaffold import columns as typed
 from include.scaffold.columns import Column
 from jobs.contract.errors import BrokenStream, UsageError
 from jobs.contract.layout import is_name
-from jobs.contract.stream import Files, Format, Stream, Topic
+from jobs.contract.stream import Files, Format, Published, Source, Stream, Topic
 
 FROM = "files:json, files:csv, kafka:TOPIC, kafka:TOPIC:csv"
 TO = "files:json, files:parquet, files:csv, topic:NAME:KEYCOLUMN"
@@ -154,6 +154,8 @@ def _required(asked: tuple[str, ...], key: str, columns: tuple[Column, ...]) -> 
     return tuple(name for name in names if name in wanted) or (names[0],)
 
 
-def describe(end: Files | Topic) -> str:
+def describe(end: Source) -> str:
     """One end in words: `json files`, `topic facturas`."""
+    if isinstance(end, Published):
+        return f"rows that {end.stream} has published"
     return f"topic {end.name}" if isinstance(end, Topic) else f"{end.format} files"

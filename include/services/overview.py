@@ -12,7 +12,7 @@ from include.settings import Settings
 from jobs.contract import report
 from jobs.contract.errors import CaudalError
 from jobs.contract.report import Report
-from jobs.contract.stream import Files, Stream, Topic
+from jobs.contract.stream import Published, Source, Stream, Topic
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class StreamRow:
     dag: str
 
 
-def _end(end: Files | Topic, folder: str) -> str:
+def _end(end: Source, folder: str) -> str:
+    if isinstance(end, Published):
+        return f"salida/{end.stream}"
     return f"topic {end.name}" if isinstance(end, Topic) else folder
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
 from jobs.contract.errors import BrokenStream, UnknownStream
-from jobs.contract.stream import Stream
+from jobs.contract.stream import Files, Published, Stream
 
 
 def _load(name: str) -> Stream:
@@ -39,7 +40,40 @@ def collect() -> tuple[dict[str, Stream], tuple[BrokenStream, ...]]:
         streams[stream.name] = stream
         if stream.folder:
             folders[stream.folder] = stream.name
-    return streams, tuple(broken)
+    return _linked(streams, broken), tuple(broken)
+
+
+def _linked(streams: dict[str, Stream], broken: list[BrokenStream]) -> dict[str, Stream]:
+    """Each stream that reads another one's output learns how that is written. One that cannot read is moved to `broken`, and so are its readers."""
+    while lost := next(((name, why) for name, stream in streams.items() if (why := _why_not(streams, stream))), None):
+        del streams[lost[0]]
+        broken.append(BrokenStream(lost[1], f"include/streams/{lost[0]}.py"))
+    return {name: _with_files(streams, stream) for name, stream in streams.items()}
+
+
+def _why_not(streams: Mapping[str, Stream], stream: Stream) -> str:
+    """Why the source of `stream` cannot be read; empty when it can."""
+    if stream.stateful and not stream.upstream:
+        return "strict reading keeps no state: publish the records with a stream of their own, and read it with source=Published(stream)"
+    seen = [stream.name]
+    while upstream := stream.upstream:
+        if upstream not in streams:
+            return f"it reads what {upstream} publishes, and no stream of that name is registered and loads"
+        if upstream in seen:
+            return f"it reads itself, by way of {' and '.join(seen[1:])}"
+        if not isinstance(streams[upstream].sink, Files):
+            return f"{upstream} publishes no files: what it sends to its topic is read with source=Topic(…)"
+        stream = streams[upstream]
+        seen.append(upstream)
+    return ""
+
+
+def _with_files(streams: Mapping[str, Stream], stream: Stream) -> Stream:
+    if not isinstance(stream.source, Published):
+        return stream
+    sink = streams[stream.source.stream].sink
+    assert isinstance(sink, Files), stream.name  # noqa: S101 - _why_not has seen to that
+    return replace(stream, source=replace(stream.source, files=sink))
 
 
 def get(name: str) -> Stream:
@@ -51,3 +85,13 @@ def get(name: str) -> Stream:
         if error.where == f"include/streams/{name}.py":
             raise error
     raise UnknownStream(f"no stream {name!r}", "include/streams/")
+
+
+def readers(name: str) -> list[str]:
+    """Streams that read what `name` publishes."""
+    return [stream.name for stream in collect()[0].values() if stream.upstream == name]
+
+
+def told_readers(name: str) -> list[str]:
+    """For the plan of an operation that takes rows of `name` back, which its records give again: a sentence for each of its readers."""
+    return [f"{one} has read these rows and refuses to run until it is reset, too (./caudal generation reset {one})" for one in readers(name)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from jobs.contract import checkpoint, storage
@@ -21,3 +23,25 @@ def make_durable(path: Path, batch: int, logs: Iterable[Path]) -> None:
     for folder in {file.parent for file in files} | {path, path / "sources", *path.parents[:3]}:
         if folder.is_dir():
             storage.fsync_dir(folder)
+
+
+def make_state_durable(path: Path, synced: dict[str, int]) -> None:
+    """The state under the checkpoint at `path`, but for files that `synced` (name -> mtime, kept up here) holds as they are. Spark writes each
+    version of the state to files of their own, and removes old ones meanwhile. Raises OSError."""
+    for folder, _, names in os.walk(path / "state"):
+        fresh = [name for name in names if _is_fresh(f"{folder}/{name}", synced)]
+        for name in fresh:
+            with suppress(FileNotFoundError):
+                storage.fsync_file(Path(folder, name))
+        if fresh:
+            storage.fsync_dir(Path(folder))
+            storage.fsync_dir(Path(folder).parent)
+
+
+def _is_fresh(file: str, synced: dict[str, int]) -> bool:
+    try:
+        changed = os.lstat(file).st_mtime_ns
+    except FileNotFoundError:
+        return False
+    known, synced[file] = synced.get(file), changed
+    return known != changed

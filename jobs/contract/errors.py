@@ -10,7 +10,7 @@ from enum import IntEnum
 from importlib import import_module
 from typing import Any, ClassVar
 
-ELSEWHERE = ("jobs.contract.thresholds",)  # modules that hold classes of their own subject
+ELSEWHERE = ("jobs.contract.thresholds", "jobs.contract.errors_downstream")  # modules that hold classes of their own subject
 
 
 class ExitCode(IntEnum):
@@ -292,9 +292,9 @@ class MessageRefused(DataError):
 
 
 def tree(root: type[CaudalError] = CaudalError) -> Iterator[type[CaudalError]]:
-    """All error classes, parents first."""
+    """All error classes, parents first; those of other modules last, whichever was imported first."""
     for module in ELSEWHERE:
         import_module(module)
     yield root
-    for child in root.__subclasses__():
+    for child in sorted(root.__subclasses__(), key=lambda kind: ELSEWHERE.index(kind.__module__) + 1 if kind.__module__ in ELSEWHERE else 0):
         yield from tree(child)

@@ -16,7 +16,7 @@ from jobs.contract import process
 VARIABLE = "CAUDAL_FAILPOINT"
 NAMES = (
     "claim", "ledger", "admitted",
-    "planned", "staged", "quarantined", "manifest", "published", "committed",
+    "planned", "staged", "quarantined", "manifest", "published", "committed", "closing",
     "move", "intent", "stage", "steps", "done",
     "fenced", "claimed", "sending", "token", "unit", "sent",
 )  # fmt: skip

@@ -47,7 +47,8 @@ class Manifest:
     """`start` and `end` are source positions; `records_in` = accepted + `quarantined`; `rows_out` = sum of the files' records.
 
     `notes`: rule code -> what was published against it. `headers`: csv header lines, -1 when this was not yet counted. `partitions`: of a Kafka
-    source, topic/partition -> records; empty when this was not counted.
+    source, topic/partition -> records; empty when this was not counted. `dropped_late`: rows that a
+    stateful batch took for too late; Spark counts them after its first aggregation, so it is a lower bound.
     """
 
     stream: str
@@ -66,6 +67,7 @@ class Manifest:
     notes: Mapping[str, Note] = field(default_factory=dict)
     headers: int = -1
     partitions: Mapping[str, int] = field(default_factory=dict)
+    dropped_late: int = 0
     version: int = VERSION
 
     @property

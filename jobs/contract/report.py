@@ -97,6 +97,7 @@ def with_published(base: Report, output: Path) -> Report:
         records_in=sum(m.records_in for m in batches),
         rows_out=sum(m.rows_out for m in batches),
         quarantined=sum(m.quarantined for m in batches),
+        dropped_late=sum(m.dropped_late for m in batches),
         warnings=(*base.warnings, *_noted(batches)),
     )
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.contract.errors import DataError
-from jobs.contract.stream import Checks, EventTime, Files, Limits, Stream, Thresholds, Topic, Upkeep
+from jobs.contract.stream import Checks, EventTime, Files, Limits, Published, Source, Stream, Thresholds, Topic, Upkeep
 
 VERSION = 1
 _MADE = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
@@ -22,7 +22,7 @@ class RunSpec:
     """`start`: for a Kafka source the generation's start ("earliest" or {topic: {partition: offset}}), else empty.
 
     `reported_through`: newest batch that an earlier report covers. `home` is absolute. `rewinds`: finished ones of this generation; what was
-    sent before the last of them is sent again.
+    sent before the last of them is sent again. `close_windows`: whether the run ends by publishing the windows that are still open.
     """
 
     stream: Stream
@@ -40,6 +40,7 @@ class RunSpec:
     files_refused: int = 0
     files_waiting: int = 0
     warnings: tuple[str, ...] = ()
+    close_windows: bool = False
     version: int = VERSION
 
     def to_json(self) -> bytes:
@@ -58,7 +59,8 @@ class RunSpec:
 
 
 def _stream(raw: dict[str, Any]) -> Stream:
-    ends = {"source": _end(raw["source"]), "sink": _end(raw["sink"])}
+    source = raw["source"]
+    ends = {"source": _published(source) if "files" in source else _end(source), "sink": _end(raw["sink"])}
     rest = {"limits": Limits(**raw["limits"]), "checks": _checks(raw["checks"]), "upkeep": Upkeep(**raw["upkeep"]), "tags": tuple(raw["tags"])}
     return Stream(**{**raw, **ends, **rest, "thresholds": Thresholds(**raw["thresholds"])})
 
@@ -66,6 +68,10 @@ def _stream(raw: dict[str, Any]) -> Stream:
 def _checks(raw: dict[str, Any]) -> Checks:
     event_time = EventTime(**raw["event_time"]) if raw["event_time"] else None
     return Checks(**{**raw, "report": tuple(raw["report"]), "event_time": event_time})
+
+
+def _published(raw: dict[str, Any]) -> Source:
+    return Published(raw["stream"], Files(**raw["files"]))
 
 
 def _end(raw: dict[str, Any]) -> Files | Topic:

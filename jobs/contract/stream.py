@@ -11,6 +11,7 @@ from jobs.contract.layout import is_name
 
 Format = Literal["json", "csv", "parquet"]
 Delivery = Literal["exactly-once", "at-least-once"]
+Mode = Literal["append", "complete", "update"]
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -62,6 +63,27 @@ class Topic:
         _require(self.format in ("json", "csv"), f"unknown format {self.format!r} (json, csv)", self.name)
         _require(1 <= self.partitions <= 1000, f"partitions={self.partitions} is not within 1 and 1000", self.name)
         _require(self.delivery in get_args(Delivery), f"unknown delivery {self.delivery!r} ({', '.join(get_args(Delivery))})", self.name)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What another registered stream has published, read as rows of its files: the source of a stateful stream, whose records are strict already.
+
+    `files`: how those files are written; the registry takes it from the other stream's sink.
+    """
+
+    stream: str
+    files: Files = field(default_factory=Files)
+
+    def __post_init__(self) -> None:
+        _require(is_name(self.stream), f"unsafe stream name {self.stream!r}", "Published")
+
+    @property
+    def format(self) -> Format:
+        return self.files.format
+
+
+Source = Files | Topic | Published
 
 
 @dataclass(frozen=True)
@@ -163,11 +185,12 @@ class Upkeep:
 class Stream:
     """One row of the registry. `schedule`: cron text or None (by hand only). `lease_wait_s`: how long a task waits for a held lease.
 
-    `stateful`: the transform keeps state between batches; then a rollover drops it, and a rewind is refused.
+    `stateful`: the transform keeps state between batches; then a rollover drops it, and a rewind is refused. `close_windows`: each run ends by
+    publishing the windows that are still open; later rows of theirs are dropped as late.
     """
 
     name: str
-    source: Files | Topic
+    source: Source
     sink: Files | Topic
     limits: Limits = field(default_factory=Limits)
     checks: Checks = field(default_factory=Checks)
@@ -175,6 +198,8 @@ class Stream:
     schedule: str | None = "*/5 * * * *"
     upkeep: Upkeep = field(default_factory=Upkeep)
     stateful: bool = False
+    mode: Mode = "append"
+    close_windows: Literal["by-watermark", "end-of-run"] = "by-watermark"
     lease_wait_s: int = 600
     retries: int = 2
     tags: tuple[str, ...] = ()
@@ -185,12 +210,18 @@ class Stream:
         _require(not (isinstance(self.source, Files) and self.source.format == "parquet"), "a source is json or csv", self.name)
         _require(not (isinstance(self.sink, Topic) and not self.sink.key), "a topic sink needs key=COLUMN", self.name)
         _require(len({t.name for t in self.topics}) == len(self.topics), "a stream that writes the topic it reads never ends", self.name)
+        _require_whole_batches(self)
         _require(self.lease_wait_s >= 0 and self.retries >= 0, "lease_wait_s and retries cannot be negative", self.name)
 
     @property
     def folder(self) -> str:
         """The source's folder under entrada; empty for a Kafka source."""
         return (self.source.folder or self.name) if isinstance(self.source, Files) else ""
+
+    @property
+    def upstream(self) -> str:
+        """The stream whose published rows this one reads; empty for one that reads raw records."""
+        return self.source.stream if isinstance(self.source, Published) else ""
 
     @property
     def topics(self) -> tuple[Topic, ...]:
@@ -214,3 +245,24 @@ class Stream:
         if not isinstance(self.sink, Topic):
             return "exactly-once"
         return "exactly-once (for readers of committed records)" if self.transactional else "at-least-once (Spark's Kafka sink)"
+
+
+# Why a published batch is final, and what to use where the result must change.
+_NOT_APPEND = {
+    "complete": "each batch would publish the whole result again beside the older ones; use mode='append' with a watermark, so that each window "
+    "is published once, when it is over, or a console or memory sink in a lab",
+    "update": "a row that changed would stand in two batches, and no reader could tell which holds; use mode='append' with a watermark, or a lab "
+    "whose foreachBatch updates rows by key",
+}
+
+
+def _require_whole_batches(row: Stream) -> None:
+    _require(row.mode in get_args(Mode), f"unknown mode {row.mode!r} ({', '.join(get_args(Mode))})", row.name)
+    _require(row.mode == "append", f"mode={row.mode!r} cannot be published: {_NOT_APPEND.get(row.mode, '')}", row.name)
+    known = row.close_windows in ("by-watermark", "end-of-run")
+    _require(known, f"close_windows={row.close_windows!r} is not by-watermark or end-of-run", row.name)
+    _require(row.close_windows == "by-watermark" or row.stateful, "close_windows needs stateful=True: without state no window is open", row.name)
+    if isinstance(row.source, Published):
+        _require(row.source.stream != row.name, "a stream cannot read what it publishes itself", row.name)
+        _require(row.checks == Checks(), f"checks belong to {row.upstream}, which reads the records", row.name)
+        _require(isinstance(row.sink, Files), "a stream that reads a published one writes files", row.name)

@@ -14,7 +14,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
-from jobs.contract import batch_plan, checkpoint, failpoints, ledger, manifest, protocol, storage
+from jobs.contract import batch_plan, checkpoint, failpoints, in_order, ledger, manifest, protocol, storage
 from jobs.contract.batch_plan import BatchPlan
 from jobs.contract.durable import make_durable
 from jobs.contract.errors import AccountMismatch, BatchConflict, DataError, PlannedFileMissing, RunFailed
@@ -86,6 +86,7 @@ class Publisher:
         failpoints.hit("planned")
         expected = self._expected_records(plan)
         if self._stands_already(plan):
+            self._pass_over(frame)
             print(f"batch {batch}: published by an earlier run, nothing written", flush=True)
             return
         done = self._write(frame, plan, expected)
@@ -122,6 +123,9 @@ class Publisher:
         if isinstance(verdict, protocol.Refuse):
             raise BatchConflict(verdict.why, target)
         return verdict is protocol.Publish.SKIP
+
+    def _pass_over(self, frame: DataFrame) -> None:
+        """A batch that stands already: nothing to do where no state is kept."""
 
     def _write(self, frame: DataFrame, plan: BatchPlan, expected: int) -> Manifest:
         """Stages the batch whole, with its manifest; only the rename is left."""
@@ -177,6 +181,7 @@ class Publisher:
         storage.make_dirs(staged.parent)
         if isinstance(sink, Files):
             sinks.write_files(rows, sink, staged)
+            in_order.keep(staged, self.target(plan.batch))
             files = sinks.seal(staged, sink.format, sink.header)
             return files, sum(f.records for f in files)
         taken = None

@@ -15,21 +15,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import StructType
 
 from jobs.contract import account, failpoints, process, report, storage, thresholds
-from jobs.contract.errors import CaudalError, DiskFull, ExitCode, LeaseHeld, OffsetsLost, PairingBroken, RunFailed, ServiceError, TopicMissing
+from jobs.contract.errors import (
+    BrokenStream,
+    CaudalError,
+    DiskFull,
+    ExitCode,
+    LeaseHeld,
+    OffsetsLost,
+    PairingBroken,
+    RunFailed,
+    ServiceError,
+    TopicMissing,
+)
+from jobs.contract.errors_downstream import StateUnusable
 from jobs.contract.layout import Layout
 from jobs.contract.report import Report
 from jobs.contract.spec import RunSpec
-from jobs.core import session, sinks, sources
+from jobs.core import downstream, session, sinks, sources, windows
+from jobs.core.downstream import Downstream
 from jobs.core.publish import Publisher, Transform
 from jobs.core.records import Subject, require_known
 
 _PUBLISH_WAIT_S = 10.0  # a killed run's Python driver is gone within 0.3 s; a slow disk may hold it a little longer
 _CAUSE = re.compile(r"(Caused by: )?[A-Za-z_][\w.$]*(Error|Exception)\b: ")
 _MOVED = "this home was moved or copied: Spark knows its files by the old path; move it back, or ./caudal generation rollover STREAM"
+_OTHER_STATE = "the state of this generation was made by another transform"
 # What Spark and Kafka say when a foreseen thing happened below them.
 _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     ("No space left on device", DiskFull, "the disk is full"),
@@ -39,6 +54,11 @@ _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     ("KAFKA_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
     ("Some data may have been lost", OffsetsLost, "offsets this stream still had to read are gone"),
     ("Wrong basePath", PairingBroken, _MOVED),
+    ("CANNOT_LOAD_STATE_STORE", StateUnusable, "a file of the state is gone or cannot be read"),
+    ("STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE", StateUnusable, _OTHER_STATE),
+    ("STATE_STORE_VALUE_SCHEMA_NOT_COMPATIBLE", StateUnusable, _OTHER_STATE),
+    ("STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA", StateUnusable, _OTHER_STATE),
+    ("STREAMING_OUTPUT_MODE", BrokenStream, "what is published is final: an aggregation needs withWatermark(…) and its window in groupBy"),
     ("TimeoutException", ServiceError, "the broker did not answer in time"),
 )
 
@@ -84,18 +104,36 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
 def stream(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform) -> dict[str, Any]:
     """Runs the query over what is available now; returns its id and lag. Raises the publisher's own error where there is one."""
     require_known(subject, spec.stream)
-    publisher = Publisher(spec, subject, transform)
+    done = _query(spark, spec, subject, transform, availableNow=True)
+    lag = _lag(done.lastProgress)
+    failpoints.hit("committed")
     checkpoint = Layout(Path(spec.home)).checkpoint(spec.stream.name, spec.generation)
-    writer = sources.read(spark, spec).writeStream.queryName(spec.stream.name).foreachBatch(publisher)
+    if spec.close_windows and windows.plan_closing(spark, checkpoint, int(time.time() * 1000), spec.stream.name):
+        failpoints.hit("closing")
+        _query(spark, spec, subject, transform, once=True)  # the batch that is planned, and no other
+    return {"query_id": str(done.id), "lag_records": lag}
+
+
+def _query(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform, **trigger: Any) -> StreamingQuery:
+    """A query of the stream, run to its end. Raises the publisher's own error where there is one."""
+    publisher, frame = _ends(spark, spec, subject, transform)
+    checkpoint = Layout(Path(spec.home)).checkpoint(spec.stream.name, spec.generation)
+    writer = frame.writeStream.queryName(spec.stream.name).foreachBatch(publisher).option("checkpointLocation", str(checkpoint))
     try:
-        query = writer.option("checkpointLocation", str(checkpoint)).trigger(availableNow=True).start()
+        query = writer.trigger(**trigger).start()
         query.awaitTermination()
-        failpoints.hit("committed")
     except Exception as error:
         if isinstance(publisher.failure, CaudalError):
             raise publisher.failure from error
         raise
-    return {"query_id": str(query.id), "lag_records": _lag(query.lastProgress)}
+    return query
+
+
+def _ends(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform) -> tuple[Publisher, DataFrame]:
+    """What publishes each batch, and the frame it is given."""
+    if spec.stream.upstream:
+        return Downstream(spec, subject, transform, spark=spark), downstream.read(spark, spec, subject, transform)
+    return Publisher(spec, subject, transform), sources.read(spark, spec)
 
 
 def _lag(progress: Any) -> int:
@@ -159,4 +197,5 @@ def _since(started: str) -> float:
 def _summary(done: Report, layout: Layout) -> str:
     where = f" (each with its reason: {layout.refused_records(done.stream, done.generation, done.last_batch).parent})" if done.quarantined else ""
     counts = f"{done.records_in} records in, {done.rows_out} rows out, {done.quarantined} quarantined{where}"
+    counts += f", at least {done.dropped_late} dropped as late" if done.dropped_late else ""
     return f"{done.stream}: {len(done.batches)} batches, {counts}, {done.duration_s:.1f} s"

@@ -12,11 +12,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.avro.functions import from_avro
 from pyspark.sql.types import StructType
 
-from jobs.contract import ends, properties
+from jobs.contract import ends, properties, upstream
 from jobs.contract.errors import BrokenStream, DataError
 from jobs.contract.layout import Layout
 from jobs.contract.spec import RunSpec
-from jobs.contract.stream import Files, Topic
+from jobs.contract.stream import Published, Topic
 from jobs.core import avro
 from jobs.domain.positions import POSITION
 
@@ -28,7 +28,7 @@ def read(spark: SparkSession, spec: RunSpec) -> DataFrame:
     """The stream's source: _raw (binary: one record as it came, null for a Kafka tombstone), _origin (admitted file, or topic/partition/offset),
     _admitted (timestamp: the file's admission, or the Kafka record's own time)."""
     source = spec.stream.source
-    return _files(spark, spec) if isinstance(source, Files) else _topic(spark, spec, source)
+    return _topic(spark, spec, source) if isinstance(source, Topic) else _files(spark, spec)
 
 
 def _files(spark: SparkSession, spec: RunSpec) -> DataFrame:
@@ -61,6 +61,17 @@ def _topic(spark: SparkSession, spec: RunSpec, source: Topic) -> DataFrame:
     )
     origin = F.concat_ws("/", F.col("topic"), F.col("partition"), F.col("offset"))
     return reader.load().select(F.col("value").alias("_raw"), origin.alias("_origin"), F.col("timestamp").alias("_admitted"))
+
+
+def published(spark: SparkSession, spec: RunSpec, schema: StructType) -> DataFrame:
+    """Rows that another stream has published, in the order it did, typed by `schema`; a value of another type fails the batch."""
+    source = spec.stream.source
+    assert isinstance(source, Published)  # noqa: S101 - the caller's condition
+    reader = spark.readStream.format(source.files.format).schema(schema).option("mode", "FAILFAST")
+    if source.files.format == "csv":
+        reader = reader.option("sep", source.files.separator).option("header", str(source.files.header).lower()).option("escape", '"')
+    reader = reader.option("maxBytesPerTrigger", str(spec.stream.limits.batch_bytes)).option("maxFileAge", _NEVER_TOO_OLD)
+    return reader.load(upstream.glob(Layout(Path(spec.home)), source.stream))
 
 
 def position(spec: RunSpec) -> list[Column]:

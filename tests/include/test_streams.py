@@ -10,9 +10,9 @@ import pytest
 
 from include import streams
 from jobs.contract.errors import BrokenStream, UnknownStream
-from jobs.contract.stream import Files, Topic
+from jobs.contract.stream import Files, Published, Topic
 
-OURS = ["facturas_ficheros", "facturas_kafka", "notificaciones"]
+OURS = ["facturas_ficheros", "facturas_kafka", "notificaciones", "temperaturas", "temperaturas_maxima", "temperaturas_ventanas"]
 GOOD = '''"""{doc}"""
 from jobs.contract.stream import Files, Stream
 STREAM = Stream(name="{name}", source=Files(folder="{folder}"), sink=Files())
@@ -99,6 +99,39 @@ def test_a_folder_feeds_one_stream_the_first_by_name(folder: str, add_file: AddF
     found, broken = streams.collect()
     assert list(found) == known()
     assert [error.what for error in broken] == [f"folder {folder} already feeds {folder}"]
+
+
+READER = '''"""How to."""
+from jobs.contract.stream import Files, Published, Stream
+STREAM = Stream(name="{name}", source=Published("{of}"), sink=Files("parquet"), stateful=True)
+'''
+
+
+def test_a_reader_of_a_published_stream_learns_how_its_files_are_written(add_file: AddFile) -> None:
+    add_file("aaa", READER.format(name="aaa", of="bbb"))
+    add_file("bbb", READER.format(name="bbb", of="facturas_ficheros"))
+    assert streams.get("aaa").source == Published("bbb", Files("parquet"))
+    assert streams.get("bbb").source == Published("facturas_ficheros", Files("json"))
+    assert (streams.readers("bbb"), streams.readers("aaa")) == (["aaa"], [])
+
+
+def test_a_reader_that_cannot_read_is_named_with_its_own_readers_and_leaves_the_others_up(add_file: AddFile) -> None:
+    add_file("aaa", READER.format(name="aaa", of="bbb"))
+    add_file("bbb", READER.format(name="bbb", of="nosuch"))
+    add_file("ccc", READER.format(name="ccc", of="ddd"))
+    add_file("ddd", READER.format(name="ddd", of="ccc"))
+    add_file("eee", READER.format(name="eee", of="notificaciones"))
+    add_file("fff", GOOD.format(doc="", name="fff", folder="fff").replace("sink=Files()", "sink=Files(), stateful=True"))
+    found, broken = streams.collect()
+    assert list(found) == known()
+    assert {error.where.rpartition("/")[2]: error.what.partition(":")[0] for error in broken} == {
+        "aaa.py": "it reads what nosuch publishes, and no stream of that name is registered and loads",
+        "bbb.py": "it reads what nosuch publishes, and no stream of that name is registered and loads",
+        "ccc.py": "it reads itself, by way of ddd",
+        "ddd.py": "it reads what ccc publishes, and no stream of that name is registered and loads",
+        "eee.py": "notificaciones publishes no files",
+        "fff.py": "strict reading keeps no state",
+    }
 
 
 @pytest.mark.parametrize("name", ["nosuch", "", "../x", "facturas_ficheros.py", "__init__"])

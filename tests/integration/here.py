@@ -19,17 +19,25 @@ from jobs.contract.spec import RunSpec, new_run_id
 from jobs.core import run as driver
 from jobs.core.records import Subject
 from jobs.core.session import SETTINGS
-from jobs.domain import facturas
+from jobs.domain import facturas, iot
 from tests.integration import runs
 
-TRANSFORMS = {"facturas_kafka": facturas.lineas, "notificaciones": facturas.notificaciones}  # as in jobs/<stream>.py
+INVOICES, READINGS = Subject(facturas.SCHEMA, dict(facturas.RULES)), Subject(iot.SCHEMA, dict(iot.RULES))
+BOUND: dict[str, tuple[Subject, Any]] = {  # as in jobs/<stream>.py
+    "facturas_kafka": (INVOICES, facturas.lineas),
+    "notificaciones": (INVOICES, facturas.notificaciones),
+    "temperaturas": (READINGS, iot.lecturas),
+    "temperaturas_ventanas": (Subject(iot.SCHEMA, {}), iot.ventanas),
+    "temperaturas_maxima": (Subject(iot.SCHEMA, {}), iot.maximas),
+}
 
 
 @dataclass
 class Home(runs.Home):
-    """As runs.Home; `run` does not start a process."""
+    """As runs.Home; `run` does not start a process. `close`: whether it closes windows."""
 
     spark: Any = None
+    close: bool = False
 
     @classmethod
     def on(cls, spark: Any, path: Path, stream: str, bootstrap: str) -> Home:
@@ -55,12 +63,12 @@ class Home(runs.Home):
         folder = layout.run(self.stream, run_id)
         with lease.acquire(layout, self.stream, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder))):
             storage.make_dirs(folder)
-            made = launcher.prepare(self.settings, stream, Request(self.stream, "", "local[2]"), run_id, now)
+            made = launcher.prepare(self.settings, stream, Request(self.stream, "", "local[2]", self.close), run_id, now)
             if not made.waiting.anything:
                 _raise(launcher._idle(self.settings, made, folder, now))
                 return
             spec = RunSpec.from_json(made.spec.to_json(), folder)
-            query = driver.stream(self.spark, spec, Subject(facturas.SCHEMA, dict(facturas.RULES)), TRANSFORMS[self.stream])
+            query = driver.stream(self.spark, spec, *BOUND[self.stream])
             done = driver._final(layout, spec, query, None, 0.0)
             driver._write(layout, done)
             _raise(account.failure(done))

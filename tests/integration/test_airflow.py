@@ -232,7 +232,7 @@ def test_an_operator_plays_the_whole_flow_from_the_form(here: Here) -> None:
         here.rest.trigger("seed_kafka_topics", {"messages": 10_001})
     run = here.rest.trigger("seed_kafka_topics", {"messages": 60, "files": 2, "invoices": 25, "seed": 77})
     assert here.rest.wait({"seed_kafka_topics": run}, RUN_S, lambda _: None) == {"seed_kafka_topics": "success"}
-    there = ["caudal-tokens-notificaciones", "facturas", "notificaciones"]
+    there = ["caudal-tokens-notificaciones", "facturas", "notificaciones", "temperaturas"]
     assert here.rest.xcom("seed_kafka_topics", run, "topics") == {"created": [], "already_there": there, "differences": []}
     sent = here.rest.xcom("seed_kafka_topics", run, "messages")
     put = here.rest.xcom("seed_kafka_topics", run, "files")

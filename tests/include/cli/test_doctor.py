@@ -50,7 +50,8 @@ def test_a_file_that_no_stream_reads_makes_it_exit_with_1_and_putting_it_right_w
     assert (code, found["ok"], found["wrong"]) == (0, True, 0)
     assert {f["check"] for f in found["findings"]} >= {
         "python", "environment", "java", "versions", "jars", "class-data cache", "memory", "disk", "clock", "port", "home", "secrets", "service",
-        "broker", "registry", "stream facturas_ficheros", "stream facturas_kafka", "stream notificaciones", "folders",
+        "broker", "registry", "stream facturas_ficheros", "stream facturas_kafka", "stream notificaciones", "stream temperaturas",
+        "stream temperaturas_maxima", "stream temperaturas_ventanas", "folders",
     }  # fmt: skip
 
 

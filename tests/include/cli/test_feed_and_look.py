@@ -88,6 +88,11 @@ def test_sample_puts_the_invoices_it_counts(caudal: Caudal) -> None:
     assert [str(p) for p in caudal.entrada()] == found["places"]
 
 
+def test_sample_gives_temperatures_to_their_own_stream_and_points_a_reader_of_it_there(caudal: Caudal) -> None:
+    refused(caudal("sample", "temperaturas_ventanas"), 64, "reads what temperaturas publishes", "./caudal sample temperaturas")
+    refused(caudal("put", "temperaturas_ventanas", "x"), 64, "reads what temperaturas has published", "./caudal put temperaturas FILE")
+
+
 def test_show_before_the_first_run_says_what_to_do(caudal: Caudal) -> None:
     done = caudal("show", "facturas_ficheros")
     hint = "facturas_ficheros has published nothing yet  -> ./caudal sample facturas_ficheros, then ./caudal run facturas_ficheros"
@@ -117,8 +122,9 @@ def test_without_a_broker_each_verb_says_so_in_one_line(caudal: Caudal, words: t
 def test_the_registry_s_topics_are_made_once_and_listed_with_their_streams(with_broker: Caudal) -> None:
     first = with_broker.data("topics", "create")
     again = with_broker.data("topics", "create")
-    assert {*first["created"], *first["existing"]} == {"caudal-tokens-notificaciones", "facturas", "notificaciones"}
-    assert (again["created"], again["existing"], again["differences"]) == ([], ["caudal-tokens-notificaciones", "facturas", "notificaciones"], [])
+    assert {*first["created"], *first["existing"]} == {"caudal-tokens-notificaciones", "facturas", "notificaciones", "temperaturas"}
+    there = ["caudal-tokens-notificaciones", "facturas", "notificaciones", "temperaturas"]
+    assert (again["created"], again["existing"], again["differences"]) == ([], there, [])
     listed = with_broker.data("topics", "list")
     assert {t["topic"]: t["streams"] for t in listed["topics"]}.items() >= {"notificaciones": ["notificaciones"]}.items()
     assert listed["missing"] == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jobs.contract.errors import BrokenStream, DataError
 from jobs.contract.spec import RUN_ID, RunSpec, new_run_id
-from jobs.contract.stream import Files, Limits, Stream, Thresholds, Topic
+from jobs.contract.stream import Files, Limits, Published, Stream, Thresholds, Topic
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 POSITIVE = st.integers(1, 2**53)
@@ -25,6 +25,7 @@ SINK_FILES = st.builds(Files, st.sampled_from(["json", "csv", "parquet"]))
 CONFIG = st.lists(st.tuples(st.text(), st.text()), max_size=3).map(tuple)
 SOURCE_TOPICS = st.builds(Topic, NAMES.map("in.".__add__), st.sampled_from(["json", "csv"]), st.just(""), st.integers(1, 1000), CONFIG)
 SINK_TOPICS = st.builds(Topic, NAMES.map("out.".__add__), st.sampled_from(["json", "csv"]), st.text(min_size=1), st.integers(1, 1000), CONFIG)
+PUBLISHED = st.builds(Published, NAMES.map("above_".__add__), SINK_FILES)
 STREAMS = st.builds(
     Stream,
     name=NAMES,
@@ -38,10 +39,11 @@ STREAMS = st.builds(
     tags=st.lists(st.text(), max_size=3).map(tuple),
     doc=st.text(),
 )
+READERS = st.builds(Stream, name=NAMES, source=PUBLISHED, sink=SINK_FILES, stateful=st.just(True), close_windows=st.just("end-of-run"))
 STARTS = st.just("earliest") | st.dictionaries(st.text(), st.dictionaries(st.text(), st.integers(0, 2**62), max_size=2), max_size=2)
 SPECS = st.builds(
     RunSpec,
-    stream=STREAMS,
+    stream=STREAMS | READERS,
     run_id=st.from_regex(RUN_ID, fullmatch=True),
     airflow_run_id=st.text(),
     started=st.text(),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobs.contract.errors import BrokenStream
-from jobs.contract.stream import Files, Limits, Stream, Topic
+from jobs.contract.stream import Checks, Files, Limits, Published, Stream, Topic
 from tests.jobs.contract.test_layout import HOSTILE
 
 
@@ -47,6 +47,15 @@ WRONG: list[tuple[type, dict[str, Any], str]] = [
     (Limits, {"run_s": 1.5}, "run_s"),
     (Limits, {"driver_memory_mib": True}, "driver_memory_mib"),
     (Stream, {"name": "s", "source": Files("parquet"), "sink": Files()}, "a source is json or csv"),
+    (Published, {"stream": "../s"}, "unsafe stream name"),
+    (Stream, {"name": "s", "source": Published("s"), "sink": Files()}, "cannot read what it publishes itself"),
+    (Stream, {"name": "s", "source": Published("t"), "sink": Topic("t", key="k")}, "a stream that reads a published one writes files"),
+    (Stream, {"name": "s", "source": Published("t"), "sink": Files(), "checks": Checks(unknown_fields="quiet")}, "checks belong to t"),
+    (Stream, {"name": "s", "source": Files(), "sink": Files(), "mode": "complete"}, "use mode='append' with a watermark"),
+    (Stream, {"name": "s", "source": Files(), "sink": Files(), "mode": "update"}, "a row that changed would stand in two batches"),
+    (Stream, {"name": "s", "source": Files(), "sink": Files(), "mode": "once"}, r"unknown mode 'once' \(append, complete, update\)"),
+    (Stream, {"name": "s", "source": Files(), "sink": Files(), "close_windows": "end-of-run"}, "close_windows needs stateful=True"),
+    (Stream, {"name": "s", "source": Files(), "sink": Files(), "close_windows": "now"}, "close_windows='now' is not"),
     (Stream, {"name": "s", "source": Files(), "sink": Topic("t")}, "key=COLUMN"),
     (Stream, {"name": "s", "source": Topic("t"), "sink": Topic("t", key="k")}, "never ends"),
     (Stream, {"name": "s", "source": Files(), "sink": Files(), "lease_wait_s": -1}, "negative"),
