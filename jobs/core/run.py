@@ -19,7 +19,18 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from jobs.contract import failpoints, process, report, storage
-from jobs.contract.errors import CaudalError, DiskFull, ExitCode, LeaseHeld, OffsetsLost, PairingBroken, RunFailed, ServiceError, TopicMissing
+from jobs.contract.errors import (
+    CaudalError,
+    ConfigError,
+    DiskFull,
+    ExitCode,
+    LeaseHeld,
+    OffsetsLost,
+    PairingBroken,
+    RunFailed,
+    ServiceError,
+    TopicMissing,
+)
 from jobs.contract.layout import Layout
 from jobs.contract.report import Report
 from jobs.contract.spec import RunSpec
@@ -38,6 +49,7 @@ _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     ("FAIL_ON_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
     ("KAFKA_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
     ("Some data may have been lost", OffsetsLost, "offsets this stream still had to read are gone"),
+    ("AuthorizationException", ConfigError, "the login may not do on the broker what this stream needs"),
     ("Wrong basePath", PairingBroken, _MOVED),
     ("TimeoutException", ServiceError, "the broker did not answer in time"),
 )
