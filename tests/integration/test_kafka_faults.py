@@ -294,16 +294,16 @@ def test_a_strangers_hanging_transaction_on_the_sink_holds_its_readers_and_not_t
 
 @pytest.mark.fault("the broker is away at the start")
 def test_a_broker_that_is_away_at_the_start_is_one_transient_error(world: Faulty, own: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "_BROKER_S", 1.0)
     world.produce(60)
-    with paused(own):
+    with paused(own), monkeypatch.context() as patch:
+        patch.setattr(launch, "_BROKER_S", 1.0)
         assert world.ends() == "broker-down"
     assert world.error is not None
     assert world.error.transient
     own.stop()
     assert world.ends() == "broker-down"
     own.start()
-    assert world.ends() == ""
+    assert world.ends() == "", world.error
     world.right_result()
 
 
@@ -429,6 +429,6 @@ def test_rights_that_are_missing_are_a_matter_of_configuration(world: Faulty) ->
     )
     for missing in cases:
         with missing:
-            assert world.ends() == "configuration"
+            assert world.ends() == "configuration", world.error
     assert world.ends() == ""
     world.right_result()
