@@ -23,6 +23,7 @@ def caudal(*words: str) -> subprocess.CompletedProcess[str]:
         (["show", "facturas_ficheros", "--rows", "many"], "Invalid value for '--rows'"),
         (["show", "nada"], "unknown-stream: no stream 'nada'"),
         (["run", "../etc"], "unknown-stream"),
+        (["torture", "--stream", "facturas_kafka"], "usage: no series of kills for 'facturas_kafka'"),
     ],
 )
 def test_a_wrong_word_is_one_line_on_stderr_and_exit_64(words: list[str], says: str) -> None:
