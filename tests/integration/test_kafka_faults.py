@@ -17,6 +17,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType
 
+from include.housekeeping import rewind, rollover
 from include.kafka import offsets
 from include.launch import plan as launch
 from jobs.contract import failpoints
@@ -76,8 +77,8 @@ def test_records_that_retention_took_before_they_were_planned_are_named(world: F
 
 
 @pytest.mark.fault("retention takes records of a batch that is planned and not done")
-@pytest.mark.parametrize("before", [-1, 30])
-def test_records_that_retention_took_of_an_open_batch_are_named(world: Faulty, monkeypatch: pytest.MonkeyPatch, before: int) -> None:
+@pytest.mark.parametrize(("before", "left"), [(-1, 0), (30, 20)])
+def test_records_that_retention_took_of_an_open_batch_are_named(world: Faulty, monkeypatch: pytest.MonkeyPatch, before: int, left: int) -> None:
     world.produce(60)
     assert world.ends() == ""
     world.put(*[world.invoice() for _ in range(30)])
@@ -86,6 +87,13 @@ def test_records_that_retention_took_of_an_open_batch_are_named(world: Faulty, m
     world.drop(before=before)
     assert world.ends() == "offsets-lost"
     assert world.ends() == "offsets-lost"  # again, and nothing of the batch was sent
+    world.right_result()
+    world.do(rewind.plan, to_batch=0, allow_repeats=True)
+    world.do(rollover.plan, accept_loss=True)
+    for number in range(world.number - left + 1, world.number + 1):
+        world.due(number)
+    world.produce(3)
+    assert world.ends() == "", world.error
     world.right_result()
 
 
