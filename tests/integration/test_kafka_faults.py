@@ -28,7 +28,7 @@ from tests.integration.faults import OVERRIDES, Faulty, paused, warned
 from tests.jobs.core.test_transactions import cut
 from tests.torture.notifications import NAME, Broker
 
-pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
 YEAR_1970_MS, YEAR_2099_MS = 86_400_000, 4_070_908_800_000
 ANY_TIME = (("retention.ms", "-1"), ("message.timestamp.after.max.ms", "9223372036854775807"))  # Kafka 4 refuses times an hour ahead otherwise
 
