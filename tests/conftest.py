@@ -34,6 +34,7 @@ LONG_S = 10.0
 LONG = (
     "jobs/core/test_downstream", "integration/test_temperaturas",
     "torture/test_matrix", "integration/test_airflow", "integration/test_services", "integration/test_kafka_streams", "torture/test_faults",
+    "integration/test_kafka_faults",
     "integration/test_demo", "integration/test_kafka_generations", "integration/test_launch", "include/housekeeping/test_cut_off",
     "jobs/contract/test_protocol_model", "include/housekeeping/test_rewind", "integration/test_new_stream", "integration/test_housekeeping_dags",
     "include/housekeeping/test_undo", "integration/test_front_door", "include/kafka/test_produce_consume", "include/intake/test_crash",

@@ -19,6 +19,8 @@ import typer
 from include.cli._console import json_line, say, table
 from jobs.contract.errors import ExitCode, UsageError
 
+_FILES = "facturas_ficheros"
+
 
 def command(
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed kills at the same places; default: another each time.")] = None,
@@ -29,11 +31,14 @@ def command(
     only: Annotated[str, typer.Option("--only", metavar="WORDS", help="Of --table: the faults whose name holds WORDS.")] = "",
     with_kafka: Annotated[bool, typer.Option("--with-kafka", help="Of --table: faults of topics, too, on a broker of their own.")] = False,
     write: Annotated[Path | None, typer.Option("--write", metavar="PAGE", help="Of --table: put it into this page, between its markers.")] = None,
+    stream: Annotated[str, typer.Option(help="facturas_ficheros, or notificaciones: topics, on a broker of its own; about 20 s a kill.")] = _FILES,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> int:
     """Kill -9 runs, archiving, rollovers, rewinds and purges at named steps and random times; start again; every row must stand once."""
     if faults:
         return _table(only, with_kafka, write, as_json)
+    if stream != _FILES:
+        return _topics(stream, seed, kills, minutes, as_json)
     series = importlib.import_module("tests.torture.series")
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="caudal-torture-"))
@@ -52,6 +57,27 @@ def command(
     if not wrong:
         shutil.rmtree(folder)  # noqa: TID251 - the temporary folder made above
     return int(ExitCode.FAILED if wrong else ExitCode.DONE)
+
+
+def _topics(stream: str, seed: int | None, kills: int, minutes: float, as_json: bool) -> int:
+    """Kills of the stream into a topic, its broker and its judge's own transactions: a reader of committed records is asked after each."""
+    series = importlib.import_module("tests.torture.notifications")
+    if stream != series.NAME:
+        raise UsageError(f"no series of kills for {stream!r}", "--stream", cli=f"take {_FILES} or {series.NAME}")
+    chosen, deadline = secrets.randbelow(1_000_000) if seed is None else seed, time.monotonic() + 60 * minutes
+    folder = Path(tempfile.mkdtemp(prefix="caudal-torture-"))
+    say(f"seed {chosen}, home {folder / 'home'}")
+    one = series.Series(folder, chosen, say)
+    outcomes = one.run(series.POINTS, kills, lambda: time.monotonic() < deadline)
+    made = sum(len(outcome.killed) for outcome in outcomes)
+    say(f"{made} kills in {len(outcomes)} rounds, {len(one.wrong)} wrong; {one.world.sent.total()} messages")
+    for outcome in one.wrong:
+        say(f"WRONG: {outcome}; the home is kept: {folder}; again: ./caudal torture --stream {stream} --seed {chosen} --kills {kills}")
+    if as_json:
+        json_line({"seed": chosen, "kills": made, "wrong": len(one.wrong), "outcomes": [asdict(o) for o in outcomes]})
+    if not one.wrong:
+        shutil.rmtree(folder)  # noqa: TID251 - the temporary folder made above
+    return int(ExitCode.FAILED if one.wrong else ExitCode.DONE)
 
 
 def _show(outcomes: list[Any]) -> None:

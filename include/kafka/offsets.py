@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from include.kafka.connection import Connection, connect
@@ -18,12 +18,16 @@ _REFUSED_S = 1.0  # all brokers refusing for this long is an answer: a restartin
 
 @dataclass(frozen=True)
 class Positions:
-    """Per partition: first offset still there, and the one the next record gets. `topic_id` changes when the topic is made anew."""
+    """Per partition: first offset still there, and the one the next record gets. `topic_id` changes when the topic is made anew.
+
+    `decided`: where readers of committed records stop, below the end while a transaction is open; empty where nobody has asked.
+    """
 
     topic: str
     topic_id: str
     earliest: dict[int, int]
     end: dict[int, int]
+    decided: dict[int, int] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -118,11 +122,12 @@ class Admin:
 
 
 def positions(settings: Settings, topic: str, timeout_s: float = 5.0) -> Positions:
-    """Earliest and end offset of every partition. Raises TopicMissing; BrokerDown within `timeout_s`, and within 1.1 s when all refuse."""
+    """Earliest, decided and end offset of every partition. Raises TopicMissing; BrokerDown within `timeout_s`, and within 1.1 s when all refuse."""
     admin = Admin(connect(settings), timeout_s)
     topic_id, partitions = admin.describe(topic)
     earliest = admin.offsets(topic, partitions, end=False)
-    return Positions(topic, topic_id, earliest, admin.offsets(topic, partitions, end=True))
+    decided = admin.offsets(topic, partitions, end=True, committed=True)
+    return Positions(topic, topic_id, earliest, admin.offsets(topic, partitions, end=True), decided)
 
 
 def topic_id(settings: Settings, topic: str, timeout_s: float = 5.0) -> str:

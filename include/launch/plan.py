@@ -42,8 +42,17 @@ def first_generation(stream: Stream, found: offsets.Positions | None, now: datet
 
 def make(settings: Settings, spec: RunSpec, generation: Generation, found: offsets.Positions | None) -> Plan:
     """Pairing check, then what is waiting. Raises PairingBroken, CheckpointDamaged, TopicRecreated, OffsetsLost, UpstreamTakenBack."""
-    waits = look(settings.layout, spec.stream, generation, found, spec.close_windows)
-    return Plan(replace(spec, start=start(generation, found)), waits)
+    looked = look(settings.layout, spec.stream, generation, found, spec.close_windows)
+    return Plan(replace(spec, start=start(generation, found), warnings=(*spec.warnings, *_undecided(looked, found))), looked)
+
+
+def _undecided(looked: waiting.Waiting, found: offsets.Positions | None) -> list[str]:
+    """What waits behind an open transaction is read by the first run after its end: by its producer, or by its time limit."""
+    if not (found and looked.undecided):
+        return []
+    stopped = ", ".join(f"{p} at {found.decided[p]}" for p in sorted(found.end) if found.decided.get(p, found.end[p]) < found.end[p])
+    what = f"{looked.undecided} offsets of {found.topic} lie behind a transaction that is not decided yet (partition {stopped})"
+    return [f"{what}; a later run reads them"]
 
 
 def start(generation: Generation, found: offsets.Positions | None) -> str | dict[str, dict[str, int]]:

@@ -21,13 +21,15 @@ from jobs.contract.upstream import outputs
 @dataclass(frozen=True)
 class Waiting:
     """Bytes for files, records for Kafka, both for what another stream has published; `open_batch` when Spark has a batch to run again;
-    `closing` when only windows are to be closed."""
+    `closing` when only windows are to be closed. `undecided`: offsets on a topic that no reader of committed records is given yet, since a
+    transaction before them is open."""
 
     open_batch: bool
     files: int = 0
     size_bytes: int = 0
     records: int = 0
     closing: bool = False
+    undecided: int = 0
 
     @property
     def anything(self) -> bool:
@@ -67,8 +69,10 @@ def topic(positions: offsets.Positions, layout: Layout, stream: Stream, generati
     planned = _planned(layout, generation, name)
     for partition, offset in planned.items():
         _check_range(name, partition, offset, positions)
-    records = sum(end - max(planned.get(p, 0), positions.earliest[p]) for p, end in positions.end.items())
-    return Waiting(found.step is protocol.Next.RERUN, records=records)
+    begin = {p: max(planned.get(p, 0), earliest) for p, earliest in positions.earliest.items()}
+    decided = {p: max(begin[p], positions.decided.get(p, end)) for p, end in positions.end.items()}
+    undecided = sum(max(0, end - decided[p]) for p, end in positions.end.items())
+    return Waiting(found.step is protocol.Next.RERUN, records=sum(decided[p] - begin[p] for p in decided), undecided=undecided)
 
 
 def _planned(layout: Layout, generation: Generation, name: str) -> Mapping[int, int]:

@@ -23,6 +23,7 @@ from jobs.contract import account, failpoints, process, report, storage, thresho
 from jobs.contract.errors import (
     BrokenStream,
     CaudalError,
+    ConfigError,
     DiskFull,
     ExitCode,
     LeaseHeld,
@@ -53,6 +54,7 @@ _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     ("FAIL_ON_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
     ("KAFKA_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
     ("Some data may have been lost", OffsetsLost, "offsets this stream still had to read are gone"),
+    ("AuthorizationException", ConfigError, "the login may not do on the broker what this stream needs"),
     ("Wrong basePath", PairingBroken, _MOVED),
     ("CANNOT_LOAD_STATE_STORE", StateUnusable, "a file of the state is gone or cannot be read"),
     ("STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE", StateUnusable, _OTHER_STATE),

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from jobs.contract import storage
-from jobs.contract.errors import DataError, ServiceError, TokensLost
+from jobs.contract.errors import DataError, ServiceError, TokensLost, TopicMissing
 from jobs.contract.layout import Layout
 from jobs.contract.spec import RunSpec
 from jobs.core.sender import Order
@@ -38,6 +38,12 @@ def require(spec: RunSpec, order: Order, planned: int) -> None:
     if (known.get("epoch"), known.get("topic_id")) != (order.epoch, found):
         storage.make_dirs(path.parent)
         storage.replace(path, json.dumps({"epoch": order.epoch, "topic": order.token_topic, "topic_id": found}).encode())
+
+
+def require_sink(client: Client, topic: str) -> None:
+    """Raises TopicMissing at once: a producer would wait half a minute for a topic that is not there."""
+    if _topic_id(client, topic) is None:
+        raise TopicMissing("the broker has no such topic", topic)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,8 +137,9 @@ class Transactional:
         self._persist(self._producer.commit_transaction)
 
     def close(self) -> None:
-        """Without a word to the broker: what is open stays so until the id's next owner."""
-        self._producer.close(0)
+        """Without a word to the broker: what is open stays so until the id's next owner. What went wrong, the call that failed has said."""
+        with suppress(KafkaException):
+            self._producer.close(0)
 
     def _make_room(self) -> None:
         """The queue is full: waits until the broker has taken something."""

@@ -106,6 +106,7 @@ class Sending:
         if wanted <= self._claimed:
             return
         order = self._order(plan)
+        token_topic.require_sink(order.client, order.topic)
         token_topic.require(self.spec, order, self.planned)
         ever, _ = transactional.records(order.client, order.token_topic, 0, committed=False)
         ids = sorted((wanted | {id_of(key) for key, _ in ever}) - self._claimed)

@@ -34,13 +34,17 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running(settings: Settings, ports: Ports) -> Iterator[subprocess.Popen[bytes]]:
-    """The broker as `up` starts it, minus the supervisor; killed at the end, since its data go with the test's folder."""
+def running(settings: Settings, ports: Ports, *overrides: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The broker as `up` starts it, minus the supervisor; killed at the end, since its data go with the test's folder.
+
+    `overrides`: key=value of the broker's own configuration.
+    """
     for folder in (settings.layout.state, settings.layout.logs, settings.home / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
     service = embedded.prepare(settings, ports)
     log = (settings.home / "broker-test.log").open("wb")
-    process = subprocess.Popen(service.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    more = [word for override in overrides for word in ("--override", override)]
+    process = subprocess.Popen([*service.argv, *more], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:
         deadline_s = time.monotonic() + START_S
         while not embedded.answers(ports.kafka, 1.0):

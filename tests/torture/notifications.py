@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -36,9 +37,10 @@ from jobs.contract import checkpoint, failpoints
 from jobs.contract.stream import Topic
 from tests.include.conftest import free_ports, running
 from tests.integration.runs import python_driver
+from tests.torture import strangers
 
 NAME = "notificaciones"
-RUN_S = 240.0
+RUN_S = 600.0  # 5 s on an idle machine; on one that starves, minutes go into Spark's start alone
 _STARTS = 4
 _KEYS = 40  # they come again and again: their order must hold
 # argv: source topic, sink topic, records of a transaction
@@ -57,14 +59,14 @@ sys.exit(main(["--master", "local[2]", "jobs/notificaciones.py", "--stream", "no
 class Broker:
     """A broker of the test's own, that can be killed and started again on the same data and port."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *overrides: str) -> None:
         kafka, controller, airflow = free_ports(3)
         keep = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA")}
         self.settings = replace(caudal.load(keep | {"CAUDAL_HOME": str(home)}), kafka_bootstrap=f"127.0.0.1:{kafka}")
-        self._ports, self._stack = Ports(kafka, controller, airflow), ExitStack()
+        self._ports, self._stack, self._overrides = Ports(kafka, controller, airflow), ExitStack(), overrides
 
     def start(self) -> None:
-        self._stack.enter_context(running(self.settings, self._ports))
+        self.process = self._stack.enter_context(running(self.settings, self._ports, *self._overrides))
 
     def stop(self) -> None:
         """kill -9."""
@@ -121,6 +123,12 @@ class World:
             self.sent[key, self.number] += 1
         assert producer.flush(60) == 0
 
+    def next_document(self, partition: int) -> tuple[tuple[str, int], bytes]:
+        """(key, number) and bytes of a document for that partition, which the caller sends; it is due once it is counted in `sent`."""
+        self.number += 1
+        key = f"{partition}-other"
+        return (key, self.number), document(key, self.number)
+
     def add_partition(self) -> None:
         from confluent_kafka.admin import AdminClient, NewPartitions
 
@@ -140,7 +148,11 @@ class World:
 
     def run(self, failpoint: str = "") -> tuple[int, str]:
         process = self.start(failpoint)
-        out, _ = process.communicate(timeout=RUN_S)
+        try:
+            out, _ = process.communicate(timeout=RUN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return -1, f"killed by its judge: no end within {RUN_S:.0f} s; {process.communicate()[0]}"
         return process.returncode, out
 
     def recover(self) -> str:
@@ -149,7 +161,7 @@ class World:
         for _ in range(_STARTS):
             code, out = self.run()
             if code == 0:
-                return self.fault()
+                return ""
         return f"not right after {_STARTS} starts, exit {code}: {out[-1500:]}"
 
     def do(self, planner: Callable[..., Plan], **options: Any) -> None:
@@ -231,6 +243,18 @@ SHORT = tuple(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """One round. `killed`: where, one run after the other. `happened`: before that. `why`: what is wrong, in words; empty as a rule."""
+
+    killed: tuple[str, ...]
+    happened: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.happened}killed at {', then '.join(self.killed)}: {self.why or 'right'}"
+
+
 @dataclass
 class Series:
     """One home, one broker of its own, and one kill after the other. `say` is told each end; the first wrong end is the last."""
@@ -238,29 +262,44 @@ class Series:
     folder: Path
     seed: int
     say: Callable[[str], None] = lambda _: None
+    outcomes: list[Outcome] = field(default_factory=list)
+    _kills: int = 0
 
-    def run(self, points: tuple[Point, ...], kills: int) -> list[str]:
-        """What was wrong; nothing as a rule."""
+    def run(self, points: tuple[Point, ...], kills: int, in_time: Callable[[], bool] = lambda: True) -> list[Outcome]:
+        """Each of `points` once, in an order from the seed, then more of them at random, until `kills` have been made."""
         self.dice, self.broker = Random(self.seed), Broker(self.folder / "broker")
         self.broker.start()
         try:
             self.world = World(self.broker.settings, self.folder)
-            order = self.dice.sample(points, len(points)) + [self.dice.choice(points) for _ in range(kills)]
-            for number, point in enumerate(order[:kills]):
-                happened = self._change()
-                self.world.produce(self.dice.randint(150, 900))
-                self._kill(point)
-                if self.dice.random() < 0.3:
-                    happened += f", then {(again := self.dice.choice(points))}"
-                    self.world.produce(self.dice.randint(1, 200))
-                    self._kill(again)
-                why = self.world.recover()
-                self.say(f"{number + 1}/{kills} {happened}{point}: {why or 'right'}, {self.world.sent.total()} messages")
-                if why:
-                    return [f"{happened}{point}: {why}"]
-            return []
+            order = chain(self.dice.sample(points, len(points)), (self.dice.choice(points) for _ in repeat(0)))
+            while self._kills < kills and not self.wrong and in_time():
+                self.outcomes.append(found := self._round(points, next(order), kills))
+                self.say(f"{self._kills}/{kills} {found}, {self.world.sent.total()} messages")
+            return self.outcomes
         finally:
             self.broker.stop()
+
+    @property
+    def wrong(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.why]
+
+    def _round(self, points: tuple[Point, ...], point: Point, kills: int) -> Outcome:
+        """Something happens between two runs, one run or two are killed, and the stream is run until a run ends right."""
+        happened = self._change()
+        hanging = strangers.leave(self.world, self.dice) if self.dice.random() < 0.3 else None
+        happened += str(hanging or "")
+        self.world.produce(self.dice.randint(150, 900))
+        killed = [point]
+        self._kill(point)
+        if self.dice.random() < 0.3 and self._kills < kills:
+            killed.append(self.dice.choice(points))
+            self.world.produce(self.dice.randint(1, 200))
+            self._kill(killed[-1])
+        why = self.world.recover()
+        if hanging and not why:
+            hanging.settle()
+            why = self.world.recover()
+        return Outcome(tuple(map(str, killed)), happened, why or self.world.fault())
 
     def _change(self) -> str:
         """Now and then a partition more, a rollover, a rewind or a reset. Nothing is open here: the last run ended right."""
@@ -269,14 +308,14 @@ class Series:
             return ""
         if chance < 0.15:
             world.add_partition()
-            return "partition added, "
+            return "partition added; "
         if chance < 0.27:
             world.do(rollover.plan)
-            return "rollover, "
+            return "rollover; "
         if chance < 0.34:
             world.do(reset.plan, allow_repeats=True)
             world.again()
-            return "reset, "
+            return "reset; "
         return self._rewind()
 
     def _rewind(self) -> str:
@@ -288,7 +327,7 @@ class Series:
         before = self._offsets(path, newest - 1)
         self.world.do(rewind.plan, to_batch=newest - 1, allow_repeats=True)
         self._due_again(before, numbers[-1])
-        return "rewind, "
+        return "rewind; "
 
     def _offsets(self, path: Path, batch: int) -> dict[str, int]:
         position = checkpoint.read_offset(path, batch).position if batch >= 0 else checkpoint.initial_kafka_position(path)
@@ -306,6 +345,7 @@ class Series:
     _more: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def _kill(self, point: Point) -> None:
+        self._kills += 1
         if ":" in point.at:
             code, out = self.world.run(point.at)
             assert code != 0 or point.at.split(":")[1] != "1", f"{point} was not reached: {out[-600:]}"
@@ -347,5 +387,6 @@ if __name__ == "__main__":
     given = parser.parse_args()
     with _folder() as place:
         print(f"seed {given.seed}", flush=True)
-        wrong = Series(place, given.seed, lambda line: print(line, flush=True)).run(POINTS, given.kills)
-    sys.exit(1 if wrong else 0)
+        series = Series(place, given.seed, lambda line: print(line, flush=True))
+        series.run(POINTS, given.kills)
+    sys.exit(1 if series.wrong else 0)

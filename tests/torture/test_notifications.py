@@ -8,15 +8,18 @@ import pytest
 
 from tests.torture.notifications import POINTS, SHORT, Series
 
+SEED = 20261125
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]
 
 
 @pytest.mark.timeout(1200)
 def test_eight_kills_of_the_notifications_stream_send_every_message_once_in_order(tmp_path: Path) -> None:
     said: list[str] = []
-    wrong = Series(tmp_path, seed=20261124, say=said.append).run(SHORT, len(SHORT))
-    assert wrong == [], "\n".join(said)
-    assert len(said) == len(SHORT) == 8
+    series = Series(tmp_path, seed=SEED, say=said.append)
+    outcomes = series.run(SHORT, len(SHORT))
+    assert series.wrong == [], "\n".join(said)
+    assert 5 <= len(outcomes) == len(said) <= 8
+    assert "left open" in "".join(said), "the seed must bring a transaction of a stranger"
 
 
 def test_every_point_of_the_short_series_is_one_of_the_long_one() -> None:

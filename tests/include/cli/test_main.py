@@ -31,6 +31,7 @@ def caudal(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         (["generation", "rollover"], "Missing argument 'STREAM'. -> ./caudal generation rollover --help"),
         (["show", "nada"], "unknown-stream: no stream 'nada'"),
         (["run", "../etc"], "unknown-stream"),
+        (["torture", "--stream", "facturas_kafka"], "usage: no series of kills for 'facturas_kafka'"),
     ],
 )
 def test_a_wrong_word_is_one_line_on_stderr_and_exit_64(words: list[str], says: str) -> None:

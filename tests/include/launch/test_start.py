@@ -53,3 +53,14 @@ def test_what_retention_took_between_the_record_and_the_first_batch_is_named(tmp
         look(tmp_path, generation({"t": {"0": 3}}), positions({0: 6}, {0: 9}))
     with pytest.raises(TopicRecreated):
         look(tmp_path, generation({"t": {"0": 3}}, "another"), positions({0: 0}, {0: 9}))
+
+
+def test_records_behind_an_open_transaction_are_told_and_not_waiting(tmp_path: Path) -> None:
+    found = Positions("t", "id", {0: 2, 1: 0}, {0: 9, 1: 5}, {0: 4, 1: 5})
+    looked = waiting.topic(found, Layout(tmp_path), STREAM, generation("earliest"), Proceed(Next.FRESH, 0))
+    assert (looked.records, looked.undecided) == (7, 5)
+    assert plan._undecided(looked, found) == [
+        "5 offsets of t lie behind a transaction that is not decided yet (partition 0 at 4); a later run reads them"
+    ]
+    past = waiting.topic(found, Layout(tmp_path), STREAM, generation({"t": {"0": 4, "1": 5}}), Proceed(Next.FRESH, 0))
+    assert (past.anything, past.undecided) == (False, 5)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract.errors import CaudalError, DiskFull, OffsetsLost, PairingBroken, RunFailed, TopicMissing
+from jobs.contract.errors import CaudalError, ConfigError, DiskFull, OffsetsLost, PairingBroken, RunFailed, TopicMissing
 from jobs.core import run
 
 
@@ -16,6 +16,7 @@ from jobs.core import run
         ("java.io.IOException: No space left on device", DiskFull),
         ("UnknownTopicOrPartitionException: x", TopicMissing),
         ("[KAFKA_DATA_LOSS.COULD_NOT_READ_OFFSET_RANGE] x", OffsetsLost),
+        ("org.apache.kafka.common.errors.TopicAuthorizationException: Not authorized to access topics: [t]", ConfigError),
         ("java.lang.IllegalArgumentException: Wrong basePath file:/a for the root path: file:/b", PairingBroken),
         ("anything else", RunFailed),
     ],
