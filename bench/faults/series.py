@@ -62,6 +62,17 @@ def measure(only: str, with_kafka: bool, say: Callable[[str], None]) -> Iterator
             yield _line(name, ends, say)
 
 
+def named(name: str, say: Callable[[str], None]) -> Line:
+    """The fault of that function's name, on both sides. Raises KeyError for none, RuntimeError where it needs a mount that cannot be made."""
+    from bench.faults import topics
+
+    known = {fault.__name__: words(fault) for fault in (*files.ALONE, *files.ON_A_DISK, *topics.FAULTS)}
+    found = next(measure(known[name], with_kafka=name in {fault.__name__ for fault in topics.FAULTS}, say=say), None)
+    if found is None:
+        raise RuntimeError(f"{name} needs a disk of its own, and no mount can be made here")
+    return found
+
+
 def one(fault: files.Fault, side: Side) -> Ends:
     """Does a fault, and after a run that did not end with 0 what its error says, until one does."""
     codes = fault(side)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from include import labs, settings
+from include.cli import _lab_fault
 from include.cli._console import json_line, say, table
 from include.launch import lab as launch
 from jobs.contract.errors import UsageError
@@ -31,6 +32,8 @@ def command(
     typed = _typed(context.args)
     if "help" in typed:
         return _help(lab)
+    if lab.fault:
+        return _lab_fault.run(lab, as_json)
     config = settings.load()
     with launch.alone(config, lab.name):
         made = launch.prepare(config, lab, lab.values(typed), keep=keep)

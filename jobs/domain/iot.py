@@ -47,4 +47,10 @@ def maximas(lecturas: DataFrame) -> DataFrame:
     return grouped.agg(F.max("temperatura").alias("maxima")).select("window.start", "window.end", "sensor", "maxima").toDF(*_COLUMNS)
 
 
+def maximas_contadas(lecturas: DataFrame) -> DataFrame:
+    """As `maximas`, and lecturas: how many readings each window holds."""
+    grouped = lecturas.withWatermark("momento", DELAY).groupBy(F.window("momento", TUMBLING), "sensor")
+    return grouped.agg(F.max("temperatura").alias("maxima"), F.count("*").alias("lecturas")).select("window.start", "sensor", "maxima", "lecturas")
+
+
 _COLUMNS = ("inicio", "fin", "sensor", "maxima")

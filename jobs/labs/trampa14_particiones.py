@@ -1,0 +1,33 @@
+"""Trap 14: shuffle partitions of small data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.contract.ends import Folder, ForeachBatch, Way
+from jobs.core.lab import Facts, Lab
+from jobs.core.lab_files import deliver
+from jobs.domain import palabras
+
+
+def run(lab: Lab) -> Facts:
+    """Facts: for 200 and 4: tasks of the state per batch, seconds; pinned: the number after it was set to 4 on the checkpoint of 200."""
+    for number in range(2):
+        deliver(lab, f"{number}.txt", ["uno dos dos tres tres tres"], at_s=number)
+    found = {str(count): _counted(lab, f"con_{count}", count) for count in (200, 4)}
+    deliver(lab, "2.txt", ["uno"], at_s=2)
+    pinned = _counted(lab, "con_200", 4)["partitions"]
+    lab.table(("particiones", "tareas por micro-batch", "segundos"), [(name, f["partitions"], round(f["seconds"], 2)) for name, f in found.items()])
+    lab.say(f"la consulta empezada con 200, puesta después a 4, sigue con {pinned}")
+    return {**found, "pinned": pinned}
+
+
+def _counted(lab: Lab, name: str, partitions: int) -> dict[str, Any]:
+    source = Folder("entrada", "text", max_files=1)
+    with lab.settings(spark__sql__shuffle__partitions=partitions):
+        way = Way(source, ForeachBatch(), "complete", state="aggregation")
+        query = lab.start(palabras.contadas(lab.read(source)), way, name, each=lambda frame, _: frame.collect())
+        lab.follow(query)
+    done = [one for one in query.recentProgress if one["numInputRows"]]
+    operators = [state for one in done for state in one["stateOperators"]]
+    return {"partitions": int(operators[-1]["numShufflePartitions"]), "seconds": sum(one["durationMs"]["triggerExecution"] for one in done) / 1000}
