@@ -78,7 +78,12 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
 
 def _spec(settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str) -> LabSpec:
     port = next(port for port in range(UI_PORT, 65536) if not ports.why_not(port)) if lab.ui else 0
-    return LabSpec(lab.name, str(settings.home), str(place), dict(values), bootstrap, str(settings.kafka_properties or ""), port)
+    properties = str(settings.kafka_properties or "")
+    return LabSpec(lab.name, str(settings.home), str(place), dict(values), bootstrap, properties, port, jars=_jars(settings, lab))
+
+
+def _jars(settings: Settings, lab: Lab) -> tuple[str, ...]:
+    return tuple(str(path) for name in lab.ivy for path in jars.of_set(settings, name))
 
 
 def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command.Command:
@@ -88,9 +93,8 @@ def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command
         storage.make_dirs(events)
         conf = ["spark.ui.enabled=true", f"spark.ui.port={spec.ui_port}", "spark.eventLog.enabled=true", f"spark.eventLog.dir={events.as_uri()}"]
     conf.append(f"spark.sql.warehouse.dir={Path(spec.folder, 'warehouse')}")
-    more = tuple(path for name in lab.ivy for path in jars.of_set(settings, name))
     java = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dderby.system.home={spec.folder}")
-    job = command.Job(f"lab-{lab.name}", settings.root / "jobs" / "lab.py", path, _MEMORY_MIB, java, tuple(conf), more)
+    job = command.Job(f"lab-{lab.name}", settings.root / "jobs" / "lab.py", path, _MEMORY_MIB, java, tuple(conf), tuple(map(Path, spec.jars)))
     return command.submit(settings, job, settings.master, sys.executable)
 
 

@@ -89,6 +89,7 @@ class LabSpec:
     kafka_properties: str = ""
     ui_port: int = 0
     way: Way | None = None
+    jars: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         values = {**asdict(self), "way": ends.to_values(self.way) if self.way else None}
@@ -99,7 +100,7 @@ class LabSpec:
         """Raises DataError when the bytes are no spec of a lab."""
         try:
             raw: dict[str, Any] = json.loads(data)
-            return cls(**{**raw, "way": ends.from_values(raw["way"]) if raw["way"] else None})
+            return cls(**{**raw, "jars": tuple(raw["jars"]), "way": ends.from_values(raw["way"]) if raw["way"] else None})
         except (ValueError, TypeError, KeyError, BrokenStream) as error:
             raise DataError(f"unreadable lab spec ({type(error).__name__}: {error})", where) from error
 

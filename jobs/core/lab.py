@@ -36,6 +36,7 @@ class Lab:
     broker: Connection | None = None
     say: Callable[[str], None] = lambda text: print(text, flush=True)
     way: Way | None = None
+    jars: tuple[str, ...] = ()
     stop_file: Path | None = None
     ui: str = ""
 
@@ -150,4 +151,4 @@ def of(spark: SparkSession, spec: LabSpec) -> Lab:
     given = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
     broker = connection.from_properties(spec.bootstrap, given, spec.kafka_properties) if spec.bootstrap else None
     ui = (spark.sparkContext.uiWebUrl or "") if spec.ui_port else ""
-    return Lab(spark, Path(spec.folder), spec.options, broker, way=spec.way, stop_file=spec.stop, ui=ui)
+    return Lab(spark, Path(spec.folder), spec.options, broker, way=spec.way, jars=spec.jars, stop_file=spec.stop, ui=ui)

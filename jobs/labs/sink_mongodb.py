@@ -1,0 +1,40 @@
+"""The MongoDB sink: upserts by key, and a batch that comes twice."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+
+from jobs.contract.ends import Folder, Mongo, Way
+from jobs.core import mongo
+from jobs.core.lab import Facts, Lab
+from jobs.core.lab_files import deliver
+from jobs.domain import bizums
+
+_FILES = 3
+
+
+def run(lab: Lab) -> Facts:
+    """Facts: documents (person -> highest), writes (batches written, those that came twice counted twice)."""
+    lines = lab.path("bizums.csv").read_text(encoding="utf-8").splitlines()
+    size = -(-len(lines) // _FILES)
+    for number in range(_FILES):
+        deliver(lab, f"{number}.csv", lines[number * size : (number + 1) * size], at_s=number)
+    sink, source, writes = Mongo("caudal", "bizums", "Persona"), Folder("entrada", "text", max_files=1), list[int]()
+    uri = lab.text("mongo") or mongo.in_memory(lab.spark, lab.jars)
+    mongo.check(uri)
+    mongo.clear(uri, sink)
+    upsert = mongo.writer(uri, sink)
+
+    def twice(frame: DataFrame, batch: int) -> None:
+        for _ in range(2):
+            upsert(frame, batch)
+            writes.append(batch)
+
+    with lab.settings(spark__sql__shuffle__partitions=2):
+        highest = bizums.maximos(bizums.leidos(lab.read(source))).where("Persona IS NOT NULL")
+        query = lab.start(highest, Way(source, sink, "update", state="aggregation"), "mongodb", each=twice)
+        lab.follow(query)
+    found = {one["_id"]: one["Maximo"] for one in mongo.documents(uri, sink)}
+    lab.table(("persona", "máximo"), sorted(found.items()))
+    lab.say(f"{len(writes)} escrituras de {len(set(writes))} lotes, cada uno dos veces; {len(found)} documentos")
+    return {"documents": found, "writes": len(writes)}
