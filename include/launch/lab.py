@@ -36,10 +36,29 @@ def folder(settings: Settings, name: str) -> Path:
     return settings.layout.lab(name)
 
 
+def events(settings: Settings) -> Path:
+    """Spark's event logs of the labs whose UI is on: what the History Server reads."""
+    return settings.layout.labs / ".eventos"
+
+
+def running(settings: Settings) -> dict[str, str]:
+    """Labs that run now with Spark's UI -> its address."""
+    found = {}
+    for path in sorted(settings.layout.labs.glob("*/spec.json")):
+        name = path.parent.name
+        if process.is_locked(_lock(settings, name)) and (port := LabSpec.from_json(path.read_bytes(), path).ui_port):
+            found[name] = f"http://{ports.HOST}:{port}"
+    return found
+
+
+def _lock(settings: Settings, name: str) -> Path:
+    return settings.layout.labs / f".{name}.lock"
+
+
 @contextlib.contextmanager
 def alone(settings: Settings, name: str) -> Iterator[None]:
     """Nobody else runs this lab in this home meanwhile. Raises LeaseHeld."""
-    path = settings.layout.labs / f".{name}.lock"
+    path = _lock(settings, name)
     with storage.disk_errors(path):
         storage.make_dirs(path.parent)
         held = process.lock(path)
@@ -71,6 +90,7 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
         spec = replace(_spec(settings, lab, values, place, bootstrap), way=way)
         spec.stop.unlink(missing_ok=True)
         for name, text in (lab.sample(values) if lab.sample else {}).items():
+            storage.make_dirs((place / name).parent)
             (place / name).write_text(text, encoding="utf-8")
         storage.replace(place / "spec.json", spec.to_json())
     return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
@@ -82,11 +102,11 @@ def _spec(settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path
 
 
 def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command.Command:
-    events = settings.layout.labs / ".eventos"
+    logs = events(settings)
     conf = ["spark.ui.enabled=false"]
     if lab.ui:
-        storage.make_dirs(events)
-        conf = ["spark.ui.enabled=true", f"spark.ui.port={spec.ui_port}", "spark.eventLog.enabled=true", f"spark.eventLog.dir={events.as_uri()}"]
+        storage.make_dirs(logs)
+        conf = ["spark.ui.enabled=true", f"spark.ui.port={spec.ui_port}", "spark.eventLog.enabled=true", f"spark.eventLog.dir={logs.as_uri()}"]
     conf.append(f"spark.sql.warehouse.dir={Path(spec.folder, 'warehouse')}")
     more = tuple(path for name in lab.ivy for path in jars.of_set(settings, name))
     java = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dderby.system.home={spec.folder}")

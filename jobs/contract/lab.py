@@ -45,6 +45,7 @@ class Lab:
     Spark's own. `kafka`: whether these options need it. `way`: what it reads and writes, by its options: refused before Spark starts
     where Spark cannot go it.
     `sample`: files that lie in its folder when it starts, name -> text. `reads`: code worth reading.
+    `beside`: a stream that reads the samples in muestras first, by Caudal, in the home `caudal` in the lab's folder.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Lab:
     account: str = "none: a lab"
     way: Callable[[Mapping[str, Value]], Way] | None = None
     sample: Callable[[Mapping[str, Value]], Mapping[str, str]] | None = None
+    beside: str = ""
     doc: str = ""
 
     def __post_init__(self) -> None:

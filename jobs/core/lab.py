@@ -65,6 +65,14 @@ class Lab:
         """Whether somebody asked for the end (Ctrl-C)."""
         return self.stop_file is not None and self.stop_file.exists()
 
+    def pause(self, seconds: float) -> None:
+        """Spark's UI stays open for `seconds`, or until Ctrl-C; not at all for 0."""
+        if seconds and self.ui:
+            self.say(f"la interfaz de Spark sigue abierta {seconds:g} s: {self.ui} (Ctrl-C la cierra)")
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self.stopping:
+            time.sleep(_POLL_S)
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Aligned plain columns."""
         for line in aligned(columns, rows):
@@ -112,12 +120,14 @@ class Lab:
         """Waits until all have ended, one has failed, `seconds` are over (0: no limit), `until` holds, or the end was asked for; then stops what
         still runs, each after the batch that it is in. Raises RunFailed with the failed one's own words."""
         deadline = time.monotonic() + seconds if seconds else float("inf")
-        while any(q.isActive for q in queries) and not self.stopping and time.monotonic() < deadline:
-            if (until and until()) or any(q.exception() for q in queries):
-                break
-            time.sleep(_POLL_S)
-        for query in queries:
-            stop(query)
+        try:
+            while any(q.isActive for q in queries) and not self.stopping and time.monotonic() < deadline:
+                if (until and until()) or any(q.exception() for q in queries):
+                    break
+                time.sleep(_POLL_S)
+        finally:
+            for query in queries:
+                stop(query)
         for query in queries:
             if error := query.exception():
                 raise RunFailed(f"{query.name}: {' '.join(str(error).split())[:300]}", self.folder / "driver.log")
