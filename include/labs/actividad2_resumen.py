@@ -12,7 +12,7 @@ LAB = Lab(
     name="actividad2_resumen",
     title="salida tras cada fichero, y resumen del plan y de los progresos",
     section="Actividad 2",
-    options=(Option("seconds", 0, "cuánto sigue abierta la interfaz de Spark al final; Ctrl-C la cierra"),),
+    options=(Option("seconds", 0, "cuánto sigue abierta la interfaz de Spark al final; Ctrl-C la cierra", least=0),),
     ui=True,
     way=lambda o: Way(Folder(), Folder("salida"), trigger="processing-time", interval="0 seconds"),
     sample=lambda o: facturas.files(4, 50),

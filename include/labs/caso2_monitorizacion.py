@@ -13,7 +13,7 @@ LAB = Lab(
     name="caso2_monitorizacion",
     title="explain, recentProgress y lastProgress: tabla, gráfico e interfaz de Spark",
     section="Caso 2, Monitorización",
-    options=(Option("seconds", 0, "cuánto sigue abierta la interfaz de Spark al final; Ctrl-C la cierra"),),
+    options=(Option("seconds", 0, "cuánto sigue abierta la interfaz de Spark al final; Ctrl-C la cierra", least=0),),
     ui=True,
     way=lambda o: Way(Folder(max_files=1), Folder("salida")),
     sample=lambda o: facturas.files(6, 50),

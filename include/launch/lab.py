@@ -16,7 +16,8 @@ from include.services import ports
 from include.settings import Settings
 from include.setup import jars
 from jobs.contract import combinations, process, storage
-from jobs.contract.errors import ConfigError, LeaseHeld
+from jobs.contract.ends import Way
+from jobs.contract.errors import BrokenStream, ConfigError, LeaseHeld, UsageError
 from jobs.contract.lab import Lab, LabSpec, Value
 
 UI_PORT = 4040
@@ -73,9 +74,10 @@ def alone(settings: Settings, name: str) -> Iterator[None]:
 def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: bool = False) -> Made:
     """Checks the lab's way, empties its folder (unless `keep`), writes the spec. The caller holds `alone`.
 
-    Raises Refused for a way that Spark cannot go, BrokerDown when it needs a broker and none is known, ConfigError, InstallationError.
+    Raises UsageError for values that no end takes, Refused for a way that Spark cannot go, BrokerDown when it needs a broker and none is known,
+    ConfigError, InstallationError.
     """
-    way = lab.way(values) if lab.way else None
+    way = _way(lab, values)
     if way:
         combinations.require(way, lab.name)
     if not (settings.root / "jobs" / "labs" / f"{lab.name}.py").is_file():
@@ -94,6 +96,13 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
             (place / name).write_text(text, encoding="utf-8")
         storage.replace(place / "spec.json", spec.to_json())
     return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
+
+
+def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
+    try:
+        return lab.way(values) if lab.way else None
+    except BrokenStream as error:  # in a row it would be the row's fault; here the values were typed
+        raise UsageError(error.what, lab.name, cli=f"./caudal lab {lab.name} --help") from None
 
 
 def _spec(settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str) -> LabSpec:

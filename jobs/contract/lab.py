@@ -21,14 +21,24 @@ Value = int | float | str | bool
 
 @dataclass(frozen=True)
 class Option:
-    """`--name VALUE` of a lab. The default's type is the option's."""
+    """`--name VALUE` of a lab. The default's type is the option's. `choices`: the only values there are; `least`: of a number."""
 
     name: str
     default: Value
     help: str
+    choices: tuple[str, ...] = ()
+    least: float | None = None
 
     def parse(self, text: str) -> Value:
-        """Raises UsageError when `text` is not of the default's type."""
+        """Raises UsageError when `text` is not of the default's type, or not a value that may be."""
+        value = self._typed(text)
+        if self.choices and value not in self.choices:
+            raise UsageError(f"{text[:40]!r} is none of {', '.join(self.choices)}", f"--{self.name}")
+        if self.least is not None and not float(value) >= self.least:
+            raise UsageError(f"{text[:40]!r} is below {self.least:g}", f"--{self.name}")
+        return value
+
+    def _typed(self, text: str) -> Value:
         try:
             if isinstance(self.default, bool):
                 return {"yes": True, "true": True, "no": False, "false": False}[text.lower()]

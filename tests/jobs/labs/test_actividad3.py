@@ -45,6 +45,6 @@ def test_both_writers_have_everything_whichever_of_them_failed(spark: Any, tmp_p
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["ficheros", "kafka"]
 
 
-def test_another_writer_to_fail_is_refused_by_name(spark: Any, tmp_path: Path, broker: Settings) -> None:
-    with pytest.raises(UsageError, match="--fail"):
-        run(spark, tmp_path, broker, [], fail="correo")
+def test_another_writer_to_fail_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="'correo' is none of no, ficheros, kafka"):
+        labs.get("actividad3_dos_escritores").values({"fail": "correo"})
