@@ -64,5 +64,5 @@ def plot(found: Sequence[dict[str, Any]], path: Path, title: str) -> None:
         lower.bar(numbers, heights, bottom=below, label=part)
         below = [a + b for a, b in zip(below, heights, strict=True)]
     lower.set(xlabel="batch", ylabel="ms", xticks=numbers)
-    lower.legend(ncols=5, fontsize="small")
+    figure.legend(loc="outside lower center", ncols=5, fontsize="small")
     figure.savefig(path)

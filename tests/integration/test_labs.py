@@ -22,14 +22,14 @@ from include.samples import facturas
 from include.settings import ROOT
 from tests.integration.runs import wait_for
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]  # each lab is a process of its own; tests/jobs/labs runs the rest in one
 RUN_S = 240.0
 
 
-def start(home: Path, *words: str) -> subprocess.Popen[str]:
-    """The front door's own line; its output goes to `home`/said."""
+def start(home: Path, *words: str, of: Path | None = None) -> subprocess.Popen[str]:
+    """The front door's own line; its output goes to `home`/said. `of`: another home to look at."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA")}
-    environ = kept | {"CAUDAL_HOME": str(home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    environ = kept | {"CAUDAL_HOME": str(of or home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     home.mkdir(parents=True, exist_ok=True)
     with (home / "said").open("w") as out:
         return subprocess.Popen([sys.executable, "-P", "-m", "include.cli", *words], env=environ, stdin=subprocess.DEVNULL, stdout=out,
@@ -67,6 +67,9 @@ def test_ctrl_c_ends_caso_1_after_the_batch_with_exit_0(home: Path) -> None:
             for number, line in enumerate(("a b", "b c"), 1):
                 reader.sendall(f"{line}\n".encode())
                 wait_for(lambda number=number: len([t for t in shown_tables(said(home)) if t]) == number, f"batch {number}")
+            asked = start(home / "beside", "spark-ui", "--running", "--json", of=home)
+            assert asked.wait(60) == 0
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+", json.loads(said(home / "beside").splitlines()[-1])["running"]["caso1_palabras"])
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0, said(home)
     assert [table for table in shown_tables(said(home)) if table] == [{"a": 1, "b": 1}, {"b": 2, "c": 1}]
