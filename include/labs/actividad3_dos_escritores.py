@@ -14,7 +14,7 @@ LAB = Lab(
     title="un lector, dos escritores, awaitAnyTermination; qué pasa si uno falla",
     section="Actividad 3",
     options=(Option("fail", "no", "ficheros o kafka: qué escritor falla con la segunda entrega; no: ninguno", choices=("no", "ficheros", "kafka")),),
-    way=lambda o: Way(Subscription(("facturas",)), Folder("salida"), trigger="processing-time"),
+    way=lambda o: Way(Subscription(("facturas",)), Folder("salida"), trigger="default"),
     sample=lambda o: facturas.files(2, 20),
     reads=("jobs/labs/actividad3_dos_escritores.py", "jobs/facturas_kafka.py", "jobs/notificaciones.py"),
 )

@@ -91,6 +91,17 @@ class Lab:
             for name, old in before.items():
                 self.spark.conf.unset(name) if old is None else self.spark.conf.set(name, old)
 
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Spark's own log is silent meanwhile: what fails is meant to, and the lab says so in its words."""
+        log4j = self.spark._jvm.org.apache.logging.log4j
+        configurator, before = log4j.core.config.Configurator, log4j.LogManager.getLogger("org.apache.spark").getLevel()
+        configurator.setLevel("org.apache.spark", log4j.Level.OFF)
+        try:
+            yield
+        finally:
+            configurator.setLevel("org.apache.spark", before)
+
     def read(self, source: Source, schema: StructType | None = None) -> DataFrame:
         """The source's streaming frame, as sources.open_end."""
         return sources.open_end(self.spark, source, folder=self.folder, kafka=self.kafka, schema=schema)
