@@ -23,6 +23,7 @@ from jobs.core import sinks, sources
 from jobs.core.lab_kafka import Topics
 
 _POLL_S = 0.1
+_LOGGERS = ("org.apache.spark", "org.apache.spark.util.Utils")  # the second has a level of its own in conf/log4j2.properties
 Facts = dict[str, Any]
 
 
@@ -95,12 +96,14 @@ class Lab:
     def quiet(self) -> Iterator[None]:
         """Spark's own log is silent meanwhile: what fails is meant to, and the lab says so in its words."""
         log4j = self.spark._jvm.org.apache.logging.log4j
-        configurator, before = log4j.core.config.Configurator, log4j.LogManager.getLogger("org.apache.spark").getLevel()
-        configurator.setLevel("org.apache.spark", log4j.Level.OFF)
+        levels = {name: log4j.LogManager.getLogger(name).getLevel() for name in _LOGGERS}
+        for name in levels:
+            log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
         try:
             yield
         finally:
-            configurator.setLevel("org.apache.spark", before)
+            for name, before in levels.items():
+                log4j.core.config.Configurator.setLevel(name, before)
 
     def read(self, source: Source, schema: StructType | None = None) -> DataFrame:
         """The source's streaming frame, as sources.open_end."""
