@@ -58,10 +58,10 @@ def test_complete_shows_every_word_and_update_those_that_changed(spark: Any, tmp
 
 def test_lines_of_a_listener_are_counted_and_the_lab_ends_when_the_socket_closes(spark: Any, tmp_path: Path) -> None:
     said: list[str] = []
-    lines = ["  uno  dos\ttres ", "", "dos tres tres", "ÁRBOL árbol"]
+    lines = ["  uno  dos\ttres ", "", "dos tres tres", "ÁRBOL árbol", *(f"fila {n % 7}" for n in range(3_000))]
     with listener(*lines) as port:
         found = run(spark, tmp_path, said, port=port)
-    assert (found["lines"], found["counts"]) == (4, words(*lines))
+    assert (found["lines"], found["counts"]) == (3_004, words(*lines))
     assert "el socket se ha cerrado" in said
 
 
