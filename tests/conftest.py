@@ -39,7 +39,7 @@ LONG = (
     "jobs/contract/test_protocol_model", "include/housekeeping/test_rewind", "integration/test_new_stream", "integration/test_housekeeping_dags",
     "include/housekeeping/test_undo", "integration/test_front_door", "include/kafka/test_produce_consume", "include/intake/test_crash",
     "include/housekeeping/test_rollover", "include/housekeeping/test_purge", "include/housekeeping/test_reset", "integration/test_archive",
-    "jobs/domain/test_facturas", "include/services/test_supervisor", "dags/test_streams",
+    "jobs/domain/test_facturas", "integration/test_labs", "jobs/labs/test_actividad3", "include/services/test_supervisor", "dags/test_streams",
 )  # fmt: skip
 
 

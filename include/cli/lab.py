@@ -10,6 +10,7 @@ import typer
 from include import labs, settings
 from include.cli import _lab_fault
 from include.cli._console import json_line, say, table
+from include.launch import beside
 from include.launch import lab as launch
 from jobs.contract.errors import UsageError
 from jobs.contract.lab import Lab
@@ -38,6 +39,9 @@ def command(
     with launch.alone(config, lab.name):
         made = launch.prepare(config, lab, lab.values(typed), keep=keep)
         say(f"{lab.name}: {lab.title}")
+        if lab.beside:
+            say(f"primero, los mismos ficheros con Caudal: {lab.beside}")
+            beside.run(config, lab.beside, made.path.parent)
         if made.spec.ui_port:
             say(f"Spark's UI while it runs: http://127.0.0.1:{made.spec.ui_port}")
         code = launch.execute(made)

@@ -20,8 +20,6 @@ LAB = Lab(
         Option("seed", 1, "la misma semilla, los mismos bizums"),
         Option("days", 3, "días en los que se envían"),
     ),
-    sample=lambda o: {
-        "bizums.csv": "".join(f"{line}\n" for line in bizums.dated_lines(int(o["count"]), int(o["seed"]), _START, int(o["days"])))
-    },
+    sample=lambda o: {"bizums.csv": "".join(f"{line}\n" for line in bizums.dated_lines(int(o["count"]), int(o["seed"]), _START, int(o["days"])))},
     reads=("jobs/domain/bizums.py", "include/samples/bizums.py"),
 )

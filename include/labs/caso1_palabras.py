@@ -6,6 +6,7 @@ La consulta tiene nombre (`palabras`), tres particiones de barajado en vez de 20
 Un socket no se puede releer: lo que se pierda por el camino, perdido está.
 """
 
+from jobs.contract.combinations import MODES
 from jobs.contract.ends import Console, Socket, Way
 from jobs.contract.lab import Lab, Option
 
@@ -15,8 +16,8 @@ LAB = Lab(
     section="Caso 1: Hola Spark Streaming",
     options=(
         Option("port", 9999, "puerto de 127.0.0.1 en el que escucha nc"),
-        Option("mode", "complete", "complete o update"),
-        Option("seconds", 0, "terminar a los tantos segundos; 0: cuando se cierre el socket o con Ctrl-C"),
+        Option("mode", "complete", "complete o update", choices=MODES),
+        Option("seconds", 0, "terminar a los tantos segundos; 0: cuando se cierre el socket o con Ctrl-C", least=0),
     ),
     ui=True,
     way=lambda o: Way(Socket(port=int(o["port"])), Console(truncate=False), mode=o["mode"], trigger="default", state="aggregation"),  # type: ignore[arg-type]

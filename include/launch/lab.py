@@ -16,7 +16,8 @@ from include.services import ports
 from include.settings import Settings
 from include.setup import jars
 from jobs.contract import combinations, process, storage
-from jobs.contract.errors import ConfigError, LeaseHeld
+from jobs.contract.ends import Way
+from jobs.contract.errors import BrokenStream, ConfigError, LeaseHeld, UsageError
 from jobs.contract.lab import Lab, LabSpec, Value
 
 UI_PORT = 4040
@@ -36,10 +37,29 @@ def folder(settings: Settings, name: str) -> Path:
     return settings.layout.lab(name)
 
 
+def events(settings: Settings) -> Path:
+    """Spark's event logs of the labs whose UI is on: what the History Server reads."""
+    return settings.layout.labs / ".eventos"
+
+
+def running(settings: Settings) -> dict[str, str]:
+    """Labs that run now with Spark's UI -> its address."""
+    found = {}
+    for path in sorted(settings.layout.labs.glob("*/spec.json")):
+        name = path.parent.name
+        if process.is_locked(_lock(settings, name)) and (port := LabSpec.from_json(path.read_bytes(), path).ui_port):
+            found[name] = f"http://{ports.HOST}:{port}"
+    return found
+
+
+def _lock(settings: Settings, name: str) -> Path:
+    return settings.layout.labs / f".{name}.lock"
+
+
 @contextlib.contextmanager
 def alone(settings: Settings, name: str) -> Iterator[None]:
     """Nobody else runs this lab in this home meanwhile. Raises LeaseHeld."""
-    path = settings.layout.labs / f".{name}.lock"
+    path = _lock(settings, name)
     with storage.disk_errors(path):
         storage.make_dirs(path.parent)
         held = process.lock(path)
@@ -54,9 +74,10 @@ def alone(settings: Settings, name: str) -> Iterator[None]:
 def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: bool = False) -> Made:
     """Checks the lab's way, empties its folder (unless `keep`), writes the spec. The caller holds `alone`.
 
-    Raises Refused for a way that Spark cannot go, BrokerDown when it needs a broker and none is known, ConfigError, InstallationError.
+    Raises UsageError for values that no end takes, Refused for a way that Spark cannot go, BrokerDown when it needs a broker and none is known,
+    ConfigError, InstallationError.
     """
-    way = lab.way(values) if lab.way else None
+    way = _way(lab, values)
     if way:
         combinations.require(way, lab.name)
     if not (settings.root / "jobs" / "labs" / f"{lab.name}.py").is_file():
@@ -71,9 +92,17 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
         spec = replace(_spec(settings, lab, values, place, bootstrap), way=way)
         spec.stop.unlink(missing_ok=True)
         for name, text in (lab.sample(values) if lab.sample else {}).items():
+            storage.make_dirs((place / name).parent)
             (place / name).write_text(text, encoding="utf-8")
         storage.replace(place / "spec.json", spec.to_json())
     return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
+
+
+def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
+    try:
+        return lab.way(values) if lab.way else None
+    except BrokenStream as error:  # in a row it would be the row's fault; here the values were typed
+        raise UsageError(error.what, lab.name, cli=f"./caudal lab {lab.name} --help") from None
 
 
 def _spec(settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str) -> LabSpec:
@@ -87,11 +116,11 @@ def _jars(settings: Settings, lab: Lab) -> tuple[str, ...]:
 
 
 def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command.Command:
-    events = settings.layout.labs / ".eventos"
+    logs = events(settings)
     conf = ["spark.ui.enabled=false"]
     if lab.ui:
-        storage.make_dirs(events)
-        conf = ["spark.ui.enabled=true", f"spark.ui.port={spec.ui_port}", "spark.eventLog.enabled=true", f"spark.eventLog.dir={events.as_uri()}"]
+        storage.make_dirs(logs)
+        conf = ["spark.ui.enabled=true", f"spark.ui.port={spec.ui_port}", "spark.eventLog.enabled=true", f"spark.eventLog.dir={logs.as_uri()}"]
     conf.append(f"spark.sql.warehouse.dir={Path(spec.folder, 'warehouse')}")
     java = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dderby.system.home={spec.folder}")
     job = command.Job(f"lab-{lab.name}", settings.root / "jobs" / "lab.py", path, _MEMORY_MIB, java, tuple(conf), tuple(map(Path, spec.jars)))

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -75,6 +76,12 @@ def documents(count: int, seed: int, start_ms: int) -> Iterator[str]:
     for index in range(first, first + count):
         yield _document(random, _FIRST_NUMBER + index * _STRIDE % _NUMBERS, time_ms)
         time_ms += int(random() * _MAX_STEP_MS)
+
+
+def files(number: int, each: int) -> dict[str, str]:
+    """Invoices for labs, the same for everybody: muestras/facturas-1.json… -> `each` documents, one a line."""
+    made = documents(number * each, 6, 1_700_000_000_000)
+    return {f"muestras/facturas-{n}.json": "".join(f"{d}\n" for d in islice(made, each)) for n in range(1, number + 1)}
 
 
 def totals_of(documents: Iterable[str]) -> Totals:

@@ -21,14 +21,24 @@ Value = int | float | str | bool
 
 @dataclass(frozen=True)
 class Option:
-    """`--name VALUE` of a lab. The default's type is the option's."""
+    """`--name VALUE` of a lab. The default's type is the option's. `choices`: the only values there are; `least`: of a number."""
 
     name: str
     default: Value
     help: str
+    choices: tuple[str, ...] = ()
+    least: float | None = None
 
     def parse(self, text: str) -> Value:
-        """Raises UsageError when `text` is not of the default's type."""
+        """Raises UsageError when `text` is not of the default's type, or not a value that may be."""
+        value = self._typed(text)
+        if self.choices and value not in self.choices:
+            raise UsageError(f"{text[:40]!r} is none of {', '.join(self.choices)}", f"--{self.name}")
+        if self.least is not None and not float(value) >= self.least:
+            raise UsageError(f"{text[:40]!r} is below {self.least:g}", f"--{self.name}")
+        return value
+
+    def _typed(self, text: str) -> Value:
         try:
             if isinstance(self.default, bool):
                 return {"yes": True, "true": True, "no": False, "false": False}[text.lower()]
@@ -46,6 +56,7 @@ class Lab:
     where Spark cannot go it.
     `sample`: files that lie in its folder when it starts, name -> text. `reads`: code worth reading.
     `fault`: instead of a program, a fault of bench/faults that is done to a plain job and to Caudal.
+    `beside`: a stream that reads the samples in muestras first, by Caudal, in the home `caudal` in the lab's folder.
     """
 
     name: str
@@ -61,6 +72,7 @@ class Lab:
     way: Callable[[Mapping[str, Value]], Way] | None = None
     sample: Callable[[Mapping[str, Value]], Mapping[str, str]] | None = None
     fault: str = ""
+    beside: str = ""
     doc: str = ""
 
     def __post_init__(self) -> None:

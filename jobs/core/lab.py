@@ -23,6 +23,7 @@ from jobs.core import sinks, sources
 from jobs.core.lab_kafka import Topics
 
 _POLL_S = 0.1
+_LOGGERS = ("org.apache.spark", "org.apache.spark.util.Utils")  # the second has a level of its own in conf/log4j2.properties
 Facts = dict[str, Any]
 
 
@@ -66,6 +67,14 @@ class Lab:
         """Whether somebody asked for the end (Ctrl-C)."""
         return self.stop_file is not None and self.stop_file.exists()
 
+    def pause(self, seconds: float) -> None:
+        """Spark's UI stays open for `seconds`, or until Ctrl-C; not at all for 0."""
+        if seconds and self.ui:
+            self.say(f"la interfaz de Spark sigue abierta {seconds:g} s: {self.ui} (Ctrl-C la cierra)")
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self.stopping:
+            time.sleep(_POLL_S)
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Aligned plain columns."""
         for line in aligned(columns, rows):
@@ -83,6 +92,19 @@ class Lab:
         finally:
             for name, old in before.items():
                 self.spark.conf.unset(name) if old is None else self.spark.conf.set(name, old)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Spark's own log is silent meanwhile: what fails is meant to, and the lab says so in its words."""
+        log4j = self.spark._jvm.org.apache.logging.log4j
+        levels = {name: log4j.LogManager.getLogger(name).getLevel() for name in _LOGGERS}
+        for name in levels:
+            log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
+        try:
+            yield
+        finally:
+            for name, before in levels.items():
+                log4j.core.config.Configurator.setLevel(name, before)
 
     def read(self, source: Source, schema: StructType | None = None) -> DataFrame:
         """The source's streaming frame, as sources.open_end."""
@@ -113,12 +135,14 @@ class Lab:
         """Waits until all have ended, one has failed, `seconds` are over (0: no limit), `until` holds, or the end was asked for; then stops what
         still runs, each after the batch that it is in. Raises RunFailed with the failed one's own words."""
         deadline = time.monotonic() + seconds if seconds else float("inf")
-        while any(q.isActive for q in queries) and not self.stopping and time.monotonic() < deadline:
-            if (until and until()) or any(q.exception() for q in queries):
-                break
-            time.sleep(_POLL_S)
-        for query in queries:
-            stop(query)
+        try:
+            while any(q.isActive for q in queries) and not self.stopping and time.monotonic() < deadline:
+                if (until and until()) or any(q.exception() for q in queries):
+                    break
+                time.sleep(_POLL_S)
+        finally:
+            for query in queries:
+                stop(query)
         for query in queries:
             if error := query.exception():
                 raise RunFailed(f"{query.name}: {' '.join(str(error).split())[:300]}", self.folder / "driver.log")

@@ -6,7 +6,9 @@ import contextlib
 import queue
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+
+import psutil
 
 _CLOSE = None
 
@@ -55,3 +57,28 @@ def listens(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def connection(port: int) -> str:
+    """Of readers of 127.0.0.1:`port`: `open`, `closed` (the listener has closed, and the reader has not noticed) or `none`."""
+    states = {c.status for c in psutil.net_connections("tcp") if c.raddr and c.raddr.port == port}
+    return "open" if psutil.CONN_ESTABLISHED in states else "closed" if psutil.CONN_CLOSE_WAIT in states else "none"
+
+
+def dictated(server: LineServer, lines: Sequence[str], heard: Callable[[], int], say: Callable[[str], None]) -> Callable[[], bool]:
+    """For Lab.follow's `until`: each call sends the next line once all before it were heard, so that each opens a batch of its own; true when the
+    last one was heard. `heard`: lines heard so far, -1 before anybody listens."""
+    sent = 0
+
+    def all_heard() -> bool:
+        nonlocal sent
+        if heard() < sent:
+            return False
+        if sent < len(lines):
+            say(f"> {lines[sent]}")
+            server.send(lines[sent])
+            sent += 1
+            return False
+        return True
+
+    return all_heard

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import time
+from collections.abc import Callable
 
 from pyspark.sql.streaming import StreamingQuery
 
 from jobs.contract.ends import Console, Socket, Way
-from jobs.core import line_server
+from jobs.core import line_server, progress
 from jobs.core.lab import Facts, Lab
-from jobs.core.line_server import LineServer
 from jobs.domain import palabras
 
 FRASES = ("Spark Streaming en el Severo Ochoa", "El Severo Ochoa está en Elche")
-_PAUSE_S = 3.0  # long enough for each line to be a batch of its own
 
 
 def run(lab: Lab) -> Facts:
-    """Counts until the socket closes, `seconds` are over or Ctrl-C. Facts: batches, rows of the last one."""
-    port, mode = lab.number("port"), lab.text("mode")
+    """Counts until the socket closes, `seconds` are over or Ctrl-C. Facts: batches with lines, lines, rows shown by each batch, the counts kept."""
+    port = lab.number("port")
+    way = Way(Socket(port=port), Console(truncate=False), mode=lab.text("mode"), trigger="default", state="aggregation")  # type: ignore[arg-type]
     with contextlib.ExitStack() as stack:
         server = None
         if line_server.listens(port):
@@ -28,30 +27,42 @@ def run(lab: Lab) -> Facts:
             lab.say(f"en 127.0.0.1:{port} no escucha nadie: las frases las envía el laboratorio (nc -lk {port} para escribirlas tú)")
             server = stack.enter_context(line_server.serving(port))
         with lab.settings(spark__sql__shuffle__partitions=3):
-            way = Way(Socket(port=port), Console(truncate=False), mode=mode, trigger="default", state="aggregation")  # type: ignore[arg-type]
             query = lab.start(palabras.contadas(lab.read(way.source)), way, "palabras")
-            if server:
-                _speak(lab, server, query)
-            else:
-                lab.follow(query, seconds=float(lab.options["seconds"]))
-    done = [p for p in query.recentProgress if p["numInputRows"]]
-    return {"batches": len(done), "lines": sum(p["numInputRows"] for p in done)}
+            until = line_server.dictated(server, FRASES, lambda: heard(query), lab.say) if server else _closed(lab, port, query)
+            lab.follow(query, seconds=float(lab.options["seconds"]), until=until)
+    return _found(lab, query)
 
 
-def _speak(lab: Lab, server: LineServer, query: StreamingQuery) -> None:
-    """The sample sentences, one a batch."""
-    frases = iter(FRASES)
-    upcoming = time.monotonic() + 1
+def heard(query: StreamingQuery) -> int:
+    """Lines that were counted; -1 until the first batch, which is empty, is done."""
+    return progress.rows_read(query) if progress.batches(query) else -1
 
-    def all_said() -> bool:
-        nonlocal upcoming
-        if time.monotonic() < upcoming:
-            return False
-        frase = next(frases, None)
-        if frase is not None:
-            lab.say(f"> {frase}")
-            server.send(frase)
-        upcoming = time.monotonic() + _PAUSE_S
-        return frase is None
 
-    lab.follow(query, until=all_said, seconds=float(lab.options["seconds"]))
+def _closed(lab: Lab, port: int, query: StreamingQuery) -> Callable[[], bool]:
+    """True once the connection was there and is gone, and its last lines are counted: Spark itself would wait for ever."""
+    was_open = False
+
+    def gone() -> bool:
+        nonlocal was_open
+        now = line_server.connection(port)
+        was_open = was_open or now != "none"
+        if ended := was_open and now != "open":
+            lab.say("el socket se ha cerrado")
+            query.processAllAvailable()
+        return ended
+
+    return gone
+
+
+def _found(lab: Lab, query: StreamingQuery) -> Facts:
+    done = [p for p in progress.batches(query) if p["numInputRows"]]
+    lines = sum(p["numInputRows"] for p in done)
+    counts = kept(lab) if done else {}
+    lab.say(f"{lines} líneas en {len(done)} micro-batches; el checkpoint guarda {len(counts)} palabras, {sum(counts.values())} apariciones")
+    return {"batches": len(done), "lines": lines, "shown": [p["sink"]["numOutputRows"] for p in done], "counts": counts}
+
+
+def kept(lab: Lab) -> dict[str, int]:
+    """What Spark keeps between the batches, read from the checkpoint: word -> count."""
+    state = lab.spark.read.format("statestore").load(str(lab.path("checkpoints", "palabras")))
+    return {row["palabra"]: row["count"] for row in state.selectExpr("key.palabra", "value.count").collect()}

@@ -9,8 +9,9 @@ import click
 import pytest
 import typer
 
-from include import streams
+from include import labs, streams
 from include.cli import __main__ as front
+from include.cli import lab
 from include.kafka import topics
 from include.settings import ROOT
 
@@ -43,14 +44,22 @@ def test_a_command_is_one_that_the_command_line_takes(words: str, verbs: dict[st
         assert "stream" not in context.params or context.params["stream"] in streams.collect()[0]
         declared = {topic.name for topic in topics.declared(streams.collect()[0].values())}
         assert "topic" not in context.params or context.params["topic"] in declared
+        if verb == "lab" and context.params["name"]:
+            labs.get(context.params["name"]).values(lab._typed(context.args))  # raises for a lab or an option that is not there
+
+
+def test_a_row_of_a_lab_names_the_section_that_the_lab_names() -> None:
+    told = [(row[0], row[1].strip("`"), row[2].split()[2].strip("`")) for row in ROWS if row[2].startswith("`./caudal lab ")]
+    assert [row for row in told if row[1] != row[2] or labs.get(row[1]).section != row[0]] == []
+    assert len({name for _, name, _ in told}) >= 8
 
 
 def test_each_case_of_the_course_leads_to_the_stream_tagged_with_it() -> None:
-    told = {(match[1], row[1].strip("`")) for row in ROWS if (match := re.match(r"Caso (\d)", row[0]))}
+    told = {(match[1], row[1].strip("`")) for row in ROWS if not row[2].startswith("`./caudal lab ") and (match := re.match(r"Caso (\d)", row[0]))}
     tagged = {(tag[-1], name) for name, row in streams.collect()[0].items() for tag in row.tags if re.fullmatch(r"caso-\d", tag)}
     assert told == tagged
 
 
 def test_the_sections_of_the_course_that_have_nothing_yet_are_listed() -> None:
     _, _, later = TEXT.partition("## Todavía no")
-    assert [word for word in ("Caso 1", "bizums", "complete", "socket") if word not in later] == []
+    assert [word for word in ("bizums", "complete", "DStream") if word not in later] == []

@@ -24,6 +24,7 @@ from tests.integration import runs
 
 INVOICES, READINGS = Subject(facturas.SCHEMA, dict(facturas.RULES)), Subject(iot.SCHEMA, dict(iot.RULES))
 BOUND: dict[str, tuple[Subject, Any]] = {  # as in jobs/<stream>.py
+    "facturas_ficheros": (INVOICES, facturas.lineas),
     "facturas_kafka": (INVOICES, facturas.lineas),
     "notificaciones": (INVOICES, facturas.notificaciones),
     "temperaturas": (READINGS, iot.lecturas),

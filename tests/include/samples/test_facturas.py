@@ -110,3 +110,10 @@ def test_documents_stream_fast_enough_for_half_a_million() -> None:
     start = time.process_time()
     count = sum(1 for _ in facturas.documents(20_000, 1, 0))
     assert count / (time.process_time() - start) > 20_000  # per CPU second; 197,000 measured, so a slow machine passes, too
+
+
+def test_the_files_of_labs_are_the_same_for_everybody_and_share_no_invoice() -> None:
+    made = facturas.files(2, 3)
+    assert made == facturas.files(2, 3)
+    assert list(made) == ["muestras/facturas-1.json", "muestras/facturas-2.json"]
+    assert len({json.loads(line)["InvoiceNumber"] for text in made.values() for line in text.splitlines()}) == 6
