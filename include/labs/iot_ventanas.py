@@ -1,0 +1,25 @@
+"""IoT: temperaturas por ventanas deslizantes de 15 minutos cada 5, y la máxima de cada 5 minutos.
+
+Cada lectura cuenta en tres ventanas. Una ventana sale cuando la marca de agua (la lectura más nueva menos 10 minutos) pasa su final; una de cada diez
+lecturas llega desordenada, hasta 8 minutos tarde, y cuenta. Las últimas ventanas quedan abiertas. Con los streams `temperaturas`,
+`temperaturas_ventanas` y `temperaturas_maxima` es trabajo programado, con su cuenta, y `--close-windows` las cierra.
+"""
+
+from include.samples import temperaturas
+from jobs.contract.lab import Lab, Option
+
+_START_MS = 1_793_527_200_000  # 1 November 2026, 10:00 UTC
+
+LAB = Lab(
+    name="iot_ventanas",
+    title="IoT: ventanas deslizantes, máxima de 5 minutos, lecturas tardías",
+    section="Actividad opcional: IoT",
+    options=(
+        Option("source", "files", "files o kafka"),
+        Option("count", 240, "lecturas"),
+        Option("seed", 1, "la misma semilla, las mismas lecturas"),
+    ),
+    kafka=lambda o: o["source"] == "kafka",
+    sample=lambda o: {"lecturas.json": "".join(f"{one}\n" for one in temperaturas.documents(int(o["count"]), int(o["seed"]), _START_MS))},
+    reads=("jobs/domain/iot.py", "include/samples/temperaturas.py"),
+)

@@ -1,0 +1,61 @@
+"""IoT: sliding windows of 15 minutes and the maximum of each 5, from files or Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from jobs.contract.ends import Folder, ForeachBatch, Source, Subscription, Way
+from jobs.contract.errors import UsageError
+from jobs.core import sources
+from jobs.core.lab import Facts, Lab
+from jobs.core.lab_files import deliver
+from jobs.domain import iot
+
+_BATCHES = 4
+_SHOWN = 8
+
+
+def run(lab: Lab) -> Facts:
+    """Facts: windows and maxima, each as rows (inicio, fin, sensor, …; times as text in UTC) that came out, and late (rows dropped)."""
+    lines = lab.path("lecturas.json").read_text(encoding="utf-8").splitlines()
+    source = _source(lab, lines)
+    found: Facts = {"late": 0}
+    with lab.settings(spark__sql__shuffle__partitions=3):
+        for name, transform in (("windows", iot.ventanas), ("maxima", iot.maximas)):
+            found[name], late = _windows(lab, source, name, transform)
+            found["late"] += late
+    for name, title in (("windows", "ventanas de 15 minutos, las últimas"), ("maxima", "máxima de cada 5 minutos, las últimas")):
+        rows = found[name][-_SHOWN:]
+        lab.say(title)
+        lab.table(list(rows[0]) if rows else ["(ninguna)"], [list(row.values()) for row in rows])
+    lab.say(f"{len(found['windows'])} y {len(found['maxima'])} ventanas salieron; lecturas demasiado tarde: {found['late']}")
+    return found
+
+
+def _source(lab: Lab, lines: list[str]) -> Source:
+    size = -(-len(lines) // _BATCHES)
+    if lab.text("source") == "kafka":
+        topic = lab.topics.fresh("lecturas")
+        lab.topics.produce(topic, lines)
+        return Subscription((topic,), max_records=size)
+    if lab.text("source") != "files":
+        raise UsageError(f"{lab.text('source')[:30]!r} is none of files, kafka", "--source")
+    for number in range(_BATCHES):
+        deliver(lab, f"{number}.json", lines[number * size : (number + 1) * size], at_s=number)
+    return Folder("entrada", max_files=1)
+
+
+def _windows(lab: Lab, source: Source, name: str, transform: Callable[[DataFrame], DataFrame]) -> tuple[list[dict[str, Any]], int]:
+    frame = lab.read(source, iot.SCHEMA)
+    readings = sources.values(frame, "json", iot.SCHEMA) if isinstance(source, Subscription) else frame
+    made = transform(readings)
+    texts = made.select(made.inicio.cast("string").alias("inicio"), made.fin.cast("string").alias("fin"), *made.columns[2:])
+    rows: list[dict[str, Any]] = []
+    way = Way(source, ForeachBatch(), state="windowed")
+    query = lab.start(texts, way, name, each=lambda batch, _: rows.extend(row.asDict() for row in batch.collect()))
+    lab.follow(query)
+    late = sum(int(state["numRowsDroppedByWatermark"]) for one in query.recentProgress for state in one["stateOperators"])
+    return sorted(rows, key=lambda row: (row["inicio"], row["sensor"])), late
