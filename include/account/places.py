@@ -1,18 +1,24 @@
-"""Right after a run and its archiving: every file that the run took in or read lies in en_proceso or archivo. Reads only, takes no lease."""
+"""Right after a run and its archiving: every file that the run took in or read, or that a killed run before it took in, lies in en_proceso or
+archivo. Reads only, takes no lease."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from include.settings import Settings
-from jobs.contract import archived, checkpoint, ledger, manifest, storage
+from jobs.contract import archived, checkpoint, ledger, manifest, report, storage
 from jobs.contract.errors import AccountMismatch, CaudalError
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
 from jobs.contract.report import Report
 from jobs.contract.stream import Stream
+
+_RUNS = 50  # looked back over at most; the audit looks at all
+_LOOK_BACK = timedelta(days=1)  # no retention is shorter
 
 
 @dataclass(frozen=True)
@@ -37,24 +43,43 @@ class Places:
 
 
 def check(settings: Settings, stream: Stream, done: Report) -> Places:
-    """Looks for the files of the report's batches and for the newest it admitted. Never raises a CaudalError: it is in the answer.
+    """Looks for the files of the report's batches, for the newest it admitted, and for those of the runs before it that did not end well: Spark
+    would never miss one that vanished before it was planned. Never raises a CaudalError: it is in the answer.
 
-    Costs nothing for a run that took in and read nothing; else a few look-ups a file.
+    Costs one small file for a run that took in and read nothing after one that ended well; else a few look-ups a file.
     """
-    if not stream.folder or not (done.batches or done.files_admitted):
+    if not stream.folder:
         return Places()
     try:
-        return _counted(settings.layout, stream, _covered(settings.layout, stream, done))
+        since = _unsettled_since(settings.layout, stream, done)
+        if not (done.batches or done.files_admitted or since):
+            return Places()
+        return _counted(settings.layout, stream, _covered(settings.layout, stream, done, since))
     except AccountMismatch as error:
         return Places(error=error)
     except CaudalError as error:
         return Places(unchecked=error.what)
 
 
-def _covered(layout: Layout, stream: Stream, done: Report) -> list[Entry]:
+def _unsettled_since(layout: Layout, stream: Stream, done: Report) -> datetime | None:
+    """When the first of the runs before `done` began that were killed or failed, one after the other; None when the run before it ended well."""
+    since = None
+    for path in islice(report.newest(layout.runs(stream.name)), _RUNS):
+        found = report.read(path)
+        if found is None or found.run_id >= done.run_id:
+            continue
+        started = datetime.fromisoformat(found.started)
+        if found.status in ("done", "idle") or started < datetime.fromisoformat(done.started) - _LOOK_BACK:
+            break
+        since = started
+    return since
+
+
+def _covered(layout: Layout, stream: Stream, done: Report, since: datetime | None) -> list[Entry]:
     names = set(_read(layout, stream, done))
     with ledger.reader(layout.ledger(stream.folder)) as db:
         found = {entry.name: entry for entry in (*ledger.newest(db, done.files_admitted), *ledger.select(db, "name", names))}
+        found |= {entry.name: entry for entry in (ledger.since(db, since.astimezone(UTC).isoformat(timespec="milliseconds")) if since else ())}
     if strange := sorted(names - found.keys()):
         raise AccountMismatch(f"{len(strange)} files were read that the intake ledger does not know, {strange[0]} the first", stream.name)
     return list(found.values())

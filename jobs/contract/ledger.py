@@ -129,6 +129,12 @@ def select(db: Connection, column: str, values: Iterable[str], *, only: int | No
             yield Entry(*row)
 
 
+def since(db: Connection, admitted_at: str) -> list[Entry]:
+    """The finished rows admitted at that time (as `Entry.admitted_at`) or later."""
+    query = f"SELECT {_COLUMNS} FROM entry WHERE finished = 1 AND admitted_at >= ?"  # noqa: S608 - our own words
+    return [Entry(*row) for row in db.execute(query, (admitted_at,)).fetchall()]
+
+
 def newest(db: Connection, count: int) -> Iterator[Entry]:
     """The finished rows of the highest sequences, newest first."""
     query = f"SELECT {_COLUMNS} FROM entry WHERE finished = 1 ORDER BY sequence DESC LIMIT ?"  # noqa: S608 - our own words

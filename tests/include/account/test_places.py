@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from include.account import places
 from include.housekeeping import reset
 from include.launch import run as launcher
-from jobs.contract import report
+from jobs.contract import report, storage
 from jobs.contract.errors import AccountMismatch
 from jobs.contract.report import Report
 from jobs.core import run
@@ -67,6 +68,27 @@ def test_batches_that_a_reset_took_away_meanwhile_are_no_error(home: Home) -> No
     home.apply(lambda: reset.plan(home.settings, home.stream, home.now))
     found = places.check(home.settings, home.stream, newest(home))
     assert (found.error, list(found.lines())) == (None, ["where its files are was not checked: a published batch without its manifest"])
+
+
+def test_a_file_that_a_killed_run_took_in_and_that_vanished_before_it_was_planned_is_missed(home: Home) -> None:
+    home.put("a.json", 1)
+    home.run()
+    home.archive()
+    killed = Report(home.name, "29990101T000000000Z-00000001", "running", home.now.isoformat())
+    storage.replace(make(home, killed.run_id), killed.to_json())
+    home.put("b.json", 2)
+    idle = Report(home.name, "29990101T000000000Z-00000002", "idle", home.now.isoformat(), generation=1)
+    assert places.check(home.settings, home.stream, idle).error is None
+    next(home.layout.en_proceso(home.name).glob("*-b.json")).unlink()
+    assert "-b.json was admitted, but lies neither" in str(places.check(home.settings, home.stream, idle).error)
+    storage.replace(make(home, killed.run_id), replace(killed, status="done").to_json())
+    assert places.check(home.settings, home.stream, idle) == places.Places()
+
+
+def make(home: Home, run_id: str) -> Path:
+    folder = home.layout.run(home.name, run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "report.json"
 
 
 def test_an_idle_run_looks_at_nothing(home: Home) -> None:
