@@ -40,6 +40,7 @@ LONG = (
     "include/housekeeping/test_undo", "integration/test_front_door", "include/kafka/test_produce_consume", "include/intake/test_crash",
     "include/housekeeping/test_rollover", "include/housekeeping/test_purge", "include/housekeeping/test_reset", "integration/test_archive",
     "jobs/domain/test_facturas", "integration/test_labs", "jobs/labs/test_actividad3", "include/services/test_supervisor", "dags/test_streams",
+    "labs/test_notebooks",
 )  # fmt: skip
 
 

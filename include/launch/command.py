@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,16 +44,28 @@ class Job:
 
 def submit(settings: Settings, job: Job, master: str, python: str) -> Command:
     """The spark-submit line of any job here. Raises as `build`."""
-    found = java.find(settings)
-    home = class_data.spark_home()
+    found, home = java.find(settings), class_data.spark_home()
+    shipped = ("--py-files", str(package.jobs_zip(settings.root, settings.layout.state / "package")))
+    argv = (str(home / "bin" / "spark-submit"), *_options(settings, job, master, found), *shipped, str(job.file), "--spec", str(job.spec))
+    return Command(argv, _environ(settings, found.home, home, python))
+
+
+def interactive(settings: Settings, job: Job, master: str, python: str) -> dict[str, str]:
+    """The environment of a Python that starts Spark by itself, as a notebook's does: with the same options as `submit`, `jobs` and `include` on its
+    path. The job's file is not run. Raises as `build`."""
+    found, home = java.find(settings), class_data.spark_home()
+    words = shlex.join((*_options(settings, job, master, found), "pyspark-shell"))
+    return _environ(settings, found.home, home, python) | {"PYSPARK_SUBMIT_ARGS": words, "PYTHONPATH": str(settings.root)}
+
+
+def _options(settings: Settings, job: Job, master: str, found: java.Java) -> list[str]:
     log = job.spec.parent / "driver.log"
     files = (f"-Dlog4j2.configurationFile={LOGGING}", f"-Dcaudal.log={log}", f"-XX:ErrorFile={log.with_name('hs_err.log')}")
     options = (*job.java_options, *_class_data(settings, found), *files)
     class_path = jvm.driver_class_path(settings)
     jars = [*(() if master.startswith("local") else class_path.split(":")), *map(str, job.jars)]
     conf = (*job.conf, "spark.ui.showConsoleProgress=false", "spark.driver.host=127.0.0.1", "spark.driver.bindAddress=127.0.0.1")
-    argv = [
-        str(home / "bin" / "spark-submit"),
+    return [
         *("--master", master, "--name", job.name),
         *("--driver-memory", f"{job.memory_mib}m"),
         *("--driver-class-path", class_path),
@@ -60,11 +73,7 @@ def submit(settings: Settings, job: Job, master: str, python: str) -> Command:
         *("--driver-java-options", " ".join(f'"{word}"' for word in options)),
         *(word for setting in conf for word in ("--conf", setting)),
         *(("--jars", ",".join(jars)) if jars else ()),
-        *("--py-files", str(package.jobs_zip(settings.root, settings.layout.state / "package"))),
-        str(job.file),
-        *("--spec", str(job.spec)),
     ]
-    return Command(tuple(argv), _environ(settings, found.home, home, python))
 
 
 def _class_data(settings: Settings, found: java.Java) -> tuple[str, ...]:

@@ -1,0 +1,87 @@
+"""The first cell of a notebook, on the shared Spark session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.contract import process
+from jobs.contract.connection import Connection
+from jobs.contract.ends import Memory, Rate, Way
+from jobs.contract.errors import BrokerDown, LeaseHeld, RunFailed, UsageError
+from jobs.contract.lab import LabSpec
+from jobs.core import cuaderno
+from jobs.core.lab import Lab
+from tests.include.conftest import free_ports
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def home(spark: Any, tmp_path: Path) -> Iterator[Path]:
+    """The folder of the notebooks' labs, as `./caudal notebook` tells Spark of it."""
+    folder = tmp_path / "cuadernos"
+    folder.mkdir()
+    (folder / "spec.json").write_bytes(LabSpec("cuadernos", str(tmp_path), str(folder), {}).to_json())
+    spark.conf.set(cuaderno.SPEC, str(folder / "spec.json"))
+    yield folder
+    spark.conf.unset(cuaderno.SPEC)
+    for lock in cuaderno._locks.values():
+        os.close(lock)
+    cuaderno._locks.clear()
+
+
+def test_opening_again_empties_the_folder_and_ends_the_queries_that_still_run(spark: Any, home: Path) -> None:
+    lab = cuaderno.abrir("uno")
+    lab.path("resto").write_text("de antes")
+    query = lab.start(lab.read(Rate(10)), Way(Rate(10), Memory("uno"), trigger="default"), "uno")
+    assert (lab.folder, query.isActive) == (home / "uno", True)
+    again = cuaderno.abrir("uno")
+    assert not spark.streams.awaitAnyTermination(0.01)  # of this opening's queries, not of those before
+    assert (query.isActive, list(again.folder.iterdir())) == (False, [])
+
+
+def test_a_second_kernel_is_refused_and_the_folder_stays(home: Path) -> None:
+    (home / "uno").mkdir()
+    (home / "uno" / "dato").touch()
+    held = process.lock(home / ".uno.lock")
+    with pytest.raises(LeaseHeld, match="otro kernel"):
+        cuaderno.abrir("uno")
+    assert held is not None
+    os.close(held)
+    assert (home / "uno" / "dato").exists()
+
+
+def test_outside_of_caudal_notebook_it_says_how_to_open_it(spark: Any) -> None:
+    with pytest.raises(UsageError, match=r"se abre con \./caudal notebook"):
+        cuaderno.abrir("uno")
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(home: Path) -> None:
+    with pytest.raises(UsageError, match="no name"):
+        cuaderno.abrir("../otro")
+    assert list(home.parent.iterdir()) == [home]
+
+
+def test_kafka_is_asked_for_in_one_line(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuaderno, "_BROKER_S", 0.5)
+    for broker in (None, Connection(f"127.0.0.1:{free_ports(1)[0]}")):
+        with pytest.raises(BrokerDown, match=r"necesita Kafka.*\./caudal up") as found:
+            cuaderno.kafka(Lab(spark, tmp_path, broker=broker))
+        assert "\n" not in str(found.value)
+
+
+def test_waiting_ends_when_the_query_fails_or_the_time_is_over(home: Path) -> None:
+    lab = cuaderno.abrir("espera")
+    query = lab.start(lab.read(Rate(1)).selectExpr("raise_error('no puede ser') AS x"), Way(Rate(1), Memory("falla"), trigger="default"), "falla")
+    with pytest.raises(RunFailed, match=r"falla: .*no puede ser"):
+        cuaderno.espera(query, 1)
+    slow = lab.start(lab.read(Rate(1)), Way(Rate(1), Memory("lenta"), trigger="default"), "lenta")
+    with pytest.raises(RunFailed, match=r"no ha leído 1000000 filas en 0\.2 s"):
+        cuaderno.espera(slow, 1_000_000, plazo_s=0.2)
+    cuaderno.para(slow)
+    assert not slow.isActive
