@@ -45,9 +45,11 @@ class Job:
 def submit(settings: Settings, job: Job, master: str, python: str) -> Command:
     """The spark-submit line of any job here. Raises as `build`."""
     found, home = java.find(settings), class_data.spark_home()
-    shipped = ("--py-files", str(package.jobs_zip(settings.root, settings.layout.state / "package")))
-    argv = (str(home / "bin" / "spark-submit"), *_options(settings, job, master, found), *shipped, str(job.file), "--spec", str(job.spec))
-    return Command(argv, _environ(settings, found.home, home, python))
+    shipped = str(package.jobs_zip(settings.root, settings.layout.state / "package"))
+    options = _options(settings, job, master, found)
+    argv = (str(home / "bin" / "spark-submit"), *options, "--py-files", shipped, str(job.file), "--spec", str(job.spec))
+    # Spark hands --py-files to the job and its workers, not to the process that it starts for state in Python
+    return Command(argv, _environ(settings, found.home, home, python) | {"PYTHONPATH": shipped})
 
 
 def interactive(settings: Settings, job: Job, master: str, python: str) -> dict[str, str]:
