@@ -1,4 +1,4 @@
-"""lab [NAME]: the labs of the course, and one run of one of them."""
+"""lab [NAME]: the course, section by section, and one run of one of its labs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from include import labs, settings
+from include import curso, labs, settings, streams
 from include.cli import _lab_fault
 from include.cli._console import json_line, say, table
 from include.launch import beside
 from include.launch import lab as launch
+from include.launch import notebook
 from jobs.contract.errors import UsageError
 from jobs.contract.lab import Lab
 
@@ -20,7 +21,7 @@ CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_optio
 
 def command(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A lab; without a name they are listed.")] = "",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A lab; without a name the course is shown, section by section.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Go on in the folder and from the checkpoint of the run before.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="What the lab found as one JSON object, last line.")] = False,
 ) -> int:
@@ -79,11 +80,22 @@ def _help(lab: Lab) -> int:
 
 
 def _list(as_json: bool) -> int:
+    """The course as docs/curso.md has it, then what it does not name."""
     found, broken = labs.collect()
-    table(("sección del curso", "lab", "qué muestra"), [(lab.section, lab.name, lab.title) for lab in found.values()])
+    rows = curso.rows(settings.ROOT)
+    known = {*found, *streams.collect()[0], *notebook.found(settings.load())}
+    named = [(row, row.named(known)) for row in rows]
+    for part in dict.fromkeys(row.part for row in rows):
+        cells = [(row.section, name, f"./caudal {row.command}", ", ".join(row.files)) for row, name in named if row.part == part]
+        table(("sección", "stream o laboratorio", "comando", "fichero que leer"), cells, title=part)
+        say()
+    others = [lab for lab in found.values() if lab.name not in {name for _, name in named}]
+    if others:
+        table(("sección", "laboratorio", "comando"), [(o.section, o.name, f"./caudal lab {o.name}") for o in others], title="Aparte del curso")
     for error in broken:
         say(str(error))
-    say("./caudal lab NOMBRE; docs/curso.md: el curso, sección a sección")
+    say("./caudal lab NOMBRE lo ejecuta, con --help enseña sus opciones; la página entera: docs/curso.md")
     if as_json:
-        json_line({"labs": [{"name": lab.name, "section": lab.section, "title": lab.title} for lab in found.values()]})
+        course = [{"part": row.part, "section": row.section, "name": name, "command": row.command, "files": row.files} for row, name in named]
+        json_line({"course": course, "labs": [{"name": lab.name, "section": lab.section, "title": lab.title} for lab in found.values()]})
     return 0

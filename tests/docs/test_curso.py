@@ -1,40 +1,53 @@
-"""docs/curso.md: each row leads to a stream that is registered, a command that runs and a file that is there."""
+"""docs/curso.md: each row leads to a stream, lab or notebook that is there, a command as it can be typed and a file to read; none is missing."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 
 import click
 import pytest
 import typer
 
-from include import labs, streams
+from include import curso, labs, settings, streams
 from include.cli import __main__ as front
 from include.cli import lab
 from include.kafka import topics
+from include.launch import notebook
 from include.settings import ROOT
+from jobs.contract import combinations
 
 PAGE = ROOT / "docs" / "curso.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line.startswith("| ") and "./caudal" in line]
+ROWS = curso.rows(ROOT)
 COMMANDS = sorted(set(re.findall(r"`\./caudal ([^`]+)`", TEXT)))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_a_row_names_a_command_and_a_file_to_read(row: list[str]) -> None:
-    section, _, command, files = row
-    linked = re.findall(r"\]\(([^)]+)\)", files)
-    assert section
-    assert re.fullmatch(r"`\./caudal [^`]+`", command)
-    assert linked
-    assert [name for name in linked if not (PAGE.parent / name).is_file()] == []
-    assert [text for text, name in re.findall(r"\[([^\]]+)\]\(([^)]+)\)", files) if (PAGE.parent / name).resolve() != ROOT / text] == []
+@cache
+def notebooks() -> dict[str, notebook.Notebook]:
+    return notebook.found(settings.load({}))
+
+
+def test_every_line_of_a_table_that_has_a_command_is_a_row() -> None:
+    lines = [line for line in TEXT.splitlines() if line.startswith("| ") and "./caudal" in line]
+    assert [row.command for row in ROWS] == re.findall(r"`\./caudal ([^`]+)` \| \[", "\n".join(lines))
+    assert len(ROWS) == len(lines)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.command)
+def test_a_row_names_files_that_are_there(row: curso.Row) -> None:
+    assert [name for name in row.files if not (ROOT / name).is_file()] == []
+
+
+def test_a_link_leads_to_the_file_that_it_shows() -> None:
+    shown = [(text, target) for text, target in re.findall(r"\[([^\]]+)\]\(([^)]+)\)", TEXT) if "/" in text]
+    assert [text for text, target in shown if (PAGE.parent / target).resolve() != ROOT / text] == []
 
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_a_command_is_one_that_the_command_line_takes(words: str, verbs: dict[str, frozenset[str]]) -> None:
-    """Parsed by the real command line, options and all; not run."""
+    """Parsed by the real command line, options and all; not run. A lab's own options, and the way it goes with them, by the registry."""
     verb, *rest = shlex.split(words)
     command = typer.main.get_command(front.app).commands[verb]  # type: ignore[attr-defined]
     if verbs[verb]:
@@ -44,22 +57,36 @@ def test_a_command_is_one_that_the_command_line_takes(words: str, verbs: dict[st
         assert "stream" not in context.params or context.params["stream"] in streams.collect()[0]
         declared = {topic.name for topic in topics.declared(streams.collect()[0].values())}
         assert "topic" not in context.params or context.params["topic"] in declared
+        assert [name for name in context.params.get("execute") or () if name not in notebooks()] == []
         if verb == "lab" and context.params["name"]:
-            labs.get(context.params["name"]).values(lab._typed(context.args))  # raises for a lab or an option that is not there
+            goes(context.params["name"], lab._typed(context.args))
+
+
+def goes(name: str, typed: dict[str, str]) -> None:
+    """Raises UsageError for a lab or an option that is not there, Refused for a way that Spark cannot go."""
+    row = labs.get(name)
+    values = row.values(typed)
+    if row.way:
+        combinations.require(row.way(values), name)
+
+
+def test_no_stream_lab_or_notebook_is_missing() -> None:
+    for known in (streams.collect()[0], labs.collect()[0], notebooks()):
+        assert sorted(set(known) - {row.named(known) for row in ROWS}) == []
 
 
 def test_a_row_of_a_lab_names_the_section_that_the_lab_names() -> None:
-    told = [(row[0], row[1].strip("`"), row[2].split()[2].strip("`")) for row in ROWS if row[2].startswith("`./caudal lab ")]
+    told = [(row.section, row.what.strip("`"), row.words[1]) for row in ROWS if row.words[0] == "lab"]
     assert [row for row in told if row[1] != row[2] or labs.get(row[1]).section != row[0]] == []
-    assert len({name for _, name, _ in told}) >= 8
 
 
 def test_each_case_of_the_course_leads_to_the_stream_tagged_with_it() -> None:
-    told = {(match[1], row[1].strip("`")) for row in ROWS if not row[2].startswith("`./caudal lab ") and (match := re.match(r"Caso (\d)", row[0]))}
+    told = {(match[1], row.what.strip("`")) for row in ROWS if row.words[0] != "lab" and (match := re.match(r"Caso (\d)", row.section))}
     tagged = {(tag[-1], name) for name, row in streams.collect()[0].items() for tag in row.tags if re.fullmatch(r"caso-\d", tag)}
     assert told == tagged
 
 
-def test_the_sections_of_the_course_that_have_nothing_yet_are_listed() -> None:
-    _, _, later = TEXT.partition("## Todavía no")
-    assert [word for word in ("bizums", "complete", "DStream") if word not in later] == []
+def test_what_has_nothing_yet_is_listed_and_nothing_that_a_row_has() -> None:
+    later = TEXT.partition("## Todavía no")[2]
+    assert "Delta" in later
+    assert [row.named(labs.collect()[0]) for row in ROWS if f"`{row.what}`" in later] == []
