@@ -10,9 +10,8 @@ import typer
 from include import curso, labs, settings, streams
 from include.cli import _lab_fault
 from include.cli._console import json_line, say, table
-from include.launch import beside
+from include.launch import beside, notebook
 from include.launch import lab as launch
-from include.launch import notebook
 from jobs.contract.errors import UsageError
 from jobs.contract.lab import Lab
 

@@ -52,9 +52,8 @@ def _told(notebook: Any, error: Exception) -> str:
     """The failed cell and its error, in one line."""
     if not isinstance(error, CellExecutionError):
         return "the kernel died"
-    failed = [cell for cell in notebook.cells if any(out.get("output_type") == "error" for out in cell.get("outputs", []))]
-    at = f"cell {failed[-1]['id']}" if failed else "a cell"
-    return f"{at} failed: {error.ename}: {' '.join(str(error.evalue).split())[:500]}"
+    at = [cell["id"] for cell in notebook.cells if cell.get("execution_count")][-1]  # a foreseen error leaves a line there, and no trace
+    return f"cell {at} failed: {error.ename}: {' '.join(str(error.evalue).split())[:500]}"
 
 
 if __name__ == "__main__":

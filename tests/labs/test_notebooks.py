@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,19 @@ def test_what_cannot_be_run_is_one_line(tmp_path: Path, words: list[str], code: 
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"caudal: {told}")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_a_foreseen_error_is_one_line_in_its_cell_and_ends_the_notebook(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As in JupyterLab, where the broker is asked for by the notebook itself."""
+    settings = caudal.load({k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA")} | {"CAUDAL_HOME": str(tmp_path)})
+    unchecked = replace(notebook.get(settings, "03-kafka-dos-escritores"), broker=False)
+    assert notebook.execute(settings, [unchecked]) == 1
+    assert "03-kafka-dos-escritores.ipynb: cell abrir failed: BrokerDown: " in capfd.readouterr().out
+    given = Given(tmp_path, unchecked.name)
+    assert re.fullmatch(r"caudal: broker-down: este cuaderno necesita Kafka.* -> \./caudal up.*\n", given.printed("abrir"))
+    assert [cell for cell, found in given.cells.items() if found.execution_count] == ["abrir"]
 
 
 def test_a_failed_cell_is_named_and_no_other_notebook_is_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
