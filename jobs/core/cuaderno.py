@@ -20,7 +20,7 @@ from jobs.contract.errors import BrokerDown, CaudalError, LeaseHeld, RunFailed, 
 from jobs.contract.lab import LabSpec
 from jobs.contract.layout import is_name
 from jobs.core import lab as core
-from jobs.core import session
+from jobs.core import progress, session
 from jobs.core.lab import Lab
 from jobs.core.lab_kafka import Topics
 
@@ -67,7 +67,7 @@ def kafka(lab: Lab) -> Topics:
 def espera(consulta: StreamingQuery, filas: int, plazo_s: float = 60.0) -> None:
     """Until the query has read `filas` rows in finished batches. Raises RunFailed when it fails, or after `plazo_s`."""
     deadline = time.monotonic() + plazo_s
-    while sum(p["numInputRows"] for p in consulta.recentProgress) < filas:
+    while progress.rows_read(consulta) < filas:
         if not consulta.isActive or time.monotonic() > deadline:
             told = " ".join(str(consulta.exception() or f"no ha leído {filas} filas en {plazo_s:g} s").split())[:300]
             raise RunFailed(f"{consulta.name}: {told}", "espera", cli="mira la celda en la que empieza la consulta")
