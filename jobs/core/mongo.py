@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -69,27 +70,37 @@ def clear(uri: str, sink: Mongo) -> None:
         client[sink.database][sink.collection].delete_many({})
 
 
-_STARTED: dict[str, str] = {}  # Spark application -> address
+_LOADERS: dict[str, Any] = {}  # Spark application -> class loader: py4j keeps methods by class name, so there must be one
 
 
-def in_memory(spark: SparkSession, jars: Sequence[str]) -> str:
-    """The address of a MongoDB (5.0, in memory) inside Spark's driver, on a free port of 127.0.0.1; it ends with the driver."""
-    application = spark.sparkContext.applicationId
-    if application not in _STARTED:
-        _STARTED[application] = f"mongodb://127.0.0.1:{_server(spark, jars).bind().getPort()}"
-    return _STARTED[application]
+@contextmanager
+def in_memory(spark: SparkSession, jars: Sequence[str]) -> Iterator[str]:
+    """A MongoDB (5.0, in memory) inside Spark's driver, on a free port of 127.0.0.1; its address. Its threads would keep the driver alive."""
+    server = _server(spark, jars)
+    try:
+        yield f"mongodb://127.0.0.1:{server.bind().getPort()}"
+    finally:
+        server.shutdownNow()
 
 
 def _server(spark: Any, jars: Sequence[str]) -> Any:
-    """Made through a class loader of its own: its jars are on no class path."""
     jvm, array = spark._jvm, spark.sparkContext._gateway.new_array
-    urls = array(jvm.java.net.URL, len(jars))
-    for index, jar in enumerate(jars):
-        urls[index] = jvm.java.io.File(jar).toURI().toURL()
-    loader = jvm.java.net.URLClassLoader(urls, jvm.java.lang.Thread.currentThread().getContextClassLoader())
+    loader = _loader(spark, jars)
     version = loader.loadClass("de.bwaldvogel.mongo.ServerVersion").getEnumConstants()[2]  # the newest it plays: 5.0
     backend = loader.loadClass("de.bwaldvogel.mongo.backend.memory.MemoryBackend").getConstructors()
     plain = next(one for one in backend if one.getParameterCount() == 0).newInstance(array(jvm.java.lang.Object, 0))
     told = array(jvm.java.lang.Object, 1)
     told[0] = plain.version(version)
     return loader.loadClass("de.bwaldvogel.mongo.MongoServer").getConstructors()[0].newInstance(told)
+
+
+def _loader(spark: Any, jars: Sequence[str]) -> Any:
+    """A class loader of its own: the server's jars are on no class path."""
+    application = spark.sparkContext.applicationId
+    if application not in _LOADERS:
+        jvm = spark._jvm
+        urls = spark.sparkContext._gateway.new_array(jvm.java.net.URL, len(jars))
+        for index, jar in enumerate(jars):
+            urls[index] = jvm.java.io.File(jar).toURI().toURL()
+        _LOADERS[application] = jvm.java.net.URLClassLoader(urls, jvm.java.lang.Thread.currentThread().getContextClassLoader())
+    return _LOADERS[application]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+
 from pyspark.sql import DataFrame
 
 from jobs.contract.ends import Folder, Mongo, Way
@@ -20,21 +23,24 @@ def run(lab: Lab) -> Facts:
     for number in range(_FILES):
         deliver(lab, f"{number}.csv", lines[number * size : (number + 1) * size], at_s=number)
     sink, source, writes = Mongo("caudal", "bizums", "Persona"), Folder("entrada", "text", max_files=1), list[int]()
-    uri = lab.text("mongo") or mongo.in_memory(lab.spark, lab.jars)
-    mongo.check(uri)
-    mongo.clear(uri, sink)
-    upsert = mongo.writer(uri, sink)
+    with contextlib.ExitStack() as stack:
+        uri = lab.text("mongo") or stack.enter_context(mongo.in_memory(lab.spark, lab.jars))
+        mongo.check(uri)
+        mongo.clear(uri, sink)
+        way = Way(source, sink, "update", state="aggregation")
+        with lab.settings(spark__sql__shuffle__partitions=2):
+            highest = bizums.maximos(bizums.leidos(lab.read(source))).where("Persona IS NOT NULL")
+            lab.follow(lab.start(highest, way, "mongodb", each=_twice(mongo.writer(uri, sink), writes)))
+        found = {one["_id"]: one["Maximo"] for one in mongo.documents(uri, sink)}
+    lab.table(("persona", "máximo"), sorted(found.items()))
+    lab.say(f"{len(writes)} escrituras de {len(set(writes))} lotes, cada uno dos veces; {len(found)} documentos")
+    return {"documents": found, "writes": len(writes)}
 
-    def twice(frame: DataFrame, batch: int) -> None:
+
+def _twice(upsert: Callable[[DataFrame, int], None], writes: list[int]) -> Callable[[DataFrame, int], None]:
+    def write(frame: DataFrame, batch: int) -> None:
         for _ in range(2):
             upsert(frame, batch)
             writes.append(batch)
 
-    with lab.settings(spark__sql__shuffle__partitions=2):
-        highest = bizums.maximos(bizums.leidos(lab.read(source))).where("Persona IS NOT NULL")
-        query = lab.start(highest, Way(source, sink, "update", state="aggregation"), "mongodb", each=twice)
-        lab.follow(query)
-    found = {one["_id"]: one["Maximo"] for one in mongo.documents(uri, sink)}
-    lab.table(("persona", "máximo"), sorted(found.items()))
-    lab.say(f"{len(writes)} escrituras de {len(set(writes))} lotes, cada uno dos veces; {len(found)} documentos")
-    return {"documents": found, "writes": len(writes)}
+    return write

@@ -32,9 +32,9 @@ def test_batches_that_come_twice_change_nothing(spark: SparkSession, tmp_path: P
 
 
 def test_the_way_into_mongodb_ends_with_the_samples_counts(spark: SparkSession, tmp_path: Path, server_jars: tuple[str, ...]) -> None:
-    uri = mongo.in_memory(spark, server_jars)
     options = {"source": "files", "sink": "mongodb", "mode": "complete", "trigger": "available-now", "state": "aggregation", "format": "json"}
-    found = camino.run(Lab(spark, tmp_path, {**options, "seconds": 10, "mongo": uri}, say=lambda _: None))
+    with mongo.in_memory(spark, server_jars) as uri:
+        found = camino.run(Lab(spark, tmp_path, {**options, "seconds": 10, "mongo": uri}, say=lambda _: None))
     assert {row["_id"]: row["count"] for row in found["rows"]} == {"uno": 1, "dos": 2, "tres": 3}
 
 
