@@ -50,7 +50,7 @@ def test_the_json_line_holds_it_all_and_a_broken_pair_is_exit_65(published: Sett
     code, lines, _ = show(published, "--json")
     found = json.loads(lines[-1])
     assert (code, found["newest_offset"], found["growth"]["log_files"]) == (0, 1, 2)
-    assert found["waiting"] == {"open_batch": False, "files": 0, "size_bytes": 0, "records": 0}
+    assert found["waiting"] == {"open_batch": False, "files": 0, "size_bytes": 0, "records": 0, "closing": False, "undecided": 0}
     shutil.rmtree(published.layout.batch(STREAM, 1, 0))
     code, lines, _ = show(published, "--json")
     assert (code, json.loads(lines[-1])["waiting"]) == (ExitCode.DATA, None)

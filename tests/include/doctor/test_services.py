@@ -41,14 +41,14 @@ def test_a_broker_of_ones_own_that_does_not_answer_is_wrong(empty: Settings) -> 
 
 @pytest.mark.broker
 def test_missing_topics_and_other_partitions_are_wrong_until_they_are_as_declared(broker: Settings) -> None:
-    wanted = [replace(s, source=replace(s.source, name="doctor-in"), sink=replace(s.sink, name="doctor-out"))
+    wanted = [replace(s, name="doctor", source=replace(s.source, name="doctor-in"), sink=replace(s.sink, name="doctor-out"))
               for s in [streams.get("notificaciones")]]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "collect", lambda: ({s.name: s for s in wanted}, ()))
-        assert lines(services.kafka(broker)) == ["declared, but not on the broker: caudal-tokens-notificaciones, doctor-in, doctor-out"]
+        assert lines(services.kafka(broker)) == ["declared, but not on the broker: caudal-tokens-doctor, doctor-in, doctor-out"]
         topics.apply(topics.plan(broker, wanted))
         assert lines(services.kafka(broker)) == []
-        declared = "as declared: caudal-tokens-notificaciones, doctor-in, doctor-out"
+        declared = "as declared: caudal-tokens-doctor, doctor-in, doctor-out"
         assert lines(services.kafka(broker), "ok") == [f"answers at {broker.kafka_bootstrap}", declared]
         wanted[0] = replace(wanted[0], source=replace(wanted[0].source, partitions=5))
         assert lines(services.kafka(broker)) == ["doctor-in: partitions is 3, declared 5"]
