@@ -17,7 +17,8 @@ What is refused is refused before Spark starts, with what to use instead:
 try it with `./caudal lab camino --source socket --sink files --mode complete`.
 
 A Caudal *stream* (files or a topic in, files or a topic out, append, available-now) keeps an account and is exactly once; all else here
-is a *lab* and keeps none. The state of a lab: `none`, an `aggregation` without a watermark, or `windowed` under one.
+is a *lab* and keeps none. Socket and rate with once or available-now would read nothing, so they are refused, too.
+The state of a lab: `none`, an `aggregation` without a watermark, or `windowed` under one.
 """
 _TOLD = {"none": "without state", "aggregation": "an aggregation without a watermark", "windowed": "windows under a watermark"}
 

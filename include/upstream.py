@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from include import generations
@@ -19,7 +20,8 @@ def present(layout: Layout, stream: str) -> Iterator[Part]:
     """Published part files of the live generations of `stream`. Names only: a folder read for each batch."""
     for number in generations.live(layout, stream):
         for batch, folder in manifest.published(layout.output(stream, number)).items():
-            yield from (Part(number, batch, entry.name) for entry in folder.iterdir() if entry.name.startswith(upstream.PREFIX))
+            with suppress(FileNotFoundError):  # taken back meanwhile: who has read it finds it gone
+                yield from (Part(number, batch, entry.name) for entry in folder.iterdir() if entry.name.startswith(upstream.PREFIX))
 
 
 def read(path: Path) -> set[Part]:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from include.settings import Settings
-from jobs.contract import archived, checkpoint, ledger, manifest, report, storage
+from jobs.contract import archived, checkpoint, journal, ledger, manifest, report, storage
 from jobs.contract.errors import AccountMismatch, CaudalError
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
@@ -108,8 +108,18 @@ def _counted(layout: Layout, stream: Stream, entries: list[Entry]) -> Places:
             waiting += 1
         else:
             gone.append(entry)
+    gone = _not_retired(layout, stream, gone) if gone else gone
     error = _missing(layout, stream, gone) if gone else None
-    return Places(len(entries), waiting, stored, error)
+    return Places(waiting + stored + len(gone), waiting, stored, error)
+
+
+def _not_retired(layout: Layout, stream: Stream, gone: list[Entry]) -> list[Entry]:
+    """Those that no reset has moved to retirado: it retires the copy of a record that it gives back itself."""
+    source, target = (path.relative_to(layout.home) for path in (layout.en_proceso(stream.folder), layout.retired(stream.name)))
+    where = "undone_by = '' AND source LIKE ? AND target LIKE ?"
+    moved = journal.moves(layout.journal(stream.name), ("reset", "retire", "rewind"), where, (f"{source}/%", f"{target}/%"))
+    retired = {step.source.rpartition("/")[2] for _, step in moved}
+    return [entry for entry in gone if entry.name not in retired]
 
 
 def _missing(layout: Layout, stream: Stream, gone: list[Entry]) -> AccountMismatch:

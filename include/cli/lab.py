@@ -33,17 +33,20 @@ def command(
     typed = _typed(context.args)
     if "help" in typed:
         return _help(lab)
+    values = lab.values(typed)
+    if keep and not lab.keeps:
+        raise UsageError(f"{lab.name} begins afresh each time", "--keep", cli=f"./caudal lab {lab.name}")
     if lab.fault:
         return _lab_fault.run(lab, as_json)
     config = settings.load()
     with launch.alone(config, lab.name):
-        made = launch.prepare(config, lab, lab.values(typed), keep=keep)
-        say(f"{lab.name}: {lab.title}")
+        made = launch.prepare(config, lab, values, keep=keep)
+        say(f"{lab.name}: {lab.title} (cuenta: {lab.account})")
         if lab.beside:
             say(f"primero, los mismos ficheros con Caudal: {lab.beside}")
             beside.run(config, lab.beside, made.path.parent)
         if made.spec.ui_port:
-            say(f"Spark's UI while it runs: http://127.0.0.1:{made.spec.ui_port}")
+            say(f"la interfaz de Spark mientras dura: http://127.0.0.1:{made.spec.ui_port}")
         code = launch.execute(made)
         if as_json:
             path = made.path.with_name("facts.json")

@@ -47,6 +47,8 @@ def command(
         made = lab.check(words, lab.Manner(mode, trigger, state), loaded.root, registry, labs.collect()[0])
         files = lab.plan(made, loaded.root)
     else:
+        if (mode, trigger, state) != ("append", "available-now", "none"):
+            raise UsageError("--mode, --trigger and --state are for labs", "--mode", cli="add --lab, or leave them out")
         made = request.check(_asked(words), loaded.root, registry)
         files = write.plan(made, loaded.root)
     for file in files:

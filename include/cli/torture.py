@@ -30,7 +30,9 @@ def command(
     faults: Annotated[bool, typer.Option("--table", help="Instead: everyday faults, done to the plain job and to Caudal; 8 minutes.")] = False,
     only: Annotated[str, typer.Option("--only", metavar="WORDS", help="Of --table: the faults whose name holds WORDS.")] = "",
     with_kafka: Annotated[bool, typer.Option("--with-kafka", help="Of --table: faults of topics, too, on a broker of their own.")] = False,
-    write: Annotated[Path | None, typer.Option("--write", metavar="PAGE", help="Of --table: put it into this page, between its markers.")] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="PAGE", exists=True, dir_okay=False, help="Of --table: put it into this page's markers.")
+    ] = None,
     stream: Annotated[str, typer.Option(help="facturas_ficheros, or notificaciones: topics, on a broker of its own; about 20 s a kill.")] = _FILES,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> int:

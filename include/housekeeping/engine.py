@@ -61,7 +61,7 @@ def _clear(layout: Layout, steps: Iterable[Step]) -> None:
     """Removes the half copies a kill has left beside the targets. Nobody else writes there while the lease is held."""
     for folder in dict.fromkeys(step.target.rpartition("/")[0] for step in steps if step.target):
         place = storage.confine(layout.home, folder)
-        if place.is_dir():
+        if place.is_dir() and not place.is_relative_to(layout.data / "entrada"):  # producers write there without a lease; the cleaning looks at age
             storage.unlink_all([path for path in place.glob(f"{storage.TEMP_PREFIX}*") if storage.is_regular(path)])
 
 

@@ -6,6 +6,7 @@ A record is reprocessed, or discarded, once: a mark beside it in quarantine says
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -163,9 +164,13 @@ def _files(way: Way, stream: Stream, verb: Verb, asked: Asked) -> None:
         if verb == "reprocess" and code == _DUPLICATE and not asked.reasons:
             way.keep(path, "a duplicate: its content is admitted already")
             continue
+        target = way.layout.entrada(stream.folder) / path.name
+        if verb == "reprocess" and os.path.lexists(target):
+            way.keep(path, "the name is taken in entrada")
+            continue
         chosen += 1
         if verb == "reprocess":
-            way.step("move", way.relative(path), way.relative(way.layout.entrada(stream.folder) / path.name), path.lstat().st_size)
+            way.step("move", way.relative(path), way.relative(target), path.lstat().st_size)
         else:
             way.retire(path)
         if (reason := path.with_name(f"{path.name}{refuse.REASON_SUFFIX}")).is_file():

@@ -11,6 +11,7 @@ from include.housekeeping import past
 from include.housekeeping.plan import Plan
 from include.housekeeping.way import begin
 from include.settings import Settings
+from jobs.contract import checkpoint
 from jobs.contract.errors import Refused
 from jobs.contract.layout import Layout, generation_name, is_name
 from jobs.contract.stream import Stream
@@ -45,6 +46,10 @@ def _require_read(layout: Layout, name: str, generation: int) -> None:
     """Raises Refused when a stream that reads this one's output has still to read some of this generation."""
     for reader in map(streams.get, streams.readers(name)):
         now = generations.current(layout, reader.name)
+        state = checkpoint.read(layout.checkpoint(reader.name, now.number if now else 1))
+        if state.newest_offset != state.newest_commit:
+            what = f"{reader.name} has planned a batch that is not done, and may need part files of generation {generation} again"
+            raise Refused(what, name, cli=f"./caudal run {reader.name}, then retire")
         parts = upstream.unread(layout, reader, now.number if now else 1)
         left = [one for one, file in outputs(layout, name, parts).items() if one.generation == generation and file.records]
         if left:

@@ -12,10 +12,10 @@ LAB = Lab(
     title="bizums: el más alto de cada persona, resultado completo por consola",
     section="Actividad 4",
     options=(
-        Option("source", "socket", "socket, files o kafka"),
-        Option("count", 40, "bizums que envía el simulador"),
+        Option("source", "socket", "socket, files o kafka", choices=("socket", "files", "kafka")),
+        Option("count", 40, "bizums que envía el simulador", least=1, most=100_000),
         Option("seed", 1, "la misma semilla, los mismos bizums"),
-        Option("pause", 0.05, "segundos entre bizum y bizum"),
+        Option("pause", 0.05, "segundos entre bizum y bizum", least=0, most=60),
     ),
     kafka=lambda o: o["source"] == "kafka",
     sample=lambda o: {"bizums.csv": "".join(f"{line}\n" for line in bizums.lines(int(o["count"]), int(o["seed"])))},

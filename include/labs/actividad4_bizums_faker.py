@@ -16,9 +16,9 @@ LAB = Lab(
     title="bizums con fecha: ventanas por día, marca de agua, lo que llega tarde",
     section="Actividad 4 (opcional: Faker)",
     options=(
-        Option("count", 300, "bizums"),
+        Option("count", 300, "bizums", least=1, most=100_000),
         Option("seed", 1, "la misma semilla, los mismos bizums"),
-        Option("days", 3, "días en los que se envían"),
+        Option("days", 3, "días en los que se envían", least=1, most=365),
     ),
     sample=lambda o: {"bizums.csv": "".join(f"{line}\n" for line in bizums.dated_lines(int(o["count"]), int(o["seed"]), _START, int(o["days"])))},
     reads=("jobs/domain/bizums.py", "include/samples/bizums.py"),

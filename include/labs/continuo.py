@@ -11,6 +11,6 @@ LAB = Lab(
     name="continuo",
     title="trigger continuo: épocas en vez de micro-batches",
     section="Triggers: continuo",
-    options=(Option("seconds", 5, "cuánto se mira cada trigger"),),
+    options=(Option("seconds", 5, "cuánto se mira cada trigger", least=1, most=86_400),),
     reads=("jobs/labs/continuo.py", "jobs/contract/combinations.py"),
 )

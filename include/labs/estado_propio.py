@@ -15,7 +15,7 @@ LAB = Lab(
     name="estado_propio",
     title="estado propio con transformWithState, en Python",
     section="Transformaciones con estado: sin gestionar",
-    options=(Option("count", 60, "bizums"), Option("seed", 4, "la misma semilla, los mismos bizums")),
+    options=(Option("count", 60, "bizums", least=1, most=100_000), Option("seed", 4, "la misma semilla, los mismos bizums")),
     sample=lambda o: {"bizums.csv": "".join(f"{line}\n" for line in bizums.dated_lines(int(o["count"]), int(o["seed"]), _START, 6))},
     reads=("jobs/labs/estado_propio.py", "jobs/domain/cuentas.py"),
 )

@@ -15,8 +15,8 @@ LAB = Lab(
     title="IoT: ventanas deslizantes, máxima de 5 minutos, lecturas tardías",
     section="Actividad opcional: IoT",
     options=(
-        Option("source", "files", "files o kafka"),
-        Option("count", 240, "lecturas"),
+        Option("source", "files", "files o kafka", choices=("files", "kafka")),
+        Option("count", 240, "lecturas", least=1, most=100_000),
         Option("seed", 1, "la misma semilla, las mismas lecturas"),
     ),
     kafka=lambda o: o["source"] == "kafka",

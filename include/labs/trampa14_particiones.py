@@ -1,4 +1,4 @@
-"""200 particiones de barajado para cuatro palabras.
+"""200 particiones de barajado para tres palabras.
 
 Con el valor por defecto cada micro-batch lanza 200 tareas casi vacías; con 4, cuatro. Una consulta con estado se queda para siempre con el número
 de su primera ejecución: cambiarlo después no hace nada.
@@ -7,6 +7,6 @@ de su primera ejecución: cambiarlo después no hace nada.
 from jobs.contract.lab import Lab
 
 LAB = Lab(
-    name="trampa14_particiones", title="trampa 14: 200 particiones para cuatro palabras", section="Trampas",
+    name="trampa14_particiones", title="trampa 14: 200 particiones para tres palabras", section="Trampas",
     reads=("jobs/labs/trampa14_particiones.py", "jobs/core/session.py"),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from include.kafka import connection
 from include.launch import command
-from include.services import ports
+from include.services import files, ports
 from include.settings import Settings
 from include.setup import jars
 from jobs.contract import combinations, process, storage
@@ -94,15 +95,15 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
         for name, text in (lab.sample(values) if lab.sample else {}).items():
             storage.make_dirs((place / name).parent)
             (place / name).write_text(text, encoding="utf-8")
-        storage.replace(place / "spec.json", spec.to_json())
+        files.write(place / "spec.json", spec.to_json().decode(), 0o600)  # an option may hold a password
     return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
 
 
 def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
     try:
         return lab.way(values) if lab.way else None
-    except BrokenStream as error:  # in a row it would be the row's fault; here the values were typed
-        raise UsageError(error.what, lab.name, cli=f"./caudal lab {lab.name} --help") from None
+    except (BrokenStream, UsageError) as error:  # in a row it would be the row's fault; here the values were typed
+        raise UsageError(error.what, error.where or lab.name, cli=f"./caudal lab {lab.name} --help") from None
 
 
 def _spec(settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str) -> LabSpec:
@@ -122,6 +123,7 @@ def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command
         storage.make_dirs(logs)
         conf = ["spark.ui.enabled=true", f"spark.ui.port={spec.ui_port}", "spark.eventLog.enabled=true", f"spark.eventLog.dir={logs.as_uri()}"]
     conf.append(f"spark.sql.warehouse.dir={Path(spec.folder, 'warehouse')}")
+    conf.append("spark.sql.streaming.numRecentProgressUpdates=100000")  # labs count by them
     java = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dderby.system.home={spec.folder}")
     job = command.Job(f"lab-{lab.name}", settings.root / "jobs" / "lab.py", path, _MEMORY_MIB, java, tuple(conf), tuple(map(Path, spec.jars)))
     return command.submit(settings, job, settings.master, sys.executable)
@@ -130,6 +132,7 @@ def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command
 def execute(made: Made) -> int:
     """Runs it to its end, its output passed through; the exit code. The first Ctrl-C asks it to end gracefully, the second one kills it."""
     us = os.getpid()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
     with subprocess.Popen(
         made.command.argv, env=made.command.environ, cwd=made.spec.folder, start_new_session=True, preexec_fn=lambda: process.die_with_parent(us)
     ) as child:

@@ -87,6 +87,7 @@ _RULES: tuple[tuple[Callable[[Combination], bool], str, str], ...] = (
     ),
 )
 _NOTES: tuple[tuple[Callable[[Combination], bool], str], ...] = (
+    (lambda c: c.trigger == "continuous", "select and where only: no explode, no join, no current time"),
     (lambda c: c.trigger == "once", "one batch however much is waiting; available-now keeps to the limits"),
     (lambda c: c.source == "socket", "what was read and not finished is lost: a socket cannot be read again"),
     (lambda c: c.sink == "kafka", "at least once: a batch that fails half-way is sent again (a Caudal stream: exactly once)"),

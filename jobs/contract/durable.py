@@ -28,14 +28,16 @@ def make_durable(path: Path, batch: int, logs: Iterable[Path]) -> None:
 def make_state_durable(path: Path, synced: dict[str, int]) -> None:
     """The state under the checkpoint at `path`, but for files that `synced` (name -> mtime, kept up here) holds as they are. Spark writes each
     version of the state to files of their own, and removes old ones meanwhile. Raises OSError."""
+    touched: set[Path] = set()
     for folder, _, names in os.walk(path / "state"):
         fresh = [name for name in names if _is_fresh(f"{folder}/{name}", synced)]
         for name in fresh:
             with suppress(FileNotFoundError):
                 storage.fsync_file(Path(folder, name))
         if fresh:
-            storage.fsync_dir(Path(folder))
-            storage.fsync_dir(Path(folder).parent)
+            touched |= {Path(folder), *(one for one in Path(folder).parents if one.is_relative_to(path))}
+    for one in sorted(touched, key=lambda place: len(place.parts), reverse=True):
+        storage.fsync_dir(one)
 
 
 def _is_fresh(file: str, synced: dict[str, int]) -> bool:

@@ -21,13 +21,14 @@ Value = int | float | str | bool
 
 @dataclass(frozen=True)
 class Option:
-    """`--name VALUE` of a lab. The default's type is the option's. `choices`: the only values there are; `least`: of a number."""
+    """`--name VALUE` of a lab. The default's type is the option's. `choices`: the only values there are; `least`, `most`: of a number."""
 
     name: str
     default: Value
     help: str
     choices: tuple[str, ...] = ()
     least: float | None = None
+    most: float | None = None
 
     def parse(self, text: str) -> Value:
         """Raises UsageError when `text` is not of the default's type, or not a value that may be."""
@@ -36,6 +37,8 @@ class Option:
             raise UsageError(f"{text[:40]!r} is none of {', '.join(self.choices)}", f"--{self.name}")
         if self.least is not None and not float(value) >= self.least:
             raise UsageError(f"{text[:40]!r} is below {self.least:g}", f"--{self.name}")
+        if self.most is not None and not float(value) <= self.most:
+            raise UsageError(f"{text[:40]!r} is above {self.most:g}", f"--{self.name}")
         return value
 
     def _typed(self, text: str) -> Value:
@@ -56,6 +59,7 @@ class Lab:
     where Spark cannot go it.
     `sample`: files that lie in its folder when it starts, name -> text. `reads`: code worth reading.
     `fault`: instead of a program, a fault of bench/faults that is done to a plain job and to Caudal.
+    `keeps`: whether it can go on where an earlier run has ended (`--keep`).
     `beside`: a stream that reads the samples in muestras first, by Caudal, in the home `caudal` in the lab's folder.
     """
 
@@ -68,7 +72,8 @@ class Lab:
     ui: bool = False
     ivy: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
-    account: str = "none: a lab"
+    account: str = "ninguna"
+    keeps: bool = False
     way: Callable[[Mapping[str, Value]], Way] | None = None
     sample: Callable[[Mapping[str, Value]], Mapping[str, str]] | None = None
     fault: str = ""
@@ -86,7 +91,10 @@ class Lab:
         known = {option.name: option for option in self.options}
         if unknown := sorted(set(typed) - set(known)):
             raise UsageError(f"{self.name} has no option --{unknown[0]}", self.name, cli=f"./caudal lab {self.name} --help")
-        return {name: option.parse(typed[name]) if name in typed else option.default for name, option in known.items()}
+        try:
+            return {name: option.parse(typed[name]) if name in typed else option.default for name, option in known.items()}
+        except UsageError as error:
+            raise UsageError(error.what, error.where.replace("_", "-"), cli=f"./caudal lab {self.name} --help") from None
 
 
 @dataclass(frozen=True)

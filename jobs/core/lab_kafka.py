@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -103,13 +105,14 @@ class Topics:
         prefix, now = f"lab_{self.lab}_", time.time()
         old = [name for name in admin.list_topics(timeout=_WAIT_S).topics if name.startswith(prefix) and _made(name) < now - _KEPT_S]
         for name, future in (admin.delete_topics(old, operation_timeout=_WAIT_S) if old else {}).items():
-            _result(future, name)
+            with suppress(ServiceError):  # another home was faster, or it may not
+                _result(future, name)
 
 
 def _made(name: str) -> float:
     """When a topic was made, by its name; for ever where it does not tell."""
-    moment = name.rpartition("_")[2][:-4]
-    return float(moment) if moment.isdigit() else float("inf")
+    suffix = name.rpartition("_")[2]
+    return float(suffix[:10]) if re.fullmatch(r"\d{10}[0-9a-f]{4}", suffix) else float("inf")
 
 
 def _result(future: Any, topic: str) -> None:

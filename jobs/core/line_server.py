@@ -61,7 +61,7 @@ def listens(port: int) -> bool:
 
 def connection(port: int) -> str:
     """Of readers of 127.0.0.1:`port`: `open`, `closed` (the listener has closed, and the reader has not noticed) or `none`."""
-    states = {c.status for c in psutil.net_connections("tcp") if c.raddr and c.raddr.port == port}
+    states = {c.status for c in psutil.net_connections("tcp") if c.raddr and c.raddr.port == port and c.raddr.ip.endswith("127.0.0.1")}
     return "open" if psutil.CONN_ESTABLISHED in states else "closed" if psutil.CONN_CLOSE_WAIT in states else "none"
 
 

@@ -30,7 +30,11 @@ def check(uri: str) -> None:
     """Raises ServiceError when no MongoDB answers."""
     from pymongo.errors import PyMongoError
 
-    with _client(uri) as client:
+    try:
+        made = _client(uri)
+    except (PyMongoError, ValueError):
+        raise ServiceError("not an address of a MongoDB", "--mongo", cli="mongodb://HOST:PORT") from None
+    with made as client:
         try:
             client.admin.command("ping")
         except PyMongoError:  # its text may name the password

@@ -32,7 +32,7 @@ def run(lab: Lab) -> Facts:
         with lab.settings(spark__sql__shuffle__partitions=3):
             query = lab.start(bizums.maximos(bizums.leidos(text)), way, "bizums", each=_show(lab, seen))
             threading.Thread(target=feed, daemon=True).start()
-            lab.follow(query, until=lambda: seen["lines"] >= len(lines), seconds=_END_S + len(lines))
+            lab.follow(query, until=lambda: seen["lines"] >= len(lines), seconds=_END_S + len(lines) * (1 + float(lab.options["pause"])))
     lab.say(f"{seen['lines']} líneas, {seen['malformed']} que no se pueden contar")
     return seen
 

@@ -53,7 +53,7 @@ class ToFile:
 
 
 def _filled(lab: Lab, way: Way, stack: contextlib.ExitStack) -> Any:
-    """The way's source, holding the sample: six words, one a second. An endless source is fed later."""
+    """The way's source, holding the sample: six words, a minute apart. An endless source is fed later."""
     rows = [(i, word) for i, word in enumerate(PALABRAS)]
     match way.source:
         case Folder():
@@ -118,7 +118,8 @@ def _words(lab: Lab, way: Way) -> DataFrame:
     if isinstance(source, Socket) or getattr(source, "format", "") == "text":
         found = lab.read(source)
         text = F.col("value").cast("string") if isinstance(source, Subscription | Socket) else F.col("value")
-        return found.select(text.alias("palabra"), F.current_timestamp().alias("momento"))
+        now = [F.current_timestamp().alias("momento")] if way.state == "windowed" else []  # continuous processing knows no current time
+        return found.select(text.alias("palabra"), *now)
     schema = None if isinstance(source, Table) else SCHEMA
     found = lab.read(source, schema)
     typed = sources.values(found, source.format, SCHEMA) if isinstance(source, Subscription) else found

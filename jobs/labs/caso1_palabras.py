@@ -57,7 +57,7 @@ def _closed(lab: Lab, port: int, query: StreamingQuery) -> Callable[[], bool]:
 def _found(lab: Lab, query: StreamingQuery) -> Facts:
     done = [p for p in progress.batches(query) if p["numInputRows"]]
     lines = sum(p["numInputRows"] for p in done)
-    counts = kept(lab) if done else {}
+    counts = kept(lab) if progress.batches(query) else {}
     lab.say(f"{lines} líneas en {len(done)} micro-batches; el checkpoint guarda {len(counts)} palabras, {sum(counts.values())} apariciones")
     return {"batches": len(done), "lines": lines, "shown": [p["sink"]["numOutputRows"] for p in done], "counts": counts}
 

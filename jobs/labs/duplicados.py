@@ -9,7 +9,7 @@ from jobs.core.lab import Facts, Lab
 from jobs.core.lab_files import deliver
 
 AVISOS = StructType().add("id", StringType()).add("momento", TimestampType())
-# three batches; the watermark is ten minutes behind the newest of the batches before
+# four batches; the watermark is ten minutes behind the newest of the batches before
 LOTES = (
     ("a,2026-11-01T10:00:00Z", "b,2026-11-01T10:01:00Z", "a,2026-11-01T10:00:30Z"),
     ("a,2026-11-01T10:03:00Z", "c,2026-11-01T10:40:00Z"),

@@ -13,7 +13,7 @@ from jobs.core import tally
 from jobs.core.lab import Facts, Lab
 from jobs.core.lab_files import deliver, numbered
 
-_WAYS = {"clave de rand()": "uuid()", "clave del dato": "sha2(value, 256)"}
+_WAYS = {"clave al azar": "uuid()", "clave del dato": "sha2(value, 256)"}
 
 
 class Keyed:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.spark
     ("lab", "broken", "right"),
     [
         (exacto1_checkpoint, ("otro checkpoint", 100, 0, 50), ("mismo checkpoint", 100, 0, 0)),
-        (exacto3_determinista, ("clave de rand()", 40, 0, 40), ("clave del dato", 40, 0, 0)),
+        (exacto3_determinista, ("clave al azar", 40, 0, 40), ("clave del dato", 40, 0, 0)),
         (exacto4_idempotente, ("añadir sin más", 40, 0, 40), ("una carpeta por lote", 40, 0, 0)),
     ],
     ids=lambda value: value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else "",
