@@ -1,5 +1,5 @@
 """Cinco micro-batches del Caso 1, y después los jobs y stages que Spark ha creado para cada uno, leídos de su API REST
-(http://127.0.0.1:4040/api/v1) y justificados.
+(la dirección que imprime al empezar, `/api/v1`) y justificados.
 
 Las líneas las envía el laboratorio, una por micro-batch. Con `--seconds 60` la interfaz de Spark sigue abierta un minuto para mirarla.
 """

@@ -7,7 +7,7 @@ que se repite tras una caída trae otras claves, y sus filas quedan dos veces. S
 from jobs.contract.lab import Lab
 
 LAB = Lab(
-    name="exacto3_determinista", title="exactly-once, condición 3: lógica determinista; con uuid(), el lote repetido es otro", 
+    name="exacto3_determinista", title="exactly-once, condición 3: lógica determinista; con uuid(), el lote repetido es otro",
     section="Tolerancia a fallos, condición 3",
     reads=("jobs/labs/exacto3_determinista.py",),
 )  # fmt: skip
