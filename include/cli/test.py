@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import psutil
 import typer
 
 from include import settings as configuration
@@ -25,9 +24,9 @@ CHECKS = {
 }
 CLOSING = re.compile(r"\d+ (passed|failed|errors?|skipped|deselected)\b.* in [\d.]+s")
 FAST = "not broker and not airflow and not slow"
-# a file stays in one process, with its broker and its Spark, and starts where tests/conftest.py puts it: the long ones first
-ALL_OF_THEM = ("--dist", "loadfile", "--no-loadscope-reorder", "--durations", "15", "--durations-min", "5")
-PROCESS_BYTES = 2_500_000_000  # of memory for each: a Spark session, a broker, the drivers that a test starts
+# a file stays in one process, with its broker and its Spark, and starts where tests/conftest.py puts it: the long ones first. Two processes keep two
+# cores busy; three took longer
+ALL_OF_THEM = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "15", "--durations-min", "5")
 TAIL_BYTES = 65536  # of pytest's output, in which its closing line is looked for
 
 
@@ -44,7 +43,7 @@ def command(
     with tempfile.TemporaryDirectory(prefix="caudal-test-") as home:
         environ = _environ(settings, found, Path(home))
         failed = [name for name, words in CHECKS.items() if not _passes(name, words, settings.root, environ)]
-        words = ["-m", "pytest", *(["-m", FAST] if fast else []), *(pytest_args or ("-n", _processes(), *ALL_OF_THEM))]
+        words = ["-m", "pytest", *(["-m", FAST] if fast else []), *(pytest_args or ALL_OF_THEM)]
         code, closing = _pytest([sys.executable, "-P", *words], settings.root, environ)
     if code:
         failed.append("pytest")
@@ -53,12 +52,6 @@ def command(
     if failed:
         console_error(f"tests: {', '.join(failed)} failed")
         raise typer.Exit(int(ExitCode.FAILED))
-
-
-def _processes() -> str:
-    """Half of the time tests wait, for a broker, for Airflow, for a death: one process more than cores keeps them busy. Two where memory is short."""
-    cores, memory = psutil.cpu_count() or 2, psutil.virtual_memory().total
-    return str(max(2, min(cores + 1, 4, memory // PROCESS_BYTES)))
 
 
 def _pytest(argv: list[str], root: Path, environ: dict[str, str]) -> tuple[int, str]:
