@@ -103,7 +103,8 @@ def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
     try:
         return lab.way(values) if lab.way else None
     except (BrokenStream, UsageError) as error:  # in a row it would be the row's fault; here the values were typed
-        raise UsageError(error.what, error.where or lab.name, cli=f"./caudal lab {lab.name} --help") from None
+        where = error.where if isinstance(error, UsageError) else lab.name
+        raise UsageError(error.what, where, cli=f"./caudal lab {lab.name} --help") from None
 
 
 def _spec(settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str) -> LabSpec:
