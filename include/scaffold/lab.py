@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from include.scaffold import columns as typed
 from include.scaffold import write
 from include.scaffold.columns import Column
-from include.scaffold.request import Words, check_name
+from include.scaffold.request import ABOUT, Words, check_name
 from include.scaffold.write import NewFile
 from jobs.contract import combinations, ends
 from jobs.contract.ends import Mode, State, Trigger, Way
@@ -66,6 +66,8 @@ def check(words: Words, manner: Manner, root: Path, registry: Mapping[str, Strea
         way = Way(_source(words.source), _sink(words.sink), manner.mode, manner.trigger, state=manner.state)  # type: ignore[arg-type]
     combinations.require(way, words.name)
     about = " ".join(words.about.split()) or f"De {way.kinds[0]} a {way.kinds[1]}."
+    if words.about and not ABOUT.fullmatch(about):
+        raise UsageError('a line of 10 to 120 characters without " and \\ is expected', "--about", cli='--about "What this lab is for."')
     return LabRequest(words.name, about, way, _columns(words, way))
 
 

@@ -21,7 +21,7 @@ from jobs.contract.stream import Files, Format, Published, Source, Stream, Topic
 FROM = "files:json, files:csv, kafka:TOPIC, kafka:TOPIC:csv"
 TO = "files:json, files:parquet, files:csv, topic:NAME:KEYCOLUMN"
 _CRON = re.compile(r"(?:[0-9*/,-]+ ){4}[0-9*/,-]+")
-_ABOUT = re.compile(r"[^\"\\\x00-\x1f\x7f]{10,120}")
+ABOUT = re.compile(r"[^\"\\\x00-\x1f\x7f]{10,120}")
 _SEPARATOR = re.compile(r"[\t!#$%&*+./:;<=>?@^_`|~,-]")
 _TAKEN = ("conftest", "main")  # pytest's own; what a job imports beside the domain module
 
@@ -90,7 +90,7 @@ def _stream(words: Words, sink: Files | Topic, registry: Mapping[str, Stream]) -
     if schedule is not None and not _CRON.fullmatch(schedule):
         raise UsageError(f"{words.schedule!r} is no cron text of five fields", "--schedule", cli='--schedule "*/5 * * * *", or none')
     about = " ".join(words.about.split()) or f"Records of {words.name} from {describe(source)} to {describe(sink)}."
-    if words.about and not _ABOUT.fullmatch(about):
+    if words.about and not ABOUT.fullmatch(about):
         raise UsageError('a line of 10 to 120 characters without " and \\ is expected', "--about", cli='--about "What this stream is for."')
     with _as_usage():
         return Stream(words.name, source, sink, schedule=schedule, doc=about)

@@ -88,6 +88,12 @@ def test_what_cannot_be_is_one_line_with_the_way_out(
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_description_that_would_break_the_row_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "jobs" / "labs").mkdir(parents=True)
+    with pytest.raises(UsageError, match="--about"):
+        lab.check(Words("medidas", "files:orc", "console", COLUMNS, about='dice """hola"""'), Manner(), tmp_path, {}, {})
+
+
 def test_ends_of_streams_stay_streams() -> None:
     for source, sink, is_lab in (
         ("files:json", "files:parquet", False), ("kafka:t", "topic:u:k", False), ("kafka:t:csv", "files:csv", False),
