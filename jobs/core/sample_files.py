@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -34,8 +35,14 @@ def read_by(path: Path, batch: int) -> list[str]:
 
 
 def parts(folder: Path) -> list[Path]:
-    """Data files of an output folder, and of no other."""
-    return sorted(folder.glob("part-*"))
+    """Data files of an output folder, and of no other; where a file sink kept its log, those that it names (a failed batch leaves others)."""
+    found = sorted(folder.glob("part-*"))
+    log = folder / "_spark_metadata"
+    if not log.is_dir():
+        return found
+    entries = [line for file in log.glob("[0-9]*") for line in file.read_text(encoding="utf-8").splitlines()[1:]]
+    named = {Path(json.loads(entry)["path"]).name for entry in entries}
+    return [file for file in found if file.name in named]
 
 
 def lines(files: list[Path]) -> int:

@@ -102,9 +102,12 @@ def _reason(error: Exception) -> str:
 
 
 def _found(lab: Lab, topics: Topics, invoices: int) -> Facts:
-    lines = sample_files.lines(sample_files.parts(lab.path("salida")))
+    parts = sample_files.parts(lab.path("salida"))
+    lines = sample_files.lines(parts)
     messages = [(record.key, record.value) for record in lab.topics.read(topics.notificaciones)]
     lab.say(f"{invoices} facturas: {lines} líneas en salida, {len(messages)} mensajes en {topics.notificaciones}, {len(set(messages))} distintos")
+    if left := len(list(lab.path("salida").glob("part-*"))) - len(parts):
+        lab.say(f"{left} ficheros más en salida son del batch que falló: no están en _spark_metadata, y ningún Spark los lee")
     if len(messages) > len(set(messages)):
         lab.say("los repetidos: el batch que falló a medias se envió otra vez (al menos una vez); el stream notificaciones no repite")
     return {"invoices": invoices, "lines": lines, "messages": len(messages), "distinct": len(set(messages))}

@@ -39,8 +39,7 @@ def test_both_writers_have_everything_whichever_of_them_failed(spark: Any, tmp_p
     assert (found["invoices"], found["lines"], found["distinct"]) == (40, lines_of(*samples(tmp_path)), 40)
     if failing != "kafka":  # at least once: a batch that failed half-way is sent again
         assert found["messages"] == 40
-    written = [json.loads(line) for part in (tmp_path / "salida").glob("part-*") for line in part.read_text().splitlines()]
-    assert len({(row["InvoiceNumber"], json.dumps(row, sort_keys=True)) for row in written}) <= len(written) == found["lines"]
+    assert spark.read.text(str(tmp_path / "salida")).count() == found["lines"]
     told = [line for line in said if line.startswith("awaitAnyTermination: ")]
     bad = json.loads(samples(tmp_path)[1].read_text().splitlines()[0])["InvoiceNumber"]
     expected = f"awaitAnyTermination: ha fallado {failing} (esta factura no: {bad}); el otro se detiene al acabar su batch"
