@@ -56,6 +56,7 @@ def _topic(spark: SparkSession, spec: RunSpec, source: Topic) -> DataFrame:
         .option("failOnDataLoss", "true")
         .option("maxOffsetsPerTrigger", str(spec.stream.limits.batch_records))
         .option("kafka.isolation.level", "read_committed")
+        .option("kafka.fetch.max.wait.ms", "20")  # not 500: Spark asks once more at the end of what it reads, 1.4 -> 0.4 s for three short partitions
         .option("kafka.max.poll.records", "5000")  # 2.7 -> 2.2 s for 500,000 records, with the bigger fetch
         .option("kafka.max.partition.fetch.bytes", "8388608")
     )

@@ -11,8 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from jobs.contract.errors import (
     BrokerDown,
@@ -29,6 +28,7 @@ from jobs.contract.errors import (
 AWAY_S = 90.0  # a broker that restarts is back within this; a run that waits longer only holds its lease
 _CALL_S = 10.0  # one call into the client; what it began goes on in the next
 _FETCH_RECORDS = 5000
+_GROUP = "caudal-tokens"
 _SENDING: Mapping[str, Any] = {
     "linger.ms": 20,
     "batch.size": 524_288,
@@ -37,7 +37,10 @@ _SENDING: Mapping[str, Any] = {
     "queue.buffering.max.messages": 200_000,
     "queue.buffering.max.kbytes": 65_536,  # memory of one worker
     "delivery.report.only.error": True,
+    "retry.backoff.ms": 20,  # the first step of a back-off that grows: opening an id has one or two
+    "reconnect.backoff.ms": 20,
 }
+_COORDINATOR = "__transaction_state"  # any topic will do; this one is where transactions are
 Headers = list[tuple[str, bytes]]
 # what the broker or the client answers, by what it means here
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_ID_MAPPING})
@@ -105,6 +108,7 @@ class Transactional:
             self._producer: Any = Producer(config)
         except KafkaException as error:
             raise ConfigError(f"the Kafka client refuses its configuration ({error.args[0].name()})", name) from None
+        self._meet()
         self._persist(self._producer.init_transactions)
 
     @property
@@ -140,6 +144,12 @@ class Transactional:
         """Without a word to the broker: what is open stays so until the id's next owner. What went wrong, the call that failed has said."""
         with suppress(KafkaException):
             self._producer.close(0)
+
+    def _meet(self) -> None:
+        """Two answers from the broker: before the second, the client may find it not connected and look again only after half a second."""
+        with suppress(KafkaException):  # whoever is away is told of by what comes next
+            for _ in range(2):
+                self._producer.list_topics(_COORDINATOR, timeout=1.0)
 
     def _make_room(self) -> None:
         """The queue is full: waits until the broker has taken something."""
@@ -187,16 +197,18 @@ class Transactional:
 
 def end_offset(client: Client, topic: str) -> int:
     """Behind the newest record of partition 0, committed or not. Raises TopicMissing, BrokerDown, …"""
-    admin, until_s = AdminClient(client.quiet()), time.monotonic() + AWAY_S
-    wanted = {TopicPartition(topic, 0): OffsetSpec.latest()}
-    while True:
-        try:
-            asked = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_CALL_S)
-            return int(next(iter(asked.values())).result().offset)
-        except KafkaException as error:
-            if error.args[0].code() not in _ELECTING | _AWAY or time.monotonic() > until_s:
-                raise named(error.args[0], topic) from None
-            time.sleep(0.05)
+    # not by an AdminClient: one new client in fifty waits three seconds before it asks
+    asking, until_s = Consumer(client.quiet(**{"group.id": _GROUP, "isolation.level": "read_uncommitted"})), time.monotonic() + AWAY_S
+    try:
+        while True:
+            try:
+                return int(asking.get_watermark_offsets(TopicPartition(topic, 0), _CALL_S)[1])
+            except KafkaException as error:
+                if error.args[0].code() not in _ELECTING | _AWAY or time.monotonic() > until_s:
+                    raise named(error.args[0], topic) from None
+                time.sleep(0.05)
+    finally:
+        asking.close()
 
 
 def records(client: Client, topic: str, start: int, *, committed: bool = True, silence_s: float = AWAY_S) -> tuple[list[tuple[bytes, bytes]], int]:
@@ -207,7 +219,7 @@ def records(client: Client, topic: str, start: int, *, committed: bool = True, s
     end = end_offset(client, topic)
     level = "read_committed" if committed else "read_uncommitted"
     consumer = Consumer(client.quiet(**{
-        "group.id": "caudal-tokens", "enable.auto.commit": False, "enable.partition.eof": True, "isolation.level": level,
+        "group.id": _GROUP, "enable.auto.commit": False, "enable.partition.eof": True, "isolation.level": level,
         "auto.offset.reset": "earliest", "fetch.wait.max.ms": 20,
     }))  # fmt: skip
     found: list[tuple[bytes, bytes]] = []
@@ -215,13 +227,20 @@ def records(client: Client, topic: str, start: int, *, committed: bool = True, s
         consumer.assign([TopicPartition(topic, 0, start)])
         until_s, here = time.monotonic() + silence_s, start
         while here < end:
-            for message in consumer.consume(_FETCH_RECORDS, 0.1):
+            for message in _arrived(consumer):
                 here = max(here, _take(message, found))
             if time.monotonic() > until_s:
                 raise ServiceError(f"offsets {here} to {end - 1} could not be read within {silence_s:.0f} s: a transaction is undecided", topic)
     finally:
         consumer.close()
     return found, end
+
+
+def _arrived(consumer: Any) -> Iterator[Any]:
+    """The next message, waited for 0.1 s, and what has come with it: to ask for many at once waits until there are as many."""
+    if (first := consumer.poll(0.1)) is not None:
+        yield first
+        yield from consumer.consume(_FETCH_RECORDS, 0)
 
 
 def _take(message: Any, found: list[tuple[bytes, bytes]]) -> int:
