@@ -35,6 +35,11 @@ def command(
     fast: Annotated[bool, typer.Option("--fast", help="Without broker, Airflow and the slow matrices, under 2 minutes.")] = False,
 ) -> None:
     """Run ruff, mypy and import-linter, then pytest; its closing line comes last. Exit 1 when anything failed."""
+    run([*(["-m", FAST] if fast else []), *(pytest_args or ALL_OF_THEM)])
+
+
+def run(pytest_args: list[str], checks: dict[str, list[str]] = CHECKS) -> None:
+    """`checks`, then pytest with these arguments, in a home of its own. Raises typer.Exit when anything failed."""
     settings = configuration.load()
     found = java.find(settings)
     jars.ensure(settings, say)
@@ -42,9 +47,8 @@ def command(
     class_data.ensure(settings, found, say)
     with tempfile.TemporaryDirectory(prefix="caudal-test-") as home:
         environ = _environ(settings, found, Path(home))
-        failed = [name for name, words in CHECKS.items() if not _passes(name, words, settings.root, environ)]
-        words = ["-m", "pytest", *(["-m", FAST] if fast else []), *(pytest_args or ALL_OF_THEM)]
-        code, closing = _pytest([sys.executable, "-P", *words], settings.root, environ)
+        failed = [name for name, words in checks.items() if not _passes(name, words, settings.root, environ)]
+        code, closing = _pytest([sys.executable, "-P", "-m", "pytest", *pytest_args], settings.root, environ)
     if code:
         failed.append("pytest")
     if closing:

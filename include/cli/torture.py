@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from include.cli import test
 from include.cli._console import json_line, say, table
 from jobs.contract.errors import ExitCode, UsageError
 
@@ -34,9 +35,13 @@ def command(
         Path | None, typer.Option("--write", metavar="PAGE", exists=True, dir_okay=False, help="Of --table: put it into this page's markers.")
     ] = None,
     stream: Annotated[str, typer.Option(help="facturas_ficheros, or notificaciones: topics, on a broker of its own; about 20 s a kill.")] = _FILES,
+    tests: Annotated[bool, typer.Option("--tests", help="Instead: the rest of the matrices that `test` takes a seeded part of; an hour.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
 ) -> int:
     """Kill -9 runs, archiving, rollovers, rewinds and purges at named steps and random times; start again; every row must stand once."""
+    if tests:
+        test.run(["-m", "torture", *test.ALL_OF_THEM], checks={})
+        return int(ExitCode.DONE)
     if faults:
         return _table(only, with_kafka, write, as_json)
     if stream != _FILES:

@@ -29,6 +29,7 @@ from include.services.rest import Rest
 from include.settings import ROOT, Settings
 from jobs.contract import process, report
 from jobs.contract.errors import Refused
+from tests.matrix import seeded
 
 pytestmark = [pytest.mark.airflow, pytest.mark.broker, pytest.mark.spark, pytest.mark.timeout(600)]
 
@@ -193,7 +194,7 @@ def test_a_held_lease_is_waited_for_without_a_slot_or_a_try_and_then_the_run_goe
     assert "The lease is held; this task waits without a slot" in log
 
 
-@pytest.mark.parametrize(("victim", "seed"), [("supervisor", 21), ("task", 22), ("jvm", 23)])
+@pytest.mark.parametrize(("victim", "seed"), seeded([("supervisor", 21), ("task", 22), ("jvm", 23)], 1))
 def test_a_kill_of_any_process_of_a_run_takes_all_of_it_and_the_retry_loses_and_repeats_nothing(here: Here, victim: str, seed: int) -> None:
     before = here.rows()
     documents = here.put(30, seed)

@@ -26,6 +26,7 @@ from jobs.core.transactional import Transactional
 from jobs.domain import facturas
 from tests.integration.faults import OVERRIDES, Faulty, paused, warned
 from tests.jobs.core.test_transactions import cut
+from tests.matrix import long
 from tests.torture.notifications import NAME, Broker
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -54,7 +55,7 @@ def world(spark: Any, own: Broker, tmp_path: Path) -> Faulty:
 
 
 @pytest.mark.fault("the source topic is deleted and made anew")
-@pytest.mark.parametrize("longer", [False, True])
+@pytest.mark.parametrize("longer", [long(False), True])
 def test_a_source_made_anew_stops_the_stream_by_name_however_long_it_is(world: Faulty, longer: bool) -> None:
     world.produce(90)
     assert world.ends() == ""
@@ -77,7 +78,7 @@ def test_records_that_retention_took_before_they_were_planned_are_named(world: F
 
 
 @pytest.mark.fault("retention takes records of a batch that is planned and not done")
-@pytest.mark.parametrize(("before", "left"), [(-1, 0), (30, 20)])
+@pytest.mark.parametrize(("before", "left"), [long((-1, 0)), (30, 20)])
 def test_records_that_retention_took_of_an_open_batch_are_named(world: Faulty, monkeypatch: pytest.MonkeyPatch, before: int, left: int) -> None:
     world.produce(60)
     assert world.ends() == ""
@@ -234,7 +235,7 @@ def test_aborted_records_are_not_there_and_markers_at_the_end_leave_nothing_wait
 
 
 @pytest.mark.fault("a hanging transaction on the source topic")
-@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("committed", [long(False), True])
 def test_records_behind_a_hanging_transaction_wait_until_it_is_decided(world: Faulty, committed: bool) -> None:
     world.produce(30)
     before = world.sent.copy()
@@ -343,7 +344,7 @@ def pausing(own: Broker, monkeypatch: pytest.MonkeyPatch, at: str, pause_s: floa
 
 
 @pytest.mark.fault("the broker is away for 5 s in mid run")
-@pytest.mark.parametrize("at", ["fenced", "claimed"])
+@pytest.mark.parametrize("at", [long("fenced"), "claimed"])
 def test_a_broker_that_is_away_for_five_seconds_is_waited_for(world: Faulty, own: Broker, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     world.produce(300)
     thread = pausing(own, monkeypatch, at, 5.0)

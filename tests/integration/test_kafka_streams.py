@@ -175,6 +175,7 @@ def test_a_missing_topic_is_one_line_and_exit_69(fresh: Settings, tmp_path: Path
     assert "./caudal topics create" in out
 
 
+@pytest.mark.torture
 def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(spark: Any, tmp_path: Path, broker: Settings) -> None:
     kafka, controller, airflow = free_ports(3)
     settings = Settings(**{**broker.__dict__, "home": tmp_path / "broker", "kafka_bootstrap": f"127.0.0.1:{kafka}"})

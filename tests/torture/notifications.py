@@ -234,13 +234,7 @@ POINTS = tuple(
         "jvm", "driver", "both", "jvm", "both", "broker", "broker",
     )
 )  # fmt: skip
-SHORT = tuple(
-    Point(at)
-    for at in (
-        "claimed:1:self+parent", "token:2:self+parent+grandparent", "token:1:self", "unit:2:grandparent", "sent:1:self+parent",
-        "both", "jvm", "broker",
-    )
-)  # fmt: skip
+SHORT = tuple(Point(at) for at in ("token:2:self+parent+grandparent", "unit:2:grandparent", "jvm", "broker"))
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]
 
 
 @pytest.mark.timeout(1200)
-def test_eight_kills_of_the_notifications_stream_send_every_message_once_in_order(tmp_path: Path) -> None:
+def test_kills_of_the_notifications_stream_send_every_message_once_in_order(tmp_path: Path) -> None:
     said: list[str] = []
     series = Series(tmp_path, seed=SEED, say=said.append)
     outcomes = series.run(SHORT, len(SHORT))
     assert series.wrong == [], "\n".join(said)
-    assert 5 <= len(outcomes) == len(said) <= 8
+    assert len(SHORT) // 2 <= len(outcomes) == len(said) <= len(SHORT)
     assert "left open" in "".join(said), "the seed must bring a transaction of a stranger"
 
 

@@ -16,6 +16,7 @@ from jobs.contract import failpoints
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Upkeep
 from tests.include.housekeeping.homes import Home
+from tests.matrix import long
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 Verb = Callable[[Home], Plan]
@@ -102,7 +103,8 @@ CASES: dict[str, tuple[Callable[[Home], None], Verb, Counter[str], int]] = {
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", CASES)
-def test_cut_off_anywhere_the_next_run_finishes_it(home: Home, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("every", [4, long(1)])  # of the places where it may be cut off, from the first on
+def test_cut_off_anywhere_the_next_run_finishes_it(home: Home, name: str, every: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     prepare, verb, rows, quarantined = CASES[name]
     prepare(home)
     kept = tmp_path_factory.mktemp("before") / "home"
@@ -125,7 +127,7 @@ def test_cut_off_anywhere_the_next_run_finishes_it(home: Home, name: str, tmp_pa
         assert home.rows() == rows + Counter(["9-0"]), (count, passed)
         shutil.rmtree(home.settings.home)
         shutil.copytree(kept, home.settings.home)
-        count += 1
+        count += every
     stages = {step.stage for step in planned.steps}
     assert passed.count("stage") == len(stages)
     assert count > len(planned.steps), "fewer cuts than steps"

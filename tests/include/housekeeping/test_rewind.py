@@ -16,6 +16,7 @@ from jobs.contract import report
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Topic
 from tests.include.housekeeping.homes import Home, as_promised
+from tests.matrix import seeded
 
 pytestmark = pytest.mark.spark
 
@@ -179,6 +180,8 @@ plan = lambda: rewind.plan(config, streams.get("facturas_ficheros"), now, to_bat
 apply(config, plan(), plan, now)
 """
 
+KILLS = ["intent", *(f"stage:{n}" for n in range(1, 9)), *(f"move:{n}" for n in range(1, 14)), "steps", "done"]
+
 
 def killed(home: Home, failpoint: str) -> int:
     environ = {**os.environ, **home.settings.environ, "CAUDAL_FAILPOINT": failpoint, "PYTHONPATH": str(home.settings.root)}
@@ -186,7 +189,7 @@ def killed(home: Home, failpoint: str) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("failpoint", ["intent", *(f"stage:{n}" for n in range(1, 9)), *(f"move:{n}" for n in range(1, 14)), "steps", "done"])
+@pytest.mark.parametrize("failpoint", seeded(KILLS, 5))
 def test_killed_anywhere_the_next_run_goes_on_with_it(home: Home, failpoint: str) -> None:
     three(home)
     home.archive()

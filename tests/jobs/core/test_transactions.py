@@ -30,6 +30,7 @@ from jobs.core.session import SETTINGS
 from jobs.core.transactional import Client, Transactional
 from jobs.domain import facturas
 from jobs.domain.positions import POSITION, kept
+from tests.matrix import long, seeded
 from tests.torture.notifications import NAME, World, document
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker]
@@ -112,7 +113,7 @@ def test_two_runs_send_each_record_once_with_its_headers_and_a_cut_off_one_sends
     assert all(headers == {"caudal-generation": "1", "caudal-stream": NAME} for headers in found)
 
 
-@pytest.mark.parametrize("at", ["fenced", "claimed", "sent", "staged", "manifest", "published"])
+@pytest.mark.parametrize("at", seeded(["fenced", "claimed", "sent", "staged", "manifest", "published"], 3))
 def test_a_run_cut_off_anywhere_in_the_driver_is_finished_by_the_next(world: Here, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     world.produce(130)
     with cut(monkeypatch, at):
@@ -134,7 +135,7 @@ def open_transaction(world: Here, partition: int, *, token: bool) -> Any:
 
 
 @pytest.mark.fault("a killed run's open transaction")
-@pytest.mark.parametrize("token", [False, True])
+@pytest.mark.parametrize("token", [long(False), True])
 def test_a_hanging_transaction_is_resolved_before_the_tokens_are_read(world: Here, monkeypatch: pytest.MonkeyPatch, token: bool) -> None:
     """Its token partition's records behind it would be hidden, and all be sent twice."""
     world.produce(60)

@@ -1,0 +1,27 @@
+"""Matrices that are long: a seeded part runs in `./caudal test`, all of it by `./caudal torture --tests`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+import pytest
+
+_SEED = 20261125
+
+
+def seeded(values: Iterable[Any], short: int) -> list[Any]:
+    """Parameters in their order: all of `values`, those outside a seeded choice of `short` marked torture. A tuple is a row of arguments."""
+    found = list(values)
+    chosen = {*Random(_SEED).sample(range(len(found)), short)}
+    return [_param(value, () if at in chosen else pytest.mark.torture) for at, value in enumerate(found)]
+
+
+def long(value: Any) -> Any:
+    """One parameter, or a row of arguments, for the long run alone."""
+    return _param(value, pytest.mark.torture)
+
+
+def _param(value: Any, marks: Any) -> Any:
+    return pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=marks)
