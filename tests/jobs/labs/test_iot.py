@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from include import labs
 from include.samples import temperaturas as samples
 from include.settings import Settings
 from jobs.contract.connection import Connection
@@ -32,13 +33,17 @@ def text(moment: str) -> str:
 
 
 def check(spark: SparkSession, folder: Path, **options: object) -> None:
-    (folder / "lecturas.json").write_text("".join(f"{line}\n" for line in LINES), encoding="utf-8")
+    row = labs.get("iot_ventanas")
+    assert row.sample is not None
+    written = row.sample(row.values({"count": "200", "seed": "3", "late": "3"}))["lecturas.json"]
+    assert written.splitlines()[: len(LINES)] == LINES
+    (folder / "lecturas.json").write_text(written, encoding="utf-8")
     connection = options.pop("broker", None)
     found = iot_ventanas.run(Lab(spark, folder, options, broker=connection, say=lambda _: None))  # type: ignore[arg-type]
     for name, length in (("windows", 15), ("maxima", 5)):
         assert {(row["inicio"], row["fin"], row["sensor"]): row["maxima"] for row in found[name]} == expected(length), name
         assert len(found[name]) == len(expected(length))
-    assert found["late"] == 0
+    assert (found["late"], found["late_windows"]) == (3, 9)
 
 
 def test_every_closed_window_is_exact_from_files(spark: SparkSession, tmp_path: Path) -> None:
