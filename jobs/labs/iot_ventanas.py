@@ -31,7 +31,8 @@ def run(lab: Lab) -> Facts:
         rows = found[name][-_SHOWN:]
         lab.say(title)
         lab.table(list(rows[0]) if rows else ["(ninguna)"], [list(row.values()) for row in rows])
-    lab.say(f"{len(found['windows'])} y {len(found['maxima'])} ventanas salieron; lecturas demasiado tarde: {found['late']} ({found['late_windows']} veces en ventanas de 15 minutos)")
+    lab.say(f"{len(found['windows'])} y {len(found['maxima'])} ventanas salieron")
+    lab.say(f"lecturas demasiado tarde: {found['late']}; en ventanas de 15 minutos cada una falta en tres: {found['late_windows']}")
     return found
 
 
