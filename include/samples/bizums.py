@@ -67,6 +67,18 @@ def good(line: str) -> tuple[str, float] | None:
     return (person(fields[0]), amount) if 0 < amount < float("inf") and len(fields) == 3 else None
 
 
+def totals_of(given: Iterable[str]) -> dict[str, float]:
+    """What must come out of a run over all of them: lines, rows, refused lines (a blank one is no record), people, and the sum of the amounts."""
+    found = list(given)
+    counted = [one for one in map(good, found) if one is not None]
+    blank = sum(not line.strip() for line in found)
+    total = round(sum(amount for _, amount in counted), 2)
+    return {
+        "lines": len(found), "rows": len(counted), "refused": len(found) - blank - len(counted), "people": len({name for name, _ in counted}),
+        "amount": total,
+    }  # fmt: skip
+
+
 def highest(given: Iterable[str]) -> dict[str, float]:
     """Person -> the highest bizum."""
     found: dict[str, float] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -57,9 +57,14 @@ def lines(settings: Settings, stream: Stream, name: str, documents: Iterable[str
 
 def samples(settings: Settings, stream: Stream, count: int, seed: int, start_ms: int, files: int = 1) -> list[Put]:
     """`count` generated invoices in `files` new files, as even as can be. Raises as `lines`."""
-    documents = facturas.documents(count, seed, start_ms)
+    return spread(settings, stream, f"facturas-{seed}.json", facturas.documents(count, seed, start_ms), count, files)
+
+
+def spread(settings: Settings, stream: Stream, name: str, documents: Iterator[str], count: int, files: int) -> list[Put]:
+    """`count` documents in `files` new files, as even as can be, numbered before the ending of `name`. Raises as `lines`."""
+    stem, dot, ending = name.rpartition(".")
     sizes = [count // files + (number < count % files) for number in range(files)]
-    return [lines(settings, stream, f"facturas-{seed}-{n}.json", islice(documents, size)) for n, size in enumerate(sizes, 1)]
+    return [lines(settings, stream, f"{stem}-{n}{dot}{ending}", islice(documents, size)) for n, size in enumerate(sizes, 1)]
 
 
 def check(stream: Stream, source: Path) -> None:

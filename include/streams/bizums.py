@@ -4,7 +4,7 @@
 accents), Nombre, Cantidad, Concepto. **Guarantee** exactly once: a batch appears whole, under its own number, or not at all.
 **Refused** into `cuarentena/bizums/registros`: other numbers of fields, an amount that is none, no name.
 
-`./caudal lab actividad4_bizums` shows the highest of each person as they come.
+`./caudal sample bizums` puts some there. `./caudal lab actividad4_bizums` shows the highest of each person as they come.
 
 **When it is red** the last line of the log names the error and what to do; running it again is always safe.
 """

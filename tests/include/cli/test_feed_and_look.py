@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from include.samples import facturas
+from include.samples import bizums, facturas
 from include.settings import ROOT, Settings
 from jobs.contract.layout import MANIFEST, Layout
 from jobs.contract.manifest import Manifest, OutputFile
@@ -91,6 +91,14 @@ def test_sample_puts_the_invoices_it_counts(caudal: Caudal) -> None:
 def test_sample_gives_temperatures_to_their_own_stream_and_points_a_reader_of_it_there(caudal: Caudal) -> None:
     refused(caudal("sample", "temperaturas_ventanas"), 64, "reads what temperaturas publishes", "./caudal sample temperaturas")
     refused(caudal("put", "temperaturas_ventanas", "x"), 64, "reads what temperaturas has published", "./caudal put temperaturas FILE")
+
+
+def test_sample_gives_bizums_to_their_stream_and_counts_what_will_be_refused(caudal: Caudal) -> None:
+    found = caudal.data("sample", "bizums", "--count", "40", "--seed", "2")
+    lines = Path(found["places"][0]).read_text().splitlines()
+    assert lines == list(bizums.lines(40, 2))
+    assert found["totals"]["rows"] == sum(bizums.good(line) is not None for line in lines)
+    assert found["totals"]["rows"] + found["totals"]["refused"] + lines.count("") == found["totals"]["lines"] == 40
 
 
 def test_show_before_the_first_run_says_what_to_do(caudal: Caudal) -> None:
