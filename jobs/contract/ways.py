@@ -27,17 +27,18 @@ from jobs.contract.errors import UsageError
 from jobs.contract.lab import Value
 
 PORT = 9979
-_SOURCES: Mapping[str, Callable[[str], Source]] = {
-    "files": lambda form: Folder("entrada", form),  # type: ignore[arg-type]
-    "kafka": lambda form: Subscription(("entrada",), format=form),  # type: ignore[arg-type]
+Options = Mapping[str, Value]
+_SOURCES: Mapping[str, Callable[[Options], Source]] = {
+    "files": lambda asked: _folder(asked),
+    "kafka": lambda asked: Subscription(("entrada",), format=asked["format"]),  # type: ignore[arg-type]
     "socket": lambda _: Socket(port=PORT),
     "rate": lambda _: Rate(10),
     "table": lambda _: Table("camino_entrada"),
 }
-_SINKS: Mapping[str, Callable[[str], Sink]] = {
-    "files": lambda form: Folder("salida", form),  # type: ignore[arg-type]
-    "kafka": lambda form: Subscription(("salida",), format=form),  # type: ignore[arg-type]
-    "console": lambda _: Console(),
+_SINKS: Mapping[str, Callable[[Options], Sink]] = {
+    "files": lambda asked: Folder("salida", asked["format"]),  # type: ignore[arg-type]
+    "kafka": lambda asked: Subscription(("salida",), format=asked["format"]),  # type: ignore[arg-type]
+    "console": lambda asked: Console(int(asked["rows"]), bool(asked["truncate"])),
     "memory": lambda _: Memory("camino_salida"),
     "foreach": lambda _: Foreach(),
     "foreachBatch": lambda _: ForeachBatch(),
@@ -46,7 +47,24 @@ _SINKS: Mapping[str, Callable[[str], Sink]] = {
 }
 
 
-def asked(options: Mapping[str, Value]) -> Way:
+def _folder(asked: Options) -> Folder:
+    """Raises UsageError for what Spark's file source cannot do together."""
+    form, separator, header = str(asked["format"]), str(asked["separator"]), bool(asked["header"])
+    if form != "csv" and (header or separator != ","):
+        raise UsageError(f"{form} has no header and no separator", "--format", cli="--format csv, or leave them out")
+    if len(separator) != 1:
+        raise UsageError(f"{separator[:30]!r} is not one character", "--separator")
+    if asked["infer"] and form == "csv" and not header:
+        raise UsageError("csv without a header gives no names to infer", "--infer", cli="--header yes, or leave out --infer")
+    if asked["files"] and asked["bytes"]:
+        raise UsageError("Spark takes maxFilesPerTrigger or maxBytesPerTrigger, not both", "--files, --bytes", cli="leave one of the two out")
+    return Folder(
+        "entrada", form, infer=bool(asked["infer"]), max_files=int(asked["files"]) or None, max_bytes=int(asked["bytes"]) or None,  # type: ignore[arg-type]
+        latest_first=bool(asked["latest"]), options=(("sep", separator), ("header", str(header).lower())) if form == "csv" else (),
+    )  # fmt: skip
+
+
+def asked(options: Options) -> Way:
     """Raises UsageError naming the option that is none of its words."""
     for name, words in (("source", SOURCES), ("sink", SINKS), ("mode", MODES), ("trigger", TRIGGERS), ("state", STATES)):
         if options[name] not in words:
@@ -55,6 +73,6 @@ def asked(options: Mapping[str, Value]) -> Way:
     if form not in get_args(ValueFormat if "kafka" in (source, sink) else FileFormat):
         raise UsageError(f"{form[:30]!r} is no format of this way", "--format")
     return Way(
-        _SOURCES[source](form), _SINKS[sink](form), options["mode"], options["trigger"],  # type: ignore[arg-type]
+        _SOURCES[source](options), _SINKS[sink](options), options["mode"], options["trigger"],  # type: ignore[arg-type]
         interval="1 second", state=options["state"],  # type: ignore[arg-type]
     )  # fmt: skip

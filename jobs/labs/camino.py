@@ -15,17 +15,18 @@ from pyspark.sql.types import LongType, StringType, StructType
 
 from jobs.contract import combinations, ways
 from jobs.contract.ends import Folder, Foreach, Memory, Mongo, Rate, Socket, Subscription, Table, Way
-from jobs.core import avro, line_server, mongo, sources
+from jobs.core import avro, line_server, mongo, progress, sources
 from jobs.core.lab import Facts, Lab
 
 PALABRAS = ("uno", "dos", "dos", "tres", "tres", "tres")
 SCHEMA = StructType().add("n", LongType()).add("palabra", StringType())
 # event times a minute apart: the last word's minute is the only one that stays open
 START_S = 1_700_000_000
+_IN_A_FILE = 2
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: way, note, rows of the sink (as values), batches."""
+    """Facts: way, note, rows of the sink (as values), reads (rows that each batch read)."""
     asked = ways.asked(lab.options)
     combinations.require(asked, "camino")
     note = combinations.verdict(combinations.of(asked)).note
@@ -34,11 +35,14 @@ def run(lab: Lab) -> Facts:
         way = replace(asked, source=_filled(lab, asked, stack), sink=_made(lab, asked))
         frame = encoded(_state(_words(lab, way), way), way)
         batches: list[list[dict[str, Any]]] = []
-        _through(lab, way, lab.start(frame, way, "camino", each=_each(lab, way, batches)))
+        query = lab.start(frame, way, "camino", each=_each(lab, way, batches))
+        _through(lab, way, query)
+        reads = [one["numInputRows"] for one in progress.batches(query) if one["numInputRows"]]
         rows = _rows(lab, way, batches)
+    lab.say(f"{len(reads)} batches con datos, filas leídas: {', '.join(map(str, reads)) or 'ninguna'}")
     if way.kinds[1] != "console":
         lab.table(list(rows[0]) if rows else ["(sin filas)"], [list(row.values()) for row in rows[:20]])
-    return {"way": [*way.kinds, way.mode, way.trigger, way.state], "note": note, "rows": rows}
+    return {"way": [*way.kinds, way.mode, way.trigger, way.state], "note": note, "rows": rows, "reads": reads}
 
 
 class ToFile:
@@ -57,9 +61,10 @@ def _filled(lab: Lab, way: Way, stack: contextlib.ExitStack) -> Any:
     rows = [(i, word) for i, word in enumerate(PALABRAS)]
     match way.source:
         case Folder():
-            frame = lab.spark.createDataFrame(rows, SCHEMA).coalesce(1)
-            one = frame.select("palabra") if way.source.format == "text" else frame
-            one.write.format(way.source.format).save(str(lab.path(way.source.path)))
+            for at in range(0, len(rows), _IN_A_FILE):
+                frame = lab.spark.createDataFrame(rows[at : at + _IN_A_FILE], SCHEMA).coalesce(1)
+                one = frame.select("palabra") if way.source.format == "text" else frame
+                one.write.format(way.source.format).options(**dict(way.source.options)).mode("append").save(str(lab.path(way.source.path)))
         case Subscription():
             topic = lab.topics.fresh("entrada")
             lab.topics.produce(topic, _values(lab, way.source.format, rows))
@@ -120,7 +125,7 @@ def _words(lab: Lab, way: Way) -> DataFrame:
         text = F.col("value").cast("string") if isinstance(source, Subscription | Socket) else F.col("value")
         now = [F.current_timestamp().alias("momento")] if way.state == "windowed" else []  # continuous processing knows no current time
         return found.select(text.alias("palabra"), *now)
-    schema = None if isinstance(source, Table) else SCHEMA
+    schema = None if isinstance(source, Table) or getattr(source, "infer", False) else SCHEMA
     found = lab.read(source, schema)
     typed = sources.values(found, source.format, SCHEMA) if isinstance(source, Subscription) else found
     return typed.select("palabra", F.timestamp_seconds(F.lit(START_S) + F.col("n") * 60).alias("momento"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,10 @@ from jobs.contract.ends import (
 from jobs.contract.errors import BrokenStream, DataError, Refused, UsageError
 from jobs.contract.lab import Lab, LabSpec, Option
 
-WORDS = {"source": "files", "sink": "console", "mode": "append", "trigger": "default", "state": "none", "format": "json", "mongo": "", "seconds": 1}
+WORDS = {
+    "source": "files", "sink": "console", "mode": "append", "trigger": "default", "state": "none", "format": "json", "mongo": "", "seconds": 1,
+    "separator": ",", "header": False, "infer": False, "files": 0, "bytes": 0, "latest": False, "rows": 20, "truncate": True,
+}  # fmt: skip
 
 
 def test_every_combination_works_or_says_why_not_and_what_instead() -> None:
@@ -78,6 +82,13 @@ def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
             ways.asked(WORDS | {option: word})
     with pytest.raises(UsageError, match="--format"):
         ways.asked(WORDS | {"source": "kafka", "format": "parquet"})
+    for options, named in (
+        ({"header": True}, "--format"), ({"separator": ";"}, "--format"), ({"format": "csv", "separator": "ab"}, "--separator"),
+        ({"format": "csv", "infer": True}, "--infer"), ({"files": 1, "bytes": 1}, "--files, --bytes"),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=re.escape(f"[{named}]")):
+            ways.asked(WORDS | options)
+    assert ways.asked(WORDS | {"rows": 3, "truncate": False}).sink == Console(3, truncate=False)
 
 
 def test_ends_check_themselves() -> None:

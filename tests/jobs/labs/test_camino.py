@@ -17,6 +17,7 @@ WORDS = [{"palabra": word} for word in sorted(camino.PALABRAS)]
 COUNTS = [{"palabra": "dos", "count": 2}, {"palabra": "tres", "count": 3}, {"palabra": "uno", "count": 1}]
 CHOSEN = {
     "source": "files", "sink": "files", "mode": "append", "trigger": "available-now", "state": "none", "format": "json", "seconds": 20, "mongo": "",
+    "separator": ",", "header": False, "infer": False, "files": 0, "bytes": 0, "latest": False, "rows": 20, "truncate": True,
 }  # fmt: skip
 # a word a minute: all but the last minute are closed by the watermark of the last word
 MINUTES = ("22:13:00", "22:14:00", "22:15:00", "22:16:00")
@@ -32,6 +33,31 @@ def go(spark: SparkSession, folder: Path, **options: object) -> list[dict[str, A
 def test_every_file_format_comes_in_and_goes_out(spark: SparkSession, tmp_path: Path, form: str) -> None:
     rows = go(spark, tmp_path, format=form)
     assert [next(iter(row.values())) for row in rows] == [row["palabra"] for row in WORDS]
+
+
+@pytest.mark.parametrize(
+    ("options", "reads"),
+    [
+        ({"files": 1}, [2, 2, 2]),
+        ({"files": 2}, [4, 2]),
+        ({"bytes": 1}, [2, 2, 2]),  # one file at least
+        ({"bytes": 100_000}, [6]),
+        ({"files": 1, "latest": True}, [2, 2, 2]),
+        ({"format": "csv", "separator": ";", "header": True, "infer": True}, [6]),
+        ({"format": "json", "infer": True}, [6]),
+    ],
+    ids=str,
+)
+def test_options_of_the_file_source_decide_what_a_batch_reads(
+    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: dict[str, object], reads: list[int]
+) -> None:
+    lab = Lab(spark, tmp_path, CHOSEN | options, say=lambda _: None)  # type: ignore[arg-type]
+    found = camino.run(lab)
+    assert found["reads"] == reads
+    assert sorted(next(iter(row.values())) for row in found["rows"]) == sorted(camino.PALABRAS)  # csv goes out without names
+    assert ("warning: schema inferred from what is in entrada now" in capsys.readouterr().out) == bool(options.get("infer"))
+    if options.get("header"):
+        assert {file.read_text().splitlines()[0] for file in (tmp_path / "entrada").glob("part-*")} == {"n;palabra"}
 
 
 @pytest.mark.parametrize(
