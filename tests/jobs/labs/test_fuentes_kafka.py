@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from include import labs
 from include.settings import Settings
 from jobs.contract.connection import Connection
 from jobs.core.lab import Lab
@@ -31,8 +32,8 @@ def test_where_a_read_begins_decides_how_many_records_come_and_every_format_give
 @pytest.mark.broker
 @pytest.mark.parametrize("options", [{"format": "avro"}, {"format": "csv", "trigger": "once"}, {"format": "json", "trigger": "continuous"}], ids=str)
 def test_topic_to_topic_in_every_format_and_continuously(spark: SparkSession, broker: Settings, tmp_path: Path, options: dict[str, str]) -> None:
-    chosen = {"source": "kafka", "sink": "kafka", "mode": "append", "trigger": "available-now", "state": "none", "seconds": 6, "mongo": ""}
-    lab = Lab(spark, tmp_path, {**chosen, **options}, broker=Connection(broker.kafka_bootstrap), say=lambda _: None)  # type: ignore[arg-type]
+    chosen = labs.get("camino").values({"source": "kafka", "sink": "kafka", "trigger": "available-now", "seconds": "6", **options})
+    lab = Lab(spark, tmp_path, chosen, broker=Connection(broker.kafka_bootstrap), say=lambda _: None)
     assert [row["key"] for row in camino.run(lab)["rows"]] == sorted(camino.PALABRAS)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from include import labs
 from include import settings as caudal
 from include.samples import bizums as samples
 from include.setup import jars
@@ -32,9 +33,9 @@ def test_batches_that_come_twice_change_nothing(spark: SparkSession, tmp_path: P
 
 
 def test_the_way_into_mongodb_ends_with_the_samples_counts(spark: SparkSession, tmp_path: Path, server_jars: tuple[str, ...]) -> None:
-    options = {"source": "files", "sink": "mongodb", "mode": "complete", "trigger": "available-now", "state": "aggregation", "format": "json"}
+    options = labs.get("camino").values({"sink": "mongodb", "mode": "complete", "trigger": "available-now", "state": "aggregation"})
     with mongo.in_memory(spark, server_jars) as uri:
-        found = camino.run(Lab(spark, tmp_path, {**options, "seconds": 10, "mongo": uri}, say=lambda _: None))
+        found = camino.run(Lab(spark, tmp_path, {**options, "mongo": uri}, say=lambda _: None))
     assert {row["_id"]: row["count"] for row in found["rows"]} == {"uno": 1, "dos": 2, "tres": 3}
 
 
