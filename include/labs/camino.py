@@ -1,7 +1,7 @@
 """Cualquier camino de una fuente a un destino, con datos de muestra: qué hace Spark, o por qué no se puede y qué usar.
 
 Lo que no se puede se niega antes de arrancar Spark. La tabla entera está en docs/combinations.md. Con `--state aggregation` se cuentan palabras; con
-`--state windowed`, palabras por ventana de un minuto con marca de agua. Los ficheros de muestra son tres, de dos palabras cada uno: `--files 1` hace
+`--state windowed`, palabras por ventana de un minuto con marca de agua. Los ficheros de muestra son tres, de dos palabras cada uno: `--max-files 1` hace
 tres batches.
 """
 
@@ -23,9 +23,9 @@ LAB = Lab(
         Option("separator", ",", "de ficheros csv"),
         Option("header", False, "los ficheros csv empiezan con los nombres de las columnas"),
         Option("infer", False, "el esquema sale de los ficheros que haya (con un aviso); si no, se da"),
-        Option("files", 0, "maxFilesPerTrigger; 0: sin límite", least=0, most=1000),
-        Option("bytes", 0, "maxBytesPerTrigger; 0: sin límite", least=0, most=1_000_000),
-        Option("latest", False, "latestFirst: los ficheros más nuevos primero"),
+        Option("max_files", 0, "maxFilesPerTrigger; 0: sin límite", least=0, most=1000),
+        Option("max_bytes", 0, "maxBytesPerTrigger; 0: sin límite", least=0, most=1_000_000),
+        Option("latest_first", False, "latestFirst: los ficheros más nuevos primero"),
         Option("rows", 20, "filas que enseña la consola", least=1, most=1000),
         Option("truncate", True, "la consola corta los textos largos"),
         Option("mongo", "mongodb://127.0.0.1:27017", "dirección de MongoDB, para ese destino (vacía antes caudal.camino)"),

@@ -56,11 +56,11 @@ def _folder(asked: Options) -> Folder:
         raise UsageError(f"{separator[:30]!r} is not one character", "--separator")
     if asked["infer"] and form == "csv" and not header:
         raise UsageError("csv without a header gives no names to infer", "--infer", cli="--header yes, or leave out --infer")
-    if asked["files"] and asked["bytes"]:
-        raise UsageError("Spark takes maxFilesPerTrigger or maxBytesPerTrigger, not both", "--files, --bytes", cli="leave one of the two out")
+    if asked["max_files"] and asked["max_bytes"]:
+        raise UsageError("Spark takes maxFilesPerTrigger or maxBytesPerTrigger, not both", "--max-files, --max-bytes", cli="leave one of the two out")
     return Folder(
-        "entrada", form, infer=bool(asked["infer"]), max_files=int(asked["files"]) or None, max_bytes=int(asked["bytes"]) or None,  # type: ignore[arg-type]
-        latest_first=bool(asked["latest"]), options=(("sep", separator), ("header", str(header).lower())) if form == "csv" else (),
+        "entrada", form, infer=bool(asked["infer"]), max_files=int(asked["max_files"]) or None, max_bytes=int(asked["max_bytes"]) or None,  # type: ignore[arg-type]
+        latest_first=bool(asked["latest_first"]), options=(("sep", separator), ("header", str(header).lower())) if form == "csv" else (),
     )  # fmt: skip
 
 

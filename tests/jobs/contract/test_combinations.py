@@ -30,7 +30,7 @@ from jobs.contract.lab import Lab, LabSpec, Option
 
 WORDS = {
     "source": "files", "sink": "console", "mode": "append", "trigger": "default", "state": "none", "format": "json", "mongo": "", "seconds": 1,
-    "separator": ",", "header": False, "infer": False, "files": 0, "bytes": 0, "latest": False, "rows": 20, "truncate": True,
+    "separator": ",", "header": False, "infer": False, "max_files": 0, "max_bytes": 0, "latest_first": False, "rows": 20, "truncate": True,
 }  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
         ways.asked(WORDS | {"source": "kafka", "format": "parquet"})
     for options, named in (
         ({"header": True}, "--format"), ({"separator": ";"}, "--format"), ({"format": "csv", "separator": "ab"}, "--separator"),
-        ({"format": "csv", "infer": True}, "--infer"), ({"files": 1, "bytes": 1}, "--files, --bytes"),
+        ({"format": "csv", "infer": True}, "--infer"), ({"max_files": 1, "max_bytes": 1}, "--max-files, --max-bytes"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=re.escape(f"[{named}]")):
             ways.asked(WORDS | options)

@@ -17,7 +17,7 @@ WORDS = [{"palabra": word} for word in sorted(camino.PALABRAS)]
 COUNTS = [{"palabra": "dos", "count": 2}, {"palabra": "tres", "count": 3}, {"palabra": "uno", "count": 1}]
 CHOSEN = {
     "source": "files", "sink": "files", "mode": "append", "trigger": "available-now", "state": "none", "format": "json", "seconds": 20, "mongo": "",
-    "separator": ",", "header": False, "infer": False, "files": 0, "bytes": 0, "latest": False, "rows": 20, "truncate": True,
+    "separator": ",", "header": False, "infer": False, "max_files": 0, "max_bytes": 0, "latest_first": False, "rows": 20, "truncate": True,
 }  # fmt: skip
 # a word a minute: all but the last minute are closed by the watermark of the last word
 MINUTES = ("22:13:00", "22:14:00", "22:15:00", "22:16:00")
@@ -38,11 +38,11 @@ def test_every_file_format_comes_in_and_goes_out(spark: SparkSession, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "reads"),
     [
-        ({"files": 1}, [2, 2, 2]),
-        ({"files": 2}, [4, 2]),
-        ({"bytes": 1}, [2, 2, 2]),  # one file at least
-        ({"bytes": 100_000}, [6]),
-        ({"files": 1, "latest": True}, [2, 2, 2]),
+        ({"max_files": 1}, [2, 2, 2]),
+        ({"max_files": 2}, [4, 2]),
+        ({"max_bytes": 1}, [2, 2, 2]),  # one file at least
+        ({"max_bytes": 100_000}, [6]),
+        ({"max_files": 1, "latest_first": True}, [2, 2, 2]),
         ({"format": "csv", "separator": ";", "header": True, "infer": True}, [6]),
         ({"format": "json", "infer": True}, [6]),
     ],
