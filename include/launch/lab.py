@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from include.kafka import connection
@@ -23,6 +23,14 @@ from jobs.contract.lab import Lab, LabSpec, Value
 
 UI_PORT = 4040
 _MEMORY_MIB = 1024
+_SESSION = {  # what the jars of a set want to be told before the session is made
+    "delta": (
+        "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.debug.maxToStringFields=1000",  # no warning about the plan of its own log
+        "spark.databricks.delta.snapshotPartitions=2",  # of its log; 50 tasks for a few lines otherwise
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -90,13 +98,17 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
         if not keep:
             storage.remove_tree(settings.layout.labs, place)
         storage.make_dirs(place)
-        spec = replace(_spec(settings, lab, values, place, bootstrap), way=way)
+        spec = _spec(settings, lab, values, place, bootstrap, way)
         spec.stop.unlink(missing_ok=True)
         for name, text in (lab.sample(values) if lab.sample else {}).items():
             storage.make_dirs((place / name).parent)
             (place / name).write_text(text, encoding="utf-8")
         files.write(place / "spec.json", spec.to_json().decode(), 0o600)  # an option may hold a password
     return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
+
+
+def _sets(lab: Lab, way: Way | None) -> tuple[str, ...]:
+    return (*lab.ivy, *(("delta",) if way and way.kinds[1] == "delta" else ()))
 
 
 def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
@@ -107,14 +119,11 @@ def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
         raise UsageError(error.what, where, cli=f"./caudal lab {lab.name} --help") from None
 
 
-def _spec(settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str) -> LabSpec:
+def _spec(settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str, way: Way | None) -> LabSpec:
     port = next(port for port in range(UI_PORT, 65536) if not ports.why_not(port)) if lab.ui else 0
     properties = str(settings.kafka_properties or "")
-    return LabSpec(lab.name, str(settings.home), str(place), dict(values), bootstrap, properties, port, jars=_jars(settings, lab))
-
-
-def _jars(settings: Settings, lab: Lab) -> tuple[str, ...]:
-    return tuple(str(path) for name in lab.ivy for path in jars.of_set(settings, name))
+    paths = tuple(str(path) for name in _sets(lab, way) for path in jars.of_set(settings, name))
+    return LabSpec(lab.name, str(settings.home), str(place), dict(values), bootstrap, properties, port, jars=paths, way=way)
 
 
 def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command.Command:
@@ -124,6 +133,7 @@ def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command
         storage.make_dirs(logs)
         conf = ["spark.ui.enabled=true", f"spark.ui.port={spec.ui_port}", "spark.eventLog.enabled=true", f"spark.eventLog.dir={logs.as_uri()}"]
     conf.append(f"spark.sql.warehouse.dir={Path(spec.folder, 'warehouse')}")
+    conf += [line for name in _sets(lab, spec.way) for line in _SESSION.get(name, ())]
     conf.append("spark.sql.streaming.numRecentProgressUpdates=100000")  # labs count by them
     java = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dderby.system.home={spec.folder}")
     job = command.Job(f"lab-{lab.name}", settings.root / "jobs" / "lab.py", path, _MEMORY_MIB, java, tuple(conf), tuple(map(Path, spec.jars)))

@@ -1,8 +1,8 @@
 """The jars that no Python package brings: Kafka's broker, Spark's Kafka and Avro parts, the
-compiler for jvm/, and a MongoDB in memory for labs.
+compiler for jvm/, and for labs Delta and a MongoDB in memory.
 
 Fetched once by the Ivy inside pyspark (its own default repository; Java's proxy and trust settings in JAVA_TOOL_OPTIONS count), exactly the
-files of jars.lock, each compared with its SHA-256 before it comes into place. `$CAUDAL_CACHE/jars-<lock hash>/{kafka,mongo,spark,build}` is
+files of jars.lock, each compared with its SHA-256 before it comes into place. `$CAUDAL_CACHE/jars-<lock hash>/{delta,kafka,mongo,spark,build}` is
 write-once; `.ready` is written last.
 """
 
@@ -24,7 +24,7 @@ from include.setup.java import find
 from jobs.contract.errors import DiskFull, InstallationError, ServiceError
 
 LOCK = Path(__file__).with_name("jars.lock")
-SETS = ("kafka", "mongo", "spark", "build")
+SETS = ("delta", "kafka", "mongo", "spark", "build")
 LANES = 4  # one waits for the network most of the time: 44 s alone
 TRIES = 2  # a file that came damaged is fetched once more; then it is named
 NETWORK = re.compile(r"UnknownHost|(Connect|Socket)Exception|timed out|SSLHandshake|PKIX|(?i:server access error)|unreachable|status code: 5\d\d")

@@ -14,7 +14,7 @@ from jobs.contract.ends import Mode, State, Trigger, Way
 from jobs.contract.errors import Refused
 
 SOURCES = ("files", "kafka", "socket", "rate", "table")
-SINKS = ("files", "kafka", "console", "memory", "foreach", "foreachBatch", "table", "mongodb")
+SINKS = ("files", "kafka", "console", "memory", "foreach", "foreachBatch", "table", "mongodb", "delta")
 MODES: tuple[Mode, ...] = get_args(Mode)
 TRIGGERS: tuple[Trigger, ...] = get_args(Trigger)
 STATES: tuple[State, ...] = get_args(State)
@@ -81,6 +81,11 @@ _RULES: tuple[tuple[Callable[[Combination], bool], str, str], ...] = (
         "mode append, or sink foreachBatch or mongodb with an upsert by key",
     ),
     (
+        lambda c: c.sink == "delta" and c.mode == "update",
+        "Delta's sink adds rows or replaces all of them; to change some is a MERGE",
+        "mode append or complete, or sink foreachBatch with a MERGE",
+    ),
+    (
         lambda c: c.sink in _APPEND_ONLY and c.mode == "complete",
         "files that are written stay, so a reader would find every earlier result, too",
         "sink foreachBatch that replaces one snapshot, memory, console or mongodb",
@@ -92,6 +97,7 @@ _NOTES: tuple[tuple[Callable[[Combination], bool], str], ...] = (
     (lambda c: c.source == "socket", "what was read and not finished is lost: a socket cannot be read again"),
     (lambda c: c.sink == "kafka", "at least once: a batch that fails half-way is sent again (a Caudal stream: exactly once)"),
     (lambda c: c.sink in ("foreach", "foreachBatch"), "at least once: make the function idempotent by key or batch"),
+    (lambda c: c.sink == "delta", "exactly once by the table's own log; a reader of its part files alone sees what is no longer there, too"),
     (lambda c: c.sink == "memory", "everything stays in the driver's memory"),
     (lambda c: c.mode == "append" and c.state == "windowed", "a window appears when the watermark has passed its end; the last ones stay open"),
 )

@@ -137,8 +137,18 @@ class Mongo:
     key: str
 
 
+@dataclass(frozen=True)
+class Delta:
+    """A Delta table in a folder below the lab's own."""
+
+    path: str = "tabla"
+
+    def __post_init__(self) -> None:
+        _require(_TABLE.fullmatch(self.path) is not None, f"unsafe folder {self.path!r}", "Delta")
+
+
 Source = Folder | Subscription | Socket | Rate | Table
-Sink = Folder | Subscription | Table | Console | Memory | Foreach | ForeachBatch | Mongo
+Sink = Folder | Subscription | Table | Console | Memory | Foreach | ForeachBatch | Mongo | Delta
 
 
 @dataclass(frozen=True)
@@ -159,11 +169,11 @@ class Way:
 
 
 _TYPES: dict[str, Any] = {
-    end.__name__: end for end in (Folder, Subscription, Socket, Rate, Table, Console, Memory, Foreach, ForeachBatch, Mongo)
+    end.__name__: end for end in (Folder, Subscription, Socket, Rate, Table, Console, Memory, Foreach, ForeachBatch, Mongo, Delta)
 }  # fmt: skip
 _KINDS = {
     "Folder": "files", "Subscription": "kafka", "Socket": "socket", "Rate": "rate", "Table": "table", "Console": "console",
-    "Memory": "memory", "Foreach": "foreach", "ForeachBatch": "foreachBatch", "Mongo": "mongodb",
+    "Memory": "memory", "Foreach": "foreach", "ForeachBatch": "foreachBatch", "Mongo": "mongodb", "Delta": "delta",
 }  # fmt: skip
 
 

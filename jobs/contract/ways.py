@@ -8,6 +8,7 @@ from typing import get_args
 from jobs.contract.combinations import MODES, SINKS, SOURCES, STATES, TRIGGERS
 from jobs.contract.ends import (
     Console,
+    Delta,
     FileFormat,
     Folder,
     Foreach,
@@ -44,6 +45,7 @@ _SINKS: Mapping[str, Callable[[Options], Sink]] = {
     "foreachBatch": lambda _: ForeachBatch(),
     "table": lambda _: Table("camino_tabla"),
     "mongodb": lambda _: Mongo("caudal", "camino", "palabra"),
+    "delta": lambda _: Delta("camino"),
 }
 
 

@@ -71,6 +71,8 @@ def start(frame: DataFrame, way: Way, name: str, *, folder: Path, kafka: Mapping
             return writer.format("kafka").options(**kafka).option("topic", way.sink.topics[0]).start()
         case ends.Table():
             return writer.toTable(way.sink.name)
+        case ends.Delta():
+            return writer.format("delta").start(str(folder / way.sink.path))
         case ends.Console():
             return writer.format("console").option("numRows", way.sink.rows).option("truncate", str(way.sink.truncate).lower()).start()
         case ends.Memory():

@@ -14,7 +14,7 @@ from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import LongType, StringType, StructType
 
 from jobs.contract import combinations, ways
-from jobs.contract.ends import Folder, Foreach, Memory, Mongo, Rate, Socket, Subscription, Table, Way
+from jobs.contract.ends import Delta, Folder, Foreach, Memory, Mongo, Rate, Socket, Subscription, Table, Way
 from jobs.core import avro, line_server, mongo, progress, sources
 from jobs.core.lab import Facts, Lab
 
@@ -176,6 +176,8 @@ def _rows(lab: Lab, way: Way, batches: list[list[dict[str, Any]]]) -> list[dict[
         case Subscription():
             texts = [(r.key or b"").decode() for r in lab.topics.read(way.sink.topics[0])]
             return [{"key": text} for text in sorted(texts)]
+        case Delta():
+            found = lab.spark.read.format("delta").load(str(lab.path(way.sink.path)))
         case Table() | Memory():
             found = lab.spark.table(way.sink.name)
         case Foreach():

@@ -11,6 +11,7 @@ from jobs.contract import combinations, ways
 from jobs.contract.combinations import Combination, verdict
 from jobs.contract.ends import (
     Console,
+    Delta,
     Folder,
     Foreach,
     ForeachBatch,
@@ -36,7 +37,7 @@ WORDS = {
 
 def test_every_combination_works_or_says_why_not_and_what_instead() -> None:
     found = [verdict(c) for c in combinations.every()]
-    assert len(found) == 5 * 8 * 3 * 5 * 3
+    assert len(found) == 5 * 9 * 3 * 5 * 3
     assert all((v.works and not v.why and not v.instead) or (not v.works and v.why and v.instead) for v in found)
     assert 0 < sum(v.works for v in found) < len(found)
 
@@ -60,6 +61,8 @@ def test_every_combination_works_or_says_why_not_and_what_instead() -> None:
         ("socket", "console", "append", "available-now", "none", False),
         ("rate", "memory", "append", "once", "none", False),
         ("files", "table", "update", "default", "none", False),
+        ("files", "delta", "complete", "available-now", "aggregation", True),
+        ("files", "delta", "update", "available-now", "aggregation", False),
     ],
 )
 def test_what_the_course_shows_works_and_what_spark_refuses_is_refused(
@@ -104,7 +107,8 @@ def test_ends_check_themselves() -> None:
 def test_a_way_survives_the_spec_of_a_run(tmp_path: Path) -> None:
     sources = (Folder("a", "csv", options=(("sep", ";"),)), Subscription(("x", "y"), start={"x": {"0": 3}}), Subscription(pattern="x.*", start=5),
                Socket(port=1), Rate(3), Table("t"))  # fmt: skip
-    sinks = (Folder("b"), Subscription(("z",)), Table("u"), Console(5, False), Memory("m"), Foreach(), ForeachBatch(), Mongo("d", "c", "k"))
+    simple = (Foreach(), ForeachBatch(), Delta("d"))
+    sinks = (Folder("b"), Subscription(("z",)), Table("u"), Console(5, False), Memory("m"), *simple, Mongo("d", "c", "k"))
     for source in sources:
         for sink in sinks:
             spec = LabSpec("x", "/h", "/h/labs/x", {"n": 1, "s": "ñ", "b": True}, way=Way(source, sink, "append", "continuous", "1 second", "none"))
