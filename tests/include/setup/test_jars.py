@@ -60,7 +60,7 @@ def small_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
 
 def test_the_lock_pins_its_jars_and_the_spark_set_is_what_pyspark_lacks() -> None:
     rows = jars.pinned()
-    assert (len(rows), len({(j.set, j.name) for j in rows})) == (54, 54)
+    assert (len(rows), len({(j.set, j.name) for j in rows})) == (59, 59)
     assert [j.name for j in rows if j.set == "spark"] == [
         "commons-pool2-2.13.1.jar",
         "kafka-clients-3.9.2.jar",
