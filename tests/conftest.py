@@ -32,16 +32,16 @@ SETTINGS = {
 # the files that take longest, from five minutes down to fifteen seconds, as the end of `./caudal test` lists them
 LONG_S = 10.0
 LONG = (
-    "jobs/core/test_transactions", "torture/test_matrix", "integration/test_kafka_faults", "torture/test_faults",
-    "integration/test_airflow", "torture/test_notifications", "integration/test_services", "integration/test_launch",
-    "integration/test_kafka_streams", "include/housekeeping/test_cut_off", "include/housekeeping/test_rewind",
-    "integration/test_new_stream", "integration/test_kafka_generations", "integration/test_demo", "integration/test_housekeeping_dags",
-    "integration/test_temperaturas", "jobs/contract/test_protocol_model", "jobs/core/test_downstream", "include/kafka/test_produce_consume",
-    "integration/test_labs", "labs/test_notebooks", "include/housekeeping/test_engine_crash", "include/housekeeping/test_undo",
-    "integration/test_front_door", "integration/test_kafka_account", "jobs/labs/test_fuentes_kafka", "include/housekeeping/test_quarantine",
-    "jobs/labs/test_actividad3", "integration/test_quarantine", "include/intake/test_crash", "include/kafka/test_secure_broker",
-    "torture/test_table", "jobs/labs/test_trampas", "jobs/labs/test_iot", "labs/test_notebook_server", "integration/test_lab_processes",
-    "integration/test_archive",
+    "torture/test_matrix", "integration/test_kafka_faults", "integration/test_airflow", "integration/test_services",
+    "jobs/core/test_transactions", "torture/test_faults", "torture/test_notifications", "integration/test_launch", "integration/test_demo",
+    "jobs/contract/test_protocol_model", "integration/test_housekeeping_dags", "integration/test_new_stream",
+    "integration/test_kafka_generations", "integration/test_labs", "integration/test_kafka_streams", "include/kafka/test_produce_consume",
+    "include/housekeeping/test_rewind", "labs/test_notebooks", "jobs/labs/test_fuentes_kafka", "jobs/core/test_downstream",
+    "include/housekeeping/test_engine_crash", "include/housekeeping/test_undo", "integration/test_temperaturas",
+    "integration/test_front_door", "include/housekeeping/test_cut_off", "integration/test_lab_processes", "integration/test_quarantine",
+    "include/housekeeping/test_quarantine", "integration/test_kafka_account", "torture/test_table", "include/kafka/test_secure_broker",
+    "jobs/labs/test_camino", "jobs/labs/test_actividad3", "include/intake/test_crash", "jobs/labs/test_trampas",
+    "labs/test_notebook_server", "integration/test_archive", "jobs/labs/test_iot",
 )  # fmt: skip
 
 

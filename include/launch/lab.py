@@ -116,7 +116,8 @@ def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
         return lab.way(values) if lab.way else None
     except (BrokenStream, UsageError) as error:  # in a row it would be the row's fault; here the values were typed
         where = error.where if isinstance(error, UsageError) else lab.name
-        raise UsageError(error.what, where, cli=f"./caudal lab {lab.name} --help") from None
+        more = f"{error.way_cli}; " if isinstance(error, UsageError) and error.way_cli != UsageError.cli else ""
+        raise UsageError(error.what, where, cli=f"{more}./caudal lab {lab.name} --help") from None
 
 
 def _spec(settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str, way: Way | None) -> LabSpec:

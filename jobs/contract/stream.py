@@ -20,6 +20,11 @@ def _require(condition: bool, what: str, where: object) -> None:
         raise BrokenStream(what, where)
 
 
+def is_separator(text: str) -> bool:
+    """Whether csv fields may be told apart by it."""
+    return len(text) == 1 and text not in '\r\n"'
+
+
 @dataclass(frozen=True)
 class Files:
     """Files of one record a line. As a source, `folder` names the folder under entrada (default: the stream's name).
@@ -40,7 +45,7 @@ class Files:
         _require(not self.folder or is_name(self.folder), f"unsafe folder name {self.folder!r}", "Files")
         _require(0 <= self.settle_s <= 3600, f"settle_s={self.settle_s} is not within 0 and 3600 s", "Files")
         _require(self.duplicates in ("refuse", "take"), f"duplicates={self.duplicates!r} is not refuse or take", "Files")
-        _require(len(self.separator) == 1 and self.separator not in '\r\n"', f"separator {self.separator!r} is not one character", "Files")
+        _require(is_separator(self.separator), f"separator {self.separator!r} is not one character", "Files")
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,15 @@ from jobs.contract.ends import (
 )
 from jobs.contract.errors import UsageError
 from jobs.contract.lab import Value
+from jobs.contract.stream import is_separator
 
 PORT = 9979
 Options = Mapping[str, Value]
+# what only one end takes, and its value where it was not asked for
+_ONLY: Mapping[tuple[str, str], Options] = {
+    ("source", "files"): {"separator": ",", "header": False, "infer": False, "max_files": 0, "max_bytes": 0, "latest_first": False},
+    ("sink", "console"): {"rows": 20, "truncate": True},
+}
 _SOURCES: Mapping[str, Callable[[Options], Source]] = {
     "files": lambda asked: _folder(asked),
     "kafka": lambda asked: Subscription(("entrada",), format=asked["format"]),  # type: ignore[arg-type]
@@ -49,13 +55,21 @@ _SINKS: Mapping[str, Callable[[Options], Sink]] = {
 }
 
 
+def _require_used(options: Options) -> None:
+    """Raises UsageError for an option that this way would pass over."""
+    for (side, end), only in _ONLY.items():
+        asked = next((name for name, default in only.items() if options[name] != default), "")
+        if asked and options[side] != end:
+            raise UsageError(f"a {side} {options[side]} has no such option, only {end}", f"--{asked.replace('_', '-')}", cli=f"--{side} {end}")
+
+
 def _folder(asked: Options) -> Folder:
     """Raises UsageError for what Spark's file source cannot do together."""
     form, separator, header = str(asked["format"]), str(asked["separator"]), bool(asked["header"])
     if form != "csv" and (header or separator != ","):
         raise UsageError(f"{form} has no header and no separator", "--format", cli="--format csv, or leave them out")
-    if len(separator) != 1:
-        raise UsageError(f"{separator[:30]!r} is not one character", "--separator")
+    if not is_separator(separator):
+        raise UsageError(f"{separator[:30]!r} parts no csv fields", "--separator", cli="one character, no quote and no line end")
     if asked["infer"] and form == "csv" and not header:
         raise UsageError("csv without a header gives no names to infer", "--infer", cli="--header yes, or leave out --infer")
     if asked["max_files"] and asked["max_bytes"]:
@@ -71,6 +85,7 @@ def asked(options: Options) -> Way:
     for name, words in (("source", SOURCES), ("sink", SINKS), ("mode", MODES), ("trigger", TRIGGERS), ("state", STATES)):
         if options[name] not in words:
             raise UsageError(f"{str(options[name])[:30]!r} is none of {', '.join(words)}", f"--{name}")
+    _require_used(options)
     source, sink, form = (str(options[name]) for name in ("source", "sink", "format"))
     if form not in get_args(ValueFormat if "kafka" in (source, sink) else FileFormat):
         raise UsageError(f"{form[:30]!r} is no format of this way", "--format")

@@ -39,7 +39,8 @@ def run(lab: Lab) -> Facts:
         _through(lab, way, query)
         reads = [one["numInputRows"] for one in progress.batches(query) if one["numInputRows"]]
         rows = _rows(lab, way, batches)
-    lab.say(f"{len(reads)} batches con datos, filas leídas: {', '.join(map(str, reads)) or 'ninguna'}")
+    if way.trigger != "continuous":  # its epochs do not tell how many rows they read
+        lab.say(f"{len(reads)} batches con datos, filas leídas: {', '.join(map(str, reads)) or 'ninguna'}")
     if way.kinds[1] != "console":
         lab.table(list(rows[0]) if rows else ["(sin filas)"], [list(row.values()) for row in rows[:20]])
     return {"way": [*way.kinds, way.mode, way.trigger, way.state], "note": note, "rows": rows, "reads": reads}

@@ -287,7 +287,7 @@ class Series:
         self._kill(point)
         if self.dice.random() < 0.3 and self._kills < kills:
             killed.append(self.dice.choice(points))
-            self.world.produce(self.dice.randint(1, 200))
+            self.world.produce(self.dice.randint(20, 200))  # some for each partition
             self._kill(killed[-1])
         why = self.world.recover()
         if hanging and not why:

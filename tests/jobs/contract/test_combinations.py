@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from include import labs
 from jobs.contract import combinations, ways
 from jobs.contract.combinations import Combination, verdict
 from jobs.contract.ends import (
@@ -29,10 +30,7 @@ from jobs.contract.ends import (
 from jobs.contract.errors import BrokenStream, DataError, Refused, UsageError
 from jobs.contract.lab import Lab, LabSpec, Option
 
-WORDS = {
-    "source": "files", "sink": "console", "mode": "append", "trigger": "default", "state": "none", "format": "json", "mongo": "", "seconds": 1,
-    "separator": ",", "header": False, "infer": False, "max_files": 0, "max_bytes": 0, "latest_first": False, "rows": 20, "truncate": True,
-}  # fmt: skip
+WORDS = labs.get("camino").values({})
 
 
 def test_every_combination_works_or_says_why_not_and_what_instead() -> None:
@@ -87,10 +85,14 @@ def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
         ways.asked(WORDS | {"source": "kafka", "format": "parquet"})
     for options, named in (
         ({"header": True}, "--format"), ({"separator": ";"}, "--format"), ({"format": "csv", "separator": "ab"}, "--separator"),
+        ({"format": "csv", "separator": '"'}, "--separator"),
         ({"format": "csv", "infer": True}, "--infer"), ({"max_files": 1, "max_bytes": 1}, "--max-files, --max-bytes"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=re.escape(f"[{named}]")):
             ways.asked(WORDS | options)
+    for end, option, value in (("source", "header", True), ("source", "max_files", 1), ("sink", "rows", 3), ("sink", "truncate", False)):
+        with pytest.raises(UsageError, match=f"a {end} table has no such option"):
+            ways.asked(WORDS | {end: "table", option: value})
     assert ways.asked(WORDS | {"rows": 3, "truncate": False}).sink == Console(3, truncate=False)
 
 

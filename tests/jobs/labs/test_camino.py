@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from include import labs
 from jobs.contract.errors import DataError, Refused
 from jobs.core.lab import Lab
 from jobs.labs import camino
@@ -15,10 +16,7 @@ from jobs.labs import camino
 pytestmark = pytest.mark.spark
 WORDS = [{"palabra": word} for word in sorted(camino.PALABRAS)]
 COUNTS = [{"palabra": "dos", "count": 2}, {"palabra": "tres", "count": 3}, {"palabra": "uno", "count": 1}]
-CHOSEN = {
-    "source": "files", "sink": "files", "mode": "append", "trigger": "available-now", "state": "none", "format": "json", "seconds": 20, "mongo": "",
-    "separator": ",", "header": False, "infer": False, "max_files": 0, "max_bytes": 0, "latest_first": False, "rows": 20, "truncate": True,
-}  # fmt: skip
+CHOSEN = labs.get("camino").values({"sink": "files", "trigger": "available-now", "seconds": "20"})
 # a word a minute: all but the last minute are closed by the watermark of the last word
 MINUTES = ("22:13:00", "22:14:00", "22:15:00", "22:16:00")
 
