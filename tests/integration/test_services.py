@@ -27,6 +27,7 @@ from include.services.ports import Ports
 from include.services.records import Plan
 from include.settings import ROOT, Settings
 from jobs.contract.errors import ConfigError, ServiceError
+from tests.include.conftest import free_ports
 
 
 def make(folder: Path, **variables: str) -> Settings:
@@ -71,7 +72,9 @@ def states(rows: Sequence[stack.Row]) -> dict[str, str]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Iterator[Settings]:
-    settings = make(tmp_path / "home")
+    """With ports of its own: among the defaults another test's home may take one in the moment in which a killed service has let it go."""
+    variables = ("CAUDAL_KAFKA_PORT", "CAUDAL_KAFKA_CONTROLLER_PORT", "CAUDAL_AIRFLOW_PORT")
+    settings = make(tmp_path / "home", **dict(zip(variables, map(str, free_ports(3)), strict=True)))
     yield settings
     stack.down(settings)
     assert processes.marked(settings.home) == set()
