@@ -70,7 +70,9 @@ class Admin:
         return _id_text(str(found.topic_id)), sorted(p.id for p in found.partitions)
 
     def offsets(self, topic: str, partitions: list[int], *, end: bool, committed: bool = False) -> dict[int, int]:
-        """The first (or, with `end`, the next) offset of each partition; `committed`: where readers of committed records stop."""
+        """The first (or, with `end`, the next) offset of each partition of a topic that is there; `committed`: where readers of committed
+        records stop.
+        """
         from confluent_kafka import IsolationLevel, TopicPartition
         from confluent_kafka.admin import OffsetSpec
 
@@ -81,7 +83,7 @@ class Admin:
             futures = self._ask(lambda left_s: self._client.list_offsets(wanted, isolation_level=level, request_timeout=left_s))
             try:
                 return {tp.partition: self._result(future, topic).offset for tp, future in futures.items()}
-            except _Moving as error:  # a leader is being chosen: ask again while there is time
+            except (_Moving, TopicMissing) as error:  # a leader is being chosen, a broker has just started: ask again while there is time
                 if time.monotonic() > self._end_s:
                     raise ServiceError(error.what, error.where) from None
                 time.sleep(_POLL_S)
@@ -117,7 +119,7 @@ class Admin:
         if error.code() in (self._codes.TOPIC_AUTHORIZATION_FAILED, self._codes.CLUSTER_AUTHORIZATION_FAILED):
             return ConfigError(f"the login may not read topic {topic}", self._connection.bootstrap)
         moving = (self._codes.LEADER_NOT_AVAILABLE, self._codes.NOT_LEADER_FOR_PARTITION)
-        if error.code() in (*moving, self._codes.UNKNOWN_LEADER_EPOCH, self._codes.FENCED_LEADER_EPOCH):  # the latter: a broker that has just started
+        if error.code() in (*moving, self._codes.UNKNOWN_LEADER_EPOCH, self._codes.FENCED_LEADER_EPOCH, self._codes._NOENT):  # from the epochs on: one that has just started
             return _Moving(f"topic {topic} has a partition without a leader", self._connection.bootstrap)
         return ServiceError(f"Kafka answers {error.name()} about topic {topic}", self._connection.bootstrap)
 

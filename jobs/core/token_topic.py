@@ -15,7 +15,7 @@ from jobs.contract.errors import DataError, ServiceError, TokensLost, TopicMissi
 from jobs.contract.layout import Layout
 from jobs.contract.spec import RunSpec
 from jobs.core.sender import Order
-from jobs.core.transactional import AWAY_S, Client, named
+from jobs.core.transactional import AWAY_S, SETTLED_S, Client, named
 
 _VISIBLE_S = 15.0  # 0.2 s on one node; clusters take longer
 
@@ -26,9 +26,9 @@ def require(spec: RunSpec, order: Order, planned: int) -> None:
     `planned`: newest batch that an earlier run has planned. Raises TokensLost when tokens of this very epoch were written on another topic,
     and the batch at hand may be one that was sent then.
     """
-    found = _topic_id(order.client, order.token_topic)
     path = Layout(Path(spec.home)).tokens(spec.stream.name)
     known = _read(path)
+    found = _settled_id(order.client, order.token_topic) if known else _topic_id(order.client, order.token_topic)
     if known.get("epoch") == order.epoch and known.get("topic_id") != found and order.batch <= planned:
         way = f"./caudal generation rewind {spec.stream.name} --to-batch {order.batch - 1} --allow-repeats sends the open batch again, as a whole"
         raise TokensLost(f"the topic that tells what of batch {order.batch} was sent is gone or was made anew", order.token_topic, cli=way)
@@ -41,8 +41,8 @@ def require(spec: RunSpec, order: Order, planned: int) -> None:
 
 
 def require_sink(client: Client, topic: str) -> None:
-    """Raises TopicMissing at once: a producer would wait half a minute for a topic that is not there."""
-    if _topic_id(client, topic) is None:
+    """Raises TopicMissing: a producer would wait half a minute for a topic that is not there."""
+    if _settled_id(client, topic) is None:
         raise TopicMissing("the broker has no such topic", topic)
 
 
@@ -54,6 +54,14 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except ValueError as error:
         raise DataError(f"unreadable ({type(error).__name__})", path, cli="remove it if the token topic was never deleted; then run again") from None
+
+
+def _settled_id(client: Client, topic: str) -> str | None:
+    """The broker's own id; None when it says for SETTLED_S that there is no such topic."""
+    until_s = time.monotonic() + SETTLED_S
+    while (found := _topic_id(client, topic)) is None and time.monotonic() < until_s:
+        time.sleep(0.1)
+    return found
 
 
 def _topic_id(client: Client, topic: str) -> str | None:

@@ -26,6 +26,7 @@ from jobs.contract.errors import (
 )
 
 AWAY_S = 90.0  # a broker that restarts is back within this; a run that waits longer only holds its lease
+SETTLED_S = 3.0  # a broker that has just started may deny for a moment that it has a topic
 _CALL_S = 10.0  # one call into the client; what it began goes on in the next
 _FETCH_RECORDS = 5000
 _GROUP = "caudal-tokens"
@@ -198,17 +199,24 @@ class Transactional:
 def end_offset(client: Client, topic: str) -> int:
     """Behind the newest record of partition 0, committed or not. Raises TopicMissing, BrokerDown, …"""
     # not by an AdminClient: one new client in fifty waits three seconds before it asks
-    asking, until_s = Consumer(client.quiet(**{"group.id": _GROUP, "isolation.level": "read_uncommitted"})), time.monotonic() + AWAY_S
+    asking, began_s = Consumer(client.quiet(**{"group.id": _GROUP, "isolation.level": "read_uncommitted"})), time.monotonic()
     try:
         while True:
             try:
                 return int(asking.get_watermark_offsets(TopicPartition(topic, 0), _CALL_S)[1])
             except KafkaException as error:
-                if error.args[0].code() not in _ELECTING | _AWAY or time.monotonic() > until_s:
+                if time.monotonic() - began_s > _may_pass_s(error.args[0].code()):
                     raise named(error.args[0], topic) from None
                 time.sleep(0.05)
     finally:
         asking.close()
+
+
+def _may_pass_s(code: int) -> float:
+    """How long an answer of the broker may be one that another follows."""
+    if code in _MISSING:
+        return SETTLED_S
+    return AWAY_S if code in _ELECTING | _AWAY else 0.0
 
 
 def records(client: Client, topic: str, start: int, *, committed: bool = True, silence_s: float = AWAY_S) -> tuple[list[tuple[bytes, bytes]], int]:
