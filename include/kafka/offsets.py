@@ -119,7 +119,8 @@ class Admin:
         if error.code() in (self._codes.TOPIC_AUTHORIZATION_FAILED, self._codes.CLUSTER_AUTHORIZATION_FAILED):
             return ConfigError(f"the login may not read topic {topic}", self._connection.bootstrap)
         moving = (self._codes.LEADER_NOT_AVAILABLE, self._codes.NOT_LEADER_FOR_PARTITION)
-        if error.code() in (*moving, self._codes.UNKNOWN_LEADER_EPOCH, self._codes.FENCED_LEADER_EPOCH, self._codes._NOENT):  # from the epochs on: one that has just started
+        just_started = (self._codes.UNKNOWN_LEADER_EPOCH, self._codes.FENCED_LEADER_EPOCH, self._codes._NOENT)
+        if error.code() in (*moving, *just_started):
             return _Moving(f"topic {topic} has a partition without a leader", self._connection.bootstrap)
         return ServiceError(f"Kafka answers {error.name()} about topic {topic}", self._connection.bootstrap)
 
