@@ -14,6 +14,7 @@ from include.scaffold import lab, request, write
 from include.scaffold.lab import LabRequest
 from include.scaffold.request import Request, Words
 from include.services import announce
+from jobs.contract import ends
 from jobs.contract.errors import UsageError
 from jobs.contract.stream import Files, Topic
 
@@ -31,7 +32,7 @@ def command(
     about: Annotated[str, typer.Option(help="One line: what this stream is for.")] = "",
     as_lab: Annotated[bool, typer.Option("--lab", help="A lab of Spark's own files and topics; other ends always are labs.")] = False,
     mode: Annotated[str, typer.Option(help="Labs: append, update, complete.")] = "append",
-    trigger: Annotated[str, typer.Option(help="Labs: default, processing-time, once, available-now, continuous.")] = "available-now",
+    trigger: Annotated[str, typer.Option(help="Labs: default, processing-time, once, available-now, continuous (none: as the source can).")] = "",
     state: Annotated[str, typer.Option(help="Labs: none, aggregation, windowed: what the transform will keep.")] = "none",
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be written; change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
@@ -47,7 +48,7 @@ def command(
         made = lab.check(words, lab.Manner(mode, trigger, state), loaded.root, registry, labs.collect()[0])
         files = lab.plan(made, loaded.root)
     else:
-        if (mode, trigger, state) != ("append", "available-now", "none"):
+        if (mode, trigger, state) != ("append", "", "none"):
             raise UsageError("--mode, --trigger and --state are for labs", "--mode", cli="add --lab, or leave them out")
         made = request.check(_asked(words), loaded.root, registry)
         files = write.plan(made, loaded.root)
@@ -55,7 +56,7 @@ def command(
         say(f"{'there already' if file.present else 'would write' if plan else 'writes'} {file.path.relative_to(loaded.root)}")
     written = [] if plan else write.apply(files)
     if not plan:
-        for line in _next_lab(name) if isinstance(made, LabRequest) else _next(made, announce.stream(loaded)):
+        for line in _next_lab(made) if isinstance(made, LabRequest) else _next(made, announce.stream(loaded)):
             say(line)
     if as_json:
         sample = "" if isinstance(made, LabRequest) else write.sample(made)
@@ -87,6 +88,21 @@ def _next(made: Request, airflow: str) -> list[str]:
             "and bring the pages up to date: ./caudal docs; ./caudal test"]  # fmt: skip
 
 
-def _next_lab(name: str) -> list[str]:
-    return ["", "Next, to see it work:", f"  ./caudal lab {name}", f"Then write what it does into jobs/domain/{name}.py. Files for it go into",
-            f"labs/{name}/entrada of the home, and --keep leaves them there: without it a lab begins with an empty folder."]  # fmt: skip
+def _next_lab(made: LabRequest) -> list[str]:
+    name = made.name
+    return ["", "Next, to see it work:", *(f"  {step}" for step in (*_feed(made), f"./caudal lab {name}")),
+            f"Then write what it does into jobs/domain/{name}.py, what it must do into tests/jobs/labs/test_{name}.py."]  # fmt: skip
+
+
+def _feed(made: LabRequest) -> list[str]:
+    """What has to be done before the lab finds something."""
+    source = made.way.source
+    if isinstance(source, ends.Socket):
+        return [f"nc -lk {source.port}  (in another terminal, first; what you type there are the records)"]
+    if isinstance(source, ends.Folder):
+        return [f"put files into labs/{made.name}/{source.path} of the home, and add --keep: without it a lab begins with an empty folder"]
+    if isinstance(source, ends.Table):
+        return [f"make the table {source.name} in jobs/labs/{made.name}.py: a lab's catalog begins empty"]
+    if isinstance(source, ends.Subscription):
+        return ["./caudal up", f"./caudal produce {source.topics[0] if source.topics else 'TOPIC'} --file FILE"]
+    return []

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from include.scaffold import columns as typed
 from include.scaffold import write
 from include.scaffold.columns import Column
-from include.scaffold.request import ABOUT, Words, check_name
+from include.scaffold.request import ABOUT, Words, as_usage, check_name, check_separator
 from include.scaffold.write import NewFile
 from jobs.contract import combinations, ends
 from jobs.contract.ends import Mode, State, Trigger, Way
-from jobs.contract.errors import BrokenStream, UsageError
+from jobs.contract.errors import UsageError
 from jobs.contract.lab import Lab
 from jobs.contract.stream import Stream
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 FROM = "files:text|csv|json|parquet|orc|avro, kafka:TOPIC[:text|csv|json|avro], kafka:/PATTERN/, socket:PORT, rate:ROWS, table:NAME"
-TO = "files:…, topic:NAME, console, memory:NAME, foreach, foreachBatch, table:NAME, mongodb:DATABASE.COLLECTION:KEY"
+TO = "files:…, topic:NAME[:text|csv|avro], console, memory:NAME, foreach, foreachBatch, table:NAME, delta:NAME, mongodb:DATABASE.COLLECTION:KEY"
+_LINE = 120
 _WORD = "a lab reads and writes"
 _LABS_SOURCE = r"(socket|rate|table)(:.*)?|files:(text|parquet|orc|avro)|kafka:(/.*/|[^:]*:(text|avro))"
-_LABS_SINK = r"(console|memory|foreach|foreachBatch|table|mongodb)(:.*)?|files:(text|orc|avro)"
+_LABS_SINK = r"(console|memory|foreach|foreachBatch|table|mongodb|delta)(:.*)?|files:(text|orc|avro)"
 
 
 @dataclass(frozen=True)
@@ -39,13 +36,30 @@ class LabRequest:
     way: Way
     columns: tuple[Column, ...]
 
+    @property
+    def group(self) -> str:
+        """The column that an aggregation groups by."""
+        names = [column.name for column in self.columns]
+        return key if (key := getattr(self.way.sink, "key", "")) in names else names[0]
+
+    @property
+    def time(self) -> str:
+        """The column that windows are made of; empty without one."""
+        return next((column.name for column in self.columns if column.kind == "TimestampType"), "")
+
+    @property
+    def made(self) -> list[str]:
+        """The columns that the transform gives."""
+        by_state = {"aggregation": [self.group, "count"], "windowed": ["start", "end", "count"]}
+        return by_state.get(self.way.state, [column.name for column in self.columns])
+
 
 @dataclass(frozen=True)
 class Manner:
-    """How a lab goes: what was typed beside its ends."""
+    """How a lab goes: what was typed beside its ends. No `trigger`: available-now where the source has an end, else processing-time."""
 
     mode: str = "append"
-    trigger: str = "available-now"
+    trigger: str = ""
     state: str = "none"
 
 
@@ -59,16 +73,32 @@ def check(words: Words, manner: Manner, root: Path, registry: Mapping[str, Strea
     check_name(words.name, root, registry)
     if words.name in labs or (root / "jobs" / "labs" / f"{words.name}.py").exists():
         raise UsageError(f"{words.name!r} cannot be the name: a lab of that name exists", "NAME", cli="choose another name")
-    for option, word, known in (("mode", manner.mode, Mode), ("trigger", manner.trigger, Trigger), ("state", manner.state, State)):
-        if word not in get_args(known):
-            raise UsageError(f"{word[:30]!r} is none of {', '.join(get_args(known))}", f"--{option}")
-    with _as_usage():
-        way = Way(_source(words.source), _sink(words.sink), manner.mode, manner.trigger, state=manner.state)  # type: ignore[arg-type]
+    with as_usage():
+        way = _way(_source(words), _sink(words.sink), manner)
     combinations.require(way, words.name)
     about = " ".join(words.about.split()) or f"De {way.kinds[0]} a {way.kinds[1]}."
     if words.about and not ABOUT.fullmatch(about):
         raise UsageError('a line of 10 to 120 characters without " and \\ is expected', "--about", cli='--about "What this lab is for."')
-    return LabRequest(words.name, about, way, _columns(words, way))
+    request = LabRequest(words.name, about, way, _columns(words, way))
+    _require_made(request)
+    return request
+
+
+def _way(source: ends.Source, sink: ends.Sink, manner: Manner) -> Way:
+    trigger = manner.trigger or ("processing-time" if isinstance(source, ends.Socket | ends.Rate) else "available-now")
+    for option, word, known in (("mode", manner.mode, Mode), ("trigger", trigger, Trigger), ("state", manner.state, State)):
+        if word not in get_args(known):
+            raise UsageError(f"{word[:30]!r} is none of {', '.join(get_args(known))}", f"--{option}")
+    return Way(source, sink, manner.mode, trigger, state=manner.state)  # type: ignore[arg-type]
+
+
+def _require_made(request: LabRequest) -> None:
+    """Raises UsageError for a transform that could not be written, or a key that none of its columns is."""
+    if request.way.state == "windowed" and not request.time:
+        raise UsageError("windows need a column of type timestamp", "--columns", cli='--columns "…,at:timestamp", or --state aggregation')
+    key, made = getattr(request.way.sink, "key", ""), request.made
+    if key and key not in made:
+        raise UsageError(f"the key {key} is none of the columns {', '.join(made)}", "--to", cli="mongodb:DATABASE.COLLECTION:KEY names one of them")
 
 
 def _columns(words: Words, way: Way) -> tuple[Column, ...]:
@@ -79,18 +109,19 @@ def _columns(words: Words, way: Way) -> tuple[Column, ...]:
     return typed.parse(words.columns)
 
 
-def _source(text: str) -> ends.Source:
-    kind, _, rest = text.partition(":")
+def _source(words: Words) -> ends.Source:
+    kind, _, rest = words.source.partition(":")
     name, _, form = rest.partition(":")
+    csv = (("sep", check_separator(words.separator)), ("header", str(words.header).lower())) if rest == "csv" else ()
     made: dict[str, Any] = {
-        "files": lambda: ends.Folder(format=rest),  # type: ignore[arg-type]
+        "files": lambda: ends.Folder(format=rest, options=csv),  # type: ignore[arg-type]
         "kafka": lambda: ends.Subscription(pattern=rest[1:-1]) if rest[:1] == rest[-1:] == "/" else ends.Subscription((name,), format=form or "json"),  # type: ignore[arg-type]
         "socket": lambda: ends.Socket(port=_number(rest or "9999")),
         "rate": lambda: ends.Rate(_number(rest or "1")),
         "table": lambda: ends.Table(rest),
     }
     if kind not in made:
-        raise UsageError(f"{_WORD} not from {text[:40]!r}", "--from", cli=f"one of {FROM}")
+        raise UsageError(f"{_WORD} not from {words.source[:40]!r}", "--from", cli=f"one of {FROM}")
     return made[kind]()  # type: ignore[no-any-return]
 
 
@@ -100,12 +131,13 @@ def _sink(text: str) -> ends.Sink:
     database, _, collection = place.partition(".")
     made: dict[str, Any] = {
         "files": lambda: ends.Folder("salida", rest),  # type: ignore[arg-type]
-        "topic": lambda: ends.Subscription((rest.partition(":")[0],)),
+        "topic": lambda: ends.Subscription((rest.partition(":")[0],), format=rest.partition(":")[2] or "json"),  # type: ignore[arg-type]
         "console": ends.Console,
         "memory": lambda: ends.Memory(rest),
         "foreach": ends.Foreach,
         "foreachBatch": ends.ForeachBatch,
         "table": lambda: ends.Table(rest),
+        "delta": lambda: ends.Delta(rest or "tabla"),
         "mongodb": lambda: ends.Mongo(database, collection, key),
     }
     if kind not in made or (kind == "mongodb" and not (database and collection and key)):
@@ -117,14 +149,6 @@ def _number(text: str) -> int:
     if not text.isdigit() or len(text) > 9:
         raise UsageError(f"{text[:20]!r} is not a number", "--from", cli=f"one of {FROM}")
     return int(text)
-
-
-@contextmanager
-def _as_usage() -> Iterator[None]:
-    try:
-        yield
-    except BrokenStream as error:
-        raise UsageError(error.what, error.where, cli="./caudal new-stream --help") from None
 
 
 def plan(request: LabRequest, root: Path) -> tuple[NewFile, ...]:
@@ -151,7 +175,12 @@ def _values(request: LabRequest) -> dict[str, object]:
         "types": sorted({"StructType", *(column.kind for column in request.columns)}),
         "needs_schema": isinstance(way.source, ends.Folder | ends.Subscription) and getattr(way.source, "format", "") != "text",
         "each": {"Foreach": "foreach", "ForeachBatch": "batch", "Mongo": "mongo"}.get(type(way.sink).__name__, ""),
-        "names": [column.name for column in request.columns],
+        "state": way.state,
+        "time": request.time,
+        "group": request.group,
+        "group_at": [column.name for column in request.columns].index(request.group),
+        "made": request.made,
+        "made_source": write.wrapped([f'"{name}"' for name in request.made], "[]"),
         **write.sample_values(request.columns),
     }
 
@@ -161,4 +190,5 @@ def _call(way: Way) -> str:
     parts = [write.end_row(way.source), write.end_row(way.sink)]
     default = Way(way.source, way.sink)
     parts += [f'{name}="{getattr(way, name)}"' for name in ("mode", "trigger", "state") if getattr(way, name) != getattr(default, name)]
-    return f"Way({', '.join(parts)})"
+    line = f"Way({', '.join(parts)})"
+    return line if len(line) <= _LINE else "Way(\n" + "".join(f"        {part},\n" for part in parts) + "    )"

@@ -92,22 +92,29 @@ def _stream(words: Words, sink: Files | Topic, registry: Mapping[str, Stream]) -
     about = " ".join(words.about.split()) or f"Records of {words.name} from {describe(source)} to {describe(sink)}."
     if words.about and not ABOUT.fullmatch(about):
         raise UsageError('a line of 10 to 120 characters without " and \\ is expected', "--about", cli='--about "What this stream is for."')
-    with _as_usage():
+    with as_usage():
         return Stream(words.name, source, sink, schedule=schedule, doc=about)
 
 
 def _source(words: Words, registry: Mapping[str, Stream]) -> Files | Topic:
     kind, _, rest = words.source.partition(":")
     if kind == "files" and rest in ("json", "csv"):
-        if rest == "csv" and not _SEPARATOR.fullmatch(words.separator):
-            raise UsageError(f"{words.separator!r} is not one mark of punctuation (or a tab)", "--separator", cli="--separator ';'")
         folder = "" if words.folder == words.name else words.folder
-        with _as_usage():
-            return Files("csv", folder, separator=words.separator, header=words.header) if rest == "csv" else Files("json", folder)
+        with as_usage():
+            if rest == "csv":
+                return Files("csv", folder, separator=check_separator(words.separator), header=words.header)
+            return Files("json", folder)
     name, _, form = rest.partition(":")
     if kind == "kafka" and name and form in ("", "json", "csv"):
         return _topic(name, form or "json", "", registry)
     raise UsageError(f"cannot read from {words.source!r}", "--from", cli=f"one of {FROM}")
+
+
+def check_separator(text: str) -> str:
+    """The separator itself. Raises UsageError."""
+    if not _SEPARATOR.fullmatch(text):
+        raise UsageError(f"{text!r} is not one mark of punctuation (or a tab)", "--separator", cli="--separator ';'")
+    return text
 
 
 def _sink(text: str, registry: Mapping[str, Stream]) -> Files | Topic:
@@ -124,13 +131,13 @@ def _sink(text: str, registry: Mapping[str, Stream]) -> Files | Topic:
 def _topic(name: str, form: str, key: str, registry: Mapping[str, Stream]) -> Topic:
     """A topic that another stream declares keeps its partitions and settings: two streams may not declare one differently."""
     known = next((topic for stream in registry.values() for topic in stream.topics if topic.name == name), None)
-    with _as_usage():
+    with as_usage():
         made = Topic(name, "csv" if form == "csv" else "json", key)
     return replace(made, partitions=known.partitions, config=known.config) if known else made
 
 
 @contextmanager
-def _as_usage() -> Iterator[None]:
+def as_usage() -> Iterator[None]:
     """What a row refuses when it is made, as a fault of the call."""
     try:
         yield

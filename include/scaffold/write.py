@@ -118,8 +118,8 @@ def _values(request: Request) -> dict[str, object]:
         "writes_files": isinstance(stream.sink, Files),
         "types": sorted({"StructType", *(column.kind for column in columns)}),
         **sample_values(columns),
-        "refused": _wrapped(["None" if c.name in request.required else c.source(SAMPLES - 1) for c in columns]),
-        "names": _wrapped([f'"{column.name}"' for column in columns], "[]"),
+        "refused": wrapped(["None" if c.name in request.required else c.source(SAMPLES - 1) for c in columns]),
+        "names": wrapped([f'"{column.name}"' for column in columns], "[]"),
         "sample": [line for line in sample(request).splitlines() if len(line) <= _LINE],
     }
 
@@ -130,12 +130,11 @@ def sample_values(columns: Sequence[Column]) -> dict[str, object]:
     return {
         "dates": sorted(_MODULES[kind] for kind in kinds if kind in _MODULES),
         "decimals": "DecimalType" in kinds,
-        "rows": [_wrapped([column.source(row) for column in columns]) for row in range(SAMPLES - 1)],
-        "names_source": _wrapped([f'"{column.name}"' for column in columns], "[]"),
+        "rows": [wrapped([column.source(row) for column in columns]) for row in range(SAMPLES - 1)],
     }
 
 
-def _wrapped(values: list[str], brackets: str = "()") -> str:
+def wrapped(values: list[str], brackets: str = "()") -> str:
     """A tuple or list as Python source, broken into lines that fit."""
     text = ", ".join(values) + ("," if len(values) == 1 and brackets == "()" else "")
     return textwrap.fill(f"{brackets[0]}{text}{brackets[1]}", _LINE - 20, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)

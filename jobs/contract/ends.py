@@ -19,6 +19,8 @@ Mode = Literal["append", "update", "complete"]
 Trigger = Literal["default", "processing-time", "once", "available-now", "continuous"]
 State = Literal["none", "aggregation", "windowed"]  # windowed: an aggregation or deduplication under a watermark
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
@@ -65,6 +67,8 @@ class Subscription:
 
     def __post_init__(self) -> None:
         _require(bool(self.topics) != bool(self.pattern), "topics or pattern, one of the two", "Subscription")
+        for topic in self.topics:
+            _require(_TOPIC.fullmatch(topic) is not None, f"no topic can be called {topic!r}", "Subscription")
         _require(self.format in get_args(ValueFormat), f"unknown format {self.format!r} ({', '.join(get_args(ValueFormat))})", "Subscription")
         known = not isinstance(self.start, str) or self.start in ("earliest", "latest")
         _require(known, f"start={self.start!r} is not earliest, latest, offsets or a timestamp in ms", "Subscription")
@@ -135,6 +139,10 @@ class Mongo:
     database: str
     collection: str
     key: str
+
+    def __post_init__(self) -> None:
+        for name in (self.database, self.collection):
+            _require(_COLLECTION.fullmatch(name) is not None, f"unsafe name {name!r} of a database or collection", "Mongo")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import StructType
 
@@ -124,7 +123,7 @@ class Lab:
         if isinstance(way.source, Subscription) and schema is not None:
             frame = sources.values(frame, way.source.format, schema)
         rows = transform(frame)
-        encoded = rows if not isinstance(way.sink, Subscription) else rows.select(F.to_json(F.struct("*")).alias("value"))
+        encoded = rows.select(sinks.packed(rows, way.sink.format).alias("value")) if isinstance(way.sink, Subscription) else rows
         query = self.start(encoded, way, "lab", each=each)
         self.follow(query, seconds=float(self.options.get("seconds", 0)))
         progress = [p for p in query.recentProgress if p["numInputRows"]]

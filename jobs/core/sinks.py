@@ -8,12 +8,14 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.avro.functions import to_avro
 from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 
 from jobs.contract import ends, plain, storage
 from jobs.contract.ends import Way
 from jobs.contract.manifest import OutputFile
 from jobs.contract.stream import Files, Topic
+from jobs.core import avro
 from jobs.domain.positions import POSITION
 
 
@@ -36,8 +38,21 @@ def message(rows: DataFrame, sink: Topic) -> list[Column]:
 
 
 def _value(rows: DataFrame, sink: Topic) -> Column:
-    fields = F.struct(*[F.col(f"`{name}`") for name in rows.columns if name not in (sink.key, POSITION)])
-    return F.to_csv(fields, {"escape": '"'}) if sink.format == "csv" else F.to_json(fields)
+    return packed(rows.drop(sink.key, POSITION), sink.format)
+
+
+def packed(rows: DataFrame, form: ends.ValueFormat) -> Column:
+    """All columns as the value of one message; as text, the first column alone. Raises BrokenStream for a type that has no Avro form."""
+    fields = F.struct(*[F.col(f"`{name}`") for name in rows.columns])
+    match form:
+        case "csv":
+            return F.to_csv(fields, {"escape": '"'})
+        case "avro":
+            return to_avro(fields, avro.schema_json(rows.schema))
+        case "text":
+            return F.col(f"`{rows.columns[0]}`").cast("string")
+        case _:
+            return F.to_json(fields)
 
 
 def seal(folder: Path, sink_format: str, header: bool) -> tuple[OutputFile, ...]:

@@ -14,8 +14,8 @@ from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import LongType, StringType, StructType
 
 from jobs.contract import combinations, ways
-from jobs.contract.ends import Delta, Folder, Foreach, Memory, Mongo, Rate, Socket, Subscription, Table, Way
-from jobs.core import avro, line_server, mongo, progress, sources
+from jobs.contract.ends import Delta, Folder, Foreach, Memory, Mongo, Rate, Socket, Subscription, Table, ValueFormat, Way
+from jobs.core import line_server, mongo, progress, sinks, sources
 from jobs.core.lab import Facts, Lab
 
 PALABRAS = ("uno", "dos", "dos", "tres", "tres", "tres")
@@ -84,20 +84,13 @@ def _filled(lab: Lab, way: Way, stack: contextlib.ExitStack) -> Any:
     return way.source
 
 
-def _values(lab: Lab, form: str, rows: list[tuple[int, str]]) -> list[bytes]:
+def _values(lab: Lab, form: ValueFormat, rows: list[tuple[int, str]]) -> list[bytes]:
     frame = lab.spark.createDataFrame(rows, SCHEMA).coalesce(1)
     return [bytes(row.value) for row in frame.select(_value(frame, form).cast("binary").alias("value")).collect()]
 
 
-def _value(frame: DataFrame, form: str) -> Any:
-    whole = F.struct(*[F.col(name) for name in frame.columns])
-    if form == "avro":
-        from pyspark.sql.avro.functions import to_avro
-
-        return to_avro(whole, avro.schema_json(frame.schema))
-    if form == "csv":
-        return F.to_csv(whole, {"escape": '"'})
-    return F.to_json(whole) if form == "json" else F.col("palabra")
+def _value(frame: DataFrame, form: ValueFormat) -> Any:
+    return F.col("palabra") if form == "text" else sinks.packed(frame, form)
 
 
 def _made(lab: Lab, way: Way) -> Any:

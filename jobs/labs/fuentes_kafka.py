@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from pyspark.sql import functions as F
-from pyspark.sql.avro.functions import to_avro
 from pyspark.sql.types import LongType, StringType, StructType
 
 from jobs.contract.ends import ForeachBatch, Subscription, ValueFormat, Way
-from jobs.core import avro, sources
+from jobs.core import sinks, sources
 from jobs.core.lab import Facts, Lab
 
 ESQUEMA = StructType().add("n", LongType()).add("texto", StringType())
@@ -51,9 +50,8 @@ def _read(lab: Lab, source: Subscription, name: str) -> list[Any]:
 
 def _as_written(lab: Lab, form: ValueFormat) -> int:
     topic = lab.topics.fresh(form)
-    whole = F.struct("n", "texto")
-    encoders = {"json": F.to_json(whole), "csv": F.to_csv(whole, {"escape": '"'}), "avro": to_avro(whole, avro.schema_json(ESQUEMA))}
-    written = lab.spark.createDataFrame(FILAS, ESQUEMA).coalesce(1).select(encoders[form].cast("binary").alias("value")).collect()
+    rows = lab.spark.createDataFrame(FILAS, ESQUEMA).coalesce(1)
+    written = rows.select(sinks.packed(rows, form).cast("binary").alias("value")).collect()
     lab.topics.produce(topic, [bytes(row.value) for row in written])
     found = _read(lab, Subscription((topic,), format=form), f"formato_{form}")
     return len(set(found) & set(FILAS))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
-from include.scaffold import lab
+from include.scaffold import lab, write
 from include.scaffold.lab import Manner
 from include.scaffold.request import Words
 from include.settings import ROOT
-from jobs.contract.ends import Way
+from jobs.contract.ends import Folder, Way
 from jobs.contract.errors import CaudalError, Refused, UsageError
 
 COLUMNS = "sensor:string,value:double,at:timestamp,d:decimal(10,2)"
@@ -28,6 +32,11 @@ WAYS = [
     ("files:avro", "foreachBatch", Manner("complete", "once", "aggregation")),
     ("kafka:/iot_.*/", "mongodb:iot.lecturas:sensor", Manner("update")),
     ("kafka:iot:avro", "topic:salida", Manner(trigger="processing-time")),
+    ("kafka:iot", "topic:salida:avro", Manner()),
+    ("files:csv", "delta:medidas", Manner()),
+    ("rate:5", "delta", Manner("complete", state="windowed")),
+    ("files:orc", "mongodb:iot.lecturas:start", Manner("update", state="windowed")),
+    ("kafka:iot:text", "mongodb:iot.lecturas:value", Manner("complete", state="aggregation")),
 ]
 
 
@@ -76,7 +85,17 @@ def test_what_is_written_passes_the_linter(tmp_path: Path) -> None:
         ("rate:1", "memory:a;b", Manner(trigger="default"), UsageError, "table name"),
         ("files:xml", "console", Manner(), UsageError, "xml"),
         ("rate:1", "console", Manner("upsert"), UsageError, "--mode"),
-        ("rate:1", "console", Manner(), Refused, "use trigger processing-time"),
+        ("rate:1", "console", Manner(trigger="once"), Refused, "use trigger processing-time"),
+        ("kafka::text", "console", Manner(), UsageError, "no topic can be called ''"),
+        ("kafka:a b:text", "console", Manner(), UsageError, "no topic can be called 'a b'"),
+        ("kafka://", "console", Manner(), UsageError, "topics or pattern"),
+        ("table:t", "topic:", Manner(), UsageError, "no topic can be called ''"),
+        ("table:t", "topic:a:xml", Manner(), UsageError, "unknown format 'xml'"),
+        ("table:t", "delta:../x", Manner(), UsageError, "unsafe folder '../x'"),
+        ("table:t", "mongodb:a.b:nada", Manner(), UsageError, "the key nada is none of the columns sensor, value"),
+        ("table:t", "mongodb:a.b:sensor", Manner("update", state="windowed"), UsageError, "none of the columns start, end, count"),
+        ("table:t", "mongodb:a$.b:sensor", Manner(), UsageError, "unsafe name 'a$'"),
+        ("socket", "console", Manner("update", state="windowed"), UsageError, "a column of type timestamp"),
         ("rate:1", "files:orc", Manner("complete", "default", "aggregation"), Refused, "foreachBatch"),
     ],
 )
@@ -86,6 +105,32 @@ def test_what_cannot_be_is_one_line_with_the_way_out(
     with pytest.raises(error) as caught:
         made(tmp_path, source, sink, manner)
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_was_said_of_csv_files_is_in_the_row_and_no_other_mark_may_part_them(tmp_path: Path) -> None:
+    (tmp_path / "jobs" / "labs").mkdir(parents=True)
+    words = Words("medidas", "files:csv", "console", COLUMNS, separator=";", header=False)
+    assert lab.check(words, Manner(), tmp_path, {}, {}).way.source == Folder(format="csv", options=(("sep", ";"), ("header", "false")))
+    with pytest.raises(UsageError, match="--separator"):
+        lab.check(replace(words, separator="ab"), Manner(), tmp_path, {}, {})
+
+
+def test_a_source_without_an_end_is_read_by_processing_time_where_nothing_was_said(tmp_path: Path) -> None:
+    triggers = [made(tmp_path, source, "console", Manner()).way.trigger for source in ("socket", "rate:1", "table:t", "kafka:t:text")]
+    assert triggers == ["processing-time", "processing-time", "available-now", "available-now"]
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("state", ["none", "aggregation", "windowed"])
+def test_the_test_that_is_written_passes(tmp_path: Path, spark: SparkSession, state: str) -> None:
+    request = made(tmp_path, "files:orc", "console", Manner("append" if state == "none" else "update", state=state))
+    write.apply(lab.plan(request, tmp_path))
+    domain = ModuleType("jobs.domain.medidas")
+    vars(domain).update(runpy.run_path(str(tmp_path / "jobs/domain/medidas.py")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "jobs.domain.medidas", domain)
+        written = runpy.run_path(str(tmp_path / "tests/jobs/labs/test_medidas.py"))
+    written["test_rows_come_out_with_these_columns_and_values"](spark)
 
 
 def test_a_description_that_would_break_the_row_is_refused(tmp_path: Path) -> None:
