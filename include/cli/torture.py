@@ -21,11 +21,12 @@ from include.cli._console import json_line, say, table
 from jobs.contract.errors import ExitCode, UsageError
 
 _FILES = "facturas_ficheros"
+_TOGETHER = 3  # kills of runs in a row at most, before one is left to end
 
 
 def command(
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed kills at the same places; default: another each time.")] = None,
-    kills: Annotated[int, typer.Option(min=1, max=100_000, help="How many; about 7 s each.")] = 20,
+    kills: Annotated[int, typer.Option(min=1, max=100_000, help="How many; about 5 s each.")] = 20,
     minutes: Annotated[float, typer.Option(min=0.1, help="Stop after so long, whatever is left.")] = 600.0,
     power_cuts: Annotated[bool, typer.Option("--power-cuts/--no-power-cuts", help="A third of the kills cut the power, too.")] = True,
     faults: Annotated[bool, typer.Option("--table", help="Instead: everyday faults, done to the plain job and to Caudal; 8 minutes.")] = False,
@@ -51,7 +52,7 @@ def command(
     folder = Path(tempfile.mkdtemp(prefix="caudal-torture-"))
     deadline = time.monotonic() + 60 * minutes
     say(f"seed {chosen}, home {folder / 'home'}")
-    one = series.Series(folder, chosen, 0.33 if power_cuts else 0.0, say)
+    one = series.Series(folder, chosen, 0.33 if power_cuts else 0.0, together=_TOGETHER, say=say)
     outcomes = one.run(series.POINTS, kills, lambda: time.monotonic() < deadline)
     wrong = [outcome for outcome in outcomes if outcome.result == series.WRONG]
     _show(outcomes)

@@ -11,6 +11,7 @@ from typing import Any
 from include.kafka.connection import connect
 from include.kafka.offsets import Admin
 from include.settings import Settings
+from jobs.contract import librdkafka
 from jobs.contract.errors import BrokerDown, ServiceError
 
 SILENCE_S = 15.0  # no record and no end of a partition for this long: the broker is gone
@@ -66,7 +67,7 @@ def _between(
     try:
         heard_s = time.monotonic()
         while waiting:
-            for message in consumer.consume(_FETCH_RECORDS, timeout=0.5):
+            for message in librdkafka.arrived(consumer, _FETCH_RECORDS, 0.5):
                 heard_s = time.monotonic()
                 yield from _take(message, waiting, end)
             if waiting and time.monotonic() - heard_s > silence_s:
@@ -84,6 +85,7 @@ def _consumer(settings: Settings, topic: str, start: dict[int, int], committed: 
         "enable.partition.eof": True,
         "isolation.level": "read_committed" if committed else "read_uncommitted",
         "auto.offset.reset": "error",
+        **librdkafka.QUICK_FETCH,
         "error_cb": lambda _error: None,
     }
     consumer = Consumer({**connect(settings).librdkafka(), **config})

@@ -11,6 +11,7 @@ from typing import Any
 from include.kafka.connection import Connection, connect
 from include.kafka.offsets import Admin
 from include.settings import Settings
+from jobs.contract import librdkafka
 from jobs.contract.errors import DeliveryFailed, UsageError
 
 DELIVERY_S = 30.0  # how long one record may wait for its acknowledgement
@@ -77,6 +78,7 @@ def produce(settings: Settings, topic: str, messages: Iterable[Message], deliver
     Admin(connection, timeout_s=5.0).describe(topic)
     start, tally, size = time.monotonic(), _Tally(), 0
     producer = _producer(connection, delivery_s)
+    librdkafka.meet(producer, topic)
     sent = 0
     try:
         for sent, message in enumerate(messages, 1):

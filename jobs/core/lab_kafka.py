@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
+from jobs.contract import librdkafka
 from jobs.contract.connection import Connection
 from jobs.contract.errors import BrokerDown, DeliveryFailed, ServiceError
 
@@ -56,6 +57,7 @@ class Topics:
 
         failed: list[str] = []
         producer = Producer({**self.connection.librdkafka(), "enable.idempotence": True, "linger.ms": 5})
+        librdkafka.meet(producer, topic)
         sent = list(values)
         for value, key in zip(sent, keys or repeat(None), strict=False):
             producer.produce(topic, value=value, key=key, on_delivery=lambda error, _: failed.append(str(error)) if error else None, **more)
@@ -70,7 +72,7 @@ class Topics:
         from confluent_kafka import Consumer, TopicPartition
 
         settings = {"group.id": f"lab-{secrets.token_hex(4)}", "isolation.level": "read_committed", "enable.auto.commit": False}
-        consumer = Consumer({**self.connection.librdkafka(), **settings, "enable.partition.eof": True})
+        consumer = Consumer({**self.connection.librdkafka(), **settings, **librdkafka.QUICK_FETCH, "enable.partition.eof": True})
         try:
             partitions = list(consumer.list_topics(topic, timeout=_WAIT_S).topics[topic].partitions)
             consumer.assign([TopicPartition(topic, p, 0) for p in partitions])

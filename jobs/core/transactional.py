@@ -13,6 +13,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from jobs.contract import librdkafka
 from jobs.contract.errors import (
     BrokerDown,
     CaudalError,
@@ -109,7 +110,7 @@ class Transactional:
             self._producer: Any = Producer(config)
         except KafkaException as error:
             raise ConfigError(f"the Kafka client refuses its configuration ({error.args[0].name()})", name) from None
-        self._meet()
+        librdkafka.meet(self._producer, _COORDINATOR)
         self._persist(self._producer.init_transactions)
 
     @property
@@ -145,12 +146,6 @@ class Transactional:
         """Without a word to the broker: what is open stays so until the id's next owner. What went wrong, the call that failed has said."""
         with suppress(KafkaException):
             self._producer.close(0)
-
-    def _meet(self) -> None:
-        """Two answers from the broker: before the second, the client may find it not connected and look again only after half a second."""
-        with suppress(KafkaException):  # whoever is away is told of by what comes next
-            for _ in range(2):
-                self._producer.list_topics(_COORDINATOR, timeout=1.0)
 
     def _make_room(self) -> None:
         """The queue is full: waits until the broker has taken something."""
@@ -228,27 +223,20 @@ def records(client: Client, topic: str, start: int, *, committed: bool = True, s
     level = "read_committed" if committed else "read_uncommitted"
     consumer = Consumer(client.quiet(**{
         "group.id": _GROUP, "enable.auto.commit": False, "enable.partition.eof": True, "isolation.level": level,
-        "auto.offset.reset": "earliest", "fetch.wait.max.ms": 20,
+        "auto.offset.reset": "earliest", **librdkafka.QUICK_FETCH,
     }))  # fmt: skip
     found: list[tuple[bytes, bytes]] = []
     try:
         consumer.assign([TopicPartition(topic, 0, start)])
         until_s, here = time.monotonic() + silence_s, start
         while here < end:
-            for message in _arrived(consumer):
+            for message in librdkafka.arrived(consumer, _FETCH_RECORDS, 0.1):
                 here = max(here, _take(message, found))
             if time.monotonic() > until_s:
                 raise ServiceError(f"offsets {here} to {end - 1} could not be read within {silence_s:.0f} s: a transaction is undecided", topic)
     finally:
         consumer.close()
     return found, end
-
-
-def _arrived(consumer: Any) -> Iterator[Any]:
-    """The next message, waited for 0.1 s, and what has come with it: to ask for many at once waits until there are as many."""
-    if (first := consumer.poll(0.1)) is not None:
-        yield first
-        yield from consumer.consume(_FETCH_RECORDS, 0)
 
 
 def _take(message: Any, found: list[tuple[bytes, bytes]]) -> int:

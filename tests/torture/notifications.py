@@ -33,7 +33,7 @@ from include.housekeeping.plan import Plan
 from include.kafka import connection, topics
 from include.services.ports import Ports
 from include.settings import Settings
-from jobs.contract import checkpoint, failpoints
+from jobs.contract import checkpoint, failpoints, librdkafka
 from jobs.contract.stream import Topic
 from tests.include.conftest import free_ports, running
 from tests.integration.runs import python_driver
@@ -115,6 +115,7 @@ class World:
         from confluent_kafka import Producer
 
         producer = Producer({**connection.connect(self.settings).librdkafka(), "acks": "all", "enable.idempotence": True})
+        librdkafka.meet(producer, self.source)
         for _ in range(count):
             self.number += 1
             partition, slot = self.number % self.partitions, (self.number // self.partitions) % _KEYS
@@ -180,14 +181,14 @@ class World:
         from confluent_kafka import Consumer, KafkaError, TopicPartition
 
         plain = {"group.id": "reader", "enable.partition.eof": True, "isolation.level": isolation, "auto.offset.reset": "earliest"}
-        consumer = Consumer({**connection.connect(self.settings).librdkafka(), **plain})
+        consumer = Consumer({**connection.connect(self.settings).librdkafka(), **plain, **librdkafka.QUICK_FETCH})
         try:
             left = set(consumer.list_topics(self.sink, 30).topics[self.sink].partitions)
             consumer.assign([TopicPartition(self.sink, p, 0) for p in left])
             until_s = time.monotonic() + 60
             while left:
                 assert time.monotonic() < until_s, f"partitions {left} have no end"
-                for m in consumer.consume(1000, 0.2):
+                for m in librdkafka.arrived(consumer, 1000, 0.2):
                     if m.error() is None:
                         yield m.key().decode(), json.loads(m.value()), {k: v.decode() for k, v in m.headers() or []}
                     elif m.error().code() == KafkaError._PARTITION_EOF:

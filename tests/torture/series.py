@@ -6,8 +6,8 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import chain, repeat
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice, repeat
 from pathlib import Path
 from random import Random
 
@@ -86,13 +86,16 @@ if made.steps:
 
 @dataclass
 class Series:
-    """`share`: of the kills that are followed by a power cut. One home for all kills; it is kept where something was wrong."""
+    """`share`: of the kills that are followed by a power cut. `together`: kills of runs that come one after another, each of them in what would have
+    been the recovery from the one before. One home for all kills; it is kept where something was wrong."""
 
     folder: Path
     seed: int
     share: float = 0.3
+    together: int = 1
     say: Callable[[str], None] = lambda _: None
     outcomes: list[Outcome] = field(default_factory=list)
+    _ahead: Point | None = None
 
     def __post_init__(self) -> None:
         self.dice = Random(self.seed)
@@ -101,13 +104,13 @@ class Series:
 
     def run(self, points: tuple[Point, ...], kills: int, in_time: Callable[[], bool] = lambda: True) -> list[Outcome]:
         """Each of `points` once, in an order from the seed, then more of them at random. Ends at the first wrong end: what follows proves nothing."""
-        for number, point in zip(range(kills), self._order(points), strict=False):
-            if not in_time():
-                break
-            found = self._one(number, point)
-            self.outcomes.append(found)
-            self.say(f"{number + 1}/{kills} {point}: {found.result}{f', power cut took {len(found.took)} things' if found.took else ''} {found.why}")
-            if found.result == WRONG:
+        order = islice(self._order(points), kills)
+        while in_time() and (group := self._next(order)):
+            for found in self._together(group):
+                self.outcomes.append(found)
+                cut = f", power cut took {len(found.took)} things" if found.took else ""
+                self.say(f"{found.number + 1}/{kills} {found.point}: {found.result}{cut} {found.why}")
+            if self.outcomes[-1].result == WRONG:
                 return self.outcomes
         if self.world.rows and (why := self.world.wrong_by_spark()):
             self.outcomes.append(Outcome(len(self.outcomes), Point("read"), WRONG, why=why))
@@ -117,7 +120,30 @@ class Series:
         first = self.dice.sample(points, len(points))
         return chain(first, (self.dice.choice(points) for _ in repeat(0)))
 
+    def _next(self, order: Iterator[Point]) -> list[Point]:
+        """The points that are taken together: one verb of housekeeping, or as many kills of runs as come next."""
+        group: list[Point] = []
+        while len(group) < self.together and (point := self._ahead or next(order, None)):
+            self._ahead = None
+            if group and point.verb != "run":
+                self._ahead = point
+                break
+            group.append(point)
+            if point.verb != "run":
+                break
+        return group
+
+    def _together(self, group: list[Point]) -> list[Outcome]:
+        found = [self._one(len(self.outcomes) + at, point) for at, point in enumerate(group)]
+        if any(one.result == WRONG for one in found):
+            return found
+        repaired, why = self._recover(group[-1])
+        if why:
+            return [*found[:-1], replace(found[-1], result=WRONG, why=why)]
+        return [replace(one, result=REPAIRED) if repaired and one.result == RIGHT else one for one in found]
+
     def _one(self, number: int, point: Point) -> Outcome:
+        """The kill alone: RIGHT says that it was reached, what comes of it is seen after the recovery."""
         self._deliver(bad=point.at.startswith("quarantined"))
         if why := self._prepare(point):
             return Outcome(number, point, WRONG, why=why)
@@ -125,22 +151,28 @@ class Series:
         if not self.world.quiet():
             return Outcome(number, point, WRONG, why="a process of this home outlives the kill")
         took = tuple(power.cut(self.world.home.settings.home, self.world.record, self.dice)) if self.dice.random() < self.share else ()
-        repaired, why = self._recover(point)
-        result = WRONG if why else REPAIRED if repaired else RIGHT if reached else MISSED
-        return Outcome(number, point, result, took, why or ("" if reached else out.strip().rpartition("\n")[2][:200]))
+        return Outcome(number, point, RIGHT if reached else MISSED, took, "" if reached else out.strip().rpartition("\n")[2][:200])
 
     def _prepare(self, point: Point) -> str:
         """What a verb needs to have something to do: a batch that is done, something retired, a generation that has not begun or is past."""
+        if self._has_work(point.verb):
+            return ""
         for step in _BEFORE.get(point.verb, ("run",)):
             code, out = self.world.do(launcher() if step == "run" else self._words(Point(step)))
             if code:
                 return f"{step} before {point.verb}: {out[-500:]}"
         return ""
 
+    def _has_work(self, verb: str) -> bool:
+        """What the kills before have left may do: then the file just delivered still waits when the verb is killed."""
+        if verb == "archive":
+            return any(self.world.layout.en_proceso(STREAM).glob("*"))
+        return verb in ("rollover", "rewind", "reset") and self._newest() >= 0
+
     def _deliver(self, bad: bool = False) -> None:
-        """One new file at least."""
+        """One new file at least, unless as many wait as there are names."""
         before = len(self.world.contents)
-        while len(self.world.contents) == before or self.dice.random() < 0.3:
+        while self.world.has_room() and (len(self.world.contents) == before or self.dice.random() < 0.3):
             self.world.deliver(bad)
 
     def _kill(self, point: Point) -> tuple[bool, str]:
@@ -164,7 +196,7 @@ class Series:
 
     def _newest(self) -> int:
         current = generations.current(self.world.layout, STREAM)
-        return checkpoint.read(self.world.layout.checkpoint(STREAM, current.number)).newest_offset if current else 0
+        return checkpoint.read(self.world.layout.checkpoint(STREAM, current.number)).newest_offset if current else -1
 
     def _recover(self, point: Point) -> tuple[bool, str]:
         """Runs until a run ends right. (whether a file had to be removed as an error said, what is wrong)."""

@@ -14,7 +14,7 @@ from tests.torture.series import POINTS, SHORT, WRONG, Series
 @pytest.mark.timeout(900)
 def test_twenty_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
     said: list[str] = []
-    outcomes = Series(tmp_path, seed=20261124, share=0.33, say=said.append).run(SHORT, len(SHORT))
+    outcomes = Series(tmp_path, seed=20261103, share=0.33, together=4, say=said.append).run(SHORT, len(SHORT))
     assert [outcome for outcome in outcomes if outcome.result == WRONG] == [], "\n".join(said)
     assert len(outcomes) == len(SHORT) == 20
 

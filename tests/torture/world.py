@@ -59,6 +59,10 @@ class World:
             self._expect(data)
             self.last = data
 
+    def has_room(self) -> bool:
+        """Whether a name is free in entrada."""
+        return len(list(self.layout.entrada(STREAM).iterdir())) < len(NAMES)
+
     def _put(self, data: bytes) -> bool:
         """False when a file of that name waits there already."""
         path = self.layout.entrada(STREAM) / self.dice.choice(NAMES)
