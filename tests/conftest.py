@@ -34,7 +34,7 @@ LONG_S = 10.0
 LONG = (
     "torture/test_matrix", "integration/test_kafka_faults", "integration/test_airflow", "integration/test_services",
     "jobs/core/test_transactions", "torture/test_faults", "torture/test_notifications", "integration/test_launch", "integration/test_demo",
-    "jobs/contract/test_protocol_model", "integration/test_housekeeping_dags", "integration/test_new_stream",
+    "jobs/contract/test_protocol_model", "integration/test_new_stream",
     "integration/test_kafka_generations", "integration/test_labs", "integration/test_kafka_streams", "include/kafka/test_produce_consume",
     "include/housekeeping/test_rewind", "labs/test_notebooks", "jobs/labs/test_fuentes_kafka", "jobs/core/test_downstream",
     "include/housekeeping/test_engine_crash", "include/housekeeping/test_undo", "integration/test_temperaturas",

@@ -45,6 +45,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
+# a record that says nothing, twice a second: half of what an idle broker costs
+metadata.max.idle.interval.ms=10000
 # above any run's limit (one hour): a transaction that outlives its timeout ends fenced
 transaction.max.timeout.ms=7200000
 # a week, then the oldest segments go; 64 MiB segments so that something can go

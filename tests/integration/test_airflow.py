@@ -1,147 +1,54 @@
-"""The DAGs under the real Airflow with the real launcher, Spark and broker: what an operator triggers, sees, and what a kill leaves behind.
-
-It runs a copy of the checkout in which no stream has a schedule and a retry comes after 2 s, so every run here is one that a test asked for.
-"""
+"""The DAGs under the real Airflow with the real launcher, Spark and broker: what an operator triggers, sees and decides, and what a kill leaves."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from include import lease, streams
-from include import settings as caudal
-from include.kafka import topics
-from include.samples import facturas
-from include.services import airflow, processes, stack
-from include.services.rest import Rest
-from include.settings import ROOT, Settings
-from jobs.contract import process, report
+from include import generations, lease, streams
+from include.housekeeping import restore
+from jobs.contract import process
 from jobs.contract.errors import Refused
+from tests.integration.airflow_home import FICHEROS, RUN_S, Here, gone, here, lines, parent, until
 from tests.matrix import seeded
 
+__all__ = ["here"]
 pytestmark = [pytest.mark.airflow, pytest.mark.broker, pytest.mark.spark, pytest.mark.timeout(600)]
 
-RUN_S = 180.0  # one small run takes 8 s on two free cores
-FICHEROS = "facturas_ficheros"
+
+def done(here: Here, dag: str, conf: dict[str, Any]) -> str:
+    run = here.rest.trigger(dag, conf)
+    here.rest.wait({dag: run}, RUN_S, lambda _: None)
+    return run
 
 
-@dataclass
-class Here:
-    """A home that is up."""
-
-    settings: Settings
-    rest: Rest
-
-    def put(self, count: int, seed: int) -> list[str]:
-        """One file of sample invoices in entrada; its documents."""
-        sample = facturas.generate(count, seed, 1_795_464_907_250)
-        path = self.settings.layout.entrada(FICHEROS) / f"{seed}.json"
-        path.write_text("\n".join(sample.documents) + "\n")
-        old = time.time() - 60
-        os.utime(path, (old, old))
-        return sample.documents
-
-    def finish(self, dag: str, run: str) -> dict[str, Any]:
-        """Waits for the run; its only or last task instance."""
-        self.rest.wait({dag: run}, RUN_S, lambda _: None)
-        return self.task(dag, run)
-
-    def task(self, dag: str, run: str, name: str = "run") -> dict[str, Any]:
-        return next(t for t in self.rest.tasks(dag, run) if t["task_id"] == name)
-
-    def log(self, dag: str, run: str, task: str = "run", attempt: int = 1) -> str:
-        """Everything the task's log shows, exceptions included."""
-        path = f"/api/v2/dags/{dag}/dagRuns/{run.replace('+', '%2B')}/taskInstances/{task}/logs/{attempt}?full_content=true"
-        return "\n".join(json.dumps(line, ensure_ascii=False) for line in self.rest.call("GET", path)["content"])
-
-    def reports(self, stream: str) -> list[report.Report]:
-        found = [report.read(path) for path in report.newest(self.settings.layout.runs(stream))]
-        return [one for one in found if one is not None]
-
-    def rows(self, stream: str = FICHEROS) -> Counter[str]:
-        """Every published row, as a multiset."""
-        parts = self.settings.layout.salida(stream).glob("gen=*/batch=*/part-*")
-        return Counter(canonical(json.loads(line)) for part in parts for line in part.read_text().splitlines())
-
-    def jvm(self) -> int:
-        """The pid of the JVM that holds the stream's lease, once it is one."""
-        found = 0
-
-        def look() -> bool:
-            nonlocal found
-            found = process.lock_pid(self.settings.layout.lease(FICHEROS)) or 0
-            return found > 0 and "java" in Path(f"/proc/{found}/comm").read_text()
-
-        until(look, RUN_S)
-        return found
+def answer(here: Here, verb: str, choice: str, **form: Any) -> tuple[dict[str, str], str]:
+    """Triggers manage_stream and answers its question, as `approved`."""
+    return approved(here, "manage_stream", choice, {"stream": FICHEROS, "verb": verb, **form})
 
 
-def canonical(row: dict[str, Any]) -> str:
-    return json.dumps({key: value for key, value in row.items() if value is not None}, sort_keys=True)
+def approved(here: Here, dag: str, choice: str, form: dict[str, Any]) -> tuple[dict[str, str], str]:
+    """Triggers `dag`, waits for its question, answers; (state of each task, what the page showed)."""
+    run = here.rest.trigger(dag, form)
+    until(lambda: here.task(dag, run, "approve")["state"] == "awaiting_input" and _heard(here, run), RUN_S)
+    path = f"/api/v2/dags/{dag}/dagRuns/{run.replace('+', '%2B')}/taskInstances/approve/-1/hitlDetails"
+    shown = str(here.rest.call("GET", path)["body"])
+    here.rest.call("PATCH", path, {"chosen_options": [choice], "params_input": {}})
+    here.rest.wait({dag: run}, RUN_S, lambda _: None)
+    return {task["task_id"]: task["state"] for task in here.rest.tasks(dag, run)}, shown
 
 
-def lines(documents: list[str]) -> Counter[str]:
-    """The rows that invoices must become, by plain Python."""
-    return Counter(canonical(row) for document in documents for row in facturas.lines_of(document))
-
-
-def until(look: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
-
-
-def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def gone(pid: int) -> bool:
-    return process.process_state(pid) in (None, "Z")
-
-
-def copy(root: Path) -> None:
-    """This checkout without schedules, and with short pauses between tries."""
-    for part in ("dags", "include", "jobs", "jvm"):
-        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for row in (root / "include" / "streams").glob("[!_]*.py"):
-        text, changed = re.subn(r"Stream\(\s*name=", "Stream(schedule=None, name=", row.read_text())
-        assert changed == 1, row
-        row.write_text(text)
-    for dag in (root / "dags").glob("*.py"):  # nor do the sweeps come by while a test looks
-        dag.write_text(re.sub(r'schedule="[^"]+"', "schedule=None", dag.read_text()))
-    factory = root / "include" / "airflow_kit" / "stream_dag.py"
-    text, changed = re.subn(r"^RETRY_DELAY_S = \d+", "RETRY_DELAY_S = 2", factory.read_text(), flags=re.MULTILINE)
-    assert changed == 1
-    factory.write_text(text)
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    folder = tmp_path_factory.mktemp("airflow")
-    copy(folder / "checkout")
-    keep = {name: value for name, value in os.environ.items() if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"}
-    settings = replace(caudal.load({**keep, "CAUDAL_HOME": str(folder / "home")}), root=folder / "checkout")
-    try:
-        up = stack.up(settings)
-        made = f"topics made: {', '.join(topic.name for topic in topics.declared(streams.collect()[0].values()))}"
-        assert all("port" in note or note == made for note in up.notes)
-        yield Here(settings, airflow.client(settings, up.ports))
-    finally:
-        stack.down(settings)
-    assert processes.marked(settings.home) == set()
+def _heard(here: Here, run: str) -> bool:
+    """True when the scheduler knows that the question is asked. Airflow 3.3 fails a task that is answered before that, within half a second."""
+    log = (here.settings.layout.logs / "airflow-scheduler.log").read_text(errors="replace")
+    return any("Received executor event" in line and "'approve'" in line and run in line for line in log.splitlines())
 
 
 def test_a_triggered_run_publishes_its_rows_and_its_report_and_a_second_one_finds_nothing(here: Here) -> None:
@@ -169,6 +76,78 @@ def test_a_triggered_run_publishes_its_rows_and_its_report_and_a_second_one_find
     assert here.finish(FICHEROS, idle)["state"] == "success"
     assert here.rest.xcom(FICHEROS, idle, "run")["status"] == "idle"
     assert here.rows() - before == lines(documents)
+
+
+@pytest.fixture
+def kept(here: Here) -> Iterator[Counter[str]]:
+    """A processed file stands in en_proceso again: restored, as after a run that was killed before it archived. The rows that stand then."""
+    rows = here.rows() + lines(here.put(20, seed=91))
+    here.finish(FICHEROS, here.rest.trigger(FICHEROS))
+    now, stream = datetime.now(UTC), streams.get(FICHEROS)
+    asked = restore.Asked(batch=here.reports(FICHEROS)[0].last_batch)
+    restore.apply(here.settings, stream, restore.plan(here.settings, stream, now, asked), now, asked)
+    yield rows
+
+
+def test_the_sweep_plans_then_does_it_a_person_decides_on_a_rollover_and_the_cleaning_has_nothing_to_do(here: Here, kept: Counter[str]) -> None:
+    layout = here.settings.layout
+    before = generations.numbers(layout, FICHEROS)
+    (name,) = [p.name for p in layout.en_proceso(FICHEROS).iterdir() if p.is_file()]
+
+    plan = here.rest.asset_events("archive_processed_files", done(here, "archive_processed_files", {"dry_run": True}))[0]["extra"]
+    (step,) = next(one["plan"] for one in plan["streams"] if one["plan"])["first_steps"]
+    others = len([stream for stream in streams.collect()[0].values() if stream.folder]) - 1
+    assert (plan["dry_run"], plan["files"], plan["states"]) == (True, 1, {"planned": 1, "nothing": others})
+    assert (layout.home / step["source"]).name == name
+    assert (layout.home / step["source"]).is_file() and not (layout.home / step["target"]).exists()
+
+    run = done(here, "archive_processed_files", {"stream": FICHEROS})
+    assert here.task("archive_processed_files", run, "archive")["state"] == "success"
+    assert here.rest.xcom("archive_processed_files", run, "archive")["files"] == 1
+    assert (layout.home / step["target"]).is_file() and not (layout.home / step["source"]).exists()
+    assert step["target"] in here.log("archive_processed_files", run, "archive")
+
+    states, shown = answer(here, "rollover", "Reject")
+    assert states == {"plan": "success", "approve": "success", "apply": "skipped"}
+    assert f"generation {before[-1] + 1} begins with the files that are not read yet" in shown
+    assert generations.numbers(layout, FICHEROS) == before
+
+    states, _ = answer(here, "rollover", "Approve")
+    assert states == {"plan": "success", "approve": "success", "apply": "success"}
+    assert generations.numbers(layout, FICHEROS) == [*before, before[-1] + 1]
+    assert here.rows() == kept
+
+    for _ in range(2):
+        cleaned = here.rest.xcom("clean_checkpoints", done(here, "clean_checkpoints", {}), "clean")
+        assert (cleaned["bytes_freed"], set(cleaned["states"])) == (0, {"nothing"})
+
+
+def test_refused_records_are_delivered_again_once_a_person_has_seen_the_plan(here: Here) -> None:
+    layout = here.settings.layout
+    layout.entrada(FICHEROS).mkdir(parents=True, exist_ok=True)
+    (layout.entrada(FICHEROS) / "torn.json").write_bytes(b"{torn\n")
+    here.finish(FICHEROS, here.rest.trigger(FICHEROS))
+    form = {"stream": FICHEROS, "reasons": "malformed"}
+    states, shown = approved(here, "reprocess_quarantine", "Approve", form)
+    assert states == {"plan": "success", "approve": "success", "apply": "success"}
+    assert "1 refused records (1 malformed)" in shown.replace("\\", "")
+    (delivery,) = layout.entrada(FICHEROS).glob("reproceso-*")
+    assert delivery.read_bytes().split(b"\n")[1:] == [b"{torn", b""]
+    run = done(here, "reprocess_quarantine", form)
+    assert {task["task_id"]: task["state"] for task in here.rest.tasks("reprocess_quarantine", run)}["plan"] == "skipped"
+
+
+def test_bad_form_values_start_nothing(here: Here) -> None:
+    with pytest.raises(Refused, match="min_age_s"):
+        here.rest.trigger("archive_processed_files", {"min_age_s": -1})
+    run = done(here, "manage_stream", {"stream": FICHEROS, "verb": "rewind"})
+    states = {task["task_id"]: task["state"] for task in here.rest.tasks("manage_stream", run)}
+    assert states == {"plan": "failed", "approve": "upstream_failed", "apply": "upstream_failed"}
+    assert "usage: rewind needs to_batch" in here.log("manage_stream", run, "plan")
+    with pytest.raises(Refused, match="since"):
+        here.rest.trigger("reprocess_quarantine", {"since": "gestern"})
+    run = done(here, "reprocess_quarantine", {"motivos": "malformed"})
+    assert "unknown trigger key 'motivos'" in here.log("reprocess_quarantine", run, "plan")
 
 
 def test_an_unknown_trigger_key_fails_by_name_without_a_retry_and_starts_nothing(here: Here) -> None:

@@ -146,6 +146,7 @@ def test_up_is_local_and_idempotent_and_heals_and_down_leaves_no_process(config:
     assert set(states(stack.rows(config)).values()) == {"stopped"}
 
 
+@pytest.mark.torture
 @pytest.mark.airflow
 @pytest.mark.broker
 @pytest.mark.timeout(600)
@@ -229,6 +230,21 @@ def values_in(port: int, topic: str, count: int) -> list[str]:
             found.append(message.value().decode())
     consumer.close()
     return found
+
+
+@pytest.mark.broker
+def test_a_home_that_goes_down_takes_no_other_with_it_and_a_broker_of_ones_own_is_no_service_of_it(config: Settings, tmp_path: Path) -> None:
+    numbers, other = start_broker(config), make(tmp_path / "other")
+    try:
+        others = start_broker(other)
+        until(lambda: broker.answers(numbers.kafka) and broker.answers(others.kafka), 60)
+        before = pid_of_broker(other)
+        assert broker.NAME in stack.down(config)
+        assert (pid_of_broker(other), broker.answers(others.kafka), broker.answers(numbers.kafka)) == (before, True, False)
+        guest = make(tmp_path / "guest", CAUDAL_KAFKA_BOOTSTRAP=f"127.0.0.1:{others.kafka}")
+        assert states(stack.rows(guest)) == {broker.NAME: "external", **dict.fromkeys([*airflow.NAMES, records.SUPERVISOR], "stopped")}
+    finally:
+        stack.down(other)
 
 
 @pytest.mark.broker

@@ -1,0 +1,138 @@
+"""A home with the real Airflow, broker and launcher, for the tests that look at DAGs as an operator does.
+
+It runs a copy of the checkout in which no stream has a schedule and a retry comes after 2 s, so every run here is one that a test asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include import settings as caudal
+from include import streams
+from include.kafka import topics
+from include.samples import facturas
+from include.services import airflow, processes, stack
+from include.services.rest import Rest
+from include.settings import ROOT, Settings
+from jobs.contract import process, report
+
+RUN_S = 180.0  # one small run takes 8 s on two free cores
+FICHEROS = "facturas_ficheros"
+
+
+@dataclass
+class Here:
+    """A home that is up."""
+
+    settings: Settings
+    rest: Rest
+
+    def put(self, count: int, seed: int) -> list[str]:
+        """One file of sample invoices in entrada; its documents."""
+        sample = facturas.generate(count, seed, 1_795_464_907_250)
+        path = self.settings.layout.entrada(FICHEROS) / f"{seed}.json"
+        path.write_text("\n".join(sample.documents) + "\n")
+        old = time.time() - 60
+        os.utime(path, (old, old))
+        return sample.documents
+
+    def finish(self, dag: str, run: str) -> dict[str, Any]:
+        """Waits for the run; its only or last task instance."""
+        self.rest.wait({dag: run}, RUN_S, lambda _: None)
+        return self.task(dag, run)
+
+    def task(self, dag: str, run: str, name: str = "run") -> dict[str, Any]:
+        return next(t for t in self.rest.tasks(dag, run) if t["task_id"] == name)
+
+    def log(self, dag: str, run: str, task: str = "run", attempt: int = 1) -> str:
+        """Everything the task's log shows, exceptions included."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run.replace('+', '%2B')}/taskInstances/{task}/logs/{attempt}?full_content=true"
+        return "\n".join(json.dumps(line, ensure_ascii=False) for line in self.rest.call("GET", path)["content"])
+
+    def reports(self, stream: str) -> list[report.Report]:
+        found = [report.read(path) for path in report.newest(self.settings.layout.runs(stream))]
+        return [one for one in found if one is not None]
+
+    def rows(self, stream: str = FICHEROS) -> Counter[str]:
+        """Every published row, as a multiset."""
+        parts = self.settings.layout.salida(stream).glob("gen=*/batch=*/part-*")
+        return Counter(canonical(json.loads(line)) for part in parts for line in part.read_text().splitlines())
+
+    def jvm(self) -> int:
+        """The pid of the JVM that holds the stream's lease, once it is one."""
+        found = 0
+
+        def look() -> bool:
+            nonlocal found
+            found = process.lock_pid(self.settings.layout.lease(FICHEROS)) or 0
+            return found > 0 and "java" in Path(f"/proc/{found}/comm").read_text()
+
+        until(look, RUN_S)
+        return found
+
+
+def canonical(row: dict[str, Any]) -> str:
+    return json.dumps({key: value for key, value in row.items() if value is not None}, sort_keys=True)
+
+
+def lines(documents: list[str]) -> Counter[str]:
+    """The rows that invoices must become, by plain Python."""
+    return Counter(canonical(row) for document in documents for row in facturas.lines_of(document))
+
+
+def until(look: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def gone(pid: int) -> bool:
+    return process.process_state(pid) in (None, "Z")
+
+
+def copy(root: Path) -> None:
+    """This checkout without schedules, and with short pauses between tries."""
+    for part in ("dags", "include", "jobs", "jvm"):
+        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for row in (root / "include" / "streams").glob("[!_]*.py"):
+        text, changed = re.subn(r"Stream\(\s*name=", "Stream(schedule=None, name=", row.read_text())
+        assert changed == 1, row
+        row.write_text(text)
+    for dag in (root / "dags").glob("*.py"):  # nor do the sweeps come by while a test looks
+        dag.write_text(re.sub(r'schedule="[^"]+"', "schedule=None", dag.read_text()))
+    factory = root / "include" / "airflow_kit" / "stream_dag.py"
+    text, changed = re.subn(r"^RETRY_DELAY_S = \d+", "RETRY_DELAY_S = 2", factory.read_text(), flags=re.MULTILINE)
+    assert changed == 1
+    factory.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    folder = tmp_path_factory.mktemp("airflow")
+    copy(folder / "checkout")
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"}
+    settings = replace(caudal.load({**keep, "CAUDAL_HOME": str(folder / "home")}), root=folder / "checkout")
+    try:
+        up = stack.up(settings)
+        made = f"topics made: {', '.join(topic.name for topic in topics.declared(streams.collect()[0].values()))}"
+        assert all("port" in note or note == made for note in up.notes)
+        yield Here(settings, airflow.client(settings, up.ports))
+    finally:
+        stack.down(settings)
+    assert processes.marked(settings.home) == set()
