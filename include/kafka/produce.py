@@ -100,7 +100,10 @@ def produce(settings: Settings, topic: str, messages: Iterable[Message], deliver
 def _producer(connection: Connection, delivery_s: float) -> Any:
     from confluent_kafka import Producer
 
-    settings = {"acks": "all", "enable.idempotence": True, "linger.ms": 20, "batch.size": 262144, "delivery.timeout.ms": int(delivery_s * 1000)}
+    settings = {
+        "acks": "all", "enable.idempotence": True, "linger.ms": 20, "batch.size": 262144, "delivery.timeout.ms": int(delivery_s * 1000),
+        "sticky.partitioning.linger.ms": 0,  # else all records of 10 ms without a key lie on one partition
+    }  # fmt: skip
     return Producer({**connection.librdkafka(), **settings, "error_cb": lambda _error: None})
 
 

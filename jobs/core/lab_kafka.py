@@ -56,7 +56,7 @@ class Topics:
         from confluent_kafka import Producer
 
         failed: list[str] = []
-        producer = Producer({**self.connection.librdkafka(), "enable.idempotence": True, "linger.ms": 5})
+        producer = Producer({**self.connection.librdkafka(), "enable.idempotence": True, "linger.ms": 5, "sticky.partitioning.linger.ms": 0})
         librdkafka.meet(producer, topic)
         sent = list(values)
         for value, key in zip(sent, keys or repeat(None), strict=False):

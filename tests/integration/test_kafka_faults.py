@@ -55,7 +55,7 @@ def world(spark: Any, own: Broker, tmp_path: Path) -> Faulty:
 
 
 @pytest.mark.fault("the source topic is deleted and made anew")
-@pytest.mark.parametrize("longer", [long(False), True])
+@pytest.mark.parametrize("longer", [False, long(True)])
 def test_a_source_made_anew_stops_the_stream_by_name_however_long_it_is(world: Faulty, longer: bool) -> None:
     world.produce(90)
     assert world.ends() == ""
@@ -117,7 +117,7 @@ def test_partitions_made_meanwhile_are_read_from_their_first_record_and_written(
 @pytest.mark.fault("the source topic is missing")
 @pytest.mark.fault("the sink topic is missing")
 @pytest.mark.fault("the sink topic is deleted and made anew")
-def test_a_missing_topic_is_named_at_once_and_a_new_sink_gets_what_is_new(world: Faulty) -> None:
+def test_a_missing_topic_is_named_soon_and_a_new_sink_gets_what_is_new(world: Faulty) -> None:
     world.produce(30)
     world.delete(world.sink)
     begin_s = time.monotonic()
@@ -382,7 +382,7 @@ def test_a_broker_that_is_away_for_a_minute_costs_at_most_another_run(world: Fau
 def test_a_broker_killed_in_mid_transaction_costs_at_most_another_run(world: Faulty, own: Broker) -> None:
     slow = F.udf(lambda amount: __import__("time").sleep(0.01) or amount, DoubleType())
     world.transform = lambda frame: facturas.notificaciones(frame.withColumn("TotalAmount", slow("TotalAmount")))
-    world.produce(900)
+    world.produce(450)
     killed: list[int] = []
 
     def kill() -> None:
@@ -401,7 +401,7 @@ def test_a_broker_killed_in_mid_transaction_costs_at_most_another_run(world: Fau
         ended = world.ends()
         watcher.join()
     assert killed, "no message was on the sink while the run was sending"
-    assert killed[0] < 900
+    assert killed[0] < 450
     world.transform = facturas.notificaciones
     if ended:
         assert world.error is not None

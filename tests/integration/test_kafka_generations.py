@@ -152,9 +152,8 @@ def test_a_rewind_reads_exactly_the_offsets_after_k_again(spark: Any, fresh: Set
         plan(home, rewind.plan, to_batch=-1)
 
 
-def test_a_topic_made_anew_is_read_from_its_earliest_record_after_a_rollover(fresh: Settings, tmp_path: Path) -> None:
-    """Through the real launcher, the whole way."""
-    home = runs.Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+def test_a_topic_made_anew_is_read_from_its_earliest_record_after_a_rollover(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+    home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 12)
     ran(home)
     make_anew(fresh)

@@ -44,7 +44,7 @@ def test_a_batch_that_delta_has_is_not_written_again_and_its_part_files_alone_te
     assert (facts["summary"], facts["files"]) == (len(cities[-1]), sum(map(len, cities)))
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.spark
 def test_the_way_to_delta_brings_delta_along(tmp_path: Path) -> None:
     facts = run(tmp_path, "camino", "--sink", "delta", "--mode", "complete", "--state", "aggregation", "--trigger", "available-now")

@@ -18,6 +18,7 @@ from include import generations, lease, streams
 from include.account import where
 from include.samples import facturas as samples
 from tests.integration.runs import Home, kill, multiset, python_driver, wait_for
+from tests.matrix import long
 
 pytestmark = pytest.mark.spark
 START_MS = 1_700_000_000_000
@@ -89,7 +90,7 @@ def _published(home: Home) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "victim"),
-    [(_planned, "python"), (_staging, "launcher's parent"), (_published, "jvm")],
+    [long((_planned, "python")), (_staging, "launcher's parent"), long((_published, "jvm"))],
     ids=["planned-python", "staging-parent", "published-jvm"],
 )
 def test_kill_9_in_mid_run_loses_and_repeats_nothing_and_leaves_no_process(tmp_path: Path, moment: Any, victim: str) -> None:

@@ -1,7 +1,8 @@
 """A power cut, simulated: takes back what was written but not flushed, from the log of jobs.contract.recording and the tree as it stands.
 
 The disk's promise is the weak one of POSIX: a folder's names are durable as of its last fsync, a file's content as of its own; names that
-changed since are lost newest first in each folder, each folder for itself; contents never flushed are kept, empty or cut.
+changed since are lost newest first in each folder, each folder for itself; contents never flushed are kept, empty or cut. One thing more is taken for
+granted, as every journaling file system does it: a rename whose new name is lost has not happened, the old name is there.
 What nobody recorded (Spark's own files) was never flushed. SQLite's files are left alone: it flushes by itself, and the lock files hold nothing.
 """
 
@@ -74,7 +75,8 @@ def cut(home: Path, folder: Path, dice: Random) -> list[str]:
     """Takes back a share of what is not durable; says what, one line each. Nobody may be running in `home`. Begins a new recording."""
     log = read_log(folder)
     share = dice.choice((_all, _newest, _newest, _none))
-    undone = [change for found in _pending(home, log) for change in share(found, dice)]
+    pending = list(_pending(home, log))
+    undone = _whole_renames([change for found in pending for change in share(found, dice)], [change for found in pending for change in found])
     said = _undo(home, folder, undone, log) + _tear(home, log, dice, share is _all)
     begin(home, folder)
     return said
@@ -90,6 +92,13 @@ def _none(found: list[Change], dice: Random) -> list[Change]:
 
 def _newest(found: list[Change], dice: Random) -> list[Change]:
     return found[: dice.randint(0, len(found))]
+
+
+def _whole_renames(undone: list[Change], pending: list[Change]) -> list[Change]:
+    """`undone`, and the old name of each rename whose new name is among them."""
+    renamed = {change.old: change for change in pending if change.old and not change.copy}
+    old_names = [renamed[change.ino] for change in undone if change.ino in renamed]
+    return [*undone, *(change for change in old_names if change not in undone)]
 
 
 def _pending(home: Path, log: Log) -> Iterator[list[Change]]:

@@ -86,10 +86,8 @@ assert world.quiet()
     ("place", "fault"),
     [
         ("data", "full"),  # staging and output
-        ("state/journal", "full"),
-        ("data", "read-only"),
         ("runs", "filled meanwhile"),
-        *map(long, (("data/checkpoints", "full"), ("runs", "full"), ("runs", "read-only"))),
+        *map(long, (("state/journal", "full"), ("data", "read-only"), ("data/checkpoints", "full"), ("runs", "full"), ("runs", "read-only"))),
     ],
 )
 def test_a_full_or_read_only_disk_is_one_error_and_the_next_run_goes_on(tmp_path: Path, place: str, fault: str) -> None:

@@ -82,6 +82,7 @@ def test_what_was_never_flushed_is_there_gone_or_torn(tmp_path: Path, code: str,
     assert len(found) > 1, found
     assert {OLD[0], *(n for state in outcomes for n, _ in state)} >= {n for state in found for n, _ in state}
     assert len(outcomes & set(found)) > 1, found
+    assert () in outcomes or () not in found, "a rename that is not durable leaves the old name"
 
 
 def test_a_move_whose_folder_is_not_flushed_is_seen_to_lose_the_file(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from include.housekeeping.restore import Asked
 from jobs.contract import journal, ledger
 from tests.include.housekeeping.handmade import DAY, NOW, STREAM, Hand
 from tests.include.housekeeping.killing import MODES, Arm, at_change, at_failpoint, killed, memory, use
+from tests.matrix import seeded
 
 __all__ = ["memory"]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks a process a kill")
@@ -91,8 +92,7 @@ def test_killed_at_a_failpoint_while_restoring(memory: Path, point: str) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("way", [archived_at, restored_at])
+@pytest.mark.parametrize(("way", "mode"), seeded([(way, mode) for way in (archived_at, restored_at) for mode in MODES], 3))
 def test_killed_at_any_change_of_the_disk(memory: Path, mode: str, way: object) -> None:
     step = 1
     while way(memory / str(step), mode, at_change(step)):  # type: ignore[operator]

@@ -19,6 +19,7 @@ import pytest
 
 from jobs.contract import ledger, storage
 from tests.include.intake.home import OLD_NS, Home
+from tests.matrix import seeded
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="forks a process a kill")]
 
@@ -132,7 +133,7 @@ def check(home: Home, expected: Counter[bytes], at: object) -> None:
     assert (again.admitted, again.refused, again.waiting) == ((), (), ()), at
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", seeded(MODES, 2))
 def test_killed_at_any_step_and_restarted_every_file_is_once_somewhere(memory: Path, mode: str) -> None:
     step, alive = 0, True
     while alive:
@@ -144,7 +145,7 @@ def test_killed_at_any_step_and_restarted_every_file_is_once_somewhere(memory: P
     assert step > 60, "fewer steps than an intake of six files has: the kill points are not in place"
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", seeded(MODES, 1))
 def test_killed_twice_the_second_time_while_it_mends_the_first(memory: Path, mode: str) -> None:
     dice = random.Random(7)
     for number in range(20):

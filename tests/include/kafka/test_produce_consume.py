@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,12 @@ def test_an_empty_topic_reads_as_nothing(broker: Settings) -> None:
     topic = make(broker, "empty", 2)
     assert (values(broker, topic), consume.tail(broker, topic, 5)) == ([], [])
     assert produce(broker, topic, []).records == 0
+
+
+def test_records_without_a_key_are_spread_over_the_partitions(broker: Settings) -> None:
+    topic = make(broker, "spread", 3)
+    produce(broker, topic, [Message(b"x")] * 60)
+    assert min(Counter(record.partition for record in consume.read(broker, topic))[p] for p in range(3)) > 5
 
 
 def test_reading_stops_at_the_end_there_was_when_it_began(broker: Settings) -> None:

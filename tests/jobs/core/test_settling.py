@@ -53,7 +53,9 @@ def test_offsets_of_a_known_topic_are_asked_again(broker: Settings) -> None:
         assert offsets.Admin(connection.connect(broker), 10.0).offsets(topic, [0], end=True) == {0: 0}
 
 
-def test_a_topic_that_stays_away_is_missing(client: Client) -> None:
+def test_a_topic_that_stays_away_is_missing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (transactional, token_topic):
+        monkeypatch.setattr(module, "SETTLED_S", 0.5)
     with pytest.raises(TopicMissing, match="nowhere"):
         transactional.end_offset(client, "nowhere")
     with pytest.raises(TopicMissing, match="nowhere"):
