@@ -105,6 +105,21 @@ def brackets_in_a_name(side: Side) -> list[int]:
     return [side.run()]
 
 
+def colon_in_a_name(side: Side) -> list[int]:
+    """a file name with a colon, then the next delivery"""
+    side.put("2026-11-25T10:00.json", 1)
+    first = side.run()
+    side.put("b.json", 2)
+    return [first, side.run()]
+
+
+def link_to_a_file(side: Side) -> list[int]:
+    """a link to a file of the same folder"""
+    path = side.put("a.json", 1)
+    path.with_name("b.json").symlink_to(path.name)
+    return [side.run()]
+
+
 def malformed_records(side: Side) -> list[int]:
     """malformed records of 20 kinds among good ones"""
     side.put("a.json", 1, spoiled=True)
@@ -132,7 +147,7 @@ def disk_full(side: Side) -> list[int]:
 
 ALONE: tuple[Fault, ...] = (
     checkpoint_removed, output_removed, moved_while_planned, killed_while_writing, two_at_once, same_name, same_content, half_written,
-    future_dated, brackets_in_a_name, malformed_records, last_offset_empty,
+    future_dated, brackets_in_a_name, colon_in_a_name, link_to_a_file, malformed_records, last_offset_empty,
 )  # fmt: skip
 ON_A_DISK: tuple[Fault, ...] = (disk_full,)  # of its own: `folder` is a small file system that this process may make bigger
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pyspark.logger import PySparkLogger
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import StructType
@@ -22,6 +23,7 @@ from jobs.core import sinks, sources
 from jobs.core.lab_kafka import Topics
 
 _POLL_S = 0.1
+_PYTHON_LOGGER = "DataFrameQueryContextLogger"  # 20 KB of trace in one line, for each error in an expression
 _LOGGERS = ("org.apache.spark", "org.apache.spark.util.Utils")  # the second has a level of its own in conf/log4j2.properties
 Facts = dict[str, Any]
 
@@ -99,9 +101,12 @@ class Lab:
         levels = {name: log4j.LogManager.getLogger(name).getLevel() for name in _LOGGERS}
         for name in levels:
             log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
+        python = PySparkLogger.getLogger(_PYTHON_LOGGER)
+        told, python.disabled = python.disabled, True
         try:
             yield
         finally:
+            python.disabled = told
             for name, before in levels.items():
                 log4j.core.config.Configurator.setLevel(name, before)
 

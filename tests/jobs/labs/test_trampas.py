@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from include import labs
 from jobs.core.lab import Lab
-from jobs.labs import trampa10_evento_del_futuro, trampa11_ultimas_ventanas, trampa14_particiones
+from jobs.labs import trampa10_ansi, trampa10_evento_del_futuro, trampa11_ultimas_ventanas, trampa14_particiones
 
 pytestmark = pytest.mark.spark
 
@@ -20,6 +20,11 @@ def test_an_event_of_2099_makes_all_later_readings_late(spark: SparkSession, tmp
     assert found["sin"] == {"windows": 6, "readings": 30, "late": 0}
     assert found["con"]["readings"] == 10  # those that came with it, and the batch behind it: Spark filters by the watermark before
     assert found["con"]["late"] > 0
+
+
+def test_one_value_that_is_no_number_stops_a_cast_for_ever_and_is_put_aside_here(spark: SparkSession, tmp_path: Path) -> None:
+    found = trampa10_ansi.run(Lab(spark, tmp_path, say=lambda _: None))
+    assert found == {"delivered": 9, "cast": 3, "again": 3, "try_cast": [9, 1], "caudal": 8, "refused": {"wrong-type": 1}}
 
 
 def test_the_last_windows_stay_in_the_state(spark: SparkSession, tmp_path: Path) -> None:
