@@ -10,6 +10,7 @@ from typing import Any
 
 from include.kafka.connection import Connection, connect
 from include.settings import Settings
+from jobs.contract import librdkafka
 from jobs.contract.errors import BrokerDown, ConfigError, ServiceError, TopicMissing
 
 _POLL_S = 0.02
@@ -67,7 +68,7 @@ class Admin:
 
         futures = self._ask(lambda left_s: self._client.describe_topics(TopicCollection([topic]), request_timeout=left_s))
         found = self._result(futures[topic], topic)
-        return _id_text(str(found.topic_id)), sorted(p.id for p in found.partitions)
+        return librdkafka.id_text(str(found.topic_id)), sorted(p.id for p in found.partitions)
 
     def offsets(self, topic: str, partitions: list[int], *, end: bool, committed: bool = False) -> dict[int, int]:
         """The first (or, with `end`, the next) offset of each partition of a topic that is there; `committed`: where readers of committed
@@ -137,8 +138,3 @@ def positions(settings: Settings, topic: str, timeout_s: float = 5.0) -> Positio
 def topic_id(settings: Settings, topic: str, timeout_s: float = 5.0) -> str:
     """Kafka's own id of the topic (22 characters, as its tools print it). Raises TopicMissing, BrokerDown."""
     return Admin(connect(settings), timeout_s).describe(topic)[0]
-
-
-def _id_text(text: str) -> str:
-    """librdkafka prints the id in plain base64, Kafka's tools in the file-safe form: take that one."""
-    return text.replace("+", "-").replace("/", "_").rstrip("=")

@@ -92,6 +92,7 @@ def spec(
         bootstrap=connection.bootstrap(settings) if stream.topics else "",
         kafka_properties=str(settings.kafka_properties or ""),
         close_windows=close_windows or stream.close_windows == "end-of-run",
+        source_id=generation.topic_ids.get(stream.source.name, "") if isinstance(stream.source, Topic) else "",
         rewinds=len([op for op in _rewinds(settings.layout, stream.name, generation.number) if op.finished]),
     )
 

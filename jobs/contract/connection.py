@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jobs.contract import properties as properties_file
 from jobs.contract.errors import ConfigError
+from jobs.contract.spec import RunSpec
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _LOGIN_MODULES = {
@@ -90,6 +92,12 @@ _KAFKA_PYTHON: dict[str, Callable[[str], dict[str, Any]]] = {
     "ssl.endpoint.identification.algorithm": lambda v: {"ssl_check_hostname": bool(v)},
 }
 _KAFKA_PYTHON_LOGIN = ("sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
+
+
+def of_run(spec: RunSpec) -> Connection:
+    """As a run's spec names broker and properties file, which is read here, in the driver, and nowhere logged. Raises ConfigError."""
+    given = properties_file.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
+    return from_properties(spec.bootstrap, given, spec.kafka_properties)
 
 
 def from_properties(servers: str, properties: Mapping[str, str], where: object = "") -> Connection:

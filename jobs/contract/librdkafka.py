@@ -23,3 +23,8 @@ def arrived(consumer: Any, most: int, wait_s: float) -> Iterator[Any]:
     if (first := consumer.poll(wait_s)) is not None:
         yield first
         yield from consumer.consume(most, 0)
+
+
+def id_text(text: str) -> str:
+    """A topic's id: the client prints it in plain base64, Kafka's tools in the file-safe form, which is taken here."""
+    return text.replace("+", "-").replace("/", "_").rstrip("=")

@@ -22,7 +22,8 @@ class RunSpec:
     """`start`: for a Kafka source the generation's start ("earliest" or {topic: {partition: offset}}), else empty.
 
     `reported_through`: newest batch that an earlier report covers. `home` is absolute. `rewinds`: finished ones of this generation; what was
-    sent before the last of them is sent again. `close_windows`: whether the run ends by publishing the windows that are still open.
+    sent before the last of them is sent again. `close_windows`: whether the run ends by publishing the windows that are still open. `source_id`: the
+    broker's id of the source topic, as this generation knows it; empty for files, or where it does not know.
     """
 
     stream: Stream
@@ -41,6 +42,7 @@ class RunSpec:
     files_waiting: int = 0
     warnings: tuple[str, ...] = ()
     close_windows: bool = False
+    source_id: str = ""
     version: int = VERSION
 
     def to_json(self) -> bytes:

@@ -24,6 +24,7 @@ from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Files, Topic
 from jobs.core import heads, hold, quarantine, sinks, sources, transactions
 from jobs.core.records import BLANK, HEADER, CsvHeads, Subject, business, classify, is_refused, notes
+from jobs.core.source_topic import SourceTopic
 
 Transform = Callable[[DataFrame], DataFrame]
 _PARTITIONS = 64  # each is one more comparison of a short prefix for every record
@@ -56,8 +57,10 @@ class Publisher:
     transform: Transform
     failure: Exception | None = None
     sending: transactions.Sending = field(init=False)
+    source_topic: SourceTopic = field(init=False)
 
     def __post_init__(self) -> None:
+        self.source_topic = SourceTopic(self.spec)
         self.sending = transactions.Sending(self.spec, checkpoint.read(self._checkpoint).newest_offset)
 
     def __call__(self, frame: DataFrame, batch: int) -> None:
@@ -181,9 +184,11 @@ class Publisher:
         storage.make_dirs(staged.parent)
         if isinstance(sink, Files):
             sinks.write_files(rows, sink, staged)
+            self.source_topic.require_same()
             in_order.keep(staged, self.target(plan.batch))
             files = sinks.seal(staged, sink.format, sink.header)
             return files, sum(f.records for f in files)
+        self.source_topic.require_same()  # before: what is sent cannot be taken back
         taken = None
         if self.spec.stream.transactional:
             taken = self.sending.send(rows, frame, plan)

@@ -28,13 +28,13 @@ def require(spec: RunSpec, order: Order, planned: int) -> None:
     """
     path = Layout(Path(spec.home)).tokens(spec.stream.name)
     known = _read(path)
-    found = _settled_id(order.client, order.token_topic) if known else _topic_id(order.client, order.token_topic)
+    found = settled_id(_admin(order.client), order.token_topic) if known else _topic_id(_admin(order.client), order.token_topic)
     if known.get("epoch") == order.epoch and known.get("topic_id") != found and order.batch <= planned:
         way = f"./caudal generation rewind {spec.stream.name} --to-batch {order.batch - 1} --allow-repeats sends the open batch again, as a whole"
         raise TokensLost(f"the topic that tells what of batch {order.batch} was sent is gone or was made anew", order.token_topic, cli=way)
     if found is None:
         _create(order.client, spec)
-        found = _topic_id(order.client, order.token_topic)
+        found = _topic_id(_admin(order.client), order.token_topic)
     if (known.get("epoch"), known.get("topic_id")) != (order.epoch, found):
         storage.make_dirs(path.parent)
         storage.replace(path, json.dumps({"epoch": order.epoch, "topic": order.token_topic, "topic_id": found}).encode())
@@ -42,7 +42,7 @@ def require(spec: RunSpec, order: Order, planned: int) -> None:
 
 def require_sink(client: Client, topic: str) -> None:
     """Raises TopicMissing: a producer would wait half a minute for a topic that is not there."""
-    if _settled_id(client, topic) is None:
+    if settled_id(_admin(client), topic) is None:
         raise TopicMissing("the broker has no such topic", topic)
 
 
@@ -56,17 +56,20 @@ def _read(path: Path) -> dict[str, Any]:
         raise DataError(f"unreadable ({type(error).__name__})", path, cli="remove it if the token topic was never deleted; then run again") from None
 
 
-def _settled_id(client: Client, topic: str) -> str | None:
+def settled_id(admin: AdminClient, topic: str) -> str | None:
     """The broker's own id; None when it says for SETTLED_S that there is no such topic."""
     until_s = time.monotonic() + SETTLED_S
-    while (found := _topic_id(client, topic)) is None and time.monotonic() < until_s:
+    while (found := _topic_id(admin, topic)) is None and time.monotonic() < until_s:
         time.sleep(0.1)
     return found
 
 
-def _topic_id(client: Client, topic: str) -> str | None:
+def _admin(client: Client) -> AdminClient:
+    return AdminClient(client.quiet())
+
+
+def _topic_id(admin: AdminClient, topic: str) -> str | None:
     """The broker's own id; None when there is no such topic."""
-    admin = AdminClient(client.quiet())
     try:
         return str(admin.describe_topics(TopicCollection([topic]), request_timeout=AWAY_S)[topic].result().topic_id)
     except KafkaException as error:
@@ -78,7 +81,7 @@ def _topic_id(client: Client, topic: str) -> str | None:
 def _create(client: Client, spec: RunSpec) -> None:
     topic = spec.stream.tokens
     assert topic  # noqa: S101 - the caller's condition
-    admin = AdminClient(client.quiet())
+    admin = _admin(client)
     try:
         new = NewTopic(topic.name, topic.partitions, -1, config=dict(topic.config))
         admin.create_topics([new], operation_timeout=AWAY_S)[topic.name].result()
@@ -86,7 +89,7 @@ def _create(client: Client, spec: RunSpec) -> None:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise named(error.args[0], topic.name) from None
     until_s = time.monotonic() + _VISIBLE_S
-    while _topic_id(client, topic.name) is None:
+    while _topic_id(admin, topic.name) is None:
         if time.monotonic() > until_s:
             raise ServiceError(f"the topic was made, but the broker does not show it within {_VISIBLE_S:.0f} s", topic.name)
         time.sleep(0.05)

@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.contract import connection, errors, failpoints, properties
+from jobs.contract import connection, errors, failpoints
 from jobs.contract.batch_plan import BatchPlan
-from jobs.contract.connection import Connection
 from jobs.contract.errors import BrokenStream, CaudalError, TimeoutRefused
 from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Topic
@@ -91,7 +89,7 @@ class Sending:
         )
 
     def _new_client(self, most_ms: int) -> Client:
-        return Client(_connection(self.spec).librdkafka(), min(most_ms, self.spec.stream.limits.run_s * 1000))
+        return Client(connection.of_run(self.spec).librdkafka(), min(most_ms, self.spec.stream.limits.run_s * 1000))
 
     def _columns(self, rows: DataFrame) -> list[Column]:
         sink = self.spec.stream.sink
@@ -140,11 +138,6 @@ class Sending:
         if sent < total:
             print(f"{total - sent} of {total} messages had been sent by an earlier attempt, {sent} are sent now", flush=True)
         return total
-
-
-def _connection(spec: RunSpec) -> Connection:
-    given = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
-    return connection.from_properties(spec.bootstrap, given, spec.kafka_properties)
 
 
 def _each(items: list[Any], work: Callable[[Any], Any]) -> list[Any]:

@@ -66,6 +66,28 @@ def test_a_source_made_anew_stops_the_stream_by_name_however_long_it_is(world: F
     world.right_result()
 
 
+@pytest.mark.fault("the source topic is deleted and made anew while a run reads it")
+def test_a_source_made_anew_while_a_run_reads_it_stops_the_run_before_anything_is_sent(world: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.produce(60)
+    assert world.ends() == ""
+    world.put(*[world.invoice() for _ in range(30)])
+    again = [world.invoice() for _ in range(120)]
+
+    def hit(name: str) -> None:
+        if name == "planned" and again:
+            world.make_anew(world.source)
+            for partition in range(3):  # all of the planned offsets are there, and mean other records
+                world.put(*again, partition=partition)
+            again.clear()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(failpoints, "hit", hit)
+        assert world.ends() == "topic-recreated"
+    assert not again
+    world.right_result()
+    assert world.ends() == "topic-recreated"
+
+
 @pytest.mark.fault("retention takes records before they are read")
 def test_records_that_retention_took_before_they_were_planned_are_named(world: Faulty) -> None:
     world.produce(60)

@@ -17,6 +17,7 @@ from include.kafka.produce import Message
 from include.samples import facturas as samples
 from include.services.ports import Ports
 from include.settings import Settings
+from jobs.contract import failpoints
 from jobs.contract.stream import Limits
 from tests.include.conftest import free_ports, running
 from tests.integration import here
@@ -196,3 +197,27 @@ def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(spark: Any, tm
             assert code == 0, out
         assert files.rows() == multiset(sample.expected_lines())
         assert notifications(settings) == expected_notifications(sample)
+
+
+def test_a_topic_made_anew_while_it_is_read_leaves_nothing_published(spark: Any, fresh: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = here.Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
+    expected = multiset(send(fresh, 1).expected_lines())
+    assert home.run()[0] == 0
+    send(fresh, 2)
+    real, made = failpoints.hit, list[str]()
+
+    def hit(name: str) -> None:
+        real(name)
+        if name == "planned" and not made:
+            made.append(name)
+            _delete(fresh, ["facturas"])
+            topics.apply(topics.plan(fresh, list(streams.collect()[0].values())))
+            send(fresh, 3, count=600)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(failpoints, "hit", hit)
+        code, out = home.run()
+    assert (made, code, "topic-recreated" in out) == (["planned"], 65, True)
+    assert home.rows() == expected
+    assert home.run()[0] == 65
+    assert home.rows() == expected
