@@ -199,7 +199,9 @@ def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(spark: Any, tm
         assert notifications(settings) == expected_notifications(sample)
 
 
-def test_a_topic_made_anew_while_it_is_read_leaves_nothing_published(spark: Any, fresh: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_topic_made_anew_while_it_is_read_leaves_nothing_published(
+    spark: Any, fresh: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = here.Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = multiset(send(fresh, 1).expected_lines())
     assert home.run()[0] == 0
