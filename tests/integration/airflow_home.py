@@ -1,7 +1,6 @@
 """A home with the real Airflow, broker and launcher, for the tests that look at DAGs as an operator does.
 
-It runs a copy of the checkout in which no stream has a schedule, and retries and held leases are looked at after 2 s: every run here is one that a
-test asked for.
+It runs a copy of the checkout in which no stream has a schedule and a retry comes after 2 s, so every run here is one that a test asked for.
 """
 
 from __future__ import annotations
@@ -117,11 +116,10 @@ def copy(root: Path) -> None:
         row.write_text(text)
     for dag in (root / "dags").glob("*.py"):  # nor do the sweeps come by while a test looks
         dag.write_text(re.sub(r'schedule="[^"]+"', "schedule=None", dag.read_text()))
-    for module, pause in (("stream_dag", "RETRY_DELAY_S"), ("operator", "LEASE_POLL_S")):
-        file = root / "include" / "airflow_kit" / f"{module}.py"
-        text, changed = re.subn(rf"^{pause} = \d+", f"{pause} = 2", file.read_text(), flags=re.MULTILINE)
-        assert changed == 1
-        file.write_text(text)
+    factory = root / "include" / "airflow_kit" / "stream_dag.py"
+    text, changed = re.subn(r"^RETRY_DELAY_S = \d+", "RETRY_DELAY_S = 2", factory.read_text(), flags=re.MULTILINE)
+    assert changed == 1
+    factory.write_text(text)
 
 
 @pytest.fixture(scope="module")
