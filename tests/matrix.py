@@ -11,11 +11,12 @@ import pytest
 _SEED = 20261125
 
 
-def seeded(values: Iterable[Any], short: int) -> list[Any]:
-    """Parameters in their order: all of `values`, those outside a seeded choice of `short` marked torture. A tuple is a row of arguments."""
+def seeded(values: Iterable[Any], short: int, *marks: pytest.MarkDecorator) -> list[Any]:
+    """Parameters in their order: all of `values` with `marks`, those outside a seeded choice of `short` marked torture. A tuple is a row of
+    arguments."""
     found = list(values)
     chosen = {*Random(_SEED).sample(range(len(found)), short)}
-    return [_param(value, () if at in chosen else pytest.mark.torture) for at, value in enumerate(found)]
+    return [_param(value, marks if at in chosen else (*marks, pytest.mark.torture)) for at, value in enumerate(found)]
 
 
 def long(value: Any) -> Any:

@@ -17,6 +17,7 @@ def test_a_seeded_part_is_short_and_all_the_rest_is_marked() -> None:
     assert [len(one.marks) for one in made].count(0) == 4
     assert {mark.name for one in made for mark in one.marks} == {"torture"} == {mark.name for mark in long(1).marks}
     assert [one.marks for one in seeded(values, 4)] == [one.marks for one in made]
+    assert all("slow" in {mark.name for mark in one.marks} for one in seeded(values, 4, pytest.mark.slow))
 
 
 def test_torture_runs_the_rest_and_ends_as_pytest_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def command(
     about: Annotated[str, typer.Option(help="One line: what this stream is for.")] = "",
     as_lab: Annotated[bool, typer.Option("--lab", help="A lab of Spark's own files and topics; other ends always are labs.")] = False,
     mode: Annotated[str, typer.Option(help="Labs: append, update, complete.")] = "append",
-    trigger: Annotated[str, typer.Option(help="Labs: default, processing-time, once, available-now, continuous (none: as the source can).")] = "",
+    trigger: Annotated[str, typer.Option(help="Labs: default, processing-time, once, available-now, continuous; left out: as the source can.")] = "",
     state: Annotated[str, typer.Option(help="Labs: none, aggregation, windowed: what the transform will keep.")] = "none",
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be written; change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,

@@ -26,15 +26,15 @@ def require(spec: RunSpec, order: Order, planned: int) -> None:
     `planned`: newest batch that an earlier run has planned. Raises TokensLost when tokens of this very epoch were written on another topic,
     and the batch at hand may be one that was sent then.
     """
-    path = Layout(Path(spec.home)).tokens(spec.stream.name)
+    path, admin = Layout(Path(spec.home)).tokens(spec.stream.name), _admin(order.client)
     known = _read(path)
-    found = settled_id(_admin(order.client), order.token_topic) if known else _topic_id(_admin(order.client), order.token_topic)
+    found = settled_id(admin, order.token_topic) if known else _topic_id(admin, order.token_topic)
     if known.get("epoch") == order.epoch and known.get("topic_id") != found and order.batch <= planned:
         way = f"./caudal generation rewind {spec.stream.name} --to-batch {order.batch - 1} --allow-repeats sends the open batch again, as a whole"
         raise TokensLost(f"the topic that tells what of batch {order.batch} was sent is gone or was made anew", order.token_topic, cli=way)
     if found is None:
-        _create(order.client, spec)
-        found = _topic_id(_admin(order.client), order.token_topic)
+        _create(admin, spec)
+        found = _topic_id(admin, order.token_topic)
     if (known.get("epoch"), known.get("topic_id")) != (order.epoch, found):
         storage.make_dirs(path.parent)
         storage.replace(path, json.dumps({"epoch": order.epoch, "topic": order.token_topic, "topic_id": found}).encode())
@@ -78,10 +78,9 @@ def _topic_id(admin: AdminClient, topic: str) -> str | None:
         raise named(error.args[0], topic) from None
 
 
-def _create(client: Client, spec: RunSpec) -> None:
+def _create(admin: AdminClient, spec: RunSpec) -> None:
     topic = spec.stream.tokens
     assert topic  # noqa: S101 - the caller's condition
-    admin = _admin(client)
     try:
         new = NewTopic(topic.name, topic.partitions, -1, config=dict(topic.config))
         admin.create_topics([new], operation_timeout=AWAY_S)[topic.name].result()

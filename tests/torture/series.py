@@ -95,7 +95,6 @@ class Series:
     together: int = 1
     say: Callable[[str], None] = lambda _: None
     outcomes: list[Outcome] = field(default_factory=list)
-    _ahead: Point | None = None
 
     def __post_init__(self) -> None:
         self.dice = Random(self.seed)
@@ -104,43 +103,44 @@ class Series:
 
     def run(self, points: tuple[Point, ...], kills: int, in_time: Callable[[], bool] = lambda: True) -> list[Outcome]:
         """Each of `points` once, in an order from the seed, then more of them at random. Ends at the first wrong end: what follows proves nothing."""
-        order = islice(self._order(points), kills)
-        while in_time() and (group := self._next(order)):
-            for found in self._together(group):
-                self.outcomes.append(found)
-                cut = f", power cut took {len(found.took)} things" if found.took else ""
-                self.say(f"{found.number + 1}/{kills} {found.point}: {found.result}{cut} {found.why}")
-            if self.outcomes[-1].result == WRONG:
-                return self.outcomes
-        if self.world.rows and (why := self.world.wrong_by_spark()):
+        row: list[Outcome] = []  # kills since the last recovery
+        for number, point in enumerate(islice(self._order(points), kills)):
+            if row and not self._goes_on(row, point):
+                self._settle(row, kills)
+                row = []
+            if self.wrong or not in_time():
+                break
+            row.append(self._one(number, point))
+        if row:
+            self._settle(row, kills)
+        if not self.wrong and self.world.rows and (why := self.world.wrong_by_spark()):
             self.outcomes.append(Outcome(len(self.outcomes), Point("read"), WRONG, why=why))
         return self.outcomes
+
+    @property
+    def wrong(self) -> bool:
+        return any(outcome.result == WRONG for outcome in self.outcomes)
 
     def _order(self, points: tuple[Point, ...]) -> Iterator[Point]:
         first = self.dice.sample(points, len(points))
         return chain(first, (self.dice.choice(points) for _ in repeat(0)))
 
-    def _next(self, order: Iterator[Point]) -> list[Point]:
-        """The points that are taken together: one verb of housekeeping, or as many kills of runs as come next."""
-        group: list[Point] = []
-        while len(group) < self.together and (point := self._ahead or next(order, None)):
-            self._ahead = None
-            if group and point.verb != "run":
-                self._ahead = point
-                break
-            group.append(point)
-            if point.verb != "run":
-                break
-        return group
+    def _goes_on(self, row: list[Outcome], point: Point) -> bool:
+        """Whether the recovery from the last kill of `row` may be killed at `point`. A power cut ends a row: what it tore may need a hand first."""
+        last = row[-1]
+        return len(row) < self.together and last.point.verb == point.verb == "run" and last.result != WRONG and not last.took
 
-    def _together(self, group: list[Point]) -> list[Outcome]:
-        found = [self._one(len(self.outcomes) + at, point) for at, point in enumerate(group)]
-        if any(one.result == WRONG for one in found):
-            return found
-        repaired, why = self._recover(group[-1])
-        if why:
-            return [*found[:-1], replace(found[-1], result=WRONG, why=why)]
-        return [replace(one, result=REPAIRED) if repaired and one.result == RIGHT else one for one in found]
+    def _settle(self, row: list[Outcome], kills: int) -> None:
+        """The recovery, whose end is the end of the row's last kill; all of them are said."""
+        last = row[-1]
+        if last.result != WRONG:
+            repaired, why = self._recover(last.point)
+            result = WRONG if why else REPAIRED if repaired else last.result
+            last = replace(last, result=result, why=why or last.why)
+        for found in (*row[:-1], last):
+            self.outcomes.append(found)
+            cut = f", power cut took {len(found.took)} things" if found.took else ""
+            self.say(f"{found.number + 1}/{kills} {found.point}: {found.result}{cut} {found.why}")
 
     def _one(self, number: int, point: Point) -> Outcome:
         """The kill alone: RIGHT says that it was reached, what comes of it is seen after the recovery."""

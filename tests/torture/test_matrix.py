@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tests.torture.series import POINTS, SHORT, WRONG, Series
+from tests.torture.series import POINTS, RIGHT, SHORT, WRONG, Outcome, Point, Series
 
 
 @pytest.mark.slow
@@ -21,3 +25,36 @@ def test_twenty_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
 
 def test_every_point_of_the_short_series_is_one_of_the_long_one() -> None:
     assert {*SHORT} <= {*POINTS}
+
+
+class Told(Series):
+    """A series whose kills and recoveries only say that they were there: which of them follow each other is what is looked at."""
+
+    cut_at: tuple[int, ...] = ()
+    wrong_at: int = -1
+
+    def __post_init__(self) -> None:
+        self.dice, self.world, self.told = Random(self.seed), SimpleNamespace(rows=Counter()), list[str]()
+
+    def _one(self, number: int, point: Point) -> Outcome:
+        self.told.append(f"{point.verb}{number}")
+        return Outcome(number, point, WRONG if number == self.wrong_at else RIGHT, ("x",) if number in self.cut_at else ())
+
+    def _recover(self, point: Point) -> tuple[bool, str]:
+        self.told.append("-")
+        return False, ""
+
+
+def told(tmp_path: Path, point: Point, kills: int, **more: Any) -> str:
+    series = Told(tmp_path, seed=1, together=3)
+    vars(series).update(more)
+    series.run((point,), kills)
+    return " ".join(series.told)
+
+
+def test_kills_of_runs_come_in_rows_which_a_verb_or_a_power_cut_ends_and_a_wrong_end_is_the_last(tmp_path: Path) -> None:
+    run, verb = Point("run", "claim"), Point("rewind", "intent")
+    assert told(tmp_path, run, 5) == "run0 run1 run2 - run3 run4 -"
+    assert told(tmp_path, verb, 2) == "rewind0 - rewind1 -"
+    assert told(tmp_path, run, 5, cut_at=(1,)) == "run0 run1 - run2 run3 run4 -"
+    assert told(tmp_path, run, 5, wrong_at=1) == "run0 run1"

@@ -214,7 +214,7 @@ LEFT_OUT: dict[str, tuple[tuple[Break, ...], str, str]] = {
 DEEP = ("prevcommit", "rewind onto a lost commit", "undo before the first offsets")  # found after 5 to 10 s
 
 
-@pytest.mark.parametrize("rule", [*(rule for rule in LEFT_OUT if rule not in DEEP), *seeded(DEEP, 1)])
+@pytest.mark.parametrize("rule", [*(rule for rule in LEFT_OUT if rule not in DEEP), *seeded(DEEP, 1, pytest.mark.slow)])
 def test_leaving_a_rule_out_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     breaks, kind, consequence = LEFT_OUT[rule]
     stream = replace(STREAMS[kind])
