@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -77,6 +78,12 @@ def _prepare_environment() -> None:
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
 
 
+def _quiet_py4j() -> None:
+    """A Java object that is collected after its connection has ended says so, whenever that is, in the output of whatever test is running then."""
+    logging.getLogger("py4j").setLevel(logging.ERROR)
+    logging.getLogger().addFilter(lambda record: record.module != "java_gateway")
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One Spark session a pytest process: local[2], no UI, loopback only."""
@@ -92,5 +99,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             builder = builder.config(key, value)
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
+    _quiet_py4j()
     yield session
     session.stop()
