@@ -79,6 +79,13 @@ def totals_of(given: Iterable[str]) -> dict[str, float]:
     }  # fmt: skip
 
 
+def dated_totals_of(given: Iterable[str]) -> dict[str, float]:
+    """What must come out of a run over all of them, and of one of `bizums_por_dia` that closes its days."""
+    found = list(given)
+    amount = round(sum(float(line.split(";")[1]) for line in found), 2)
+    return {"bizums": len(found), "people_and_days": len(highest_by_day(found)), "amount": amount}
+
+
 def highest(given: Iterable[str]) -> dict[str, float]:
     """Person -> the highest bizum."""
     found: dict[str, float] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.samples import bizums, facturas, temperaturas
@@ -28,9 +29,16 @@ def _past_temperatures(count: int, seed: int, now_ms: int) -> Iterator[str]:
     return temperaturas.documents(count, seed, now_ms - count * temperaturas.MOST_STEP_MS)
 
 
+def _past_bizums(count: int, seed: int, now_ms: int) -> Iterator[str]:
+    """Of the three days before this one."""
+    today = datetime.fromtimestamp(now_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return bizums.dated_lines(count, seed, today - timedelta(days=3))
+
+
 KINDS = {
     "facturas": Kind("invoices", "facturas-{}.json", facturas.documents, lambda made: facturas.totals_of(made).to_json(), "InvoiceNumber"),
     "temperaturas": Kind("temperatures", "temperaturas-{}.json", _past_temperatures, temperaturas.totals_of, "sensor"),
+    "bizums_fechados": Kind("dated bizums", "bizums-fechados-{}.csv", _past_bizums, bizums.dated_totals_of),
     "bizums": Kind("bizums", "bizums-{}.csv", lambda count, seed, _: bizums.lines(count, seed), bizums.totals_of),
 }
 

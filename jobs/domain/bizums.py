@@ -17,6 +17,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "no-amount": "Cantidad IS NULL OR Cantidad <= 0 OR Cantidad = double('infinity') OR isnan(Cantidad)",
     }
 )
+DATED_RULES: Mapping[str, str] = MappingProxyType({**RULES, "no-date": "Fecha IS NULL"})
 _ACCENTED, _BARE = "áàâäéèêëíìîïóòôöúùûü", "aaaaeeeeiiiioooouuuu"
 
 
@@ -30,6 +31,11 @@ def persona(name: Column) -> Column:
 def recibidos(bizums: DataFrame) -> DataFrame:
     """SCHEMA -> Persona and its columns: what the stream publishes."""
     return bizums.select(persona(F.col("Nombre")).alias("Persona"), *SCHEMA.names)
+
+
+def fechados(bizums: DataFrame) -> DataFrame:
+    """DATED -> Persona and its columns: what the stream of dated bizums publishes."""
+    return bizums.select(persona(F.col("Nombre")).alias("Persona"), *DATED.names)
 
 
 def leidos(lineas: DataFrame) -> DataFrame:

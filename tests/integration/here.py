@@ -19,7 +19,7 @@ from jobs.contract.spec import RunSpec, new_run_id
 from jobs.core import run as driver
 from jobs.core.records import Subject
 from jobs.core.session import SETTINGS
-from jobs.domain import facturas, iot
+from jobs.domain import bizums, facturas, iot
 from tests.integration import runs
 
 INVOICES, READINGS = Subject(facturas.SCHEMA, dict(facturas.RULES)), Subject(iot.SCHEMA, dict(iot.RULES))
@@ -30,6 +30,8 @@ BOUND: dict[str, tuple[Subject, Any]] = {  # as in jobs/<stream>.py
     "temperaturas": (READINGS, iot.lecturas),
     "temperaturas_ventanas": (Subject(iot.SCHEMA, {}), iot.ventanas),
     "temperaturas_maxima": (Subject(iot.SCHEMA, {}), iot.maximas),
+    "bizums_fechados": (Subject(bizums.DATED, bizums.DATED_RULES), bizums.fechados),
+    "bizums_por_dia": (Subject(bizums.DATED, {}), bizums.maximos_por_dia),
 }
 
 
@@ -41,7 +43,7 @@ class Home(runs.Home):
     close: bool = False
 
     @classmethod
-    def on(cls, spark: Any, path: Path, stream: str, bootstrap: str) -> Home:
+    def on(cls, spark: Any, path: Path, stream: str, bootstrap: str = "") -> Home:
         for key, value in SETTINGS.items():
             spark.conf.set(key.removeprefix("spark.hadoop."), value)
         return cls(runs.Home.at(path, stream, bootstrap).settings, stream, spark)
