@@ -1,16 +1,24 @@
-"""Trap 10: one event of 2099 makes all others late."""
+"""Trap 10: one event of 2099 makes all others late; strict reading puts it aside before it can move a watermark."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
 from jobs.contract.ends import Folder, ForeachBatch, Way
+from jobs.contract.stream import Checks, EventTime, Files, Stream
+from jobs.core import records
 from jobs.core.lab import Facts, Lab
 from jobs.core.lab_files import deliver
+from jobs.core.records import Subject
 from jobs.domain import iot
 
 LOTES = (range(5), range(5, 10), range(10, 15), range(15, 20), range(20, 25), range(25, 30), range(55, 59))
 FUTURO = '{"sensor":"s1","temperatura":20.0,"momento":"2099-01-01T00:00:00Z"}'
+COMO_CAUDAL = Stream("trampa10", Files("json"), Files("json"), checks=Checks(event_time=EventTime("momento", "timestamp", future_s=600)))
+_READINGS = Subject(iot.SCHEMA, iot.RULES)
 
 
 def lecturas(minutes: range) -> list[str]:
@@ -18,22 +26,34 @@ def lecturas(minutes: range) -> list[str]:
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: with and without the event: windows that came out, rows dropped as late."""
+    """Facts: sin (without the event), con (with it) and caudal (with it, behind strict reading): windows that came out, readings in them, rows
+    dropped as late; refused: reason -> what strict reading put aside."""
     for folder, first in (("con", [FUTURO]), ("sin", [])):
         for number, minutes in enumerate(LOTES):
             deliver(lab, f"{number}.json", [*(first if number == 0 else []), *lecturas(minutes)], folder, at_s=number)
-    found = {"con": _windows(lab, "con"), "sin": _windows(lab, "sin")}
-    rows = [(f"{name} el evento de 2099", facts["readings"], facts["late"]) for name, facts in found.items()]
-    lab.table(("", "lecturas en ventanas que salen", "descartadas por tardías"), rows)
-    return found
+    source = {folder: Folder(folder, max_files=1) for folder in ("sin", "con")}
+    found = {name: _windows(lab, name, lab.read(way, iot.SCHEMA), way) for name, way in source.items()}
+    text = Folder("con", "text", max_files=1)
+    found["caudal"] = _windows(lab, "caudal", records.business(_strict(lab.read(text)), _READINGS), text)
+    refused = _strict(lab.spark.read.text(str(lab.path("con")))).where(records.is_refused())
+    reasons = {row["_reason"]: row["count"] for row in refused.groupBy("_reason").count().collect()}
+    aside = f"{sum(reasons.values())} en cuarentena: {', '.join(reasons)}"
+    names = {"sin": "sin el evento de 2099", "con": "con él", "caudal": f"con él, en Caudal; {aside}"}
+    lab.table(("", "lecturas en ventanas que salen", "descartadas por tardías"), [(names[k], f["readings"], f["late"]) for k, f in found.items()])
+    return {**found, "refused": reasons}
 
 
-def _windows(lab: Lab, folder: str) -> dict[str, Any]:
-    source, out = Folder(folder, max_files=1), list[dict[str, Any]]()
+def _strict(lines: DataFrame) -> DataFrame:
+    """Text as a stream of Caudal reads it, all admitted now."""
+    raw = lines.select(F.col("value").cast("binary").alias("_raw"), F.lit("con").alias("_origin"), F.current_timestamp().alias("_admitted"))
+    return records.classify(raw, _READINGS, COMO_CAUDAL)
+
+
+def _windows(lab: Lab, name: str, readings: DataFrame, source: Folder) -> dict[str, Any]:
+    out = list[dict[str, Any]]()
     with lab.settings(spark__sql__shuffle__partitions=2):
-        frame = lab.read(source, iot.SCHEMA)
         way = Way(source, ForeachBatch(), state="windowed")
-        query = lab.start(iot.maximas_contadas(frame), way, folder, each=lambda batch, _: out.extend(row.asDict() for row in batch.collect()))
+        query = lab.start(iot.maximas_contadas(readings), way, name, each=lambda batch, _: out.extend(row.asDict() for row in batch.collect()))
         lab.follow(query)
     late = sum(int(state["numRowsDroppedByWatermark"]) for one in query.recentProgress for state in one["stateOperators"])
     return {"windows": len(out), "readings": sum(row["lecturas"] for row in out), "late": late}

@@ -1,29 +1,40 @@
-"""Trap 11: the last windows of an availableNow run stay in the state."""
+"""Trap 11: the last windows of an availableNow run stay in the state, until a closing batch publishes them."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from jobs.contract.ends import Folder, ForeachBatch, Way
+from jobs.contract.ends import Folder, ForeachBatch, Trigger, Way
+from jobs.core import windows
 from jobs.core.lab import Facts, Lab
 from jobs.core.lab_files import deliver
 from jobs.domain import iot
 from jobs.labs.trampa10_evento_del_futuro import lecturas
 
+_QUERY = "ventanas"
+
 
 def run(lab: Lab) -> Facts:
-    """Facts: delivered and published readings, open ones (in the state still)."""
+    """Facts: delivered and published readings, open_windows (in the state still); caudal: published once they are closed, again: by one more run."""
     for number, minutes in enumerate((range(20), range(20, 40))):
         deliver(lab, f"{number}.json", lecturas(minutes), at_s=number)
+    published = _counted(lab, "available-now")
+    state = lab.path("checkpoints", _QUERY)
+    opened = lab.spark.read.format("statestore").load(str(state)).count()
+    windows.plan_closing(lab.spark, state, int(time.time() * 1000), lab.folder.name)
+    closed, again = _counted(lab, "once"), _counted(lab, "available-now")
+    rows = [("Spark", published, 40 - published), ("Caudal, con --close-windows", published + closed, 40 - published - closed)]
+    lab.table(("", "lecturas en ventanas que salen", "en el estado, sin salir"), rows)
+    lab.say(f"{opened} ventanas seguían abiertas en el estado hasta que un último batch sin datos las cerró; otra ejecución saca {again} lecturas")
+    return {"delivered": 40, "published": published, "open_windows": opened, "caudal": published + closed, "again": again}
+
+
+def _counted(lab: Lab, trigger: Trigger) -> int:
+    """Readings in the windows that one run of the same query publishes."""
     source, out = Folder("entrada", max_files=1), list[dict[str, Any]]()
     with lab.settings(spark__sql__shuffle__partitions=2):
-        way = Way(source, ForeachBatch(), state="windowed")
-        query = lab.start(
-            iot.maximas_contadas(lab.read(source, iot.SCHEMA)), way, "ventanas", each=lambda f, _: out.extend(r.asDict() for r in f.collect())
-        )
-        lab.follow(query)
-    published = sum(row["lecturas"] for row in out)
-    state = lab.spark.read.format("statestore").load(str(lab.path("checkpoints", "ventanas"))).count()
-    lab.table(("entregadas", "en ventanas que salen", "en el estado, sin salir"), [(40, published, 40 - published)])
-    lab.say(f"{state} ventanas siguen abiertas en el estado; saldrán cuando lleguen datos más nuevos, o con --close-windows en un stream de Caudal")
-    return {"delivered": 40, "published": published, "open_windows": state}
+        frame = iot.maximas_contadas(lab.read(source, iot.SCHEMA))
+        way = Way(source, ForeachBatch(), trigger=trigger, state="windowed")
+        lab.follow(lab.start(frame, way, _QUERY, each=lambda batch, _: out.extend(row.asDict() for row in batch.collect())))
+    return sum(row["lecturas"] for row in out)

@@ -29,6 +29,7 @@ def places(home: Home) -> list[tuple[str, str, int | None]]:
     return [(f.original_name, f.place, f.batch) for f in found]
 
 
+@pytest.mark.torture
 @pytest.mark.slow
 def test_runs_archive_what_they_have_committed_and_a_killed_archiving_is_finished_by_the_next_run(tmp_path: Path) -> None:
     home, stream = Home.at(tmp_path / "home"), "facturas_ficheros"

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from include import streams
 from include.samples import bizums, kinds, put
-from tests.integration.runs import Home
+from tests.integration import here
 
 COUNT, SEED = 300, 5
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = pytest.mark.spark
 
 
-def test_the_rows_are_those_the_sample_names_and_a_second_run_finds_nothing(tmp_path: Path) -> None:
-    home = Home.at(tmp_path, "bizums")
+def test_the_rows_are_those_the_sample_names_and_a_second_run_finds_nothing(spark: Any, tmp_path: Path) -> None:
+    home = here.Home.on(spark, tmp_path, "bizums")
     lines, kind = list(bizums.lines(COUNT, SEED)), kinds.KINDS["bizums"]
     put.spread(home.settings, streams.get("bizums"), kind.file.format(SEED), iter(lines), COUNT, 3)
     expected = kind.totals(lines)

@@ -137,6 +137,7 @@ def test_nothing_of_the_making_is_left_and_nothing_lies_outside_the_cache(ready:
     assert {p.name for p in ready.iterdir()} == {"caudal", "vendor", "include", "requirements.txt", ".cache"}
 
 
+@pytest.mark.torture
 def test_an_unfinished_environment_is_wiped_and_made_again(tmp_path: Path) -> None:
     root = made(tmp_path)
     env = env_of(root)
@@ -156,6 +157,7 @@ def test_a_damaged_environment_is_mended_by_setup(tmp_path: Path) -> None:
     assert lost.exists() and "the environment is damaged (tenacity)" in done.stderr
 
 
+@pytest.mark.torture
 def test_a_moved_checkout_makes_its_environment_again(tmp_path: Path) -> None:
     root = made(tmp_path / "here").rename(tmp_path / "there")
     assert told(call(root / "caudal"))["prefix"].startswith(str(tmp_path / "there"))

@@ -323,6 +323,7 @@ def test_a_strangers_hanging_transaction_on_the_sink_holds_its_readers_and_not_t
 # the broker
 
 
+@pytest.mark.torture
 @pytest.mark.fault("the broker is away at the start")
 def test_a_broker_that_is_away_at_the_start_is_one_transient_error(world: Faulty, own: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     world.produce(60)

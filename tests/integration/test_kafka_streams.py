@@ -131,6 +131,7 @@ def test_a_tombstone_and_a_broken_value_go_to_quarantine_with_their_offset(spark
     assert (home.report().records_in, home.report().quarantined) == (3, 2)
 
 
+@pytest.mark.torture
 def test_kill_9_of_the_jvm_in_mid_run_loses_and_repeats_no_line(fresh: Settings, tmp_path: Path) -> None:
     home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     sample = send(fresh, 5, count=4000)
@@ -143,6 +144,7 @@ def test_kill_9_of_the_jvm_in_mid_run_loses_and_repeats_no_line(fresh: Settings,
     assert home.rows() == multiset(sample.expected_lines() + send_more.expected_lines())
 
 
+@pytest.mark.torture
 def test_a_topic_made_anew_is_refused_before_spark_starts(fresh: Settings, tmp_path: Path) -> None:
     home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     first = send(fresh, 7)

@@ -30,6 +30,7 @@ def run(home: Path, *words: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.torture
 @pytest.mark.slow
 @pytest.mark.spark
 def test_a_batch_that_delta_has_is_not_written_again_and_its_part_files_alone_tell_too_much(tmp_path: Path) -> None:
@@ -51,6 +52,7 @@ def test_the_way_to_delta_brings_delta_along(tmp_path: Path) -> None:
     assert {row["palabra"]: row["count"] for row in facts["rows"]} == {"uno": 1, "dos": 2, "tres": 3}
 
 
+@pytest.mark.torture
 @pytest.mark.slow
 @pytest.mark.spark
 def test_state_in_python_finds_its_modules_where_nothing_but_the_shipped_jobs_is_on_the_path(tmp_path: Path) -> None:

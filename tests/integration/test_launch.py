@@ -18,7 +18,6 @@ from include import generations, lease, streams
 from include.account import where
 from include.samples import facturas as samples
 from tests.integration.runs import Home, kill, multiset, python_driver, wait_for
-from tests.matrix import long
 
 pytestmark = pytest.mark.spark
 START_MS = 1_700_000_000_000
@@ -87,10 +86,11 @@ def _published(home: Home) -> Any:
     return lambda: home.settings.layout.batch(home.stream, 1, 0).exists()
 
 
+@pytest.mark.torture
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "victim"),
-    [long((_planned, "python")), (_staging, "launcher's parent"), long((_published, "jvm"))],
+    [(_planned, "python"), (_staging, "launcher's parent"), (_published, "jvm")],
     ids=["planned-python", "staging-parent", "published-jvm"],
 )
 def test_kill_9_in_mid_run_loses_and_repeats_nothing_and_leaves_no_process(tmp_path: Path, moment: Any, victim: str) -> None:
@@ -138,6 +138,7 @@ def test_a_second_run_at_the_same_time_is_refused_and_touches_nothing(tmp_path: 
     assert not home.settings.layout.runs(home.stream).exists()
 
 
+@pytest.mark.torture
 @pytest.mark.slow
 def test_a_stopped_jvm_keeps_its_lease_and_the_next_run_says_who_holds_it(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
@@ -154,6 +155,7 @@ def test_a_stopped_jvm_keeps_its_lease_and_the_next_run_says_who_holds_it(tmp_pa
     assert home.rows() == expected
 
 
+@pytest.mark.torture
 @pytest.mark.slow
 def test_offsets_that_are_lost_behind_their_output_are_refused_by_name(tmp_path: Path) -> None:
     home = Home.at(tmp_path)

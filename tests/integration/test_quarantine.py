@@ -28,7 +28,7 @@ def test_killed_at_each_step_every_refused_record_comes_again_once(tmp_path: Pat
     path.write_bytes(b"".join(line + b"\n" for line in (sample.documents[0].encode(), *BAD, *(d.encode() for d in sample.documents[1:]))))
     os.utime(path, (time.time() - 60, time.time() - 60))
     expected = multiset(sample.expected_lines())
-    steps = ("intent", "stage", "")
+    steps = ("stage", "")
     for batch, step in enumerate(steps):
         code, out = caudal(home, "run", stream)
         assert code == 0, out

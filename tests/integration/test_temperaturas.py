@@ -60,8 +60,8 @@ def test_readings_become_windows_over_three_runs_and_a_fourth_finds_nothing(spar
 
 
 @pytest.mark.slow
-def test_the_launcher_closes_windows_when_it_is_asked_and_not_for_a_stream_without_state(broker: Settings, tmp_path: Path) -> None:
-    strict, sliding = (Home.at(tmp_path, name, broker.kafka_bootstrap) for name in (STRICT, SLIDING))
+def test_the_launcher_closes_windows_when_it_is_asked_and_not_for_a_stream_without_state(spark: Any, broker: Settings, tmp_path: Path) -> None:
+    strict, sliding = here.Home.on(spark, tmp_path, STRICT, broker.kafka_bootstrap), Home.at(tmp_path, SLIDING, broker.kafka_bootstrap)
     start_ms = int(time.time() * 1000) - 60 * samples.MOST_STEP_MS
     documents = send(broker, list(samples.documents(60, seed=5, start_ms=start_ms)))
     code, out = strict.run()
@@ -74,5 +74,5 @@ def test_the_launcher_closes_windows_when_it_is_asked_and_not_for_a_stream_witho
     assert sum(row["lecturas"] for row in found) == 3 * sliding.report().records_in
     code, out = sliding.run(*words)
     assert (code, sliding.report().status) == (0, "idle"), out
-    code, out = strict.run(*(word.replace(SLIDING, STRICT) for word in words))
+    code, out = Home.at(tmp_path, STRICT, broker.kafka_bootstrap).run(*(word.replace(SLIDING, STRICT) for word in words))
     assert (code, "no windows to close" in out) == (64, True), out

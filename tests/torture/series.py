@@ -61,12 +61,12 @@ POINTS: tuple[Point, ...] = (
     *(Point("purge", at) for at in ("intent", "move:1", "stage:1", "done")),
 )
 SHORT: tuple[Point, ...] = (
-    *(Point("run", at) for at in ("claim", "ledger", "planned:1:parent", "staged:1:self", "manifest:1:self+parent", "published:1:parent")),
-    *(Point("run", at) for at in ("quarantined:1:self", "committed:1:self", HALF, "")),
+    *(Point("run", at) for at in ("claim", "ledger", "admitted", "planned:1:parent", "staged:1:self", "staged:1:parent")),
+    *(Point("run", at) for at in ("manifest:1:self+parent", "published:1:parent", "quarantined:1:self", "committed:1:self", HALF, "")),
     *(Point("archive", at) for at in ("intent", "move:1")),
     *(Point("rollover", at) for at in ("move:1", "stage:1")),
     *(Point("rewind", at) for at in ("move:2", "stage:3")),
-    *(Point(*pair) for pair in (("reset", "stage:2"), ("undo", "move:1"), ("restore", "move:1"), ("purge", "stage:1"))),
+    *(Point(*pair) for pair in (("reset", "stage:2"), ("undo", "move:1"))),
 )
 _BEFORE: dict[str, tuple[str, ...]] = {
     "run": (), "purge": ("run", "rewind", "run"), "undo": ("run", "rollover"), "retire": ("run", "rollover"), "restore": ("run", "archive"),
@@ -86,8 +86,8 @@ if made.steps:
 
 @dataclass
 class Series:
-    """`share`: of the kills that are followed by a power cut. `together`: kills of runs that come one after another, each of them in what would have
-    been the recovery from the one before. One home for all kills; it is kept where something was wrong."""
+    """`share`: of the kills that are followed by a power cut. `together`: kills that come one after another, each of them of a run that would
+    have been the recovery from the one before. One home for all kills; it is kept where something was wrong."""
 
     folder: Path
     seed: int
@@ -126,9 +126,10 @@ class Series:
         return chain(first, (self.dice.choice(points) for _ in repeat(0)))
 
     def _goes_on(self, row: list[Outcome], point: Point) -> bool:
-        """Whether the recovery from the last kill of `row` may be killed at `point`. A power cut ends a row: what it tore may need a hand first."""
+        """Whether the recovery from the last kill of `row`, which is a run, may be killed at `point`. A power cut ends a row: what it tore may need a
+        hand first; so does a retirement, which is undone first."""
         last = row[-1]
-        return len(row) < self.together and last.point.verb == point.verb == "run" and last.result != WRONG and not last.took
+        return len(row) < self.together and point.verb == "run" and last.point.verb != "retire" and last.result != WRONG and not last.took
 
     def _settle(self, row: list[Outcome], kills: int) -> None:
         """The recovery, whose end is the end of the row's last kill; all of them are said."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -36,6 +38,9 @@ class Told(Series):
     def __post_init__(self) -> None:
         self.dice, self.world, self.told = Random(self.seed), SimpleNamespace(rows=Counter()), list[str]()
 
+    def _order(self, points: tuple[Point, ...]) -> Iterator[Point]:
+        return cycle(points)
+
     def _one(self, number: int, point: Point) -> Outcome:
         self.told.append(f"{point.verb}{number}")
         return Outcome(number, point, WRONG if number == self.wrong_at else RIGHT, ("x",) if number in self.cut_at else ())
@@ -45,16 +50,19 @@ class Told(Series):
         return False, ""
 
 
-def told(tmp_path: Path, point: Point, kills: int, **more: Any) -> str:
+def told(tmp_path: Path, points: Point | tuple[Point, ...], kills: int, **more: Any) -> str:
     series = Told(tmp_path, seed=1, together=3)
     vars(series).update(more)
-    series.run((point,), kills)
+    series.run(points if isinstance(points, tuple) else (points,), kills)
     return " ".join(series.told)
 
 
-def test_kills_of_runs_come_in_rows_which_a_verb_or_a_power_cut_ends_and_a_wrong_end_is_the_last(tmp_path: Path) -> None:
-    run, verb = Point("run", "claim"), Point("rewind", "intent")
+def test_kills_of_runs_come_in_rows_behind_one_of_anything_and_a_power_cut_or_a_wrong_end_is_the_last(tmp_path: Path) -> None:
+    run, verb, retire = Point("run", "claim"), Point("rewind", "intent"), Point("retire", "intent")
     assert told(tmp_path, run, 5) == "run0 run1 run2 - run3 run4 -"
     assert told(tmp_path, verb, 2) == "rewind0 - rewind1 -"
+    assert told(tmp_path, (verb, run, run), 3) == "rewind0 run1 run2 -"
+    assert told(tmp_path, (run, verb), 2) == "run0 - rewind1 -"
+    assert told(tmp_path, (retire, run), 2) == "retire0 - run1 -"
     assert told(tmp_path, run, 5, cut_at=(1,)) == "run0 run1 - run2 run3 run4 -"
     assert told(tmp_path, run, 5, wrong_at=1) == "run0 run1"

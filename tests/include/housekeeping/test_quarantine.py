@@ -20,6 +20,7 @@ from jobs.contract import refused, report
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Checks, Files, Limits, Stream
 from tests.include.housekeeping.homes import CHECKS, Home, invoice
+from tests.matrix import long
 
 pytestmark = pytest.mark.spark
 BAD = [b'{"cut": "\xff\xfe', b"[1,2]", b' {"InvoiceNumber": 7} x\r', b'{"InvoiceNumber": "dup", "InvoiceNumber": "dup"}']
@@ -99,7 +100,7 @@ def test_a_reprocessed_record_gives_its_row_once_and_what_is_bad_is_refused_agai
     assert home.rows() == FOUR
 
 
-@pytest.mark.parametrize("archived", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("archived", [True, long(False)])
 def test_a_reset_reads_reprocessed_records_where_they_first_came_from_and_nowhere_else(strict: Home, archived: bool) -> None:
     home = strict
     mend(home)

@@ -167,7 +167,7 @@ def test_a_taken_place_refuses_and_nothing_moves(home: Home) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("failpoint", seeded(["intent", *(f"stage:{n}" for n in range(1, 5)), *(f"move:{n}" for n in range(1, 6)), "steps"], 2))
+@pytest.mark.parametrize("failpoint", seeded(["intent", *(f"stage:{n}" for n in range(1, 5)), *(f"move:{n}" for n in range(1, 6)), "steps"], 1))
 def test_cut_off_anywhere_the_next_run_finishes_it(home: Home, failpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     two(home)
     do_reset(home)

@@ -173,6 +173,7 @@ def test_a_broker_killed_in_mid_reading_or_sending_is_an_error_that_counts(own: 
         produce(settings, topic, [Message(b"y")])
 
 
+@pytest.mark.torture
 def test_records_that_were_never_acknowledged_are_not_counted_as_sent(own: tuple[Settings, int]) -> None:
     settings, pid = own
     topic = make(settings, "cut-off")

@@ -14,7 +14,7 @@ from jobs.contract.protocol import Facts, FileState, Next, Proceed, Publish, Ref
 from tests.jobs.contract.explore import explore
 from tests.jobs.contract.model import State, Step
 from tests.jobs.contract.model_housekeeping import Plan, Stream
-from tests.matrix import seeded
+from tests.matrix import long
 
 # records x operations; CAUDAL_MODEL=4x5 takes minutes and is for a long look
 RECORDS, OPERATIONS = (int(n) for n in os.environ.get("CAUDAL_MODEL", "3x4").split("x"))
@@ -27,15 +27,16 @@ STREAMS = {
     "topic to topic": Stream(kafka_source=True, kafka_sink=True),
     "files to topic": Stream(kafka_sink=True),
 }
-BIG = ("files to files, one a batch", "topic to files, one record a batch", "topic to files", "files to topic")
+LONGEST = "files to files, one a batch"
+BIG = ("topic to files, one record a batch", "topic to files", "files to topic")
 
 
-def in_full(names: Iterable[str], long: tuple[str, ...]) -> list[Any]:
-    """All of them; the long ones are slow."""
-    return [pytest.param(name, marks=[pytest.mark.slow] if name in long else []) for name in names]
+def in_full(names: Iterable[str], big: tuple[str, ...]) -> list[Any]:
+    """All of them; the big ones are slow."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in big else []) for name in names]
 
 
-@pytest.mark.parametrize("kind", in_full(STREAMS, BIG))
+@pytest.mark.parametrize("kind", [*in_full((name for name in STREAMS if name != LONGEST), BIG), long(LONGEST)])
 def test_no_crash_loses_or_repeats_a_record_and_none_needs_a_hand(kind: str) -> None:
     found = explore(replace(STREAMS[kind]), RECORDS, OPERATIONS)
     assert found.failures == {}
@@ -214,7 +215,7 @@ LEFT_OUT: dict[str, tuple[tuple[Break, ...], str, str]] = {
 DEEP = ("prevcommit", "rewind onto a lost commit", "undo before the first offsets")  # found after 5 to 10 s
 
 
-@pytest.mark.parametrize("rule", [*(rule for rule in LEFT_OUT if rule not in DEEP), *seeded(DEEP, 1, pytest.mark.slow)])
+@pytest.mark.parametrize("rule", [*(rule for rule in LEFT_OUT if rule not in DEEP), *map(long, DEEP)])
 def test_leaving_a_rule_out_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     breaks, kind, consequence = LEFT_OUT[rule]
     stream = replace(STREAMS[kind])

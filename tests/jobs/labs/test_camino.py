@@ -12,6 +12,7 @@ from include import labs
 from jobs.contract.errors import DataError, Refused
 from jobs.core.lab import Lab
 from jobs.labs import camino
+from tests.matrix import long
 
 pytestmark = pytest.mark.spark
 WORDS = [{"palabra": word} for word in sorted(camino.PALABRAS)]
@@ -36,13 +37,13 @@ def test_every_file_format_comes_in_and_goes_out(spark: SparkSession, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "reads"),
     [
-        ({"max_files": 1}, [2, 2, 2]),
+        long(({"max_files": 1}, [2, 2, 2])),
         ({"max_files": 2}, [4, 2]),
         ({"max_bytes": 1}, [2, 2, 2]),  # one file at least
-        ({"max_bytes": 100_000}, [6]),
+        long(({"max_bytes": 100_000}, [6])),
         ({"max_files": 1, "latest_first": True}, [2, 2, 2]),
         ({"format": "csv", "separator": ";", "header": True, "infer": True}, [6]),
-        ({"format": "json", "infer": True}, [6]),
+        long(({"format": "json", "infer": True}, [6])),
     ],
     ids=str,
 )

@@ -13,6 +13,7 @@ from jobs.contract.connection import Connection
 from jobs.core.lab import Lab
 from jobs.labs import camino, continuo, fuentes_kafka
 from tests.include.conftest import broker
+from tests.matrix import long
 
 __all__ = ["broker"]
 pytestmark = pytest.mark.spark
@@ -30,7 +31,9 @@ def test_where_a_read_begins_decides_how_many_records_come_and_every_format_give
 
 
 @pytest.mark.broker
-@pytest.mark.parametrize("options", [{"format": "avro"}, {"format": "csv", "trigger": "once"}, {"format": "json", "trigger": "continuous"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"format": "avro"}, {"format": "csv", "trigger": "once"}, long({"format": "json", "trigger": "continuous"})], ids=str
+)
 def test_topic_to_topic_in_every_format_and_continuously(spark: SparkSession, broker: Settings, tmp_path: Path, options: dict[str, str]) -> None:
     chosen = labs.get("camino").values({"source": "kafka", "sink": "kafka", "trigger": "available-now", "seconds": "6", **options})
     lab = Lab(spark, tmp_path, chosen, broker=Connection(broker.kafka_bootstrap), say=lambda _: None)
