@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,16 +16,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from include import settings as caudal
 from include import streams
 from include.kafka import topics
 from include.samples import facturas
-from include.services import airflow, processes, stack
+from include.services import airflow, broker, processes, records, stack
 from include.services.rest import Rest
-from include.settings import ROOT, Settings
+from include.settings import Settings
 from jobs.contract import process, report
+from tests.integration.checkout import Checkout
 
 RUN_S = 180.0  # one small run takes 8 s on two free cores
 FICHEROS = "facturas_ficheros"
@@ -37,6 +39,7 @@ class Here:
 
     settings: Settings
     rest: Rest
+    checkout: Checkout
 
     def put(self, count: int, seed: int) -> list[str]:
         """One file of sample invoices in entrada; its documents."""
@@ -106,10 +109,8 @@ def gone(pid: int) -> bool:
     return process.process_state(pid) in (None, "Z")
 
 
-def copy(root: Path) -> None:
-    """This checkout without schedules, and with short pauses between tries."""
-    for part in ("dags", "include", "jobs", "jvm"):
-        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+def without_schedules(root: Path) -> None:
+    """The checkout at `root` without schedules, and with short pauses between tries."""
     for row in (root / "include" / "streams").glob("[!_]*.py"):
         text, changed = re.subn(r"Stream\(\s*name=", "Stream(schedule=None, name=", row.read_text())
         assert changed == 1, row
@@ -124,15 +125,34 @@ def copy(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    folder = tmp_path_factory.mktemp("airflow")
-    copy(folder / "checkout")
-    keep = {name: value for name, value in os.environ.items() if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"}
-    settings = replace(caudal.load({**keep, "CAUDAL_HOME": str(folder / "home")}), root=folder / "checkout")
+    """Up, and down again after half of its services were killed."""
+    checkout = Checkout.copied(tmp_path_factory.mktemp("airflow"))
+    without_schedules(checkout.root)
+    settings = replace(caudal.load(checkout.environ), root=checkout.root)
     try:
         up = stack.up(settings)
+        assert up.started
         made = f"topics made: {', '.join(topic.name for topic in topics.declared(streams.collect()[0].values()))}"
         assert all("port" in note or note == made for note in up.notes)
-        yield Here(settings, airflow.client(settings, up.ports))
+        yield Here(settings, airflow.client(settings, up.ports), checkout)
+        _crash_and_go_down(settings)
     finally:
         stack.down(settings)
     assert processes.marked(settings.home) == set()
+
+
+def _crash_and_go_down(settings: Settings) -> None:
+    everything, pids = family(settings), {row.name: row.pid for row in stack.rows(settings)}
+    for name in (records.SUPERVISOR, "airflow-api", "airflow-scheduler"):
+        os.kill(pids[name], signal.SIGKILL)
+    assert set(stack.down(settings)) >= {broker.NAME, "airflow-dags", "airflow-triggerer"}
+    assert [process for process in everything if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+    assert stack.left_overs(settings) == set()
+    assert stack.down(settings) == []
+    assert {row.state for row in stack.rows(settings)} == {"stopped"}
+
+
+def family(settings: Settings) -> list[psutil.Process]:
+    """Every process of the home's services."""
+    leaders = [record.identity for record in records.read_records(settings.home).values()]
+    return [psutil.Process(pid) for pid in processes.members(leaders) | processes.marked(settings.home)]

@@ -5,18 +5,30 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
+import stat
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from include import generations, lease, streams
 from include.housekeeping import restore
+from include.services import airflow, broker, demo, processes, records, stack
+from include.settings import Settings
 from jobs.contract import process
 from jobs.contract.errors import Refused
-from tests.integration.airflow_home import FICHEROS, RUN_S, Here, gone, here, lines, parent, until
+from tests.integration.airflow_home import FICHEROS, RUN_S, Here, family, gone, here, lines, parent, until
+from tests.integration.test_new_stream import ADD, published, reference
+from tests.integration.test_new_stream import lines as csv_lines
+from tests.integration.test_services import connections
 from tests.matrix import seeded
 
 __all__ = ["here"]
@@ -237,3 +249,110 @@ def test_an_operator_plays_the_whole_flow_from_the_form(here: Here) -> None:
     states = {t["task_id"]: t["state"] for t in here.rest.tasks("seed_kafka_topics", again)}
     assert states == {"topics": "failed", "messages": "upstream_failed", "files": "failed"}
     assert "unknown trigger key 'message'; it takes files, files_stream, invoices, messages," in here.log("seed_kafka_topics", again, "topics")
+
+
+# the services, in the same home
+
+
+def listening(settings: Settings) -> set[tuple[str, int]]:
+    found = [one for process in family(settings) for one in connections(process) if one.status == psutil.CONN_LISTEN]
+    return {(one.laddr.ip.removeprefix("::ffff:"), one.laddr.port) for one in found}
+
+
+def assert_no_secret_shows(settings: Settings) -> None:
+    """Neither in an argument, nor in a variable, nor in a log."""
+    secrets = list(json.loads((settings.home / "airflow/keys.json").read_text()).values())
+    shown = [text for process in family(settings) for text in (*process.cmdline(), *process.environ().values())]
+    shown += [path.read_text(errors="replace") for path in settings.layout.logs.rglob("*.log")]
+    assert [text[:200] for text in shown if any(secret in text for secret in secrets)] == []
+    for name in ("airflow.cfg", "keys.json", "passwords.json"):
+        assert stat.S_IMODE((settings.home / "airflow" / name).stat().st_mode) == 0o600
+
+
+@contextmanager
+def held(database: Path, seconds: float) -> Iterator[None]:
+    """The database is locked by another writer for the first `seconds` of the block."""
+    with closing(sqlite3.connect(database, isolation_level=None, check_same_thread=False)) as writer:
+        writer.execute("PRAGMA busy_timeout = 30000")
+        writer.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(seconds, lambda: writer.execute("ROLLBACK"))
+        release.start()
+        yield
+        release.join()
+
+
+def test_all_is_local_no_secret_shows_and_a_second_up_changes_nothing(here: Here) -> None:
+    again = stack.up(here.settings)
+    assert (again.started, {row.state for row in again.rows}) == (False, {"healthy"})
+    assert {row.name for row in again.rows} == {broker.NAME, *airflow.NAMES, records.SUPERVISOR}
+    served = {("127.0.0.1", port) for port in (again.ports.kafka, again.ports.controller, again.ports.airflow)}
+    assert served <= listening(here.settings)
+    assert {ip for ip, _ in listening(here.settings)} == {"127.0.0.1"}
+    assert_no_secret_shows(here.settings)
+    assert here.rest.call("GET", "/api/v2/pools/spark")["slots"] == max(1, (os.cpu_count() or 1) // 2)
+    start = time.monotonic()
+    last = stack.up(here.settings)
+    assert time.monotonic() - start < 10  # 0.5 s on a free machine; a start takes 15
+    assert (last.started, last.rows, last.ports) == (False, again.rows, again.ports)
+
+
+def test_a_locked_database_of_airflow_is_asked_again(here: Here) -> None:
+    with held(airflow.home_of(here.settings) / "airflow.db", 7.0):  # Airflow gives up after 5 s
+        here.rest.ensure_pool("otro", 2, "made while the database was locked")
+    assert here.rest.call("GET", "/api/v2/pools/otro")["slots"] == 2
+
+
+def test_killed_services_are_back_after_an_up_and_no_other_has_been_started_again(here: Here) -> None:
+    victims = {broker.NAME, "airflow-scheduler", records.SUPERVISOR}
+    before = {row.name: row.pid for row in stack.rows(here.settings)}
+    for name in victims:
+        os.kill(before[name], signal.SIGKILL)
+    until(lambda: not any(processes.started(before[name]) for name in victims), 10)
+    healed = stack.up(here.settings)
+    assert {row.state for row in healed.rows} == {"healthy"}
+    assert {row.name for row in healed.rows if row.pid != before[row.name]} == victims
+
+
+def test_the_demo_agrees_with_the_generator_whatever_stands_there_already(here: Here) -> None:
+    found = here.checkout.verb("demo", "--json")
+    assert found["agrees"] is True
+    assert found["states"] == dict.fromkeys(demo.STREAMS, "success")
+    assert len(found["checks"]) == 13
+    assert [check for check in found["checks"] if check["expected"] != check["found"]] == []
+
+
+LISTED_S = 15.0  # 2 s on a free machine: new-stream asks Airflow to read the registry again at once
+LOOKED_AT = ("service", "broker", "topics", "DAGs", "registry", "stream mediciones")
+
+
+def findings(here: Here) -> dict[str, set[tuple[str, str]]]:
+    """What doctor says of LOOKED_AT: check -> (state, words)."""
+    done = here.checkout.python("-m", "include.cli", "doctor", "--json")
+    found = json.loads(done.stdout.splitlines()[-1])["findings"]
+    return {name: {(f["state"], f["what"]) for f in found if f["check"] == name} for name in LOOKED_AT}
+
+
+@pytest.fixture
+def added(here: Here) -> Iterator[None]:
+    """A stream of csv files, written by new-stream into the running platform; gone at the end, with a DAG that does not load."""
+    written = [*map(Path, here.checkout.verb(*ADD)["written"]), here.checkout.root / "dags/rota.py"]
+    yield
+    for path in written:
+        path.unlink(missing_ok=True)  # Airflow lists the DAG for some minutes; the registry that it reads does not
+
+
+@pytest.mark.usefixtures("added")
+def test_a_new_stream_appears_within_seconds_runs_and_doctor_names_what_is_broken(here: Here) -> None:
+    until(lambda: "mediciones" in here.rest.dags(), LISTED_S)
+    text = csv_lines(3, 40)
+    source = here.settings.home / "m.csv"
+    source.write_text(text, newline="")
+    here.checkout.verb("put", "mediciones", str(source), "--json")
+    run = here.rest.trigger("mediciones")
+    assert here.rest.wait({"mediciones": run}, RUN_S, lambda _: None) == {"mediciones": "success"}
+    assert published(here.settings.home) == reference(text)
+
+    assert {state for found in findings(here).values() for state, _ in found} == {"ok"}
+    (here.checkout.root / "dags/rota.py").write_text('"""A broken DAG of Airflow."""\n\nimport nothing_of_that_name\n')
+    until(here.rest.import_errors, 60)
+    assert ("wrong", "rota.py does not load: ModuleNotFoundError: No module named 'nothing_of_that_name'") in findings(here)["DAGs"]

@@ -37,6 +37,7 @@ def demo(config: Settings) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.torture
 @pytest.mark.airflow
 @pytest.mark.broker
 @pytest.mark.spark

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import sqlite3
-import stat
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,25 +23,13 @@ from include.services.records import Plan
 from include.settings import ROOT, Settings
 from jobs.contract.errors import ConfigError, ServiceError
 from tests.include.conftest import free_ports
+from tests.integration.airflow_home import family, until
 
 
 def make(folder: Path, **variables: str) -> Settings:
     """Settings of a new home with the environment's cache; broker and Airflow ports of the machine's choice."""
     keep = {name: value for name, value in os.environ.items() if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"}
     return caudal.load({**keep, "CAUDAL_HOME": str(folder), **variables})
-
-
-def until(look: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.1)
-
-
-def family(settings: Settings) -> list[psutil.Process]:
-    """Every process of the home's services."""
-    leaders = [record.identity for record in records.read_records(settings.home).values()]
-    return [psutil.Process(pid) for pid in processes.members(leaders) | processes.marked(settings.home)]
 
 
 def connections(process: psutil.Process) -> list[Any]:
@@ -78,72 +61,6 @@ def config(tmp_path: Path) -> Iterator[Settings]:
     yield settings
     stack.down(settings)
     assert processes.marked(settings.home) == set()
-
-
-def secrets_of(settings: Settings) -> list[str]:
-    return list(json.loads((settings.home / "airflow/keys.json").read_text()).values())
-
-
-def assert_no_secret_shows(settings: Settings) -> None:
-    """Neither in an argument, nor in a variable, nor in a log."""
-    shown = [text for process in family(settings) for text in (*process.cmdline(), *process.environ().values())]
-    shown += [path.read_text(errors="replace") for path in settings.layout.logs.rglob("*.log")]
-    assert [text[:200] for text in shown if any(secret in text for secret in secrets_of(settings))] == []
-    for name in ("airflow.cfg", "keys.json", "passwords.json"):
-        assert stat.S_IMODE((settings.home / "airflow" / name).stat().st_mode) == 0o600
-
-
-@contextmanager
-def held(database: Path, seconds: float) -> Iterator[None]:
-    """The database is locked by another writer for the first `seconds` of the block."""
-    with closing(sqlite3.connect(database, isolation_level=None, check_same_thread=False)) as writer:
-        writer.execute("PRAGMA busy_timeout = 30000")
-        writer.execute("BEGIN IMMEDIATE")
-        release = threading.Timer(seconds, lambda: writer.execute("ROLLBACK"))
-        release.start()
-        yield
-        release.join()
-
-
-@pytest.mark.airflow
-@pytest.mark.broker
-@pytest.mark.timeout(600)
-def test_up_is_local_and_idempotent_and_heals_and_down_leaves_no_process(config: Settings) -> None:
-    first = stack.up(config)
-    assert first.started
-    assert states(first.rows) == dict.fromkeys([broker.NAME, *airflow.NAMES, records.SUPERVISOR], "healthy")
-    served = {("127.0.0.1", port) for port in (first.ports.kafka, first.ports.controller, first.ports.airflow)}
-    assert served <= listening(config)
-    assert {ip for ip, _ in listening(config)} == {"127.0.0.1"}
-    assert_no_secret_shows(config)
-    rest = airflow.client(config, first.ports)
-    assert rest.call("GET", "/api/v2/pools/spark")["slots"] == max(1, (os.cpu_count() or 1) // 2)
-
-    with held(airflow.home_of(config) / "airflow.db", 7.0):  # Airflow gives up after 5 s
-        rest.ensure_pool("otro", 2, "made while the database was locked")
-    assert rest.call("GET", "/api/v2/pools/otro")["slots"] == 2
-
-    start = time.monotonic()
-    again = stack.up(config)
-    assert time.monotonic() - start < 10  # 0.5 s on a free machine; a start takes 15
-    assert (again.started, pids(again.rows), again.ports) == (False, pids(first.rows), first.ports)
-
-    before = pids(first.rows)
-    for name in (broker.NAME, "airflow-scheduler", records.SUPERVISOR):
-        os.kill(before[name], signal.SIGKILL)
-    until(lambda: not any(processes.started(before[name]) for name in (broker.NAME, "airflow-scheduler", records.SUPERVISOR)), 10)
-    healed = stack.up(config)
-    assert set(states(healed.rows).values()) == {"healthy"}
-    assert {name for name, pid in pids(healed.rows).items() if pid != before[name]} == {broker.NAME, "airflow-scheduler", records.SUPERVISOR}
-
-    everything = family(config)
-    for name in (records.SUPERVISOR, "airflow-api", "airflow-scheduler"):
-        os.kill(pids(healed.rows)[name], signal.SIGKILL)
-    assert set(stack.down(config)) >= {broker.NAME, "airflow-dags", "airflow-triggerer"}
-    assert [process for process in everything if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
-    assert stack.left_overs(config) == set()
-    assert stack.down(config) == []
-    assert set(states(stack.rows(config)).values()) == {"stopped"}
 
 
 @pytest.mark.torture

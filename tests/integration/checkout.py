@@ -1,0 +1,60 @@
+"""A copy of this checkout with a home of its own, in which the verbs run as ./caudal runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from include import settings as caudal
+
+_COPIED = ("dags", "include", "jobs", "jvm", "tests/dags", "tests/conftest.py", "pyproject.toml", "requirements.txt", "vendor")
+VERB_S = 400.0
+
+
+@dataclass
+class Checkout:
+    root: Path
+    home: Path
+
+    @classmethod
+    def copied(cls, folder: Path) -> Checkout:
+        made = cls(folder / "copy", folder / "home")
+        for part in _COPIED:
+            target = made.root / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (caudal.ROOT / part).is_dir():
+                shutil.copytree(caudal.ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(caudal.ROOT / part, target)
+        return made
+
+    @property
+    def environ(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("CAUDAL_", "AIRFLOW"))}
+        own = {"CAUDAL_HOME": self.home, "CAUDAL_CACHE": caudal.load().cache, "PYTHONPATH": self.root, "NO_COLOR": "1"}
+        return kept | {k: str(v) for k, v in own.items()}
+
+    def python(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-P", *words]
+        return subprocess.run(
+            line, cwd=self.root, env=self.environ | more, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=VERB_S, check=False
+        )
+
+    def verb(self, *words: str) -> dict[str, Any]:
+        """What the verb prints with --json. It must end with 0."""
+        done = self.python("-m", "include.cli", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    def files(self) -> dict[str, bytes]:
+        """The checkout's own files: no cache, nothing hidden."""
+        found = (path for path in self.root.rglob("*") if path.is_file())
+        names = {str(path.relative_to(self.root)): path for path in found}
+        return {name: path.read_bytes() for name, path in names.items() if "__pycache__" not in name and not name.startswith(".")}
