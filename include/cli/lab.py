@@ -46,7 +46,7 @@ def command(
             say(f"primero, los mismos ficheros con Caudal: {lab.beside}")
             beside.run(config, lab.beside, made.path.parent)
         if made.spec.ui_port:
-            say(f"Spark's UI while it runs: http://127.0.0.1:{made.spec.ui_port}")
+            say(f"la interfaz de Spark mientras corre: http://127.0.0.1:{made.spec.ui_port}")
         code = launch.execute(made)
         if as_json:
             path = made.path.with_name("facts.json")

@@ -151,7 +151,7 @@ def execute(made: Made) -> int:
         try:
             child.wait()
         except KeyboardInterrupt:
-            print("\nending after this batch; Ctrl-C again kills it", flush=True)
+            print("\ntermina al acabar este batch; otra vez Ctrl-C lo mata", flush=True)
             made.spec.stop.touch()
             try:
                 child.wait()

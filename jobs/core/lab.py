@@ -121,7 +121,7 @@ class Lab:
         return sinks.start(frame, way, name, folder=self.folder, kafka=self.kafka, each=each, checkpoint=checkpoint or name)
 
     def go(self, transform: Callable[[DataFrame], DataFrame], schema: StructType | None = None, each: Any = None) -> Facts:
-        """The lab's declared way from end to end, for `seconds` where it does not end by itself: facts are batches and rows read."""
+        """The lab's declared way from end to end, for `seconds` where it does not end by itself: facts are batches and rows read, or epochs."""
         way = self.way
         assert way is not None  # noqa: S101 - the row declares one
         frame = self.read(way.source, schema)
@@ -131,6 +131,11 @@ class Lab:
         encoded = rows.select(sinks.packed(rows, way.sink.format).alias("value")) if isinstance(way.sink, Subscription) else rows
         query = self.start(encoded, way, "lab", each=each)
         self.follow(query, seconds=float(self.options.get("seconds", 0)))
+        if way.trigger == "continuous":
+            done = self.path("checkpoints", "lab", "commits").glob("[0-9]*")  # Spark keeps no progress of them
+            epochs = 1 + max((int(path.name) for path in done), default=-1)
+            self.say(f"{epochs} epochs; they do not tell how many rows they read")
+            return {"epochs": epochs}
         progress = [p for p in query.recentProgress if p["numInputRows"]]
         self.say(f"{len(progress)} batches, {sum(p['numInputRows'] for p in progress)} rows read")
         return {"batches": len(progress), "rows": sum(p["numInputRows"] for p in progress)}

@@ -81,7 +81,7 @@ def test_actividad_1_counts_the_jobs_stages_and_tasks_of_five_batches(home: Path
     assert [(b["batch"], b["lines"]) for b in facts["batches"]] == [(0, 0), (1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]
     assert [b["jobs"] for b in facts["batches"]] == [[[2, 3]]] * 6
     assert facts["counts"] == {"uno": 3, "dos": 2, "tres": 1, "cuatro": 1, "cinco": 2}
-    assert "Spark's UI while it runs: http://127.0.0.1:" in text
+    assert "la interfaz de Spark mientras corre: http://127.0.0.1:" in text
 
 
 def test_an_impossible_mode_is_one_line_and_spark_does_not_start(home: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from include import labs
+from jobs.contract.ends import Memory, Rate, Way
 from jobs.contract.errors import DataError, Refused
 from jobs.core.lab import Lab
 from jobs.labs import camino
@@ -91,6 +92,16 @@ def test_closed_windows_appear_and_the_last_ones_stay_open(spark: SparkSession, 
 def test_rate_counts_up_continuously(spark: SparkSession, tmp_path: Path) -> None:
     rows = go(spark, tmp_path, source="rate", sink="memory", trigger="continuous", seconds=4)
     assert rows and {row["palabra"] for row in rows} <= set(camino.PALABRAS)
+
+
+@pytest.mark.torture
+def test_a_generated_lab_that_goes_continuously_tells_its_epochs(spark: SparkSession, tmp_path: Path) -> None:
+    said: list[str] = []
+    way = Way(Rate(5), Memory("seguido"), trigger="continuous", interval="1 second")
+    lab = Lab(spark, tmp_path, {"seconds": 5}, say=said.append, way=way)
+    found = lab.go(lambda frame: frame)
+    assert found["epochs"] > 0 and said[-1].startswith(f"{found['epochs']} epochs; ")
+    assert spark.table("seguido").count() > 0
 
 
 def test_what_is_refused_starts_no_query(spark: SparkSession, tmp_path: Path) -> None:
