@@ -32,7 +32,7 @@ TAIL_BYTES = 65536  # of pytest's output, in which its closing line is looked fo
 
 def command(
     pytest_args: Annotated[list[str] | None, typer.Argument(metavar="[PYTEST ARGS]...", help="Passed on to pytest; options after --.")] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Without broker, Airflow and the slow matrices, under 2 minutes.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Without broker, Airflow, labs and the slow matrices, under 2 minutes.")] = False,
 ) -> None:
     """Run ruff, mypy and import-linter, then pytest; its closing line comes last. Exit 1 when anything failed."""
     run([*(["-m", FAST] if fast else []), *(pytest_args or ALL_OF_THEM)])

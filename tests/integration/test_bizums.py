@@ -13,7 +13,7 @@ from include.samples import bizums, kinds, put
 from tests.integration import here
 
 COUNT, SEED = 300, 5
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def test_the_rows_are_those_the_sample_names_and_a_second_run_finds_nothing(spark: Any, tmp_path: Path) -> None:

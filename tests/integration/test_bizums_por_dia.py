@@ -16,7 +16,7 @@ from include.samples.temperaturas import Windows
 from tests.integration import here
 from tests.integration.runs import multiset
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 

@@ -235,7 +235,7 @@ POINTS = tuple(
         "jvm", "driver", "both", "jvm", "both", "broker", "broker",
     )
 )  # fmt: skip
-SHORT = tuple(Point(at) for at in ("token:2:self+parent+grandparent", "unit:2:grandparent", "jvm", "broker"))
+SHORT = tuple(Point(at) for at in ("token:2:self+parent+grandparent", "jvm", "broker"))
 
 
 @dataclass(frozen=True)

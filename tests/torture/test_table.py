@@ -96,14 +96,28 @@ def test_a_moment_that_is_not_met_is_no_fault_done() -> None:
         met(lambda: False, subprocess.Popen(["true"], text=True))
 
 
+def both(fault: files.Fault, folder: Path) -> list[Ends]:
+    """How the plain job and Caudal end."""
+    ends = []
+    for side in (Plain, Caudal):
+        (folder / side.__name__).mkdir()
+        ends.append(series.one(fault, side(folder / side.__name__)))
+    return ends
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_a_name_with_brackets_makes_the_plain_job_read_others_twice_and_caudal_not(tmp_path: Path) -> None:
+    plain, own = both(files.brackets_in_a_name, tmp_path)
+    assert (plain.many > 0, plain.codes) == (True, (0,))
+    assert (own.lost, own.stuck, own.many, own.codes) == (0, 0, 0, (0,))
+
+
+@pytest.mark.torture
 @pytest.mark.slow
 @pytest.mark.spark
 def test_malformed_records_spoil_the_plain_job_and_are_quarantined_here(tmp_path: Path) -> None:
-    ends = []
-    for side in (Plain, Caudal):
-        (tmp_path / side.__name__).mkdir()
-        ends.append(series.one(files.malformed_records, side(tmp_path / side.__name__)))
-    plain, own = ends
+    plain, own = both(files.malformed_records, tmp_path)
     assert own.codes == (0,)
     assert plain.lost + plain.stuck + plain.many > 0
     assert (own.lost, own.stuck, own.many, own.refused) == (0, 0, 0, len(records.KINDS))

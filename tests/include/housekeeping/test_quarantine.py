@@ -22,7 +22,7 @@ from jobs.contract.stream import Checks, Files, Limits, Stream
 from tests.include.housekeeping.homes import CHECKS, Home, invoice
 from tests.matrix import long
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 BAD = [b'{"cut": "\xff\xfe', b"[1,2]", b' {"InvoiceNumber": 7} x\r', b'{"InvoiceNumber": "dup", "InvoiceNumber": "dup"}']
 
 

@@ -21,7 +21,7 @@ from jobs.domain import iot
 from tests.jobs.core import downstream
 from tests.jobs.core.downstream import MINUTE_MS, START_MS, at, feed, lower, upper, with_limits
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def reference() -> samples.Windows:

@@ -18,7 +18,7 @@ from tests.include.conftest import broker
 from tests.jobs.labs.caso2 import lines_of, samples
 
 __all__ = ["broker"]
-pytestmark = [pytest.mark.spark, pytest.mark.broker]
+pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]
 
 
 def run(spark: Any, folder: Path, settings: Settings, said: list[str], **options: str) -> Facts:

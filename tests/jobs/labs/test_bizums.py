@@ -13,7 +13,7 @@ from jobs.contract.errors import UsageError
 from jobs.core.lab import Lab
 from jobs.labs import actividad4_bizums, actividad4_bizums_faker
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 

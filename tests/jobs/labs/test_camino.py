@@ -15,7 +15,7 @@ from jobs.core.lab import Lab
 from jobs.labs import camino
 from tests.matrix import long
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 WORDS = [{"palabra": word} for word in sorted(camino.PALABRAS)]
 COUNTS = [{"palabra": "dos", "count": 2}, {"palabra": "tres", "count": 3}, {"palabra": "uno", "count": 1}]
 CHOSEN = labs.get("camino").values({"sink": "files", "trigger": "available-now", "seconds": "20"})

@@ -19,7 +19,7 @@ from jobs.labs import caso1_palabras
 from jobs.labs.caso1_palabras import FRASES
 from tests.include.conftest import free_ports
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def run(spark: Any, folder: Path, said: list[str], **options: Any) -> Facts:

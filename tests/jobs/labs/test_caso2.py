@@ -17,7 +17,7 @@ from jobs.labs.caso2_monitorizacion import operators
 from tests.integration import here
 from tests.jobs.labs.caso2 import lines_of, run, samples
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 FILES = [f"facturas-{n}.json" for n in range(1, 7)]
 
 

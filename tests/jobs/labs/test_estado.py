@@ -14,7 +14,7 @@ from include.samples import bizums as samples
 from jobs.core.lab import Lab
 from jobs.labs import dstream, duplicados, estado_propio, mllib, uniones
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from jobs.core.lab import Lab
 from jobs.labs import exacto1_checkpoint, exacto2_fuente, exacto3_determinista, exacto4_idempotente
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 @pytest.mark.parametrize(

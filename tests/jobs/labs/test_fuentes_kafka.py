@@ -16,7 +16,7 @@ from tests.include.conftest import broker
 from tests.matrix import long
 
 __all__ = ["broker"]
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 @pytest.mark.broker

@@ -17,7 +17,7 @@ from jobs.labs import iot_ventanas
 from tests.include.conftest import broker
 
 __all__ = ["broker"]
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 LINES = list(samples.documents(200, 3, 1_793_527_200_000))
 MINUTE = samples.MINUTE_MS
 

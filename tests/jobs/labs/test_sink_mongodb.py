@@ -16,7 +16,7 @@ from jobs.core import mongo
 from jobs.core.lab import Lab
 from jobs.labs import camino, sink_mongodb
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

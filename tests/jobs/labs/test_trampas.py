@@ -11,7 +11,7 @@ from include import labs
 from jobs.core.lab import Lab
 from jobs.labs import trampa10_ansi, trampa10_evento_del_futuro, trampa11_ultimas_ventanas, trampa14_particiones
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def test_an_event_of_2099_makes_all_later_readings_late(spark: SparkSession, tmp_path: Path) -> None:
