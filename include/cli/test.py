@@ -23,7 +23,7 @@ CHECKS = {
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"],
 }
 CLOSING = re.compile(r"\d+ (passed|failed|errors?|skipped|deselected)\b.* in [\d.]+s")
-FAST = "not broker and not airflow and not slow"
+FAST = "not broker and not airflow and not slow and not torture"
 # a file stays in one process, with its broker and its Spark, and starts where tests/conftest.py puts it: the long ones first. Two processes keep two
 # cores busy; three took longer
 ALL_OF_THEM = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "15", "--durations-min", "5")
