@@ -6,8 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from include import streams
 from include.airflow_kit import dag_docs
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 SINGLE = ("archive_processed_files", "clean_checkpoints", "manage_stream", "reprocess_quarantine", "seed_kafka_topics")

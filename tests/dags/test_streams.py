@@ -10,6 +10,8 @@ import pytest
 from include import streams
 from tests.dags.conftest import Parse
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

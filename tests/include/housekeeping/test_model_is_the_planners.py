@@ -14,7 +14,7 @@ from tests.jobs.contract import model
 from tests.jobs.contract.model import Place, State
 from tests.jobs.contract.model_housekeeping import Stream
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 Word = tuple[str, int]
 _WORDS = {
     "output": r"data/salida/\w+/gen=\d+/batch=0*(\d+)$",

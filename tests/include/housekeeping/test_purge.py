@@ -14,7 +14,7 @@ from jobs.contract.errors import Refused
 from jobs.contract.stream import Upkeep
 from tests.include.housekeeping.homes import Home, as_promised, files_of, tree
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 UPKEEP = Upkeep(archive_days=10, retired_days=30)
 
 

@@ -14,7 +14,7 @@ from jobs.contract.errors import Refused
 from jobs.contract.stream import Topic
 from tests.include.housekeeping.homes import Home, as_promised
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def plan(home: Home) -> Plan:

@@ -11,7 +11,7 @@ from include.housekeeping.plan import Plan
 from jobs.contract.errors import Refused
 from tests.include.housekeeping.homes import Home, as_promised
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def plan(home: Home, generation: int) -> Plan:

@@ -18,7 +18,7 @@ from jobs.contract.stream import Topic
 from tests.include.housekeeping.homes import Home, as_promised
 from tests.matrix import seeded
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def plan(home: Home, keep: int) -> Plan:

@@ -14,7 +14,7 @@ from jobs.contract import checkpoint
 from jobs.contract.errors import Refused
 from tests.include.housekeeping.homes import Home, as_promised, files_of, tree
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def plan(home: Home) -> Plan:

@@ -22,7 +22,7 @@ from tests.include.conftest import broker
 from tests.include.housekeeping.homes import CHECKS, Home
 
 __all__ = ["broker"]
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def newest(home: Home) -> Report:

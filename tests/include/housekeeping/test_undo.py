@@ -16,7 +16,7 @@ from jobs.contract.stream import Upkeep
 from tests.include.housekeeping.homes import Home, as_promised, files_of, tree
 from tests.matrix import seeded
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def plan(home: Home) -> Plan:
