@@ -17,6 +17,8 @@ from jobs.contract import recording
 from tests.include.intake.home import Home
 from tests.torture import power
 
+pytestmark = pytest.mark.slow
+
 CUTS = 16  # of one and the same state, each with dice of its own: a quarter takes everything, a quarter nothing but contents
 IMPORTS = """import os, sys
 from pathlib import Path

@@ -24,7 +24,7 @@ from jobs.contract.layout import MANIFEST, Layout
 from jobs.contract.stream import Checks, Files, Stream, Upkeep
 from tests.include.housekeeping.homes import NOW, Home
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 STREAM = Stream("facturas_ficheros", Files("json", settle_s=0), Files("json"), checks=Checks(report=("items-count",)))
 
 

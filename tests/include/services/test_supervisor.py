@@ -16,6 +16,8 @@ from include.services import processes, records, supervisor
 from include.services.processes import Identity
 from include.services.records import Plan, Record, Service
 
+pytestmark = pytest.mark.slow
+
 ENVIRON = {"PATH": os.environ["PATH"]}
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
 # a child in a process group of its own, as Airflow's tasks are: killpg would miss it

@@ -11,6 +11,8 @@ import pytest
 from include.settings import Settings
 from include.setup import class_data, jars, java, jvm
 
+pytestmark = pytest.mark.slow
+
 
 def compiled(real: Settings) -> java.Java:
     """All that a driver's class path names is there, whatever ran before; the Java it was made with."""

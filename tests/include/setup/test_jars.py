@@ -16,6 +16,8 @@ from include.setup import jars, jvm
 from include.setup.files import one_maker
 from jobs.contract.errors import InstallationError, ServiceError
 
+pytestmark = pytest.mark.slow
+
 CLOSED_PROXY = "-Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=1 -Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=1"
 SMALL = "kafka {digest} 3819 org.jspecify jspecify 1.0.0\n"
 RIGHT = "1fad6e6be7557781e4d33729d49ae1cdc8fdda6fe477bb0cc68ce351eafdfbab"

@@ -15,6 +15,8 @@ from include.settings import Settings
 from include.setup import class_data, jars, java, jvm
 from jobs.contract.errors import InstallationError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def own(tmp_path: Path) -> Settings:
