@@ -83,7 +83,7 @@ def test_every_malformed_kind_differs_from_the_record_it_was_made_of() -> None:
 
 def test_rows_lost_and_too_many_are_told_from_rows_that_are_stuck(tmp_path: Path) -> None:
     side = Plain(tmp_path)
-    side.rows = Counter({"{\"InvoiceNumber\": \"1\"}": 2, "{\"InvoiceNumber\": \"2\"}": 1})
+    side.rows = Counter({'{"InvoiceNumber": "1"}': 2, '{"InvoiceNumber": "2"}': 1})
     side.bad = {"3": "{3", "4": "{4"}
     side.output.mkdir()
     (side.output / "part-0").write_text('{"InvoiceNumber":"1"}\n{"InvoiceNumber":"4"}\n{"Invo')
