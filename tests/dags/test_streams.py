@@ -58,7 +58,7 @@ def test_a_row_added_is_a_dag_more_and_nothing_else_changes(checkout: Path, pars
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        pytest.param("STREAM = Stream(\n", "SyntaxError", marks=pytest.mark.slow),
+        pytest.param("STREAM = Stream(\n", "SyntaxError", marks=pytest.mark.torture),
         ("import a_module_that_nobody_has\n", "No module named 'a_module_that_nobody_has'"),
         pytest.param(
             'from jobs.contract.stream import Files, Stream\nSTREAM = Stream(name="Mal", source=Files(), sink=Files())\n',

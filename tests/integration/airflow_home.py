@@ -156,3 +156,11 @@ def family(settings: Settings) -> list[psutil.Process]:
     """Every process of the home's services."""
     leaders = [record.identity for record in records.read_records(settings.home).values()]
     return [psutil.Process(pid) for pid in processes.members(leaders) | processes.marked(settings.home)]
+
+
+def connections(process: psutil.Process) -> list[Any]:
+    """None of a process that ended meanwhile."""
+    try:
+        return list(process.net_connections())
+    except psutil.Error:
+        return []

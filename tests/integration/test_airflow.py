@@ -25,10 +25,9 @@ from include.services import airflow, broker, demo, processes, records, stack
 from include.settings import Settings
 from jobs.contract import process
 from jobs.contract.errors import Refused
-from tests.integration.airflow_home import FICHEROS, RUN_S, Here, family, gone, here, lines, parent, until
+from tests.integration.airflow_home import FICHEROS, RUN_S, Here, connections, family, gone, here, lines, parent, until
 from tests.integration.test_new_stream import ADD, published, reference
 from tests.integration.test_new_stream import lines as csv_lines
-from tests.integration.test_services import connections
 from tests.matrix import seeded
 
 __all__ = ["here"]

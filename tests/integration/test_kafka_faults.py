@@ -401,6 +401,7 @@ def test_a_broker_that_is_away_for_a_minute_costs_at_most_another_run(world: Fau
     world.right_result()
 
 
+@pytest.mark.torture
 @pytest.mark.fault("the broker is killed in mid transaction and comes back")
 def test_a_broker_killed_in_mid_transaction_costs_at_most_another_run(world: Faulty, own: Broker) -> None:
     slow = F.udf(lambda amount: __import__("time").sleep(0.01) or amount, DoubleType())

@@ -17,7 +17,7 @@ import pytest
 from include import generations, lease, streams
 from include.account import where
 from include.samples import facturas as samples
-from tests.integration.runs import Home, kill, multiset, python_driver, wait_for
+from tests.integration.runs import RUN_S, Home, kill, multiset, python_driver, wait_for
 from tests.integration.test_archive import caudal
 
 pytestmark = pytest.mark.spark
@@ -41,8 +41,10 @@ def batches(home: Home) -> dict[str, int | None]:
 def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(tmp_path: Path) -> None:
     home = Home.at(tmp_path / "a home")
     expected = invoices(home, 1)
-    code, out = home.run()
-    assert code == 0, out
+    first = home.start()
+    assert wait_for(lambda: ".jsa" in _maps(first.pid), "the JVM maps the class-data cache", of=first)
+    out, _ = first.communicate(timeout=RUN_S)
+    assert first.returncode == 0, out
     assert home.rows() == expected
     assert (home.report().status, home.report().records_in, home.report().files_admitted) == ("done", 50, 1)
     expected += invoices(home, 2)
@@ -58,16 +60,6 @@ def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(
     assert "Spark was not started" in out
     assert home.duckdb_count() == expected.total()
     assert home.processes() == []
-
-
-@pytest.mark.slow
-def test_the_class_data_cache_is_in_use(tmp_path: Path) -> None:
-    home = Home.at(tmp_path)
-    invoices(home, 1, count=1)
-    process = home.start()
-    maps = wait_for(lambda: ".jsa" in _maps(process.pid), "the JVM maps the archive", of=process)
-    assert maps
-    assert process.communicate(timeout=240) and process.returncode == 0
 
 
 def _maps(pid: int) -> str:
@@ -174,6 +166,7 @@ def test_offsets_that_are_lost_behind_their_output_are_refused_by_name(tmp_path:
     assert home.rows() == expected
 
 
+@pytest.mark.torture
 @pytest.mark.slow
 def test_output_that_is_lost_behind_its_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     home = Home.at(tmp_path)

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 BAD = [b'{"InvoiceNumber": 1\xff}', b"not json\r", b"not json\r"]
 
 
+@pytest.mark.torture
 @pytest.mark.timeout(900)
 def test_killed_at_each_step_every_refused_record_comes_again_once(tmp_path: Path) -> None:
     home, stream = Home.at(tmp_path / "home"), "facturas_ficheros"

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -23,21 +22,13 @@ from include.services.records import Plan
 from include.settings import ROOT, Settings
 from jobs.contract.errors import ConfigError, ServiceError
 from tests.include.conftest import free_ports
-from tests.integration.airflow_home import family, until
+from tests.integration.airflow_home import connections, family, until
 
 
 def make(folder: Path, **variables: str) -> Settings:
     """Settings of a new home with the environment's cache; broker and Airflow ports of the machine's choice."""
     keep = {name: value for name, value in os.environ.items() if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"}
     return caudal.load({**keep, "CAUDAL_HOME": str(folder), **variables})
-
-
-def connections(process: psutil.Process) -> list[Any]:
-    """None of a process that ended meanwhile."""
-    try:
-        return list(process.net_connections())
-    except psutil.Error:
-        return []
 
 
 def listening(settings: Settings) -> set[tuple[str, int]]:
@@ -164,6 +155,7 @@ def test_a_home_that_goes_down_takes_no_other_with_it_and_a_broker_of_ones_own_i
         stack.down(other)
 
 
+@pytest.mark.torture
 @pytest.mark.broker
 def test_a_killed_broker_is_back_by_itself_with_every_acknowledged_record(config: Settings) -> None:
     numbers = start_broker(config)
@@ -189,6 +181,7 @@ def test_a_half_formatted_storage_is_formatted_again(config: Settings) -> None:
     assert not half.exists()
 
 
+@pytest.mark.torture
 @pytest.mark.broker
 def test_a_broker_with_damaged_storage_is_given_up_in_one_line_with_its_log(config: Settings) -> None:
     numbers = Ports(*(one.number for one in (config.kafka_port, config.controller_port, config.airflow_port)))

@@ -33,6 +33,7 @@ def maxima(rows: list[dict[str, Any]]) -> Counter[str]:
     return multiset({k: row[k] for k in ("inicio", "fin", "sensor", "maxima")} for row in rows)
 
 
+@pytest.mark.torture
 def test_readings_become_windows_over_three_runs_and_a_fourth_finds_nothing(spark: Any, broker: Settings, tmp_path: Path) -> None:
     strict, sliding, tumbling = (here.Home.on(spark, tmp_path, name, broker.kafka_bootstrap) for name in (STRICT, SLIDING, TUMBLING))
     windows, five = samples.Windows(15 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS), samples.Windows(5 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS)

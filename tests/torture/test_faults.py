@@ -134,7 +134,8 @@ def test_archive_and_rollover_at_the_same_moment_end_as_one_after_the_other_or_7
     assert world.faults() == []
 
 
-@pytest.mark.parametrize("end", [long(signal.SIGCONT), signal.SIGKILL])
+@pytest.mark.torture
+@pytest.mark.parametrize("end", [signal.SIGCONT, signal.SIGKILL])
 def test_a_stopped_python_driver_keeps_the_next_run_out_until_it_goes_on_or_dies(tmp_path: Path, end: signal.Signals) -> None:
     world = World(tmp_path, Random(4))
     world.deliver(bad=True)

@@ -103,7 +103,7 @@ CASES: dict[str, tuple[Callable[[Home], None], Verb, Counter[str], int]] = {
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("every", [8, long(1)])  # of the places where it may be cut off, from the first on
+@pytest.mark.parametrize("every", [12, long(1)])  # of the places where it may be cut off, from the first on
 def test_cut_off_anywhere_the_next_run_finishes_it(home: Home, name: str, every: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     prepare, verb, rows, quarantined = CASES[name]
     prepare(home)

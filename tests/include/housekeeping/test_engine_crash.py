@@ -92,7 +92,7 @@ def test_killed_at_a_failpoint_while_restoring(memory: Path, point: str) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("way", "mode"), seeded([(way, mode) for way in (archived_at, restored_at) for mode in MODES], 3))
+@pytest.mark.parametrize(("way", "mode"), seeded([(way, mode) for way in (archived_at, restored_at) for mode in MODES], 2))
 def test_killed_at_any_change_of_the_disk(memory: Path, mode: str, way: object) -> None:
     step = 1
     while way(memory / str(step), mode, at_change(step)):  # type: ignore[operator]

@@ -133,7 +133,7 @@ def check(home: Home, expected: Counter[bytes], at: object) -> None:
     assert (again.admitted, again.refused, again.waiting) == ((), (), ()), at
 
 
-@pytest.mark.parametrize("mode", seeded(MODES, 2))
+@pytest.mark.parametrize("mode", seeded(MODES, 1))
 def test_killed_at_any_step_and_restarted_every_file_is_once_somewhere(memory: Path, mode: str) -> None:
     step, alive = 0, True
     while alive:

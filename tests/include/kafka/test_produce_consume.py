@@ -159,6 +159,7 @@ def own(tmp_path: Path) -> Iterator[tuple[Settings, int]]:
         yield settings, process.pid
 
 
+@pytest.mark.torture
 def test_a_broker_killed_in_mid_reading_or_sending_is_an_error_that_counts(own: tuple[Settings, int]) -> None:
     settings, pid = own
     topic = make(settings, "killed")

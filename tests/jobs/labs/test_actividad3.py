@@ -16,6 +16,7 @@ from jobs.core.lab import Facts, Lab
 from jobs.labs import actividad3_dos_escritores
 from tests.include.conftest import broker
 from tests.jobs.labs.caso2 import lines_of, samples
+from tests.matrix import long
 
 __all__ = ["broker"]
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]
@@ -31,7 +32,7 @@ def run(spark: Any, folder: Path, settings: Settings, said: list[str], **options
     return actividad3_dos_escritores.run(Lab(spark.newSession(), folder, values, connection.connect(settings), say=said.append))
 
 
-@pytest.mark.parametrize("failing", ["no", "ficheros", "kafka"])
+@pytest.mark.parametrize("failing", ["no", "ficheros", long("kafka")])
 def test_both_writers_have_everything_whichever_of_them_failed(spark: Any, tmp_path: Path, broker: Settings, failing: str) -> None:
     said: list[str] = []
     found = run(spark, tmp_path, broker, said, fail=failing)

@@ -40,6 +40,7 @@ def test_topic_to_topic_in_every_format_and_continuously(spark: SparkSession, br
     assert [row["key"] for row in camino.run(lab)["rows"]] == sorted(camino.PALABRAS)
 
 
+@pytest.mark.torture
 def test_continuously_rows_come_through_in_epochs_each_once(spark: SparkSession, tmp_path: Path) -> None:
     found = continuo.run(Lab(spark, tmp_path, {"seconds": 4}, say=lambda _: None))
     assert found["micro-batches"]["rows"] == list(range(len(found["micro-batches"]["rows"])))

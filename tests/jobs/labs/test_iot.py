@@ -46,6 +46,7 @@ def check(spark: SparkSession, folder: Path, **options: object) -> None:
     assert (found["late"], found["late_windows"]) == (3, 9)
 
 
+@pytest.mark.torture
 def test_every_closed_window_is_exact_from_files(spark: SparkSession, tmp_path: Path) -> None:
     check(spark, tmp_path, source="files")
 
