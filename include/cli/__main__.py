@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import sys
 import traceback
@@ -58,6 +59,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
             traceback.print_exc()
         error.about(next((word for word in words if word in streams.collect()[0]), "STREAM"))
         console_error(str(error))
+        _let_go_of_output()
         sys.exit(int(error.exit_code))
     except (Abort, KeyboardInterrupt):
         console_error("interrupted; nothing half done is published, the same command goes on where this one stopped")
@@ -72,6 +74,14 @@ def main(argv: list[str] | None = None) -> NoReturn:
         traceback.print_exc()
         console_error(f"bug: {type(error).__name__}: {error} -> ./caudal doctor; if it finds nothing, report the trace above")
         sys.exit(int(ExitCode.BUG))
+
+
+def _let_go_of_output() -> None:
+    """What stdout could not take must not be tried again while Python ends: some versions say so in words of their own, with exit 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
