@@ -4,4 +4,4 @@ from jobs.core.run import main
 from jobs.domain import bizums
 
 if __name__ == "__main__":
-    main(schema=bizums.DATED, rules=bizums.DATED_RULES, transform=bizums.fechados)
+    main(schema=bizums.DATED, rules=bizums.DATED_RULES, transform=bizums.recibidos)

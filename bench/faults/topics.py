@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.faults.sides import Ends, met, submit
 from include.housekeeping import rollover
-from include.kafka import connection, topics
+from include.kafka import topics
 from include.setup import jars
 from jobs.contract import report
 from tests.integration.runs import python_driver
@@ -77,7 +76,8 @@ def topic_made_again(side: Caudal) -> list[int]:
     """topic to topic: the source deleted and made again, longer than what was read"""
     side.produce(READ)
     side.end()
-    _made_again(side)
+    side.delete(side.source)
+    topics.ensure(side.settings, [side.row])
     side.produce(2 * READ)
     return [side.end()]
 
@@ -88,7 +88,8 @@ def retention_passed(side: Caudal) -> list[int]:
     side.end()
     before = Counter(side.sent)
     side.produce(READ)
-    _taken_by_retention(side)
+    for partition in range(side.partitions):
+        side.drop(before=-1, partition=partition)
     side.sent = before
     side.produce(READ)
     return [side.end()]
@@ -126,31 +127,9 @@ def _one(fault: Fault, side: Caudal) -> Ends:
 def _sent(side: Caudal) -> bool:
     """Whether some message stands on the sink's topic, committed or not."""
     from confluent_kafka import TopicPartition
-    from confluent_kafka.admin import AdminClient, OffsetSpec
+    from confluent_kafka.admin import OffsetSpec
 
-    admin = AdminClient(connection.connect(side.settings).librdkafka())
+    admin = side.admin()
     partitions = admin.list_topics(side.sink, timeout=30).topics[side.sink].partitions
     wanted = {TopicPartition(side.sink, p): OffsetSpec.latest() for p in partitions}
     return any(future.result(30).offset > 0 for future in admin.list_offsets(wanted).values())
-
-
-def _taken_by_retention(side: Caudal) -> None:
-    """All that stands on the source, as the broker itself does when its time is over."""
-    from confluent_kafka import OFFSET_END, TopicPartition
-    from confluent_kafka.admin import AdminClient
-
-    admin = AdminClient(connection.connect(side.settings).librdkafka())
-    partitions = admin.list_topics(side.source, timeout=30).topics[side.source].partitions
-    for future in admin.delete_records([TopicPartition(side.source, p, OFFSET_END) for p in partitions]).values():
-        future.result(30)
-
-
-def _made_again(side: Caudal) -> None:
-    from confluent_kafka.admin import AdminClient
-
-    admin = AdminClient(connection.connect(side.settings).librdkafka())
-    for future in admin.delete_topics([side.source]).values():
-        future.result(30)
-    while side.source in admin.list_topics(timeout=30).topics:
-        time.sleep(0.1)
-    topics.ensure(side.settings, [side.row])

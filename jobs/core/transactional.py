@@ -29,7 +29,7 @@ from jobs.contract.errors import (
 AWAY_S = 90.0  # a broker that restarts is back within this; a run that waits longer only holds its lease
 SETTLED_S = 3.0  # a broker that has just started may deny for a moment that it has a topic
 _CALL_S = 10.0  # one call into the client; what it began goes on in the next
-_REPORT_S = 0.1
+_REPORT_S = 0.1  # how late a refusal may be seen
 _FETCH_RECORDS = 5000
 _GROUP = "caudal-tokens"
 _SENDING: Mapping[str, Any] = {
@@ -152,9 +152,10 @@ class Transactional:
     def _deliver(self) -> None:
         """Until the broker has taken all of it, or refused something: the commit itself would see that only when its call has run out of time."""
         until_s = time.monotonic() + _CALL_S
-        while self._producer.flush(_REPORT_S) and time.monotonic() < until_s:
-            if self._refused:
-                raise self._error(self._refused[0])
+        while self._producer.flush(_REPORT_S) and not self._refused and time.monotonic() < until_s:
+            pass
+        if self._refused:
+            raise self._error(self._refused[0])
 
     def _make_room(self) -> None:
         """The queue is full: waits until the broker has taken something."""

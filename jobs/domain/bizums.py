@@ -29,13 +29,8 @@ def persona(name: Column) -> Column:
 
 
 def recibidos(bizums: DataFrame) -> DataFrame:
-    """SCHEMA -> Persona and its columns: what the stream publishes."""
-    return bizums.select(persona(F.col("Nombre")).alias("Persona"), *SCHEMA.names)
-
-
-def fechados(bizums: DataFrame) -> DataFrame:
-    """DATED -> Persona and its columns: what the stream of dated bizums publishes."""
-    return bizums.select(persona(F.col("Nombre")).alias("Persona"), *DATED.names)
+    """SCHEMA or DATED -> Persona and its columns: what the streams publish."""
+    return bizums.select(persona(F.col("Nombre")).alias("Persona"), *bizums.columns)
 
 
 def leidos(lineas: DataFrame) -> DataFrame:

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from jobs.contract.ends import Folder, ForeachBatch, Way
 from jobs.contract.errors import RunFailed
 from jobs.contract.stream import Files, Stream
-from jobs.core import records
+from jobs.core import lab_strict
 from jobs.core.lab import Facts, Lab
 from jobs.core.lab_files import deliver
 from jobs.core.records import Subject
@@ -34,7 +34,7 @@ def run(lab: Lab) -> Facts:
         stops = [_stops(lab, text.cast("double"), "cast", stood) for _ in range(2)]
     tried: list[float | None] = []
     _stops(lab, text.try_cast("double"), "try_cast", tried)
-    refused = _refused(lab)
+    refused = lab_strict.refused(lab.spark.read.text(str(lab.path("entrada"))), Subject(iot.SCHEMA, iot.RULES), COMO_CAUDAL)
     delivered = sum(map(len, TEMPERATURAS))
     good = delivered - sum(refused.values())
     rows = [
@@ -59,11 +59,3 @@ def _stops(lab: Lab, value: Column, name: str, stood: list[float | None]) -> int
     except RunFailed:
         lab.say(f"{name}: la consulta ha muerto en la lectura que no es un número")
     return len(stood)
-
-
-def _refused(lab: Lab) -> dict[str, int]:
-    """The same files through the strict reading of Caudal's streams."""
-    raw = F.col("value").cast("binary").alias("_raw"), F.col("_metadata.file_name").alias("_origin"), F.current_timestamp().alias("_admitted")
-    frame = lab.spark.read.text(str(lab.path("entrada"))).select(*raw)
-    found = records.classify(frame, Subject(iot.SCHEMA, iot.RULES), COMO_CAUDAL)
-    return {row["_reason"]: row["count"] for row in found.where("_reason is not null").groupBy("_reason").count().collect()}

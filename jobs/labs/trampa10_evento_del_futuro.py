@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from jobs.contract.ends import Folder, ForeachBatch, Way
 from jobs.contract.stream import Checks, EventTime, Files, Stream
-from jobs.core import records
+from jobs.core import lab_strict, records
 from jobs.core.lab import Facts, Lab
 from jobs.core.lab_files import deliver
 from jobs.core.records import Subject
@@ -34,19 +33,12 @@ def run(lab: Lab) -> Facts:
     source = {folder: Folder(folder, max_files=1) for folder in ("sin", "con")}
     found = {name: _windows(lab, name, lab.read(way, iot.SCHEMA), way) for name, way in source.items()}
     text = Folder("con", "text", max_files=1)
-    found["caudal"] = _windows(lab, "caudal", records.business(_strict(lab.read(text)), _READINGS), text)
-    refused = _strict(lab.spark.read.text(str(lab.path("con")))).where(records.is_refused())
-    reasons = {row["_reason"]: row["count"] for row in refused.groupBy("_reason").count().collect()}
+    found["caudal"] = _windows(lab, "caudal", records.business(lab_strict.classified(lab.read(text), _READINGS, COMO_CAUDAL), _READINGS), text)
+    reasons = lab_strict.refused(lab.spark.read.text(str(lab.path("con"))), _READINGS, COMO_CAUDAL)
     aside = f"{sum(reasons.values())} en cuarentena: {', '.join(reasons)}"
     names = {"sin": "sin el evento de 2099", "con": "con él", "caudal": f"con él, en Caudal; {aside}"}
     lab.table(("", "lecturas en ventanas que salen", "descartadas por tardías"), [(names[k], f["readings"], f["late"]) for k, f in found.items()])
     return {**found, "refused": reasons}
-
-
-def _strict(lines: DataFrame) -> DataFrame:
-    """Text as a stream of Caudal reads it, all admitted now."""
-    raw = lines.select(F.col("value").cast("binary").alias("_raw"), F.lit("con").alias("_origin"), F.current_timestamp().alias("_admitted"))
-    return records.classify(raw, _READINGS, COMO_CAUDAL)
 
 
 def _windows(lab: Lab, name: str, readings: DataFrame, source: Folder) -> dict[str, Any]:

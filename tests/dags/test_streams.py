@@ -9,6 +9,7 @@ import pytest
 
 from include import streams
 from tests.dags.conftest import Parse
+from tests.matrix import long
 
 pytestmark = pytest.mark.slow
 
@@ -58,12 +59,11 @@ def test_a_row_added_is_a_dag_more_and_nothing_else_changes(checkout: Path, pars
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        pytest.param("STREAM = Stream(\n", "SyntaxError", marks=pytest.mark.torture),
+        long(("STREAM = Stream(\n", "SyntaxError")),
         ("import a_module_that_nobody_has\n", "No module named 'a_module_that_nobody_has'"),
-        pytest.param(
+        (
             'from jobs.contract.stream import Files, Stream\nSTREAM = Stream(name="Mal", source=Files(), sink=Files())\n',
             "unsafe stream name 'Mal'",
-            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -164,3 +164,8 @@ def connections(process: psutil.Process) -> list[Any]:
         return list(process.net_connections())
     except psutil.Error:
         return []
+
+
+def listening(settings: Settings) -> set[tuple[str, int]]:
+    found = [one for process in family(settings) for one in connections(process) if one.status == psutil.CONN_LISTEN]
+    return {(one.laddr.ip.removeprefix("::ffff:"), one.laddr.port) for one in found}

@@ -48,7 +48,6 @@ class Faulty(Here):
 
     out: str = ""
     error: CaudalError | None = None
-    _admin: Any = None
 
     def anew(self, **source: Any) -> None:
         """Another source topic, with the settings given."""
@@ -134,32 +133,11 @@ class Faulty(Here):
         found = (self.settings.layout.data / "cuarentena").rglob("part-*")
         return Counter(json.loads(line)["reason"] for part in found for line in part.read_text(encoding="utf-8").splitlines())
 
-    def admin(self) -> Any:
-        from confluent_kafka.admin import AdminClient
-
-        self._admin = self._admin or AdminClient(connection.connect(self.settings).librdkafka())
-        return self._admin
-
-    def delete(self, topic: str) -> None:
-        for future in self.admin().delete_topics([topic]).values():
-            future.result(30)
-        until_s = time.monotonic() + 30
-        while topic in self.admin().list_topics(timeout=30).topics:
-            assert time.monotonic() < until_s, f"{topic} is still there"
-            time.sleep(0.05)
-
     def make_anew(self, topic: str, partitions: int = 3) -> None:
         from confluent_kafka.admin import NewTopic
 
         self.delete(topic)
         self.admin().create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
-
-    def drop(self, *, before: int, partition: int = 0) -> None:
-        """What retention does; -1: all."""
-        from confluent_kafka import TopicPartition
-
-        for future in self.admin().delete_records([TopicPartition(self.source, partition, before)]).values():
-            future.result(30)
 
     @contextmanager
     def right(self, kind: str, name: str, *rights: tuple[str, str], prefix: bool = False) -> Iterator[None]:

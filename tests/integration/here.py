@@ -31,7 +31,7 @@ BOUND: dict[str, tuple[Subject, Any]] = {  # as in jobs/<stream>.py
     "temperaturas_ventanas": (Subject(iot.SCHEMA, {}), iot.ventanas),
     "temperaturas_maxima": (Subject(iot.SCHEMA, {}), iot.maximas),
     "bizums": (Subject(bizums.SCHEMA, dict(bizums.RULES)), bizums.recibidos),
-    "bizums_fechados": (Subject(bizums.DATED, bizums.DATED_RULES), bizums.fechados),
+    "bizums_fechados": (Subject(bizums.DATED, bizums.DATED_RULES), bizums.recibidos),
     "bizums_por_dia": (Subject(bizums.DATED, {}), bizums.maximos_por_dia),
 }
 

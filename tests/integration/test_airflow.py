@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from include import generations, lease, streams
@@ -25,7 +24,8 @@ from include.services import airflow, broker, demo, processes, records, stack
 from include.settings import Settings
 from jobs.contract import process
 from jobs.contract.errors import Refused
-from tests.integration.airflow_home import FICHEROS, RUN_S, Here, connections, family, gone, here, lines, parent, until
+from tests.integration.airflow_home import FICHEROS, RUN_S, Here, family, gone, here, lines, listening, parent, until
+from tests.integration.test_demo import NUMBERS_PER_DEMO
 from tests.integration.test_new_stream import ADD, published, reference
 from tests.integration.test_new_stream import lines as csv_lines
 from tests.matrix import seeded
@@ -253,11 +253,6 @@ def test_an_operator_plays_the_whole_flow_from_the_form(here: Here) -> None:
 # the services, in the same home
 
 
-def listening(settings: Settings) -> set[tuple[str, int]]:
-    found = [one for process in family(settings) for one in connections(process) if one.status == psutil.CONN_LISTEN]
-    return {(one.laddr.ip.removeprefix("::ffff:"), one.laddr.port) for one in found}
-
-
 def assert_no_secret_shows(settings: Settings) -> None:
     """Neither in an argument, nor in a variable, nor in a log."""
     secrets = list(json.loads((settings.home / "airflow/keys.json").read_text()).values())
@@ -316,7 +311,7 @@ def test_the_demo_agrees_with_the_generator_whatever_stands_there_already(here: 
     found = here.checkout.verb("demo", "--json")
     assert found["agrees"] is True
     assert found["states"] == dict.fromkeys(demo.STREAMS, "success")
-    assert len(found["checks"]) == 13
+    assert len(found["checks"]) == NUMBERS_PER_DEMO
     assert [check for check in found["checks"] if check["expected"] != check["found"]] == []
 
 
@@ -324,11 +319,10 @@ LISTED_S = 15.0  # 2 s on a free machine: new-stream asks Airflow to read the re
 LOOKED_AT = ("service", "broker", "topics", "DAGs", "registry", "stream mediciones")
 
 
-def findings(here: Here) -> dict[str, set[tuple[str, str]]]:
-    """What doctor says of LOOKED_AT: check -> (state, words)."""
-    done = here.checkout.python("-m", "include.cli", "doctor", "--json")
-    found = json.loads(done.stdout.splitlines()[-1])["findings"]
-    return {name: {(f["state"], f["what"]) for f in found if f["check"] == name} for name in LOOKED_AT}
+def findings(here: Here) -> list[dict[str, str]]:
+    """What doctor says of the copy and its home."""
+    found: list[dict[str, str]] = json.loads(here.checkout.python("-m", "include.cli", "doctor", "--json").stdout.splitlines()[-1])["findings"]
+    return found
 
 
 @pytest.fixture
@@ -351,7 +345,10 @@ def test_a_new_stream_appears_within_seconds_runs_and_doctor_names_what_is_broke
     assert here.rest.wait({"mediciones": run}, RUN_S, lambda _: None) == {"mediciones": "success"}
     assert published(here.settings.home) == reference(text)
 
-    assert {state for found in findings(here).values() for state, _ in found} == {"ok"}
+    sound = findings(here)
+    assert [f for f in sound if f["state"] == "wrong"] == []
+    assert {f["state"] for f in sound if f["check"] in LOOKED_AT} == {"ok"}
     (here.checkout.root / "dags/rota.py").write_text('"""A broken DAG of Airflow."""\n\nimport nothing_of_that_name\n')
     until(here.rest.import_errors, 60)
-    assert ("wrong", "rota.py does not load: ModuleNotFoundError: No module named 'nothing_of_that_name'") in findings(here)["DAGs"]
+    broken = [(f["check"], f["what"]) for f in findings(here) if f["state"] == "wrong"]
+    assert broken == [("DAGs", "rota.py does not load: ModuleNotFoundError: No module named 'nothing_of_that_name'")]

@@ -36,19 +36,24 @@ def test_days_come_out_once_when_they_are_over_over_three_runs_and_a_fourth_find
     dated, daily = (here.Home.on(spark, tmp_path, name) for name in ("bizums_fechados", "bizums_por_dia"))
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     lines = list(bizums.dated_lines(240, 7, today - timedelta(days=4), days=4))
-    refused = ["Noa;12;Cine;mañana", "Noa;12;Cine", ";3;Cine;2026-01-01T00:00:00Z", "Noa;0;Cine;2026-01-01T00:00:00Z", "Noa;3;Cine;"]
-    future = f"Noa;12;Cine;{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}"
+    refused = {
+        "Noa;12;Cine;mañana": "malformed", "Noa;12;Cine": "malformed", ";3;Cine;2026-01-01T00:00:00Z": "no-name", "Noa;3;Cine;": "no-date",
+        "Noa;0;Cine;2026-01-01T00:00:00Z": "no-amount", f"Noa;12;Cine;{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}": "event-time",
+    }  # fmt: skip
     windows, expected = Windows(DAY_MS, DAY_MS, 6 * HOUR_MS), Counter[str]()
     for number, part in enumerate((lines[:150], lines[150:], lines[:5])):  # the last come days too late
-        given = [*part, *refused, future] if number == 0 else part
+        given = [*part, *refused] if number == 0 else part
         put.lines(dated.settings, streams.get("bizums_fechados"), f"{number}.csv", given)
         daily.close = number == 1
         for home in (dated, daily):
             code, out = home.run()
             assert code == 0, out
-        assert dated.report().quarantined == (6 if number == 0 else 0)
+        assert dated.report().quarantined == (len(refused) if number == 0 else 0)
         expected += days(windows, part, daily.close)
         assert daily.rows() == expected
+    kept = (dated.settings.layout.data / "cuarentena/bizums_fechados/registros").glob("gen=*/batch=*/part-*")
+    found = [json.loads(line) for part in kept for line in part.read_text(encoding="utf-8").splitlines()]
+    assert {record["raw"]: record["reason"] for record in found} == refused
     assert daily.report().rows_out == 0
     assert 0 < daily.report().dropped_late <= windows.late  # Spark counts them by person and day
     assert {(row["Dia"], row["Persona"]): row["Maximo"] for row in map(json.loads, expected)} == bizums.highest_by_day(lines)

@@ -1,4 +1,4 @@
-"""up and down with the real broker and the real Airflow: loopback only, idempotent, healed after kill -9, nothing left after down."""
+"""Brokers and homes beside each other, ports that are taken, storage that is damaged. What a home that is up keeps is in test_airflow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from include import settings as caudal
@@ -22,18 +21,13 @@ from include.services.records import Plan
 from include.settings import ROOT, Settings
 from jobs.contract.errors import ConfigError, ServiceError
 from tests.include.conftest import free_ports
-from tests.integration.airflow_home import connections, family, until
+from tests.integration.airflow_home import listening, until
 
 
 def make(folder: Path, **variables: str) -> Settings:
     """Settings of a new home with the environment's cache; broker and Airflow ports of the machine's choice."""
     keep = {name: value for name, value in os.environ.items() if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"}
     return caudal.load({**keep, "CAUDAL_HOME": str(folder), **variables})
-
-
-def listening(settings: Settings) -> set[tuple[str, int]]:
-    found = [one for process in family(settings) for one in connections(process) if one.status == psutil.CONN_LISTEN]
-    return {(one.laddr.ip.removeprefix("::ffff:"), one.laddr.port) for one in found}
 
 
 def pids(rows: Sequence[stack.Row]) -> dict[str, int]:

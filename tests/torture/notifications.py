@@ -88,6 +88,7 @@ class World:
     sent: Counter[tuple[str, int]] = field(default_factory=Counter)
     number: int = 0
     partitions: int = 3
+    _admin: Any = None
 
     def __post_init__(self) -> None:
         mark = secrets.token_hex(4)
@@ -131,11 +132,33 @@ class World:
         return (key, self.number), document(key, self.number)
 
     def add_partition(self) -> None:
-        from confluent_kafka.admin import AdminClient, NewPartitions
+        from confluent_kafka.admin import NewPartitions
 
-        admin = AdminClient(connection.connect(self.settings).librdkafka())
         self.partitions += 1
-        for future in admin.create_partitions([NewPartitions(self.source, self.partitions)]).values():
+        for future in self.admin().create_partitions([NewPartitions(self.source, self.partitions)]).values():
+            future.result(30)
+
+    # what the broker is told
+
+    def admin(self) -> Any:
+        from confluent_kafka.admin import AdminClient
+
+        self._admin = self._admin or AdminClient(connection.connect(self.settings).librdkafka())
+        return self._admin
+
+    def delete(self, topic: str) -> None:
+        for future in self.admin().delete_topics([topic]).values():
+            future.result(30)
+        until_s = time.monotonic() + 30
+        while topic in self.admin().list_topics(timeout=30).topics:
+            assert time.monotonic() < until_s, f"{topic} is still there"
+            time.sleep(0.05)
+
+    def drop(self, *, before: int, partition: int = 0) -> None:
+        """What retention does; -1: all."""
+        from confluent_kafka import TopicPartition
+
+        for future in self.admin().delete_records([TopicPartition(self.source, partition, before)]).values():
             future.result(30)
 
     # runs and verbs

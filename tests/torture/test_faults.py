@@ -154,7 +154,6 @@ def test_a_stopped_python_driver_keeps_the_next_run_out_until_it_goes_on_or_dies
     assert world.faults() == []
 
 
-@pytest.mark.torture
 def test_a_stopped_python_driver_dies_with_its_jvm_and_publishes_nothing_later(tmp_path: Path) -> None:
     """The zombie writer: stopped, it ignores every signal but SIGKILL, and would go on behind the back of the next run."""
     world = World(tmp_path, Random(5))

@@ -112,7 +112,6 @@ def admitted(tmp_path: Path, omit: str) -> list[str]:
     return wrong
 
 
-@pytest.mark.slow
 def test_an_intake_survives_any_power_cut_and_without_the_flush_of_one_folder_it_does_not(tmp_path: Path) -> None:
     assert admitted(tmp_path, "") == []
     assert len(admitted(tmp_path, "/en_proceso/s")) > 0

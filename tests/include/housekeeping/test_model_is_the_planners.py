@@ -78,7 +78,6 @@ def both(home: Home) -> Both:
     return Both(home)
 
 
-@pytest.mark.slow
 def test_a_rollover_archives_then_records(both: Both) -> None:
     both.deliver_and_run()
     both.deliver_and_run()
@@ -87,7 +86,6 @@ def test_a_rollover_archives_then_records(both: Both) -> None:
     assert steps == modelled(both.stream.rollover_plan(both.state)) == [("file", 0), ("file", 1), ("record", 2)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("keep", [-1, 0, 1])
 def test_a_rewind_brings_files_back_then_takes_outputs_quarantine_commits_offsets(both: Both, keep: int) -> None:
     for _ in range(3):
@@ -99,7 +97,6 @@ def test_a_rewind_brings_files_back_then_takes_outputs_quarantine_commits_offset
     assert len(steps) == (2 - keep) * 4 + (keep < 0)
 
 
-@pytest.mark.slow
 def test_a_reset_its_undo_and_a_retirement(both: Both) -> None:
     both.deliver_and_run()
     both.roll_over()

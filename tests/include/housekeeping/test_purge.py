@@ -34,7 +34,6 @@ def two(home: Home) -> None:
     home.run()
 
 
-@pytest.mark.slow
 def test_inside_the_retention_is_refused_with_the_day(home: Home) -> None:
     two(home)
     with pytest.raises(Refused, match="none is due; the first is inside its retention, until 2026-12-04"):
@@ -63,7 +62,6 @@ def test_archived_files_go_after_their_days_and_the_stream_goes_on(home: Home) -
     assert home.run() == 0
 
 
-@pytest.mark.slow
 def test_what_was_purged_refuses_reset_and_rewind_with_the_reason(home: Home) -> None:
     two(home)
     done = home.apply(lambda: plan(home, 11))
@@ -74,7 +72,6 @@ def test_what_was_purged_refuses_reset_and_rewind_with_the_reason(home: Home) ->
     assert rewind.plan(home.settings, home.stream, home.now, to_batch=0).steps
 
 
-@pytest.mark.slow
 def test_the_journal_forgets_the_archive_steps_of_purged_files_alone(home: Home) -> None:
     two(home)
     home.archive()
@@ -106,7 +103,6 @@ def test_a_superseded_checkpoint_goes_once_its_successor_has_begun(home: Home) -
     assert home.rows() == {"1-0": 1, "2-0": 1, "3-0": 1}
 
 
-@pytest.mark.slow
 def test_retired_folders_go_after_their_days_younger_and_foreign_ones_stay(home: Home) -> None:
     two(home)
     old = home.apply(lambda: retire.plan(home.settings, home.stream, home.now, generation=1))
@@ -124,7 +120,6 @@ def test_retired_folders_go_after_their_days_younger_and_foreign_ones_stay(home:
     assert home.rows() == {"2-0": 1, "3-0": 1}
 
 
-@pytest.mark.slow
 def test_none_keeps_for_ever(home: Home) -> None:
     two(home)
     home.apply(lambda: retire.plan(home.settings, home.stream, home.now, generation=1))
@@ -134,7 +129,6 @@ def test_none_keeps_for_ever(home: Home) -> None:
     assert files_of(tree(home.settings.home)) == before
 
 
-@pytest.mark.slow
 def test_a_stranger_in_a_day_folder_stays_and_the_others_go(home: Home) -> None:
     two(home)
     (day,) = home.layout.archivo(home.name).iterdir()

@@ -126,7 +126,6 @@ def test_a_reset_reads_reprocessed_records_where_they_first_came_from_and_nowher
     assert made.generation == home.generation == 2
 
 
-@pytest.mark.slow
 def test_a_reset_before_the_mended_rule_still_gives_each_row_once(strict: Home) -> None:
     """The delivery was accepted; after the reset both it and the first file could be: the record is refused again, and reprocessed again."""
     home = strict
@@ -146,7 +145,6 @@ def test_a_reset_before_the_mended_rule_still_gives_each_row_once(strict: Home) 
     assert home.rows() == FOUR
 
 
-@pytest.mark.slow
 def test_a_reset_waits_for_a_delivery_that_is_not_taken_in(strict: Home) -> None:
     home = strict
     reprocess(home)
@@ -175,7 +173,6 @@ def test_a_rewind_that_would_read_the_record_and_its_delivery_is_refused_and_one
     assert home.rows() == FOUR
 
 
-@pytest.mark.slow
 def test_a_rewind_takes_back_the_marks_of_the_records_it_takes_back(strict: Home) -> None:
     home = strict
     home.tick()
@@ -188,7 +185,6 @@ def test_a_rewind_takes_back_the_marks_of_the_records_it_takes_back(strict: Home
     assert {(g.batch, g.state) for g in account.groups(home.layout, home.name)} == {(0, "discarded"), (1, "open")}
 
 
-@pytest.mark.slow
 def test_records_refused_before_a_rollover_are_reprocessed_after_it_and_a_reset_gives_each_once(strict: Home) -> None:
     home = strict
     home.apply(lambda: rollover.plan(home.settings, home.stream, home.tick()))
@@ -203,7 +199,6 @@ def test_records_refused_before_a_rollover_are_reprocessed_after_it_and_a_reset_
     assert home.rows() == FOUR
 
 
-@pytest.mark.slow
 def test_equal_lines_are_equal_records_and_a_delivery_is_nobody_s_duplicate(home: Home) -> None:
     """The same line refused twice in one file and once in another gives three records; a delivery of that very line alone is none of theirs."""
     home.stream = replace(home.stream, checks=Checks())
@@ -237,7 +232,6 @@ def test_reasons_and_time_choose_and_each_choice_is_made_once(strict: Home) -> N
     assert [s.batch for s in quarantine.plan(home.settings, home.stream, home.now, "discard", Asked()).steps] == [0]
 
 
-@pytest.mark.slow
 def test_a_csv_record_is_reprocessed_without_a_header_and_one_under_a_wrong_header_never(home: Home, tmp_path: Path) -> None:
     from pyspark.sql.types import LongType, StringType, StructType
 
@@ -263,7 +257,6 @@ def test_a_csv_record_is_reprocessed_without_a_header_and_one_under_a_wrong_head
         assert sorted((r["a"], r["b"]) for r in rows) == [("x", 1), ("y", 20)]
 
 
-@pytest.mark.slow
 def test_refused_files_go_back_to_be_judged_anew_and_duplicates_only_when_asked_for(home: Home) -> None:
     home.stream = replace(home.stream, limits=replace(home.stream.limits, file_bytes=100))
     deliver(home, "big", invoice(1), invoice(2))

@@ -61,7 +61,6 @@ def test_outputs_leave_before_their_quarantine_and_their_checkpoint_newest_first
     assert [s.stage for s in made.steps] == sorted(s.stage for s in made.steps)
 
 
-@pytest.mark.slow
 def test_a_broken_pairing_is_said_and_no_reason_to_refuse(home: Home) -> None:
     expected = home.put("a", 1) + home.put("b", 2)
     home.run()
@@ -73,7 +72,6 @@ def test_a_broken_pairing_is_said_and_no_reason_to_refuse(home: Home) -> None:
     assert home.rows() == expected
 
 
-@pytest.mark.slow
 def test_a_lost_checkpoint_is_said_and_everything_in_archivo_comes_back(home: Home) -> None:
     expected = home.put("a", 1) + home.put("b", 2)
     home.run()
@@ -85,7 +83,6 @@ def test_a_lost_checkpoint_is_said_and_everything_in_archivo_comes_back(home: Ho
     assert home.rows() == expected
 
 
-@pytest.mark.slow
 def test_a_damaged_checkpoint_is_said_and_reset(home: Home) -> None:
     expected = home.put("a", 1)
     home.run()
@@ -97,7 +94,6 @@ def test_a_damaged_checkpoint_is_said_and_reset(home: Home) -> None:
     assert home.rows() == expected
 
 
-@pytest.mark.slow
 def test_offsets_lost_and_a_file_added_is_said_and_reset(home: Home) -> None:
     expected = home.put("a", 1)
     home.run()
@@ -112,7 +108,6 @@ def test_offsets_lost_and_a_file_added_is_said_and_reset(home: Home) -> None:
     assert home.rows() == expected
 
 
-@pytest.mark.slow
 def test_a_planned_file_that_is_lost_is_no_reason_to_keep_the_rest_from_being_read(home: Home) -> None:
     expected = home.put("a", 1)
     home.run()
@@ -138,7 +133,6 @@ def test_a_file_that_is_nowhere_refuses_the_reset_by_name(home: Home) -> None:
         plan(home)
 
 
-@pytest.mark.slow
 def test_files_of_a_retired_generation_stay_archived(home: Home) -> None:
     home.put("a", 1)
     home.run()

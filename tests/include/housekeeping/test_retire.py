@@ -42,7 +42,6 @@ def test_output_quarantine_and_checkpoint_go_in_this_order_and_the_stream_goes_o
     assert home.files(home.layout.archivo(home.name)) == ["a"]
 
 
-@pytest.mark.slow
 def test_the_current_generation_a_retired_and_an_unknown_one_are_refused(home: Home) -> None:
     two(home)
     with pytest.raises(Refused, match="is the current one"):
@@ -54,7 +53,6 @@ def test_the_current_generation_a_retired_and_an_unknown_one_are_refused(home: H
         plan(home, 1)
 
 
-@pytest.mark.slow
 def test_a_stream_that_is_gone_loses_its_checkpoints_and_with_output_all(home: Home) -> None:
     two(home)
     assert retire.gone(home.layout, {home.name}) == {}

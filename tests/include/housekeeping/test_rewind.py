@@ -36,7 +36,7 @@ ALL = {f"{number}-0": 1 for number in range(3)}
 
 
 @pytest.mark.parametrize(
-    ("keep", "archived"), [(0, True), *seeded(((-1, False), (-1, True), (0, False), (1, False), (1, True)), 1, pytest.mark.slow)]
+    ("keep", "archived"), [(0, True), *seeded(((-1, False), (-1, True), (0, False), (1, False), (1, True)), 1)]
 )
 def test_the_batches_after_k_are_taken_back_and_read_again_as_one(home: Home, keep: int, archived: bool) -> None:
     three(home)
@@ -53,7 +53,6 @@ def test_the_batches_after_k_are_taken_back_and_read_again_as_one(home: Home, ke
     assert home.run() == 0
 
 
-@pytest.mark.slow
 def test_batches_that_come_again_are_reported_again(home: Home) -> None:
     three(home)
     home.apply(lambda: plan(home, 0))
@@ -64,7 +63,6 @@ def test_batches_that_come_again_are_reported_again(home: Home) -> None:
     assert (newest.batches, newest.last_batch, newest.records_in, newest.quarantined) == ((1,), 1, 4, 1)
 
 
-@pytest.mark.slow
 def test_a_rewound_batch_that_merges_two_log_offsets_is_published_once(home: Home) -> None:
     """Cut off between commit and report, too: the merged batch is found published and skipped."""
     three(home)
@@ -77,7 +75,6 @@ def test_a_rewound_batch_that_merges_two_log_offsets_is_published_once(home: Hom
     assert home.batches() == [0]
 
 
-@pytest.mark.slow
 def test_outputs_go_first_each_followed_by_its_quarantine_then_commits_then_offsets(home: Home) -> None:
     three(home)
     home.archive()
@@ -107,7 +104,6 @@ def test_a_planned_batch_that_was_never_published_is_taken_back(home: Home) -> N
     assert home.quarantined().total() == 1
 
 
-@pytest.mark.slow
 def test_files_behind_a_compact_source_log_come_back_exactly(home: Home) -> None:
     """Log offset 9 is compact: it holds all files up to its own, and the files it covers may be gone."""
     for number in range(12):
@@ -129,7 +125,6 @@ def test_nothing_after_k_is_refused(home: Home) -> None:
             plan(home, keep)
 
 
-@pytest.mark.slow
 def test_past_what_the_checkpoint_retains_is_refused(home: Home) -> None:
     three(home)
     for log in ("offsets", "commits"):
@@ -138,7 +133,6 @@ def test_past_what_the_checkpoint_retains_is_refused(home: Home) -> None:
         plan(home, 0)
 
 
-@pytest.mark.slow
 def test_offsets_lost_and_a_file_added_is_refused(home: Home) -> None:
     three(home)
     home.put("added", 9)
@@ -149,7 +143,6 @@ def test_offsets_lost_and_a_file_added_is_refused(home: Home) -> None:
         rollover.plan(home.settings, home.stream, home.now)
 
 
-@pytest.mark.slow
 def test_a_file_that_is_nowhere_refuses_the_rewind_by_name(home: Home) -> None:
     three(home)
     home.archive()
@@ -160,7 +153,6 @@ def test_a_file_that_is_nowhere_refuses_the_rewind_by_name(home: Home) -> None:
     assert plan(home, 1).steps
 
 
-@pytest.mark.slow
 def test_a_stateful_stream_and_a_topic_sink_are_refused(home: Home) -> None:
     three(home)
     stateful = replace(home.stream, stateful=True)
@@ -188,7 +180,6 @@ def killed(home: Home, failpoint: str) -> int:
     return subprocess.run([sys.executable, "-c", KILLED], env=environ, check=False, capture_output=True, timeout=60).returncode
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("failpoint", seeded(KILLS, 2))
 def test_killed_anywhere_the_next_run_goes_on_with_it(home: Home, failpoint: str) -> None:
     three(home)
@@ -203,7 +194,6 @@ def test_killed_anywhere_the_next_run_goes_on_with_it(home: Home, failpoint: str
     assert home.files(home.layout.en_proceso(home.name)) + home.files(home.layout.archivo(home.name)) == ["f1", "f2", "f0"]
 
 
-@pytest.mark.slow
 def test_a_rewind_killed_between_outputs_and_commits_is_finished_by_the_next_run(home: Home) -> None:
     three(home)
     home.archive()
@@ -214,7 +204,6 @@ def test_a_rewind_killed_between_outputs_and_commits_is_finished_by_the_next_run
     assert home.batches() == [0, 1]
 
 
-@pytest.mark.slow
 def test_the_failpoints_above_are_all_there_are(home: Home) -> None:
     """One more stage or move than the matrix would leave a kill untried."""
     three(home)

@@ -61,7 +61,6 @@ def test_an_open_batch_is_finished_first(home: Home) -> None:
     assert home.rows() == expected
 
 
-@pytest.mark.slow
 def test_a_planned_and_unpublished_batch_is_refused(home: Home) -> None:
     home.put("a", 1)
     home.run()
@@ -86,7 +85,6 @@ def test_nothing_was_read_yet_is_no_end_to_start_from(home: Home) -> None:
         plan(home)
 
 
-@pytest.mark.slow
 def test_a_committed_file_that_grew_must_stay_and_refuses_the_rollover(home: Home) -> None:
     home.put("a", 1)
     home.run()
@@ -105,7 +103,6 @@ def test_a_stateful_stream_needs_drop_state(home: Home) -> None:
     assert rollover.plan(home.settings, home.stream, home.now, drop_state=True).steps
 
 
-@pytest.mark.slow
 def test_an_output_lost_by_hand_is_refused_by_name(home: Home) -> None:
     home.put("a", 1)
     home.run()
@@ -142,7 +139,6 @@ def test_a_plan_that_no_longer_holds_changes_nothing(home: Home) -> None:
     assert files_of(tree(home.settings.home)) == before
 
 
-@pytest.mark.slow
 def test_a_compact_source_log_and_later_files_are_all_archived(home: Home) -> None:
     """Every tenth entry of the source log is compact; ten batches and two more."""
     expected = home.put("f0", 100)

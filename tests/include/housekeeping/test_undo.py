@@ -51,7 +51,7 @@ def without_retired_records(found: dict[str, str]) -> dict[str, str]:
     return {path: content for path, content in files_of(found).items() if not path.startswith("data/retirado/")}
 
 
-@pytest.mark.parametrize("do", [pytest.param(do_rollover, marks=pytest.mark.slow), do_reset, pytest.param(do_retire, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("do", [do_rollover, do_reset, do_retire])
 def test_undo_brings_back_every_byte(home: Home, do: Callable[[Home], Plan]) -> None:
     two(home)
     before = files_of(tree(home.settings.home))
@@ -67,7 +67,6 @@ def test_undo_brings_back_every_byte(home: Home, do: Callable[[Home], Plan]) -> 
     assert home.quarantined().total() == 1
 
 
-@pytest.mark.slow
 def test_an_undone_operation_is_past_and_the_one_before_is_next(home: Home) -> None:
     two(home)
     do_retire(home)
@@ -93,7 +92,7 @@ def test_a_rollover_after_an_undone_one_takes_its_number_again(home: Home) -> No
     assert (home.generation, home.rows()) == (2, {"1-0": 1, "2-0": 1})
 
 
-@pytest.mark.parametrize("do", [do_rollover, pytest.param(do_reset, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("do", [do_rollover, do_reset])
 def test_the_first_offsets_of_the_new_generation_end_it(home: Home, do: Callable[[Home], Plan]) -> None:
     home.put("a", 1)
     home.run()
@@ -104,7 +103,6 @@ def test_the_first_offsets_of_the_new_generation_end_it(home: Home, do: Callable
         plan(home)
 
 
-@pytest.mark.slow
 def test_what_a_run_left_that_died_before_its_first_offset_goes_with_it(home: Home) -> None:
     """metadata and a source log entry, no offset: a later generation 2 must not find them."""
     home.put("a", 1)
@@ -122,7 +120,6 @@ def test_what_a_run_left_that_died_before_its_first_offset_goes_with_it(home: Ho
     assert home.rows() == {"1-0": 1, "2-0": 1}
 
 
-@pytest.mark.slow
 def test_a_rewind_needs_no_undo_and_says_why(home: Home) -> None:
     two(home)
     home.tick()
@@ -131,7 +128,6 @@ def test_a_rewind_needs_no_undo_and_says_why(home: Home) -> None:
         plan(home)
 
 
-@pytest.mark.slow
 def test_an_open_operation_comes_first_and_not_the_one_before_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     two(home)
     do_retire(home)
@@ -147,7 +143,6 @@ def test_nothing_to_undo(home: Home) -> None:
         plan(home)
 
 
-@pytest.mark.slow
 def test_what_was_purged_cannot_be_undone_and_the_purge_is_named(home: Home) -> None:
     two(home)
     do_retire(home)
@@ -157,7 +152,6 @@ def test_what_was_purged_cannot_be_undone_and_the_purge_is_named(home: Home) -> 
         plan(home)
 
 
-@pytest.mark.slow
 def test_a_taken_place_refuses_and_nothing_moves(home: Home) -> None:
     two(home)
     do_retire(home)
@@ -166,7 +160,6 @@ def test_a_taken_place_refuses_and_nothing_moves(home: Home) -> None:
         plan(home)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("failpoint", seeded(["intent", *(f"stage:{n}" for n in range(1, 5)), *(f"move:{n}" for n in range(1, 6)), "steps"], 1))
 def test_cut_off_anywhere_the_next_run_finishes_it(home: Home, failpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     two(home)

@@ -79,7 +79,6 @@ def test_a_killed_service_is_started_again_and_its_left_overs_are_gone(home: Pat
     assert second.deaths == 1
 
 
-@pytest.mark.slow
 def test_a_service_that_always_dies_is_given_up_and_a_nudge_tries_again(home: Path) -> None:
     launch(home, bad=(sys.executable, "-c", "raise SystemExit(7)"), good=SLEEPER)
     until(lambda: (found := record(home, "bad")) and found.state == "gave-up", 25)
@@ -93,7 +92,6 @@ def test_a_service_that_always_dies_is_given_up_and_a_nudge_tries_again(home: Pa
     until(lambda: (found := record(home, "bad")) and found.deaths < supervisor.FAST_DEATHS)
 
 
-@pytest.mark.slow
 def test_a_program_that_does_not_exist_is_given_up_too(home: Path) -> None:
     launch(home, none=("/no/such/program",))
     until(lambda: (found := record(home, "none")) and found.state == "gave-up", 25)

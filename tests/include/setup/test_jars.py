@@ -108,7 +108,6 @@ def test_a_complete_folder_needs_no_network_also_when_only_the_marker_was_lost(r
     assert jars.spark_jars(offline) == tuple(sorted((jars.folder(offline) / "spark").glob("*.jar")))
 
 
-@pytest.mark.slow
 def test_a_jar_with_a_flipped_byte_of_the_right_size_is_fetched_again(real: Settings, own: Callable) -> None:
     settings, said = own(), []
     jar = copied(real, settings) / "kafka/jspecify-1.0.0.jar"

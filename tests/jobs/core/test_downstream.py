@@ -206,7 +206,6 @@ def test_rows_without_state_pass_through_whole_and_in_the_order_they_were_publis
     assert [r["temperatura"] for r in below.rows()] == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
 
 
-@pytest.mark.slow
 def test_a_run_that_dies_at_any_step_is_finished_by_the_next_with_every_window_once(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     above = upper(home.path, home.spark)
     below, expected, rows = lower(above), reference(), []

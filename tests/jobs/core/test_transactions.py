@@ -282,6 +282,16 @@ def test_a_message_the_broker_refuses_is_named_and_its_transaction_is_not_there(
     assert Counter((key, int(value["CustomerCardNo"])) for key, value, _ in world.read()) == world.sent
 
 
+def test_a_commit_ends_at_the_broker_s_refusal_and_does_not_wait_for_its_call(world: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = Transactional(world.client(), world.id(0))
+    producer.begin()
+    producer.send(world.sink, b"x" * 2_000_000, b"k")
+    monkeypatch.setattr(Transactional, "_persist", lambda *_: pytest.fail("the call would take all of its time"))
+    with pytest.raises(MessageRefused, match="MSG_SIZE_TOO_LARGE"):
+        producer.commit()
+    producer.close()
+
+
 @pytest.mark.fault("the token topic is deleted")
 def test_a_token_topic_that_was_deleted_stops_an_open_batch_and_no_other(world: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_topic, "SETTLED_S", 0.3)
