@@ -101,7 +101,7 @@ class Side(ABC):
         return any(path.name.isdigit() for path in self.checkpoint.glob("offsets/*"))
 
     def written(self) -> bool:
-        return sum(_size(part) for part in self.writing.rglob("part-*")) > WRITTEN_BYTES
+        return sum(_size(Path(at) / name) for at, _, names in os.walk(self.writing) for name in names if name.startswith("part-")) > WRITTEN_BYTES
 
     def drop(self, path: Path) -> None:
         shutil.rmtree(path)  # the very fault that is measured, in a temporary folder

@@ -17,7 +17,7 @@ import pytest
 from include import generations, lease, streams
 from include.account import where
 from include.samples import facturas as samples
-from tests.integration.runs import RUN_S, Home, kill, multiset, python_driver, wait_for
+from tests.integration.runs import RUN_S, Home, below, kill, multiset, python_driver, wait_for
 from tests.integration.test_archive import caudal
 
 pytestmark = pytest.mark.spark
@@ -70,7 +70,7 @@ def _maps(pid: int) -> str:
 
 
 def _staging(home: Home) -> Any:
-    return lambda: any(home.settings.layout.staging(home.stream).glob("gen=*/batch=*"))
+    return lambda: any(below(home.settings.layout.staging(home.stream), "batch="))
 
 
 def _planned(home: Home) -> Any:

@@ -20,7 +20,7 @@ import duckdb
 from include import settings as caudal
 from include.samples import facturas as samples
 from jobs.contract import failpoints, journal, recording, report
-from tests.integration.runs import Home, kill, multiset, python_driver
+from tests.integration.runs import Home, below, kill, multiset, python_driver
 
 STREAM = "facturas_ficheros"
 START_MS = 1_700_000_000_000
@@ -117,7 +117,7 @@ class World:
     def kill_half_written(self) -> bool:
         """Starts a run, and kills while the first part of a batch is being written; False when the batch was quicker."""
         process, staging = self.start(launcher()), self.layout.staging(STREAM)
-        while process.poll() is None and not any(staging.rglob("part-*")):
+        while process.poll() is None and not any(below(staging, "part-")):
             time.sleep(0.001)
         return self._kill_some(process)
 
