@@ -62,17 +62,22 @@ def test_readings_become_windows_over_three_runs_and_a_fourth_finds_nothing(spar
 
 @pytest.mark.slow
 def test_the_launcher_closes_windows_when_it_is_asked_and_not_for_a_stream_without_state(spark: Any, broker: Settings, tmp_path: Path) -> None:
-    strict, sliding = here.Home.on(spark, tmp_path, STRICT, broker.kafka_bootstrap), Home.at(tmp_path, SLIDING, broker.kafka_bootstrap)
-    start_ms = int(time.time() * 1000) - 60 * samples.MOST_STEP_MS
-    documents = send(broker, list(samples.documents(60, seed=5, start_ms=start_ms)))
-    code, out = strict.run()
-    assert code == 0, out
+    strict, before = (here.Home.on(spark, tmp_path, name, broker.kafka_bootstrap) for name in (STRICT, SLIDING))
+    sliding = Home.at(tmp_path, SLIDING, broker.kafka_bootstrap)
+    start_ms, read = int(time.time() * 1000) - 60 * samples.MOST_STEP_MS, 0
     words = ("--master", "local[2]", f"jobs/{SLIDING}.py", "--stream", SLIDING, "--close-windows", "yes")
-    code, out = sliding.run(*words)
-    assert code == 0, out
-    assert sliding.report().records_in == strict.report().rows_out >= len(documents)
+    documents = list(samples.documents(60, seed=5, start_ms=start_ms))
+    for part, home, how in ((documents[:30], before, ()), (documents[30:], sliding, words)):
+        sent = send(broker, part)
+        code, out = strict.run()
+        assert code == 0, out
+        code, out = home.run(*how)
+        assert code == 0, out
+        assert home.report().records_in == strict.report().rows_out >= len(sent)
+        read += home.report().records_in
+    assert " WARN " not in out, out  # the state of the run before is read, a line for each partition
     found = [json.loads(row) for row in sliding.rows().elements()]
-    assert sum(row["lecturas"] for row in found) == 3 * sliding.report().records_in
+    assert sum(row["lecturas"] for row in found) == 3 * read
     code, out = sliding.run(*words)
     assert (code, sliding.report().status) == (0, "idle"), out
     code, out = Home.at(tmp_path, STRICT, broker.kafka_bootstrap).run(*(word.replace(SLIDING, STRICT) for word in words))
