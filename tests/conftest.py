@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from include import settings as caudal
-from include.setup import jvm
+from include.setup import class_data, java, jvm
 
 SETTINGS = {
     "spark.ui.enabled": "false",
@@ -26,7 +26,6 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.memory": "1g",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 
 
@@ -94,7 +93,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
         warehouse = tmp_path_factory.mktemp("spark-warehouse")
         builder = SparkSession.builder.master("local[2]").appName("caudal-tests").config("spark.sql.warehouse.dir", str(warehouse))
-        ours = {"spark.driver.extraClassPath": jvm.driver_class_path(caudal.load())}  # without it: one line that names ./caudal setup
+        settings = caudal.load()
+        options = " ".join((*class_data.JVM_OPTIONS, *class_data.options(settings, java.find(settings))))
+        # the class path: without it, one line that names ./caudal setup
+        ours = {"spark.driver.extraClassPath": jvm.driver_class_path(settings), "spark.driver.extraJavaOptions": options}
         for key, value in (SETTINGS | ours).items():
             builder = builder.config(key, value)
         session = builder.getOrCreate()

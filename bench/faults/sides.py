@@ -20,7 +20,7 @@ from typing import Any
 from bench.faults import records
 from include import settings as caudal
 from include.samples import facturas as samples
-from include.setup import class_data, java
+from include.setup import class_data, java, jvm
 from tests.integration.runs import Home, multiset, python_driver
 
 STREAM = "facturas_ficheros"
@@ -28,8 +28,6 @@ START_MS = 1_700_000_000_000
 SETTLED_S = 60  # older than any settle_s
 MOMENT_S = 600.0  # a run takes minutes on a machine that others use, too
 WRITTEN_BYTES = 1024 * 1024  # of some 15 MB: in the middle of the write
-# Of Caudal's short runs, too: a JVM that starts in half the time writes no other rows.
-JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _REPAIR = re.compile(r"remove (\S+) and (\S+) there")
 
 
@@ -266,13 +264,16 @@ def met(moment: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         time.sleep(0.001)
 
 
-def submit(job: str, *words: str, class_path: str = "") -> subprocess.Popen[str]:
+def submit(job: str, *words: str) -> subprocess.Popen[str]:
     """A plain job of this folder's parent, with Spark's own defaults."""
     settings, home = caudal.load(), class_data.spark_home()
-    own = {"JAVA_HOME": str(java.find(settings).home), "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "SPARK_LAUNCHER_OPTS": JVM}
-    more = ("--driver-class-path", class_path) if class_path else ()
+    found = java.find(settings)
+    quick = class_data.JVM_OPTIONS  # as Caudal's short runs; a JVM that starts in half the time writes no other rows
+    own = {"JAVA_HOME": str(found.home), "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "SPARK_LAUNCHER_OPTS": " ".join(quick)}
+    options = " ".join((*quick, *class_data.options(settings, found)))
     file = str(Path(__file__).parent.with_name(job))
-    line = [str(home / "bin/spark-submit"), "--master", "local[2]", "--driver-java-options", JVM, *more, file, *words]
+    line = [str(home / "bin/spark-submit"), "--master", "local[2]", "--driver-class-path", jvm.driver_class_path(settings)]
+    line += ["--driver-java-options", options, file, *words]
     environ, null = {**settings.environ, **own}, subprocess.DEVNULL
     return subprocess.Popen(line, env=environ, stdin=null, stdout=null, stderr=null, text=True)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from bench.faults.sides import Ends, met, submit
 from include.housekeeping import rollover
 from include.kafka import topics
-from include.setup import jars
 from jobs.contract import report
 from tests.integration.runs import python_driver
 from tests.torture.notifications import NAME, Broker, World
@@ -45,9 +44,8 @@ class Plain(Caudal):
     """Spark's own source and sink, on topics of its own."""
 
     def start(self, failpoint: str = "") -> subprocess.Popen[str]:
-        path = ":".join(map(str, jars.spark_jars(self.settings)))
         where = (str(self.settings.kafka_bootstrap), self.source, self.sink, str(self.folder / "checkpoint"))
-        return submit("plain_topic_job.py", *where, class_path=path)
+        return submit("plain_topic_job.py", *where)
 
     def mend(self) -> None:
         return

@@ -56,6 +56,12 @@ def archive(settings: Settings, java: Java) -> Path | None:
     return path if path.is_file() else None
 
 
+def options(settings: Settings, java: Java) -> tuple[str, ...]:
+    """What a JVM takes that starts with `jvm.driver_class_path`; nothing without an archive."""
+    found = archive(settings, java)
+    return (f"-XX:SharedArchiveFile={found}", *QUIET) if found else ()
+
+
 def _path(settings: Settings, java: Java) -> Path:
     """`<place>-<content>.jsa`: a newer content of the same place replaces the older one."""
     home, class_path = spark_home(), jvm.driver_class_path(settings)
