@@ -55,14 +55,15 @@ class Home(runs.Home):
         code = 0
         with redirect_stdout(StringIO()) as out:
             try:
-                self._run(datetime.now(UTC))
+                self.attempt()
             except CaudalError as error:
                 print(error)
                 code = int(error.exit_code)
         return code, out.getvalue()
 
-    def _run(self, now: datetime) -> None:
+    def attempt(self) -> None:
         """The real lease, intake, pairing and plan; the real query, publish and report. Raises CaudalError."""
+        now = datetime.now(UTC)
         stream, run_id, layout = streams.get(self.stream), new_run_id(now), self.settings.layout
         folder = layout.run(self.stream, run_id)
         with lease.acquire(layout, self.stream, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder))):

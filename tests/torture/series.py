@@ -62,11 +62,9 @@ POINTS: tuple[Point, ...] = (
 )
 SHORT: tuple[Point, ...] = (
     *(Point("run", at) for at in ("claim", "ledger", "admitted", "planned:1:parent", "staged:1:self", "staged:1:parent")),
-    *(Point("run", at) for at in ("manifest:1:self+parent", "published:1:parent", "quarantined:1:self", "committed:1:self", HALF, "")),
-    *(Point("archive", at) for at in ("intent", "move:1")),
-    *(Point("rollover", at) for at in ("move:1", "stage:1")),
-    *(Point("rewind", at) for at in ("move:2", "stage:3")),
-    *(Point(*pair) for pair in (("reset", "stage:2"), ("undo", "move:1"))),
+    *(Point("run", at) for at in ("manifest:1:self+parent", "published:1:self", "published:1:parent", "quarantined:1:self", "committed:1:self")),
+    *(Point("run", at) for at in (HALF, "")),
+    *(Point(*pair) for pair in (("archive", "move:1"), ("rollover", "stage:1"), ("rewind", "move:2"), ("reset", "stage:2"), ("undo", "move:1"))),
 )
 _BEFORE: dict[str, tuple[str, ...]] = {
     "run": (), "purge": ("run", "rewind", "run"), "undo": ("run", "rollover"), "retire": ("run", "rollover"), "restore": ("run", "archive"),
