@@ -91,13 +91,15 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         warnings.simplefilter("ignore")
         from pyspark.sql import SparkSession
 
+        from jobs.core.session import UNTRACED
+
         warehouse = tmp_path_factory.mktemp("spark-warehouse")
         builder = SparkSession.builder.master("local[2]").appName("caudal-tests").config("spark.sql.warehouse.dir", str(warehouse))
         settings = caudal.load()
         options = " ".join((*class_data.JVM_OPTIONS, *class_data.options(settings, java.find(settings))))
         # the class path: without it, one line that names ./caudal setup
         ours = {"spark.driver.extraClassPath": jvm.driver_class_path(settings), "spark.driver.extraJavaOptions": options}
-        for key, value in (SETTINGS | ours).items():
+        for key, value in (SETTINGS | UNTRACED | ours).items():
             builder = builder.config(key, value)
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")

@@ -36,7 +36,7 @@ def read(frame: DataFrame, schema: StructType, most_bytes: int, blank: str) -> C
     session: Any = frame.sparkSession
     given = (schema.json(), most_bytes, blank.replace("-", "_").upper(), session.conf.get("spark.sql.session.timeZone"))
     name = f"strict_{_hash(given)}"
-    session._jvm.caudal.Functions.put(name, session._jvm.caudal.StrictJson(*given))
+    getattr(session._jvm, "caudal.Functions").put(name, getattr(session._jvm, "caudal.StrictJson")(*given))
     session.conf.set(f"spark.sql.catalog.{_CATALOG}", "caudal.Functions")
     return F.call_function(f"{_CATALOG}.{name}", "_raw")
 
@@ -45,8 +45,8 @@ def detail(frame: DataFrame, schema: StructType) -> Column:
     """Of a record that was refused or has unknown fields: which field, or fields. Walks the record anew: for the few that need it."""
     session: Any = frame.sparkSession
     name = f"caudal_why_{_hash(schema.json())}"
-    made = session._jvm.caudal.WhyNotJson(schema.json())
-    session._jsparkSession.udf().register(name, made, session._jvm.org.apache.spark.sql.types.DataTypes.StringType)
+    made = getattr(session._jvm, "caudal.WhyNotJson")(schema.json())
+    session._jsparkSession.udf().register(name, made, getattr(session._jvm, "org.apache.spark.sql.types.DataTypes").StringType)
     return F.call_function(name, "_raw")
 
 
