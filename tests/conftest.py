@@ -103,6 +103,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             builder = builder.config(key, value)
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
+    for name in ("functions", "PythonUtils"):  # asked for at each use of a column, and looked for in 280 jars each time
+        setattr(session._jvm, name, getattr(session._jvm, name))
     _quiet_py4j()
     yield session
     session.stop()
