@@ -44,11 +44,14 @@ class Here:
     def put(self, count: int, seed: int) -> list[str]:
         """One file of sample invoices in entrada; its documents."""
         sample = facturas.generate(count, seed, 1_795_464_907_250)
-        path = self.settings.layout.entrada(FICHEROS) / f"{seed}.json"
-        path.write_text("\n".join(sample.documents) + "\n")
+        self.deliver(f"{seed}.json", "\n".join(sample.documents) + "\n")
+        return sample.documents
+
+    def deliver(self, name: str, text: str) -> None:
+        path = self.settings.layout.entrada(FICHEROS) / name
+        path.write_text(text)
         old = time.time() - 60
         os.utime(path, (old, old))
-        return sample.documents
 
     def finish(self, dag: str, run: str) -> dict[str, Any]:
         """Waits for the run; its only or last task instance."""

@@ -62,9 +62,10 @@ def _heard(here: Here, run: str) -> bool:
     return any("Received executor event" in line and "'approve'" in line and run in line for line in log.splitlines())
 
 
-def test_a_triggered_run_publishes_its_rows_and_its_report_and_a_second_one_finds_nothing(here: Here) -> None:
+def test_a_run_publishes_rows_and_report_a_second_finds_nothing_and_a_person_sends_back_what_was_refused(here: Here) -> None:
     before = here.rows()
     documents = here.put(40, seed=11)
+    here.deliver("torn.json", "{torn\n")
     run = here.rest.trigger(FICHEROS)
     task = here.finish(FICHEROS, run)
     assert (task["state"], task["try_number"], task["pool"]) == ("success", 1, "spark"), here.log(FICHEROS, run)
@@ -72,12 +73,12 @@ def test_a_triggered_run_publishes_its_rows_and_its_report_and_a_second_one_find
     found = here.reports(FICHEROS)[0]
     values = here.rest.xcom(FICHEROS, run, "run")
     archived = values["archive"]
-    assert (archived["files"], archived["kept"], archived["error"]) == (1, 0, None)
+    assert (archived["files"], archived["kept"], archived["error"]) == (2, 0, None)
     assert {key: value for key, value in values.items() if key not in ("archive", "files")} == json.loads(found.to_json())
     kept = {key: values[key] for key in ("airflow_run_id", "status", "exit_code", "error", "records_in", "rows_out", "quarantined", "files_admitted")}
     assert kept == {
-        "airflow_run_id": run, "status": "done", "exit_code": 0, "error": None, "records_in": 40, "rows_out": sum(lines(documents).values()),
-        "quarantined": 0, "files_admitted": 1,
+        "airflow_run_id": run, "status": "done", "exit_code": 0, "error": None, "records_in": 41, "rows_out": sum(lines(documents).values()),
+        "quarantined": 1, "files_admitted": 2,
     }  # fmt: skip
     (event,) = here.rest.asset_events(FICHEROS, run)
     assert (event["uri"], event["extra"]) == (f"caudal://salida/{FICHEROS}", values)
@@ -88,6 +89,15 @@ def test_a_triggered_run_publishes_its_rows_and_its_report_and_a_second_one_find
     assert here.rest.xcom(FICHEROS, idle, "run")["status"] == "idle"
     assert here.rows() - before == lines(documents)
 
+    form = {"stream": FICHEROS, "reasons": "malformed"}
+    states, shown = approved(here, "reprocess_quarantine", "Approve", form)
+    assert states == {"plan": "success", "approve": "success", "apply": "success"}
+    assert "1 refused records (1 malformed)" in shown.replace("\\", "")
+    (delivery,) = here.settings.layout.entrada(FICHEROS).glob("reproceso-*")
+    assert delivery.read_bytes().split(b"\n")[1:] == [b"{torn", b""]
+    run = done(here, "reprocess_quarantine", form)
+    assert {task["task_id"]: task["state"] for task in here.rest.tasks("reprocess_quarantine", run)}["plan"] == "skipped"
+
 
 @pytest.fixture
 def kept(here: Here) -> Iterator[Counter[str]]:
@@ -95,7 +105,7 @@ def kept(here: Here) -> Iterator[Counter[str]]:
     rows = here.rows() + lines(here.put(20, seed=91))
     here.finish(FICHEROS, here.rest.trigger(FICHEROS))
     now, stream = datetime.now(UTC), streams.get(FICHEROS)
-    asked = restore.Asked(batch=here.reports(FICHEROS)[0].last_batch)
+    asked = restore.Asked(file="91.json")
     restore.apply(here.settings, stream, restore.plan(here.settings, stream, now, asked), now, asked)
     yield rows
 
@@ -133,38 +143,20 @@ def test_the_sweep_plans_then_does_it_a_person_decides_on_a_rollover_and_the_cle
         assert (cleaned["bytes_freed"], set(cleaned["states"])) == (0, {"nothing"})
 
 
-def test_refused_records_are_delivered_again_once_a_person_has_seen_the_plan(here: Here) -> None:
-    layout = here.settings.layout
-    layout.entrada(FICHEROS).mkdir(parents=True, exist_ok=True)
-    (layout.entrada(FICHEROS) / "torn.json").write_bytes(b"{torn\n")
-    here.finish(FICHEROS, here.rest.trigger(FICHEROS))
-    form = {"stream": FICHEROS, "reasons": "malformed"}
-    states, shown = approved(here, "reprocess_quarantine", "Approve", form)
-    assert states == {"plan": "success", "approve": "success", "apply": "success"}
-    assert "1 refused records (1 malformed)" in shown.replace("\\", "")
-    (delivery,) = layout.entrada(FICHEROS).glob("reproceso-*")
-    assert delivery.read_bytes().split(b"\n")[1:] == [b"{torn", b""]
-    run = done(here, "reprocess_quarantine", form)
-    assert {task["task_id"]: task["state"] for task in here.rest.tasks("reprocess_quarantine", run)}["plan"] == "skipped"
-
-
-def test_bad_form_values_start_nothing(here: Here) -> None:
+def test_bad_form_values_and_unknown_trigger_keys_fail_by_name_without_a_retry_and_start_nothing(here: Here) -> None:
     with pytest.raises(Refused, match="min_age_s"):
         here.rest.trigger("archive_processed_files", {"min_age_s": -1})
-    run = done(here, "manage_stream", {"stream": FICHEROS, "verb": "rewind"})
-    states = {task["task_id"]: task["state"] for task in here.rest.tasks("manage_stream", run)}
-    assert states == {"plan": "failed", "approve": "upstream_failed", "apply": "upstream_failed"}
-    assert "usage: rewind needs to_batch" in here.log("manage_stream", run, "plan")
     with pytest.raises(Refused, match="since"):
         here.rest.trigger("reprocess_quarantine", {"since": "gestern"})
-    run = done(here, "reprocess_quarantine", {"motivos": "malformed"})
-    assert "unknown trigger key 'motivos'" in here.log("reprocess_quarantine", run, "plan")
-
-
-def test_an_unknown_trigger_key_fails_by_name_without_a_retry_and_starts_nothing(here: Here) -> None:
     before = here.reports(FICHEROS)
-    run = here.rest.trigger(FICHEROS, {"fecha": "2026-11-23"})
-    task = here.finish(FICHEROS, run)
+    wrong = {"manage_stream": {"stream": FICHEROS, "verb": "rewind"}, "reprocess_quarantine": {"motivos": "x"}, FICHEROS: {"fecha": "2026-11-23"}}
+    runs = {dag: here.rest.trigger(dag, form) for dag, form in wrong.items()}
+    here.rest.wait(runs, RUN_S, lambda _: None)
+    states = {task["task_id"]: task["state"] for task in here.rest.tasks("manage_stream", runs["manage_stream"])}
+    assert states == {"plan": "failed", "approve": "upstream_failed", "apply": "upstream_failed"}
+    assert "usage: rewind needs to_batch" in here.log("manage_stream", runs["manage_stream"], "plan")
+    assert "unknown trigger key 'motivos'" in here.log("reprocess_quarantine", runs["reprocess_quarantine"], "plan")
+    run, task = runs[FICHEROS], here.task(FICHEROS, runs[FICHEROS])
     assert (task["state"], task["try_number"]) == ("failed", 1)
     assert "usage: unknown trigger key 'fecha'; it takes none [facturas_ficheros]" in here.log(FICHEROS, run)
     assert here.reports(FICHEROS) == before
