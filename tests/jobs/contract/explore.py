@@ -15,11 +15,13 @@ Path = tuple[str, ...]
 
 @dataclass
 class Found:
-    """`failures`: kind of failure -> the shortest way to it, one word a step (operation, micro-step, kill or cut)."""
+    """`failures`: kind of failure -> the shortest way to it, one word a step (operation, micro-step, kill or cut). `cut`: states all of whose power
+    cuts are among `seen`, or about to be: whoever comes there again, not sooner, adds nothing."""
 
     states: int = 0
     failures: dict[str, Path] = field(default_factory=dict)
     seen: set[State] = field(default_factory=set)
+    cut: set[State] = field(default_factory=set)
 
 
 def operations(stream: Stream) -> tuple[Callable[[State], Steps], ...]:
@@ -70,7 +72,9 @@ def successors(stream: Stream, state: State, path: Path, found: Found) -> list[t
             name = operation.__name__ + "+" * (begin is not state)
             try:
                 for number, reached in enumerate(operation(begin)):
-                    following += [(cut, (*path, f"{name} {number}")) for cut in power_cuts(reached)]
+                    if reached not in found.cut:
+                        found.cut.add(reached)
+                        following += [(cut, (*path, f"{name} {number}")) for cut in power_cuts(reached)]
             except Refused as refusal:
                 found.failures.setdefault(f"refused {refusal}", (*path, name))
     return following
