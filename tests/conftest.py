@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from include import settings as caudal
+from include.settings import Settings
 from include.setup import class_data, java, jvm
+from tests.brokers import in_a_home
 
 SETTINGS = {
     "spark.ui.enabled": "false",
@@ -108,3 +110,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     _quiet_py4j()
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a home whose broker runs: one a pytest process. Nobody may count on a topic being there, or not."""
+    with in_a_home(tmp_path_factory.mktemp("broker")) as settings:
+        yield settings

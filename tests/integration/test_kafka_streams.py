@@ -19,7 +19,7 @@ from include.services.ports import Ports
 from include.settings import Settings
 from jobs.contract import failpoints
 from jobs.contract.stream import Limits
-from tests.include.conftest import free_ports, running
+from tests.brokers import free_ports, running
 from tests.integration import here
 from tests.integration.runs import Home, below, kill, multiset, wait_for
 

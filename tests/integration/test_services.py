@@ -20,7 +20,7 @@ from include.services.ports import Ports
 from include.services.records import Plan
 from include.settings import ROOT, Settings
 from jobs.contract.errors import ConfigError, ServiceError
-from tests.include.conftest import free_ports
+from tests.brokers import free_ports
 from tests.integration.airflow_home import listening, until
 
 

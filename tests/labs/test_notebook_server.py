@@ -24,7 +24,7 @@ from include import settings as caudal
 from include.launch import notebook
 from include.settings import ROOT
 from jobs.contract.errors import PortTaken
-from tests.include.conftest import free_ports
+from tests.brokers import free_ports
 from tests.integration.airflow_home import connections
 
 

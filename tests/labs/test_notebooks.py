@@ -20,9 +20,7 @@ from include import settings as caudal
 from include.launch import notebook
 from include.samples import bizums, facturas
 from include.settings import ROOT, Settings
-from tests.include.conftest import broker
 
-__all__ = ["broker"]
 PATHS = sorted((ROOT / "labs").glob("*.ipynb"))
 RUN_S = 280.0  # they take 30 s on an idle machine
 

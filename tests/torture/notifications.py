@@ -35,7 +35,7 @@ from include.services.ports import Ports
 from include.settings import Settings
 from jobs.contract import checkpoint, failpoints, librdkafka
 from jobs.contract.stream import Topic
-from tests.include.conftest import free_ports, running
+from tests.brokers import free_ports, running
 from tests.integration.runs import python_driver
 from tests.torture import strangers
 

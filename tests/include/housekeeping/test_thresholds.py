@@ -18,10 +18,8 @@ from jobs.contract.report import Report
 from jobs.contract.stream import Files, Stream, Thresholds, Topic
 from jobs.contract.thresholds import BatchHeld
 from jobs.domain import facturas
-from tests.include.conftest import broker
 from tests.include.housekeeping.homes import CHECKS, Home
 
-__all__ = ["broker"]
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 

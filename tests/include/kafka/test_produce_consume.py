@@ -18,7 +18,7 @@ from include.services.ports import Ports
 from include.settings import Settings, load
 from jobs.contract.errors import BrokerDown, DeliveryFailed, TopicMissing, UsageError
 from jobs.contract.stream import Topic
-from tests.include.conftest import free_ports, running
+from tests.brokers import free_ports, running
 
 pytestmark = pytest.mark.broker
 

@@ -25,7 +25,7 @@ from include.services.ports import Ports
 from include.settings import Settings
 from jobs.contract.errors import BrokerDown, ConfigError
 from jobs.contract.stream import Topic
-from tests.include.conftest import START_S, free_ports
+from tests.brokers import START_S, free_ports
 from tests.integration.runs import Home
 
 pytestmark = pytest.mark.broker

@@ -20,9 +20,6 @@ from jobs.core import run
 from jobs.core.records import Subject
 from jobs.core.session import SETTINGS
 from jobs.domain import facturas
-from tests.include.conftest import broker
-
-__all__ = ["broker"]
 
 CHECKS = Checks(report=("items-count",))
 

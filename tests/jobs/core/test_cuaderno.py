@@ -16,7 +16,7 @@ from jobs.contract.errors import BrokerDown, LeaseHeld, RunFailed, UsageError
 from jobs.contract.lab import LabSpec
 from jobs.core import cuaderno
 from jobs.core.lab import Lab
-from tests.include.conftest import free_ports
+from tests.brokers import free_ports
 
 pytestmark = pytest.mark.spark
 

@@ -14,11 +14,9 @@ from include.settings import Settings
 from jobs.contract.errors import UsageError
 from jobs.core.lab import Facts, Lab
 from jobs.labs import actividad3_dos_escritores
-from tests.include.conftest import broker
 from tests.jobs.labs.caso2 import lines_of, samples
 from tests.matrix import long
 
-__all__ = ["broker"]
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]
 
 

@@ -17,7 +17,7 @@ from jobs.contract.errors import RunFailed
 from jobs.core.lab import Facts, Lab
 from jobs.labs import caso1_palabras
 from jobs.labs.caso1_palabras import FRASES
-from tests.include.conftest import free_ports
+from tests.brokers import free_ports
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

@@ -12,10 +12,8 @@ from include.settings import Settings
 from jobs.contract.connection import Connection
 from jobs.core.lab import Lab
 from jobs.labs import camino, continuo, fuentes_kafka
-from tests.include.conftest import broker
 from tests.matrix import long
 
-__all__ = ["broker"]
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 

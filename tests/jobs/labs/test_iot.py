@@ -14,9 +14,7 @@ from include.settings import Settings
 from jobs.contract.connection import Connection
 from jobs.core.lab import Lab
 from jobs.labs import iot_ventanas
-from tests.include.conftest import broker
 
-__all__ = ["broker"]
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 LINES = list(samples.documents(200, 3, 1_793_527_200_000))
 MINUTE = samples.MINUTE_MS

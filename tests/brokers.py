@@ -1,4 +1,4 @@
-"""The real broker for the tests of include: one a pytest process, in a home of its own, on free ports of 127.0.0.1."""
+"""The real embedded broker, as tests start it: in a home of its own, on free ports of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from include import settings as caudal
 from include.services import broker as embedded
@@ -58,10 +56,9 @@ def running(settings: Settings, ports: Ports, *overrides: str) -> Iterator[subpr
         log.close()
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a home whose broker runs. Tests use topics of their own names."""
-    home = tmp_path_factory.mktemp("broker")
+@contextmanager
+def in_a_home(home: Path) -> Iterator[Settings]:
+    """Settings of a home whose broker runs."""
     kafka, controller, airflow = free_ports(3)
     keep = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA_")}
     settings = caudal.load({**keep, "CAUDAL_HOME": str(home)})
