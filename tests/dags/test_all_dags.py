@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from include import streams
-from include.airflow_kit import dag_docs
 
 pytestmark = pytest.mark.slow
 
@@ -66,10 +65,3 @@ def test_a_parse_loads_no_spark_no_pandas_and_no_kafka_client(bag: dict[str, Any
 def test_each_file_parses_in_under_a_second(bag: dict[str, Any]) -> None:
     assert set(bag["seconds"]) == set(FILES)
     assert {name: s for name, s in bag["seconds"].items() if s >= 1.0} == {}
-
-
-def test_the_page_of_the_dags_is_the_one_its_generator_makes() -> None:
-    page = (ROOT / dag_docs.PAGE).read_text(encoding="utf-8")
-    named = [line.removeprefix("### ") for line in page.splitlines() if line.startswith("### ")]
-    assert {"facturas_ficheros", "facturas_kafka", "notificaciones", *SINGLE} <= set(named)
-    assert dag_docs.render(named) == page, "write it again: ./caudal docs"

@@ -60,7 +60,7 @@ def test_a_row_added_is_a_dag_more_and_nothing_else_changes(checkout: Path, pars
     ("text", "reason"),
     [
         long(("STREAM = Stream(\n", "SyntaxError")),
-        ("import a_module_that_nobody_has\n", "No module named 'a_module_that_nobody_has'"),
+        long(("import a_module_that_nobody_has\n", "No module named 'a_module_that_nobody_has'")),
         (
             'from jobs.contract.stream import Files, Stream\nSTREAM = Stream(name="Mal", source=Files(), sink=Files())\n',
             "unsafe stream name 'Mal'",

@@ -71,4 +71,4 @@ def test_plan_makes_every_page_from_the_real_dags_and_changes_nothing(tmp_path: 
     found = pages.plan(ROOT)
     assert [str(page.path) for page in found] == ["docs/errors.md", "docs/DAGS.md", "docs/combinations.md"]
     assert "### facturas_ficheros" in found[1].text
-    assert [page.found == (ROOT / page.path).read_text(encoding="utf-8") for page in found] == [True, True, True]
+    assert [page.text == (ROOT / page.path).read_text(encoding="utf-8") for page in found] == [True, True, True], "write it again: ./caudal docs"

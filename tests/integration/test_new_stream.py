@@ -100,6 +100,7 @@ def test_its_own_test_passes(copy: Checkout) -> None:
     assert done.stdout.splitlines()[-1].startswith("2 passed"), done.stdout
 
 
+@pytest.mark.torture
 @pytest.mark.slow
 def test_it_is_a_dag_with_the_rows_docstring_as_its_page(copy: Checkout, tmp_path: Path) -> None:
     own = {"AIRFLOW_HOME": str(tmp_path), "PYTHONWARNINGS": "ignore", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db"}
