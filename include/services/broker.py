@@ -49,6 +49,9 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
+# after a kill the controller, in the same process, waits this long (9 s by default) for the broker that is gone: 12.3 -> 6 s until it answers again
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 # a record that says nothing, twice a second: half of what an idle broker costs
 metadata.max.idle.interval.ms=10000
 # above any run's limit (one hour): a transaction that outlives its timeout ends fenced

@@ -13,7 +13,7 @@ from typing import Any
 
 from include import settings as caudal
 
-_COPIED = ("dags", "include", "jobs", "jvm", "tests/dags", "tests/conftest.py", "pyproject.toml", "requirements.txt", "vendor")
+_COPIED = ("dags", "include", "jobs", "jvm", "tests/dags", "tests/conftest.py", "tests/brokers.py", "pyproject.toml", "requirements.txt", "vendor")
 VERB_S = 400.0
 
 

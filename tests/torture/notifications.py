@@ -258,7 +258,7 @@ POINTS = tuple(
         "jvm", "driver", "both", "jvm", "both", "broker", "broker",
     )
 )  # fmt: skip
-SHORT = tuple(Point(at) for at in ("token:2:self+parent+grandparent", "jvm", "broker"))
+SHORT = tuple(Point(at) for at in ("token:2:self+parent+grandparent", "broker"))
 
 
 @dataclass(frozen=True)
