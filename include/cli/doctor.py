@@ -21,7 +21,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only what is wrong.")] = False,
 ) -> int:
-    """Look at everything, change nothing: a line each, with the fix; exit 1 when anything is wrong. Under 5 seconds."""
+    """Look at everything, change nothing: a line each, with the fix; exit 1 when anything is wrong."""
     found = _found()
     for finding in found:
         if finding.state == "wrong" or not quiet:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
@@ -22,9 +23,12 @@ from jobs.contract.layout import MANIFEST, Layout
 from jobs.contract.manifest import Manifest, Note, OutputFile
 from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Files, Topic
-from jobs.core import heads, hold, quarantine, sinks, sources, transactions
+from jobs.core import heads, hold, quarantine, sinks, sources
 from jobs.core.records import BLANK, HEADER, CsvHeads, Subject, business, classify, is_refused, notes
 from jobs.core.source_topic import SourceTopic
+
+if TYPE_CHECKING:
+    from jobs.core.transactions import Sending
 
 Transform = Callable[[DataFrame], DataFrame]
 _PARTITIONS = 64  # each is one more comparison of a short prefix for every record
@@ -56,12 +60,19 @@ class Publisher:
     subject: Subject
     transform: Transform
     failure: Exception | None = None
-    sending: transactions.Sending = field(init=False)
     source_topic: SourceTopic = field(init=False)
+    _planned: int = field(init=False)  # newest batch that was planned before this run
 
     def __post_init__(self) -> None:
         self.source_topic = SourceTopic(self.spec)
-        self.sending = transactions.Sending(self.spec, checkpoint.read(self._checkpoint).newest_offset)
+        self._planned = checkpoint.read(self._checkpoint).newest_offset
+
+    @cached_property
+    def sending(self) -> Sending:
+        """The sink of a topic. Its imports (numpy, Arrow, Kafka's client) take a tenth of a second that a stream to files need not spend."""
+        from jobs.core.transactions import Sending
+
+        return Sending(self.spec, self._planned)
 
     def __call__(self, frame: DataFrame, batch: int) -> None:
         try:

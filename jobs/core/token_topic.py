@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -14,8 +14,10 @@ from jobs.contract import storage
 from jobs.contract.errors import DataError, ServiceError, TokensLost, TopicMissing
 from jobs.contract.layout import Layout
 from jobs.contract.spec import RunSpec
-from jobs.core.sender import Order
 from jobs.core.transactional import AWAY_S, SETTLED_S, Client, named
+
+if TYPE_CHECKING:
+    from jobs.core.sender import Order
 
 _VISIBLE_S = 15.0  # 0.2 s on one node; clusters take longer
 
