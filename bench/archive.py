@@ -29,10 +29,11 @@ from include.housekeeping import after_run, archive, engine, rollover
 from include.settings import Settings
 from jobs.contract import ledger, manifest
 from jobs.contract.ledger import Entry
-from jobs.contract.manifest import Manifest
+from jobs.contract.manifest import Manifest, OutputFile
 
 STREAM = "facturas_ficheros"
 PER_BATCH = 100
+LINES = 4  # of each file
 RETAINED = 100  # batches whose offsets and commits Spark keeps
 QUERY = "0b3d7b62-2e0f-4a53-9a55-1f2d3c4b5a69"
 START_MS = 1_795_000_000_000
@@ -55,9 +56,9 @@ def make(settings: Settings, files: int) -> None:
 
 def _entries(db: ledger.Connection, folder: Path, files: int) -> Iterator[Entry]:
     for number in range(1, files + 1):
-        data = f'{{"InvoiceNumber":"{number}","TotalValue":{number % 977}.5}}\n'.encode() * 4
+        data = f'{{"InvoiceNumber":"{number}","TotalValue":{number % 977}.5}}\n'.encode() * LINES
         digest, mtime_ms = hashlib.sha256(data).hexdigest(), START_MS + (number // PER_BATCH) * BATCH_MS + number % PER_BATCH
-        entry = Entry(number, digest, f"facturas-{number}.json", ledger.admitted_name(number, digest, f"facturas-{number}.json"), len(data), 4,
+        entry = Entry(number, digest, f"facturas-{number}.json", ledger.admitted_name(number, digest, f"facturas-{number}.json"), len(data), LINES,
                       mtime_ms * 1_000_000, mtime_ms, _time(mtime_ms))  # fmt: skip
         ledger.insert(db, [entry], finished=True)
         (folder / entry.name).write_bytes(data)
@@ -84,8 +85,11 @@ def _checkpoint(settings: Settings, path: Path, batches: list[list[str]]) -> Non
 def _publish(settings: Settings, batch: int, names: list[str]) -> None:
     folder = settings.layout.batch(STREAM, 1, batch)
     folder.mkdir(parents=True)
-    start = {"logOffset": batch - 1} if batch else {}
-    made = Manifest(STREAM, QUERY, 1, batch, manifest.digest(sorted(names)), start, {"logOffset": batch}, (), 4, 4, 0, "", "bench")
+    start, rows = {"logOffset": batch - 1} if batch else {}, LINES * len(names)
+    data = b'{"InvoiceNumber":"1","TotalValue":1.5}\n' * rows
+    (folder / "part-0.json").write_bytes(data)
+    part = OutputFile("part-0.json", len(data), hashlib.sha256(data).hexdigest(), rows)
+    made = Manifest(STREAM, QUERY, 1, batch, manifest.digest(sorted(names)), start, {"logOffset": batch}, (part,), rows, rows, 0, "", "bench")
     (folder / "_MANIFEST").write_bytes(made.to_json())
 
 
