@@ -28,7 +28,7 @@ SETTINGS = {
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     "spark.sql.redaction.options.regex": "(?i)url|secret|password|token|jaas|keystore|access[.]?key",
 }
-# Each use of a column asks the JVM six times to note the line it was written in: 775 names looked up in a small run, 306 without; half a second of CPU
+# Each use of a column asks the JVM six times to note the line it stands in: in a small run 775 names are looked up, 306 without; half a second of CPU
 UNTRACED = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
 
 
