@@ -16,7 +16,7 @@ import pytest
 
 from include import settings as caudal
 from include.settings import Settings
-from include.setup import class_data, java, jvm
+from include.setup import class_data, java
 from tests.brokers import in_a_home
 
 SETTINGS = {
@@ -99,9 +99,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         warehouse = tmp_path_factory.mktemp("spark-warehouse")
         builder = SparkSession.builder.master("local[2]").appName("caudal-tests").config("spark.sql.warehouse.dir", str(warehouse))
         settings = caudal.load()
-        options = " ".join((*class_data.JVM_OPTIONS, *class_data.options(settings, java.find(settings))))
-        # the class path: without it, one line that names ./caudal setup
-        ours = {"spark.driver.extraClassPath": jvm.driver_class_path(settings), "spark.driver.extraJavaOptions": options}
+        ours = class_data.short_driver(settings, java.find(settings))  # without jars: one line that names ./caudal setup
         for key, value in (SETTINGS | UNTRACED | ours).items():
             builder = builder.config(key, value)
         session = builder.getOrCreate()

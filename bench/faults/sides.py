@@ -20,8 +20,8 @@ from typing import Any
 from bench.faults import records
 from include import settings as caudal
 from include.samples import facturas as samples
-from include.setup import class_data, java, jvm
-from tests.integration.runs import Home, multiset, python_driver
+from include.setup import class_data, java
+from tests.integration.runs import Home, below, multiset, python_driver
 
 STREAM = "facturas_ficheros"
 START_MS = 1_700_000_000_000
@@ -99,7 +99,7 @@ class Side(ABC):
         return any(path.name.isdigit() for path in self.checkpoint.glob("offsets/*"))
 
     def written(self) -> bool:
-        return sum(_size(Path(at) / name) for at, _, names in os.walk(self.writing) for name in names if name.startswith("part-")) > WRITTEN_BYTES
+        return sum(_size(part) for part in below(self.writing, "part-")) > WRITTEN_BYTES
 
     def drop(self, path: Path) -> None:
         shutil.rmtree(path)  # the very fault that is measured, in a temporary folder
@@ -268,12 +268,11 @@ def submit(job: str, *words: str) -> subprocess.Popen[str]:
     """A plain job of this folder's parent, with Spark's own defaults."""
     settings, home = caudal.load(), class_data.spark_home()
     found = java.find(settings)
-    quick = class_data.JVM_OPTIONS  # as Caudal's short runs; a JVM that starts in half the time writes no other rows
-    own = {"JAVA_HOME": str(found.home), "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "SPARK_LAUNCHER_OPTS": " ".join(quick)}
-    options = " ".join((*quick, *class_data.options(settings, found)))
-    file = str(Path(__file__).parent.with_name(job))
-    line = [str(home / "bin/spark-submit"), "--master", "local[2]", "--driver-class-path", jvm.driver_class_path(settings)]
-    line += ["--driver-java-options", options, file, *words]
+    launcher = " ".join(class_data.JVM_OPTIONS)
+    own = {"JAVA_HOME": str(found.home), "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "SPARK_LAUNCHER_OPTS": launcher}
+    # as Caudal's short runs: a JVM that starts in half the time writes no other rows
+    quick = [word for key, value in class_data.short_driver(settings, found).items() for word in ("--conf", f"{key}={value}")]
+    line = [str(home / "bin/spark-submit"), "--master", "local[2]", *quick, str(Path(__file__).parent.with_name(job)), *words]
     environ, null = {**settings.environ, **own}, subprocess.DEVNULL
     return subprocess.Popen(line, env=environ, stdin=null, stdout=null, stderr=null, text=True)
 

@@ -63,7 +63,7 @@ def interactive(settings: Settings, job: Job, master: str, python: str) -> dict[
 def _options(settings: Settings, job: Job, master: str, found: java.Java) -> list[str]:
     log = job.spec.parent / "driver.log"
     files = (f"-Dlog4j2.configurationFile={LOGGING}", f"-Dcaudal.log={log}", f"-XX:ErrorFile={log.with_name('hs_err.log')}")
-    options = (*job.java_options, *class_data.options(settings, found), *files)
+    options = (*job.java_options, *class_data.mapping(settings, found), *files)
     class_path = jvm.driver_class_path(settings)
     jars = [*(() if master.startswith("local") else class_path.split(":")), *map(str, job.jars)]
     conf = (*job.conf, "spark.ui.showConsoleProgress=false", "spark.driver.host=127.0.0.1", "spark.driver.bindAddress=127.0.0.1")

@@ -56,10 +56,16 @@ def archive(settings: Settings, java: Java) -> Path | None:
     return path if path.is_file() else None
 
 
-def options(settings: Settings, java: Java) -> tuple[str, ...]:
-    """What a JVM takes that starts with `jvm.driver_class_path`; nothing without an archive."""
+def mapping(settings: Settings, java: Java) -> tuple[str, ...]:
+    """The JVM options that map the archive, beside `jvm.driver_class_path`; none without an archive."""
     found = archive(settings, java)
     return (f"-XX:SharedArchiveFile={found}", *QUIET) if found else ()
+
+
+def short_driver(settings: Settings, java: Java) -> dict[str, str]:
+    """Spark settings of a short-lived driver that the launcher does not start: a test's session, a plain job. Raises InstallationError."""
+    options = " ".join((*JVM_OPTIONS, *mapping(settings, java)))
+    return {"spark.driver.extraClassPath": jvm.driver_class_path(settings), "spark.driver.extraJavaOptions": options}
 
 
 def _path(settings: Settings, java: Java) -> Path:

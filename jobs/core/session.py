@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
 
 from pyspark.sql import SparkSession
 
@@ -32,10 +31,10 @@ SETTINGS = {
 UNTRACED = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
 
 
-def start(name: str, more: Mapping[str, str] = MappingProxyType({})) -> SparkSession:
-    """The session; master and JVM settings come from spark-submit. `more`: settings beside SETTINGS."""
+def start(name: str, settings: Mapping[str, str] = SETTINGS) -> SparkSession:
+    """The session; master and JVM settings come from spark-submit."""
     builder = SparkSession.builder.appName(name)
-    for key, value in {**SETTINGS, **more}.items():
+    for key, value in settings.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 
@@ -43,7 +42,7 @@ def start(name: str, more: Mapping[str, str] = MappingProxyType({})) -> SparkSes
 @contextmanager
 def opened(name: str) -> Iterator[SparkSession]:
     """The session of a job, stopped at the end."""
-    spark = start(name, UNTRACED)
+    spark = start(name, SETTINGS | UNTRACED)
     try:
         yield spark
     finally:

@@ -18,7 +18,7 @@ def test_its_home_is_archived_whole_and_runs_find_nothing_to_do_before_and_after
     line = [sys.executable, str(ROOT / "bench/archive.py"), "300", str(tmp_path)]
     done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    words = [line.split() for line in done.stdout.splitlines()]
+    words = [said.split() for said in done.stdout.splitlines()]
     assert [[*one[:3]] for one in words if one[0] in ("plan", "apply", "after")] == [
         ["plan", "300", "files"], ["apply", "300", "files"], ["plan", "0", "files"], ["after", "a", "run"],
     ]  # fmt: skip

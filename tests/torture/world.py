@@ -19,7 +19,7 @@ import duckdb
 
 from include import settings as caudal
 from include.samples import facturas as samples
-from include.setup import class_data, java, jvm
+from include.setup import class_data, java
 from jobs.contract import failpoints, journal, recording, report
 from tests.integration.runs import Home, below, kill, multiset, python_driver
 
@@ -175,16 +175,14 @@ class World:
         """As the row check of `faults`, read by Spark with the documented glob."""
         glob = f"{self.layout.salida(STREAM)}/gen=*/batch=*/part-*"
         settings = self.home.settings
-        options = " ".join((*class_data.JVM_OPTIONS, *class_data.options(settings, java.find(settings))))
-        words = [sys.executable, "-c", _SPARK, glob, jvm.driver_class_path(settings), options]
+        words = [sys.executable, "-c", _SPARK, glob, json.dumps(class_data.short_driver(settings, java.find(settings)))]
         done = subprocess.run(words, env=self.environ(), capture_output=True, text=True, timeout=COMMAND_S, check=True)
         return _difference("rows by Spark", multiset(json.loads(line) for line in done.stdout.splitlines()), self.rows)
 
 
-_SPARK = """import sys
+_SPARK = """import json, sys
 from pyspark.sql import SparkSession
-builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-spark = builder.config("spark.driver.extraClassPath", sys.argv[2]).config("spark.driver.extraJavaOptions", sys.argv[3]).getOrCreate()
+spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config(map=json.loads(sys.argv[2])).getOrCreate()
 print("\\n".join(spark.read.json(sys.argv[1]).toJSON().collect()))
 """
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -14,6 +17,7 @@ from pyspark.sql.types import DoubleType, LongType, StringType, StructType
 
 from include import intake
 from include.samples import facturas as samples
+from include.settings import ROOT
 from jobs.contract.errors import AccountMismatch, BatchConflict, PlannedFileMissing
 from jobs.contract.stream import Files, Limits, Stream
 from jobs.core import publish
@@ -189,3 +193,10 @@ def test_a_csv_source_with_header_and_separator_gives_typed_rows_and_refuses_the
     assert home.rows() == [{"nombre": "Aitor", "cantidad": 25.5, "veces": 2}, {"nombre": "Ana; de Elche", "cantidad": 3.0, "veces": 1}]
     assert (only.records_in, only.quarantined) == (5, 3)
     assert sorted(r["reason"] for r in home.quarantined()) == ["malformed", "malformed", "sin-nombre"]
+
+
+def test_a_job_to_files_imports_nothing_that_only_a_sink_of_a_topic_needs() -> None:
+    code = "import sys, jobs.facturas_ficheros; print(sorted({'numpy', 'pyarrow', 'jobs.core.sender'} & {*sys.modules}))"
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-P", "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"
