@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from jobs.contract import spelling
 from jobs.contract.errors import BrokenStream
 from jobs.contract.layout import is_name
 
 Format = Literal["json", "csv", "parquet"]
 Delivery = Literal["exactly-once", "at-least-once"]
 Mode = Literal["append", "complete", "update"]
+_COLUMNS = ("by-name", "in-order", "by-position")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -25,12 +27,30 @@ def is_separator(text: str) -> bool:
     return len(text) == 1 and text not in '\r\n"'
 
 
+def _require_spelling(end: Files | Topic, where: str) -> None:
+    _require(end.decimal in (".", ","), f"decimal={end.decimal!r} is not . or ,", where)
+    _require(end.decimal == "." or end.format == "csv", "decimal is for csv: JSON has a point", where)
+    for why in (
+        end.date_format and spelling.unfit_date(end.date_format),
+        end.timestamp_format and spelling.unfit_timestamp(end.timestamp_format),
+        spelling.unfit_zone(end.timezone),
+    ):
+        _require(not why, why, where)
+
+
 @dataclass(frozen=True)
 class Files:
     """Files of one record a line. As a source, `folder` names the folder under entrada (default: the stream's name).
 
-    `settle_s`: seconds a file must lie unchanged before it is claimed. `separator` and `header` are for csv. `duplicates`: what becomes of a file
-    with the content of an admitted one; `take` is for sources whose equal files are different deliveries.
+    `settle_s`: seconds a file must lie unchanged before it is claimed. `duplicates`: what becomes of a file with the content of an admitted
+    one; `take` is for sources whose equal files are different deliveries.
+
+    Of a csv source: `separator`; `header`: each file's first line names its columns; `columns`: they are found by their names, or must
+    also stand in the schema's order, or are taken by position whatever their names are; `missing_columns` and `extra_columns`: a file with
+    such columns is refused, or reads null there, or is read without them; `decimal`: the mark in numbers.
+
+    `date_format`, `timestamp_format`: patterns as `dd/MM/yyyy` of dates and times that are text (csv, JSON strings); empty: ISO 8601.
+    `timezone`: of times without a zone.
     """
 
     format: Format = "json"
@@ -39,6 +59,13 @@ class Files:
     separator: str = ","
     header: bool = True
     duplicates: Literal["refuse", "take"] = "refuse"
+    columns: Literal["by-name", "in-order", "by-position"] = "by-name"
+    missing_columns: Literal["refuse", "null"] = "refuse"
+    extra_columns: Literal["refuse", "ignore"] = "refuse"
+    decimal: Literal[".", ","] = "."
+    date_format: str = ""
+    timestamp_format: str = ""
+    timezone: str = "UTC"
 
     def __post_init__(self) -> None:
         _require(self.format in ("json", "csv", "parquet"), f"unknown format {self.format!r} (json, csv, parquet)", "Files")
@@ -46,11 +73,17 @@ class Files:
         _require(0 <= self.settle_s <= 3600, f"settle_s={self.settle_s} is not within 0 and 3600 s", "Files")
         _require(self.duplicates in ("refuse", "take"), f"duplicates={self.duplicates!r} is not refuse or take", "Files")
         _require(is_separator(self.separator), f"separator {self.separator!r} is not one character", "Files")
+        for name, known in (("columns", _COLUMNS), ("missing_columns", ("refuse", "null")), ("extra_columns", ("refuse", "ignore"))):
+            value = getattr(self, name)
+            _require(value in known, f"{name}={value!r} is not one of {', '.join(known)}", "Files")
+            by_header = value == known[0] or (self.format == "csv" and self.header)
+            _require(by_header, f"{name}={value!r} needs csv files with a header", "Files")
+        _require_spelling(self, "Files")
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A Kafka topic. As a sink, `key` names the column that becomes the message key; the other columns become the value.
+    """A Kafka topic. As a source, `decimal`, `date_format`, `timestamp_format` and `timezone` are those of Files. As a sink, `key` names the column that becomes the message key; the other columns become the value.
 
     `config` are topic settings at creation (`retention.ms`…); the registry owns them. `delivery`, of a sink: exactly-once by Kafka's
     transactions (readers must read committed records), or at-least-once by Spark's own sink.
@@ -62,12 +95,17 @@ class Topic:
     partitions: int = 3
     config: tuple[tuple[str, str], ...] = ()
     delivery: Delivery = "exactly-once"
+    decimal: Literal[".", ","] = "."
+    date_format: str = ""
+    timestamp_format: str = ""
+    timezone: str = "UTC"
 
     def __post_init__(self) -> None:
         _require(_TOPIC.fullmatch(self.name) is not None and self.name not in (".", ".."), f"unsafe topic name {self.name!r}", "Topic")
         _require(self.format in ("json", "csv"), f"unknown format {self.format!r} (json, csv)", self.name)
         _require(1 <= self.partitions <= 1000, f"partitions={self.partitions} is not within 1 and 1000", self.name)
         _require(self.delivery in get_args(Delivery), f"unknown delivery {self.delivery!r} ({', '.join(get_args(Delivery))})", self.name)
+        _require_spelling(self, self.name)
 
 
 @dataclass(frozen=True)
