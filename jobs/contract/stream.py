@@ -83,7 +83,9 @@ class Files:
 
 @dataclass(frozen=True)
 class Topic:
-    """A Kafka topic. As a source, `decimal`, `date_format`, `timestamp_format` and `timezone` are those of Files. As a sink, `key` names the column that becomes the message key; the other columns become the value.
+    """A Kafka topic. As a source, `decimal`, `date_format`, `timestamp_format` and `timezone` are those of Files.
+
+    As a sink, `key` names the column that becomes the message key; the other columns become the value.
 
     `config` are topic settings at creation (`retention.ms`…); the registry owns them. `delivery`, of a sink: exactly-once by Kafka's
     transactions (readers must read committed records), or at-least-once by Spark's own sink.

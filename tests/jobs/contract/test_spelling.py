@@ -37,7 +37,8 @@ def test_patterns_that_read_no_time(pattern: str) -> None:
 
 
 def test_zones() -> None:
-    assert [bool(unfit_zone(name)) for name in ("UTC", "Europe/Madrid", "Europe", "Europa/Madrid", "", "../UTC", "/etc/passwd")] == [False] * 2 + [True] * 5
+    assert [unfit_zone(name) for name in ("UTC", "Europe/Madrid")] == ["", ""]
+    assert all(unfit_zone(name) for name in ("Europe", "Europa/Madrid", "", "../UTC", "/etc/passwd"))
 
 
 @pytest.mark.parametrize(
