@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from jobs.contract import lines
 from jobs.core.records import CsvHeads
 
 _LONGEST = 1024 * 1024
@@ -19,15 +20,14 @@ def read(files: Iterable[Path], columns: Sequence[str], separator: str) -> CsvHe
         line = _first_line(file)
         names = _names(line, separator)
         if names == [column.casefold() for column in columns]:
-            headers.add(line.rstrip("\r"))
+            headers.add(line)
         elif len(names) > 1 and set(names) <= {column.casefold() for column in columns}:
             wrong.add(file.name)
     return CsvHeads(frozenset(headers), frozenset(wrong))
 
 
 def _first_line(file: Path) -> str:
-    with file.open("rb") as data:
-        return data.readline(_LONGEST).decode("utf-8-sig", "replace").rstrip("\n")
+    return lines.first_line(file, _LONGEST).decode("utf-8", "replace")
 
 
 def _names(line: str, separator: str) -> list[str]:
