@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import hashlib
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from include.account.audit_found import Case
-from jobs.contract import archived, journal, ledger, storage
+from jobs.contract import archived, journal, ledger, lines, records, storage
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
+from jobs.contract.stream import Files, Source
 
 _CHUNK_BYTES = 1024 * 1024
-_BOM = b"\xef\xbb\xbf"
 _EVERY = 200  # files between two words of progress
 
 
@@ -31,7 +27,7 @@ class Delivered:
     stored: frozenset[str]
 
     def records(self, name: str) -> int | None:
-        """Lines that are not blank, as counted at intake; None for a file the ledger does not know. `audit` has compared them with the file."""
+        """As counted at intake; None for a file the ledger does not know. `audit` has compared them with the file."""
         return self.entries[name].records if name in self.entries else None
 
 
@@ -82,41 +78,32 @@ def _one(case: Case, entry: Entry, stored: Mapping[str, str], gone: _Gone) -> No
 
 
 def _compare(case: Case, path: Path, entry: Entry) -> None:
-    """Size, sha256 and lines of a file against its row."""
+    """Size, sha256 and records of a file against its row."""
     case.found.count("files read")
     way = "put it back as it was delivered, from a backup; what was published are the rows of the old content"
     try:
-        size, sha256, lines = _measure(path)
-    except (OSError, EOFError, zlib.error) as error:
+        size, sha256, found = _measure(path, case.stream.source)
+    except lines.UNREADABLE as error:
         case.differ(path, f"cannot be read: {error}", way)
         return
-    case.found.count("lines", lines)
+    case.found.count("lines", found)
     if (size, sha256) != (entry.size_bytes, entry.content_hash):
-        told = f"{size} bytes and {lines} lines now, {entry.size_bytes} and {entry.records} at intake"
+        told = f"{size} bytes and {found} lines now, {entry.size_bytes} and {entry.records} at intake"
         case.differ(path, f"changed since intake: {told}", way)
-    elif lines != entry.records:
-        what = f"{lines} lines, but {entry.records} in the intake ledger"
+    elif found != entry.records:
+        what = f"{found} lines, but {entry.records} in the intake ledger"
         case.differ(path, what, f"move {case.layout.ledger(case.stream.folder)} aside: the next run rebuilds it from the files")
 
 
-def _measure(path: Path) -> tuple[int, str, int]:
-    """(bytes, sha256, lines that are not blank once unpacked)."""
+def _measure(path: Path, source: Source) -> tuple[int, str, int]:
+    """(bytes, sha256, records of its text)."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as data:
         while chunk := data.read(_CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
-    with _text(path) as lines:
-        first = lines.readline().removeprefix(_BOM)
-        count = bool(first.strip()) + sum(1 for line in lines if line.strip())
-    return size, digest.hexdigest(), count
-
-
-def _text(path: Path) -> BinaryIO | gzip.GzipFile | bz2.BZ2File:
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return gzip.open(path)
-    return bz2.open(path) if suffix == ".bz2" else path.open("rb")
+    assert isinstance(source, Files)  # noqa: S101 - only a stream of files has some to be audited
+    return size, digest.hexdigest(), sum(1 for _ in records.read(path, source))
 
 
 def _stored(layout: Layout, folder: str) -> dict[str, str]:

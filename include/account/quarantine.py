@@ -1,27 +1,25 @@
 """What is in quarantine and where it came from. Reads only.
 
-A record's line is looked up when it is shown: Spark's text source does not tell it, so the file, in archivo or en_proceso, is read for lines of
-exactly these bytes. Equal lines of one file are told in order; which of them is which nobody can say, and nothing hangs on it.
+A record's line is looked up when it is shown: Spark's text source does not tell it, so the file, in archivo or en_proceso, is read for records
+of exactly these bytes. One that spans lines has the number of its first line. Equal records of one file are told in order; which of them is
+which nobody can say, and nothing hangs on it.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from include.intake import names, refuse
-from include.intake.content import BOM
-from jobs.contract import archived, deliveries, ledger, refused, storage
+from include.intake import refuse
+from jobs.contract import archived, deliveries, ledger, lines, records, refused, storage
+from jobs.contract.errors import DataError
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
 from jobs.contract.refused import Batch, Mark, Record, State
-from jobs.contract.stream import Stream
+from jobs.contract.stream import Files, Stream
 
 
 @dataclass(frozen=True)
@@ -113,43 +111,40 @@ def show(layout: Layout, stream: Stream, asked: Asked) -> Iterator[Shown]:
 
 
 def _shown(layout: Layout, stream: Stream, batch: Batch) -> Iterator[Shown]:
-    records = list(refused.records(batch.folder))
-    origins = _origins(layout, stream, records)
-    lines = {name: _lines(layout, stream, entry, records) for name, entry in origins.items()}
-    for record in records:
+    found = list(refused.records(batch.folder))
+    origins = _origins(layout, stream, found)
+    places = {name: _lines(layout, stream, entry, found) for name, entry in origins.items()}
+    for record in found:
         entry = origins.get(record.origin)
         name = entry.original_name if entry else record.origin if stream.folder else ""
-        left = lines.get(record.origin, {}).get(record.raw or b"", [])
+        left = places.get(record.origin, {}).get(record.raw or b"", [])
         line = left.pop(0) if left else None
         yield Shown(record, batch.generation, batch.number, batch.state(record.reason), name, line, _from(layout, stream, name))
 
 
-def _origins(layout: Layout, stream: Stream, records: Sequence[Record]) -> dict[str, Entry]:
+def _origins(layout: Layout, stream: Stream, found: Sequence[Record]) -> dict[str, Entry]:
     if not stream.folder or not layout.ledger(stream.folder).is_file():
         return {}
-    return ledger.lookup(layout.ledger(stream.folder), {r.origin for r in records})
+    return ledger.lookup(layout.ledger(stream.folder), {r.origin for r in found})
 
 
-def _lines(layout: Layout, stream: Stream, entry: Entry, records: Sequence[Record]) -> dict[bytes, list[int]]:
-    """Raw bytes -> numbers of the lines that are just these bytes, ascending."""
+def _lines(layout: Layout, stream: Stream, entry: Entry, refused_ones: Sequence[Record]) -> dict[bytes, list[int]]:
+    """Raw bytes -> numbers of the lines that these records start in, ascending. Raises DataError for a file that cannot be read."""
     path: Path | None = layout.en_proceso(stream.folder) / entry.name
     if path is None or not storage.is_regular(path):
         path = archived.locate(layout, stream.name, stream.folder, entry)
-    wanted = {r.raw for r in records if r.origin == entry.name and r.raw is not None}
+    wanted = {r.raw for r in refused_ones if r.origin == entry.name and r.raw is not None}
     found: dict[bytes, list[int]] = defaultdict(list)
-    if path is not None:
-        with _open(path) as file:
-            for number, line in enumerate(file, 1):
-                raw = (line.removeprefix(BOM) if number == 1 else line).removesuffix(b"\n")
-                if raw in wanted:
-                    found[raw].append(number)
+    if path is None:
+        return found
+    assert isinstance(stream.source, Files)  # noqa: S101 - it has a folder
+    try:
+        for number, raw in records.read(path, stream.source):
+            if raw in wanted:
+                found[raw].append(number)
+    except lines.UNREADABLE as error:
+        raise DataError(f"the file of refused records cannot be read: {error}", path, cli="put it back from a backup") from error
     return found
-
-
-def _open(path: Path) -> IO[bytes] | gzip.GzipFile | bz2.BZ2File:
-    """Its text, as Spark decodes it by name."""
-    kind = names.codec(path.name)
-    return gzip.open(path) if kind == "gz" else bz2.open(path) if kind == "bz2" else path.open("rb")
 
 
 def _from(layout: Layout, stream: Stream, name: str) -> str:

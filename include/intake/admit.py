@@ -74,7 +74,7 @@ def _round(room: Room, db: Connection, claimed: Sequence[Path]) -> None:
 def _scan(room: Room, path: Path) -> Judged | None:
     try:
         demands = None if room.is_delivery(path.name) else room.demands
-        return path, counting.scan(path, names.safe_name(path.name), demands)
+        return path, counting.scan(path, names.safe_name(path.name), demands, room.multiline)
     except Busy as busy:
         claims.put_back(room, path, str(busy))
         return None

@@ -13,10 +13,9 @@ from json import JSONDecodeError, JSONDecoder
 from typing import Literal
 
 from include.intake import names
+from jobs.contract.lines import BLANKS, unmarked
 
 HEAD_BYTES = 1024 * 1024
-BOM = b"\xef\xbb\xbf"  # Spark's text reader drops one at the start of a file, packed or not
-BLANKS = b" \t\r\n\x0b\x0c"
 _SAMPLE_BYTES = 4096
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\x0b\x0c\x1b"))
 _MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml)\b", re.IGNORECASE)
@@ -33,23 +32,28 @@ NUL = "nul-filled: nothing but NUL bytes, as a power cut leaves; deliver it agai
 
 @dataclass(frozen=True)
 class Demands:
-    """What a stream's row asks of a file. `unpack_ratio`: bytes unpacked for one packed byte."""
+    """What a stream's row asks of a file. `unpack_ratio`: bytes unpacked for one packed byte. `separator`: of csv read line by line, whose quoted
+    fields must not span lines; `size_limit`: the limit that `file_bytes` is."""
 
     format: Literal["json", "csv"]
     file_bytes: int
     line_bytes: int
     unpack_ratio: int
+    separator: bytes = b""
+    size_limit: Literal["file_bytes", "whole_file_bytes"] = "file_bytes"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A whole file's text, counted: `head` are its first bytes, at most HEAD_BYTES; `longest_bytes` its longest line."""
+    """A whole file's text, counted: `head` are its first bytes, at most HEAD_BYTES; `longest_bytes` its longest line, or record; `spanning` the
+    lines in which a csv field with a line inside it begins and ends."""
 
     head: bytes
     size_bytes: int
     records: int
     longest_bytes: int
     all_nul: bool
+    spanning: tuple[int, int] | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -65,13 +69,22 @@ def unfit(seen: Seen, demands: Demands) -> str:
     reason = _binary(seen.head, demands) or _wide(seen.head, demands)
     if not reason:
         reason = _json_shape(seen) if demands.format == "json" else _csv_shape(seen)
-    return reason or _too_long(seen, demands)
+    return reason or _too_long(seen, demands) or _spanning(seen)
 
 
 def _too_long(seen: Seen, demands: Demands) -> str:
     if seen.longest_bytes <= demands.line_bytes:
         return ""
     return f"line-too-long: a line of {seen.longest_bytes} bytes, the row allows line_bytes={demands.line_bytes}; split it, or raise the limit"
+
+
+def _spanning(seen: Seen) -> str:
+    """A line inside a quoted field may look like a whole row, and would be read as one."""
+    if seen.spanning is None:
+        return ""
+    first, last = seen.spanning
+    what = f"a quoted field goes from line {first} to line {last}, and the row reads one record a line"
+    return f"multiline-field: {what}; Files(multiline=True) in the row reads it, or write the file without line ends in its fields"
 
 
 def _binary(head: bytes, demands: Demands) -> str:
@@ -82,7 +95,7 @@ def _binary(head: bytes, demands: Demands) -> str:
     controls = len(sample) - len(sample.translate(None, _CONTROLS)) - sample.count(0)
     if len(sample) >= 64 and controls > len(sample) // 20 and not _has_record(head, demands):
         return "binary: the content is no text; deliver text of one record a line"
-    if demands.format == "json" and _MARKUP.match(head) and not _has_record(head, demands):
+    if demands.format == "json" and _MARKUP.match(unmarked(head)) and not _has_record(head, demands):
         return "markup: the content is HTML or XML; an error page instead of the data?"
     return ""
 
@@ -106,8 +119,8 @@ def _alternates(sample: bytes) -> bool:
 
 def _has_record(head: bytes, demands: Demands) -> bool:
     """Whether some line of the head stands for itself: a JSON object; a CSV line of clean text."""
-    lines = (line.strip(BLANKS) for line in head.removeprefix(BOM).split(b"\n"))
-    return any(_is_object(line) if demands.format == "json" else _is_clean(line) for line in lines)
+    found = (unmarked(line).strip(BLANKS) for line in head.split(b"\n"))
+    return any(_is_object(line) if demands.format == "json" else _is_clean(line) for line in found)
 
 
 def _is_object(line: bytes) -> bool:
@@ -135,7 +148,7 @@ def _csv_shape(seen: Seen) -> str:
 
 def _json_shape(seen: Seen) -> str:
     """The first value tells most files: it ends on its line, and what follows is a matter of records."""
-    text = seen.head.removeprefix(BOM).decode("utf-8", "replace")
+    text = unmarked(seen.head).decode("utf-8", "replace").replace("\n\ufeff", "\n")
     start = _skip(text, 0)
     if text[start : start + 1] not in ("{", "["):
         return ""

@@ -1,4 +1,5 @@
-"""One pass over a file: its sha256, its size and its records (lines that are not blank, split at \\n alone)."""
+"""One pass over a file: its sha256, its size and its records: lines that are not blank, split at \\n alone, or what jobs/contract/records.py
+makes of a csv whose fields may span lines."""
 
 from __future__ import annotations
 
@@ -17,9 +18,10 @@ from io import FileIO
 from pathlib import Path
 
 from include.intake import content, names
-from include.intake.content import BOM as _BOM
 from include.intake.content import Demands
 from include.intake.types import Busy
+from jobs.contract import lines, records
+from jobs.contract.lines import BOM, Codec
 
 CHUNK_BYTES = 1024 * 1024
 _PIECE_BYTES = 16 * 1024  # of compressed bytes at once: gzip makes at most 16 MB of them
@@ -44,50 +46,107 @@ class Scan:
 
 
 class Records:
-    """Counts the lines that are not blank in bytes fed piece by piece; a last line needs no \\n, a byte order mark is none. Memory: one piece.
+    """Counts the lines that are not blank in bytes fed piece by piece; a last line needs no \\n. Memory: one piece.
 
     `longest_bytes`: of any line, its \\n left out.
     """
 
     def __init__(self) -> None:
         self.longest_bytes = 0
-        self._length = 0  # bytes of the line under way
         self._count = 0
-        self._open = False  # the line under way has a character that is not ASCII white space
-        self._start: bytes | None = b""  # what may still become a byte order mark; None from the first other byte on
+        self._length = 0  # bytes of the line under way
+        self._open = False  # whether it has a character that is not ASCII white space
+        self._start: bytes | None = b""  # the part of a byte order mark that it begins with, so far; None from its first other byte on
 
     def feed(self, data: bytes) -> None:
-        if self._start is not None:
-            data = self._start + data
-            self._start = data if _BOM.startswith(data) else None
-            if self._start is not None:
-                return
-            data = data.removeprefix(_BOM)
         first, *rest = data.split(b"\n")
-        self._open |= bool(first.strip())
-        self._length += len(first)
+        self._go_on(first)
         if rest:
-            self.longest_bytes = max(self.longest_bytes, self._length, *map(len, rest))
             last = rest.pop()
-            self._count += self._open + sum(1 for line in rest if line.strip())
-            self._open = bool(last.strip())
-            self._length = len(last)
+            self.longest_bytes = max(self.longest_bytes, self._length, *map(len, rest))
+            self._count += self._is_record() + _not_blank(rest, BOM[0] in data and BOM in data)
+            self._open, self._start, self._length = False, b"", 0
+            self._go_on(last)
         self.longest_bytes = max(self.longest_bytes, self._length)
 
     def total(self) -> int:
-        return self._count + (self._open or self._start not in (None, b"", _BOM))
+        return self._count + self._is_record()
+
+    def _go_on(self, part: bytes) -> None:
+        """More of the line under way."""
+        self._length += len(part)
+        if self._start is not None:
+            part = lines.unmarked(self._start + part)
+            self._start = part if BOM.startswith(part) else None
+        if self._start is None:
+            self._open = self._open or bool(part.strip())
+
+    def _is_record(self) -> bool:
+        return self._open or bool(self._start)
 
 
-def scan(path: Path, safe: str, demands: Demands | None = None) -> Scan:
-    """One pass over `path`, decoded as Spark will decode `safe`; without `demands` any text will do. Raises Busy when it is not at rest or not
-    readable."""
+def _not_blank(rows: list[bytes], marked: bool) -> int:
+    """`marked`: whether there is a byte order mark among them, which costs a look at each."""
+    return sum(1 for row in rows if not lines.is_blank(row)) if marked else sum(1 for row in rows if row.strip())
+
+
+class Whole:
+    """As Records for csv records that may span lines. Memory: the text."""
+
+    def __init__(self, separator: bytes) -> None:
+        self.longest_bytes = 0
+        self._separator = separator
+        self._parts: list[bytes] = []
+        self._count = 0
+
+    def feed(self, data: bytes) -> None:
+        self._parts.append(data)
+
+    def total(self) -> int:
+        text, self._parts = b"".join(self._parts), []
+        for record in records.split_records(text, self._separator):
+            self._count += 1
+            self.longest_bytes = max(self.longest_bytes, len(record))
+        return self._count
+
+
+class Fields:
+    """Finds quoted csv fields with a line inside, in bytes fed piece by piece. Memory: a piece and the line under way; from a line of more than
+    `longest` bytes on it looks no further: its file is refused for that."""
+
+    def __init__(self, separator: bytes, longest: int) -> None:
+        self._spans = records.Spans(separator)
+        self._longest = longest
+        self._tail = b""
+        self._ended = False
+
+    def feed(self, data: bytes) -> None:
+        cut = data.rfind(b"\n") + 1
+        if cut and not self._ended:
+            self._spans.feed(self._tail + data[:cut])
+            self._tail = b""
+        self._tail += data[cut:]
+        self._ended = self._ended or len(self._tail) > self._longest
+        if self._ended:
+            self._tail = b""
+
+    def found(self) -> tuple[int, int] | None:
+        if self._tail:
+            self._spans.feed(self._tail + b"\n")
+            self._tail = b""
+        return self._spans.found
+
+
+def scan(path: Path, safe: str, demands: Demands | None = None, multiline: bytes = b"") -> Scan:
+    """One pass over `path`, decoded as Spark will decode `safe`; without `demands` any text will do. `multiline`: the separator of csv records
+    that may span lines. Raises Busy when it is not at rest or not readable."""
     with opened(path) as file:
         before = os.fstat(file.fileno())
         known_ns = max(-_MAX_NS, min(before.st_mtime_ns, _MAX_NS))
         if demands and before.st_size > demands.file_bytes:
             result = _unread(file, before.st_size, known_ns, demands)
         else:
-            result = _pass(file, safe, known_ns, demands)
+            result = _pass(file, safe, known_ns, _counter(lines.codec(safe), demands, multiline))
         after = os.fstat(file.fileno())
     if (result.size_bytes, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise Busy("changed while it was read")
@@ -140,31 +199,35 @@ def _unread(file: FileIO, size_bytes: int, mtime_ns: int, demands: Demands) -> S
 
 
 def _too_large(what: str, demands: Demands) -> str:
-    return f"too-large: {what}, the row allows file_bytes={demands.file_bytes}; split the file, or raise the limit"
+    way = "split the file, or raise the limit"
+    if demands.size_limit == "whole_file_bytes":
+        way += ", which is for files that are read whole (multiline=True)"
+    return f"too-large: {what}, the row allows {demands.size_limit}={demands.file_bytes}; {way}"
 
 
-def _pass(file: FileIO, safe: str, mtime_ns: int, demands: Demands | None) -> Scan:
+def _pass(file: FileIO, safe: str, mtime_ns: int, counter: _Counter) -> Scan:
     digest, size, reason = hashlib.sha256(), 0, names.unfit_name(safe)
-    counter = _counter(names.codec(safe), demands)
     while data := file.read(CHUNK_BYTES):
         reason = reason or (_foreign(data, safe) if size == 0 else "") or counter.feed(data)
         digest.update(data)
         size += len(data)
     reason = reason or ("empty: no byte in it" if size == 0 else counter.end())
-    return Scan(digest.hexdigest(), size, 0 if reason else counter.records.total(), mtime_ns, reason)
+    return Scan(digest.hexdigest(), size, 0 if reason else counter.total, mtime_ns, reason)
 
 
 def _foreign(start: bytes, safe: str) -> str:
     """Compressed bytes under a name that Spark reads as text."""
     kinds = [kind for magic, kind in names.MAGIC if start.startswith(magic)]
-    return f"packed: the content is {kinds[0]}, which the name does not say; name it so, or unpack it" if kinds and not names.codec(safe) else ""
+    return f"packed: the content is {kinds[0]}, which the name does not say; name it so, or unpack it" if kinds and not lines.codec(safe) else ""
 
 
 class _Counter:
-    """Feeds `records` with plain bytes. `feed` and `end` return why the file is unfit, or nothing."""
+    """Feeds `records` with plain bytes. `feed` and `end` return why the file is unfit, or nothing; `total`: its records, after `end`."""
 
-    def __init__(self, demands: Demands | None) -> None:
-        self.records = Records()
+    def __init__(self, demands: Demands | None, multiline: bytes = b"") -> None:
+        self.total = 0
+        self._records = Whole(multiline) if multiline else Records()
+        self._fields = Fields(demands.separator, demands.line_bytes) if demands and demands.separator else None
         self._demands = demands
         self._head = b""
         self._size_bytes = 0
@@ -175,13 +238,17 @@ class _Counter:
         return ""
 
     def end(self) -> str:
+        self.total = self._records.total()
         if self._demands is None:
             return ""
-        seen = content.Seen(self._head, self._size_bytes, self.records.total(), self.records.longest_bytes, self._all_nul)
+        spanning = self._fields.found() if self._fields else None
+        seen = content.Seen(self._head, self._size_bytes, self.total, self._records.longest_bytes, self._all_nul, spanning)
         return content.unfit(seen, self._demands)
 
     def _text(self, data: bytes) -> None:
-        self.records.feed(data)
+        self._records.feed(data)
+        if self._fields:
+            self._fields.feed(data)
         self._size_bytes += len(data)
         if len(self._head) < content.HEAD_BYTES:
             self._head += data[: content.HEAD_BYTES - len(self._head)]
@@ -191,8 +258,10 @@ class _Counter:
 class _Decoding(_Counter):
     """As _Counter for compressed bytes: one or more members, each whole, nothing else behind them."""
 
-    def __init__(self, kind: str, start: Callable[[], zlib._Decompress | bz2.BZ2Decompressor], demands: Demands | None) -> None:
-        super().__init__(demands)
+    def __init__(
+        self, kind: str, start: Callable[[], zlib._Decompress | bz2.BZ2Decompressor], demands: Demands | None, multiline: bytes
+    ) -> None:
+        super().__init__(demands, multiline)
         self._kind, self._start, self._packed_bytes = kind, start, 0
         self._member: zlib._Decompress | bz2.BZ2Decompressor | None = None
 
@@ -244,7 +313,7 @@ def _unpacked(member: zlib._Decompress | bz2.BZ2Decompressor, data: bytes) -> It
         yield member.decompress(b"", CHUNK_BYTES)
 
 
-def _counter(codec: names.Codec, demands: Demands | None) -> _Counter:
+def _counter(codec: Codec, demands: Demands | None, multiline: bytes) -> _Counter:
     if codec == "gz":
-        return _Decoding("gzip", lambda: zlib.decompressobj(_GZIP), demands)
-    return _Decoding("bzip2", bz2.BZ2Decompressor, demands) if codec == "bz2" else _Counter(demands)
+        return _Decoding("gzip", lambda: zlib.decompressobj(_GZIP), demands, multiline)
+    return _Decoding("bzip2", bz2.BZ2Decompressor, demands, multiline) if codec == "bz2" else _Counter(demands, multiline)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePath
-from typing import Literal
 
 MAX_CHARS = 100
-Codec = Literal["", "gz", "bz2"]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9-]{1,10}){1,2}\Z")
 _CODEC = re.compile(r"\.(gz|bz2)\Z", re.IGNORECASE)
@@ -39,12 +37,6 @@ def safe_name(name: str) -> str:
     suffix = _SUFFIX.search(safe)
     tail = suffix[0] if suffix else ""
     return safe[: len(safe) - len(tail)][: MAX_CHARS - len(tail)] + tail
-
-
-def codec(safe: str) -> Codec:
-    """How Spark will decode a file of this name."""
-    match = _CODEC.search(safe)
-    return "gz" if match and match[1] == "gz" else "bz2" if match else ""
 
 
 def unfit_name(safe: str) -> str:

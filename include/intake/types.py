@@ -68,9 +68,18 @@ class Room:
 
     @property
     def demands(self) -> Demands:
-        limits = self.stream.limits
-        is_csv = isinstance(self.stream.source, Files) and self.stream.source.format == "csv"
-        return Demands("csv" if is_csv else "json", limits.file_bytes, limits.line_bytes, limits.unpack_ratio)
+        limits, source = self.stream.limits, self.stream.source
+        if not isinstance(source, Files) or source.format != "csv":
+            return Demands("json", limits.file_bytes, limits.line_bytes, limits.unpack_ratio)
+        if source.multiline and limits.whole_file_bytes < limits.file_bytes:
+            return Demands("csv", limits.whole_file_bytes, limits.line_bytes, limits.unpack_ratio, size_limit="whole_file_bytes")
+        separator = b"" if source.multiline else source.separator.encode()
+        return Demands("csv", limits.file_bytes, limits.line_bytes, limits.unpack_ratio, separator)
+
+    @property
+    def multiline(self) -> bytes:
+        """The separator of csv records that may span lines; empty where every line is a record."""
+        return self.stream.source.multiline_separator if isinstance(self.stream.source, Files) else b""
 
     def is_delivery(self, name: str) -> bool:
         """Whether a file of this name was made by the verb reprocess: lines that intake has admitted before, one record each."""

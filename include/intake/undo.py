@@ -32,7 +32,7 @@ def reconcile(room: Room, db: Connection) -> None:
     if half or lost:  # a kill came between rename and flush, perhaps: no row may outlive its name
         storage.fsync_dir(room.layout.en_proceso(room.folder))
     if new or half or lost:
-        _write(room, db, new, [_rebuilt(path) for path in lost], half)
+        _write(room, db, new, [_rebuilt(path, room.multiline) for path in lost], half)
     if new:
         storage.fsync_dir(room.layout.ledger(room.folder).parent)
     room.admitted += half
@@ -65,11 +65,11 @@ def _archived(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(files) if ledger.parse_name(name) and storage.is_regular(Path(parent, name)))
 
 
-def _rebuilt(path: Path) -> Entry:
+def _rebuilt(path: Path, multiline: bytes) -> Entry:
     """The row of an admitted file from name, content and mtime. Safe name and mtime stand for the original ones, which are lost."""
     name = ledger.parse_name(path.name)
     try:
-        scan = counting.scan(path, name.safe if name else "")
+        scan = counting.scan(path, name.safe if name else "", multiline=multiline)
     except Busy as busy:
         raise DataError(str(busy), path) from busy
     if name is None or scan.unfit or not scan.content_hash.startswith(name.hash_start):

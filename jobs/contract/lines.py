@@ -11,7 +11,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO, Literal
 
 BOM = b"\xef\xbb\xbf"
@@ -19,12 +19,12 @@ BLANKS = b" \t\r\n\x0b\x0c"
 UNREADABLE = (OSError, EOFError, zlib.error)  # what reading raises: no such file, or packed bytes that are cut off or damaged
 Codec = Literal["", "gz", "bz2"]
 Text = IO[bytes] | gzip.GzipFile | bz2.BZ2File
-_CODECS: dict[str, Codec] = {".gz": "gz", ".bz2": "bz2"}
 
 
 def codec(name: str) -> Codec:
     """How the content of a file of this name is packed."""
-    return _CODECS.get(PurePath(name).suffix.lower(), "")
+    name = name.lower()
+    return "gz" if name.endswith(".gz") else "bz2" if name.endswith(".bz2") else ""
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""Records of a csv text whose quoted fields may hold line ends, after RFC 4180; the Java side cuts by the same rules (tests/jobs/contract/records_cases.py).
+"""Records of a csv text whose quoted fields may hold line ends, after RFC 4180. The Java side cuts by the same rules: both are tested with
+tests/jobs/contract/records_cases.py.
 
 A record ends at a \\n, of which a \\r before it is a part, or at the end of the text; but not inside a quoted field. A field is quoted only if
 a quote is its first character (byte order marks at the start of a record do not count); elsewhere a quote is a character. Inside, two quotes
@@ -14,8 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from jobs.contract import lines
+from jobs.contract.stream import Files
 
 _QUOTE = b'"'
 _LINE_END = re.compile(rb"\r?(\n|\Z)")
@@ -98,23 +101,21 @@ def _behind(data: bytes, closing: int, separator: bytes) -> int:
 
 @dataclass
 class Spans:
-    """Looks for a quoted field with a whole line inside it, line by line: read as lines, that one could pass for a record. `found`: the first
-    such field as (line it opens in, line it closes in), from 1. Memory: a few numbers."""
+    """Looks for a quoted field with a whole line inside it: read line by line, that one could pass for a record. `found`: the first such field as
+    (line it opens in, line it closes in), from 1. Memory: a few numbers."""
 
     separator: bytes
     found: tuple[int, int] | None = None
     _line: int = 0
     _opened: int = 0  # the line in which a field was opened that is open still; 0: none is
 
-    def feed(self, rows: list[bytes]) -> None:
-        """The next whole lines, without their \\n."""
-        if self.found:
-            return
-        if self._opened or _has_odd(rows):
-            for number, line in enumerate(rows, self._line + 1):
+    def feed(self, text: bytes) -> None:
+        """The next lines, each with its \\n."""
+        if self._opened or _has_odd(text):
+            for number, line in enumerate(text.split(b"\n"), self._line + 1):
                 if self._opened or _QUOTE in line:
                     self._look(line, number)
-        self._line += len(rows)
+        self._line += text.count(b"\n")
 
     def _look(self, line: bytes, number: int) -> None:
         field = self._close(line, number) if self._opened else _unmarked(line, 0)
@@ -126,7 +127,7 @@ class Spans:
             self._opened = number if closing < 0 else 0
 
     def _close(self, line: bytes, number: int) -> int:
-        """Where the next field begins in a line that may close the open one, or _LAST: also where it stays open; _BROKEN."""
+        """Where the next field begins in a line that may close the open one; _LAST also where it stays open; _BROKEN."""
         closing = _closing(line, 0, len(line))
         if closing < 0:
             return _LAST
@@ -137,10 +138,21 @@ class Spans:
         return field
 
 
-_PAIRS_AND_ENDS = bytes(set(range(256)) - set(b'"\n'))
+_NEITHER = bytes(set(range(256)) - set(b'"\n'))
 
 
-def _has_odd(rows: list[bytes]) -> bool:
-    """Whether one of the lines has an odd number of quotes: no field that spans lines opens or closes in another one of a well-formed text."""
-    quotes = b"\n".join(rows).translate(None, _PAIRS_AND_ENDS)
-    return _QUOTE in quotes.replace(b'""', b"")
+def _has_odd(text: bytes) -> bool:
+    """Whether one of the lines has an odd number of quotes: a field that spans lines of well-formed text opens and closes in such a line."""
+    return _QUOTE in text and _QUOTE in text.translate(None, _NEITHER).replace(b'""', b"")
+
+
+def read(path: Path, source: Files) -> Iterator[tuple[int, bytes]]:
+    """The records of a delivered file as Spark gets them: (line it starts in, bytes as they came), blank ones left out. Raises lines.UNREADABLE."""
+    with lines.opened(path) as text:
+        if source.multiline:
+            yield from numbered(text.read(), source.multiline_separator)
+            return
+        for number, line in enumerate(text, 1):
+            if not lines.is_blank(line):
+                # of a mark at the start of a file, Spark's own reader leaves out one
+                yield number, (line.removeprefix(lines.BOM) if number == 1 else line).removesuffix(b"\n")

@@ -47,7 +47,8 @@ class Files:
 
     Of a csv source: `separator`; `header`: each file's first line names its columns; `columns`: they are found by their names, or must
     also stand in the schema's order, or are taken by position whatever their names are; `missing_columns` and `extra_columns`: a file with
-    such columns is refused, or reads null there, or is read without them; `decimal`: the mark in numbers.
+    such columns is refused, or reads null there, or is read without them; `decimal`: the mark in numbers; `multiline`: a quoted field may hold
+    line ends, and a file is read whole (`Limits.whole_file_bytes`).
 
     `date_format`, `timestamp_format`: patterns as `dd/MM/yyyy` of dates and times that are text (csv, JSON strings); empty: ISO 8601.
     `timezone`: of times without a zone.
@@ -66,6 +67,7 @@ class Files:
     date_format: str = ""
     timestamp_format: str = ""
     timezone: str = "UTC"
+    multiline: bool = False
 
     def __post_init__(self) -> None:
         _require(self.format in ("json", "csv", "parquet"), f"unknown format {self.format!r} (json, csv, parquet)", "Files")
@@ -79,6 +81,13 @@ class Files:
             by_header = value == known[0] or (self.format == "csv" and self.header)
             _require(by_header, f"{name}={value!r} needs csv files with a header", "Files")
         _require_spelling(self, "Files")
+        _require(type(self.multiline) is bool, f"multiline={self.multiline!r} is not True or False", "Files")
+        _require(self.format == "csv" or not self.multiline, f"multiline is for csv: a record of {self.format} never spans lines", "Files")
+
+    @property
+    def multiline_separator(self) -> bytes:
+        """The separator of csv records that may span lines; empty where every line is a record."""
+        return self.separator.encode() if self.multiline else b""
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,7 @@ class Limits:
     record_bytes: int = 4 * 1024 * 1024  # a longer record goes to quarantine unparsed
     line_bytes: int = 16 * 1024 * 1024  # a file with a longer line is refused whole; two tasks in 1024 MiB read 16 MiB lines, and died of 32 MiB ones
     file_bytes: int = 8 * 1024 * 1024 * 1024  # a larger file is refused unread; of a packed one its text counts
+    whole_file_bytes: int = 64 * 1024 * 1024  # of a csv with multiline=True, unpacked: one task holds it in memory several times
     unpack_ratio: int = 250  # bytes of text for one packed byte; judged from 64 MiB of text on
     run_s: int = 3600  # a run longer than this is stopped by Airflow
     driver_memory_mib: int = 1024
@@ -254,6 +264,7 @@ class Stream:
         _require(is_name(self.name), f"unsafe stream name {self.name!r}: lower-case letters, digits, _", "Stream")
         _require(not (isinstance(self.source, Files) and self.source.format == "parquet"), "a source is json or csv", self.name)
         _require(not (isinstance(self.sink, Topic) and not self.sink.key), "a topic sink needs key=COLUMN", self.name)
+        _require(not (isinstance(self.sink, Files) and self.sink.multiline), "multiline is for a source; a sink writes what it is given", self.name)
         _require(len({t.name for t in self.topics}) == len(self.topics), "a stream that writes the topic it reads never ends", self.name)
         _require_whole_batches(self)
         _require(self.lease_wait_s >= 0 and self.retries >= 0, "lease_wait_s and retries cannot be negative", self.name)

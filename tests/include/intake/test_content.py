@@ -10,8 +10,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from include.intake import content, counting
+from include.intake import counting
 from include.intake.content import Demands
+from jobs.contract.lines import BOM
 
 JSON = Demands("json", file_bytes=1 << 30, line_bytes=1 << 26, unpack_ratio=250)
 CSV = Demands("csv", file_bytes=1 << 30, line_bytes=1 << 26, unpack_ratio=250)
@@ -24,7 +25,7 @@ NOISE = random.Random(5).randbytes(100_000)
 
 def reason(data: bytes, demands: Demands = JSON) -> str:
     """As a file of this content is counted, in pieces."""
-    counter = counting._counter("", demands)
+    counter = counting._counter("", demands, b"")
     for start in range(0, len(data), counting.CHUNK_BYTES):
         counter.feed(data[start : start + counting.CHUNK_BYTES])
     return counter.end()
@@ -60,7 +61,7 @@ WHOLE: list[tuple[str, bytes | str, str]] = [
     ("NULs", b"\0" * 3_000_000, "nul-filled"),
     ("NULs and blanks only", b" \n\0\0", ""),  # a bad record
     ("white space", b" \n\t\r\n", "blank"),
-    ("a mark alone", content.BOM, "blank"),
+    ("a mark alone", BOM, "blank"),
     ("a program", b"\x7fELF\x02\x01\x01" + NOISE, "binary"),
     ("Parquet", b"PAR1\x15\x04\x15" + NOISE, "binary"),
     ("SQLite", b"SQLite format 3\0" + NOISE, "binary"),
