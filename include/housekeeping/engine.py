@@ -151,10 +151,10 @@ def _deliver(home: _Home, operation: Operation, step: Step) -> None:
     if refused.digest(folder) != wanted.digest:
         raise JournalDamaged(f"{operation.kind} {operation.id}: these are not the records that were to be delivered", folder)
     storage.make_dirs(path.parent)
-    if os.path.lexists(path) and not _is(path, refused.delivery(operation.id, path.name, folder, wanted.reasons)):
+    if os.path.lexists(path) and not _is(path, refused.delivery(operation.id, path.name, folder, wanted)):
         raise JournalDamaged(f"{operation.kind} {operation.id}: another file has this name", path)
     if not os.path.lexists(path):
-        storage.write_new(path, refused.delivery(operation.id, path.name, folder, wanted.reasons))
+        storage.write_new(path, refused.delivery(operation.id, path.name, folder, wanted))
     storage.fsync_dir(path.parent)
     failpoints.hit("move")
 

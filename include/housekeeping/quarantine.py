@@ -29,7 +29,7 @@ from jobs.contract.thresholds import Acceptance
 Verb = Literal["reprocess", "discard"]
 _STATES: dict[Verb, Literal["reprocessed", "discarded"]] = {"reprocess": "reprocessed", "discard": "discarded"}
 # why records are not delivered again -> what to do instead
-_NEVER = {"wrong-header": "its columns are known by its file's first line: deliver the whole file again, with its columns in order"}
+_NEVER = {"wrong-header": "its columns are known by its file's first line: deliver the whole file again, with the names of the schema"}
 _DUPLICATE = "duplicate"
 
 
@@ -141,17 +141,19 @@ def _chosen(way: Way, batch: Batch, found: list[str], verb: Verb, asked: Asked) 
 
 
 def _handle(way: Way, stream: Stream, verb: Verb, batch: Batch, chosen: list[str]) -> None:
-    """The mark, then the delivery: a stage each, so that what is in entrada is marked."""
+    """The mark, then the deliveries, one for each header: a stage each, so that what is in entrada is marked."""
     assert batch.manifest is not None  # noqa: S101 - held batches are left out
-    name = ""
-    if verb == "reprocess":
-        name = deliveries.name(way.id, batch.generation, batch.number, stream.source.format)
-    mark = Mark(way.id, _STATES[verb], tuple(chosen), way.now.isoformat(), name)
+    made: dict[str, Selection] = {}
+    for number, header in enumerate(refused.headers(batch, chosen) if verb == "reprocess" else [], 1):
+        name = deliveries.name(way.id, batch.generation, batch.number, stream.source.format, number if header else 0)
+        made[name] = Selection(tuple(chosen), batch.manifest.quarantine_digest, header)
+    mark = Mark(way.id, _STATES[verb], tuple(chosen), way.now.isoformat(), ", ".join(made))
     way.stage().write(batch.folder / refused.mark_name(way.id), mark.to_json(), batch.number)
-    if name:
-        size = sum(len(line) for line in refused.delivery(way.id, name, batch.folder, chosen))
-        selection = Selection(tuple(chosen), batch.manifest.quarantine_digest)
-        way.stage().deliver(batch.folder, way.layout.entrada(stream.folder) / name, size, batch.number, selection.to_json())
+    if made:
+        way.stage()
+    for name, selection in made.items():
+        size = sum(len(line) for line in refused.delivery(way.id, name, batch.folder, selection))
+        way.deliver(batch.folder, way.layout.entrada(stream.folder) / name, size, batch.number, selection.to_json())
 
 
 def _files(way: Way, stream: Stream, verb: Verb, asked: Asked) -> None:

@@ -30,7 +30,8 @@ def lines(first: int) -> str:
 def read(spark: SparkSession, text: DataFrame) -> DataFrame:
     """The lines' rows, as jobs/core/strict.py makes them."""
     caudal: Any = spark.sparkContext._jvm.caudal
-    caudal.Functions.put("training", caudal.StrictJson(StructType.fromDDL(SCHEMA).json(), 1 << 20, "BLANK", "UTC"))
+    form = caudal.Form("UTC", ".", "", "")
+    caudal.Functions.put("training", caudal.StrictJson(StructType.fromDDL(SCHEMA).json(), 1 << 20, "BLANK", form))
     spark.conf.set("spark.sql.catalog.caudal", "caudal.Functions")
     parsed = text.select(f.col("value").cast("binary").alias("_raw"), f.input_file_name().alias("file"))
     return parsed.withColumn("_read", f.call_function("caudal.training", "_raw")).where("_read.verdict >= 0").select("_read.record.*")

@@ -11,7 +11,8 @@ from jobs.contract import journal, refused
 from jobs.contract.journal import Operation, Step
 from jobs.contract.layout import Layout, parse_generation
 
-NAME = re.compile(r"reproceso-([0-9TZa-z-]{1,64})-g\d{4,}-b\d{9,}\.[a-z]+")
+NAME = re.compile(r"reproceso-([0-9TZa-z-]{1,64})-g\d{4,}-b\d{9,}(-h\d+)?\.[a-z]+")
+_HEADED = re.compile(r"-reproceso-.*-b\d{9,}-h\d+\.")
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,17 @@ class Delivery:
             return file.read(refused.ID_BYTES) == refused.id_line(self.operation, self.name)
 
 
-def name(operation: str, generation: int, batch: int, suffix: str) -> str:
-    return f"reproceso-{operation}-g{generation:04d}-b{batch:09d}.{suffix}"
+def name(operation: str, generation: int, batch: int, suffix: str, head: int = 0) -> str:
+    """`head`: above 0 for a delivery of csv records that begins with their header; a number for each header of the batch."""
+    return f"reproceso-{operation}-g{generation:04d}-b{batch:09d}{f'-h{head}' if head else ''}.{suffix}"
+
+
+def is_headless(path: Path) -> bool:
+    """Whether the admitted file at `path` is a delivery of csv records in the schema's order, without a header."""
+    if "-reproceso-" not in path.name or _HEADED.search(path.name):
+        return False
+    with path.open("rb") as file:
+        return refused.is_id_line(file.read(refused.ID_BYTES))
 
 
 def of_name(layout: Layout, stream: str, wanted: str) -> Delivery | None:

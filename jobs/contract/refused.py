@@ -31,13 +31,15 @@ _MARK = re.compile(r"_handled\.([0-9TZa-z-]{1,64})\.json")
 
 @dataclass(frozen=True)
 class Record:
-    """`raw`: the bytes as they came; None for a Kafka tombstone. `origin`: the admitted file, or topic/partition/offset."""
+    """`raw`: the bytes as they came; None for a Kafka tombstone. `origin`: the admitted file, or topic/partition/offset. `header`: of a csv
+    record, the line that names its fields; empty for none."""
 
     reason: str
     message: str
     origin: str
     raw: bytes | None
     run_id: str
+    header: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a delivery holds: all records of `reasons` of a batch whose quarantine has this `digest`."""
+    """What a delivery holds: all records of `reasons` and `header` of a batch whose quarantine has this `digest`."""
 
     reasons: tuple[str, ...]
     digest: str
+    header: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -93,7 +96,7 @@ class Selection:
     @classmethod
     def from_json(cls, text: str) -> Selection:
         raw = json.loads(text)
-        return cls(tuple(raw["reasons"]), str(raw["digest"]))
+        return cls(tuple(raw["reasons"]), str(raw["digest"]), str(raw.get("header", "")))
 
 
 def batches(layout: Layout, stream: str) -> list[Batch]:
@@ -137,7 +140,7 @@ def _record(line: bytes, where: Path) -> Record:
     try:
         found: dict[str, str] = json.loads(line)
         raw = base64.b64decode(found["raw_base64"]) if "raw_base64" in found else found["raw"].encode() if "raw" in found else None
-        return Record(found["reason"], found.get("message", ""), found["origin"], raw, found["run_id"])
+        return Record(found["reason"], found.get("message", ""), found["origin"], raw, found["run_id"], found.get("header", ""))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"not a refused record ({type(error).__name__}: {error})", where) from error
 
@@ -149,6 +152,11 @@ def _parts(folder: Path) -> list[Path]:
 def reasons(batch: Batch) -> Counter[str]:
     """Records by reason."""
     return Counter(record.reason for record in records(batch.folder))
+
+
+def headers(batch: Batch, wanted: Collection[str]) -> list[str]:
+    """The headers that records of the reasons `wanted` stand under, in order; "" for none."""
+    return sorted({record.header for record in records(batch.folder) if record.reason in wanted and record.raw is not None})
 
 
 def digest(folder: Path) -> str:
@@ -178,9 +186,16 @@ def id_line(operation: str, name: str) -> bytes:
     return "".join(f"{byte:08b}" for byte in spelled).translate({ord("0"): " ", ord("1"): "\t"}).encode() + b"\n"
 
 
-def delivery(operation: str, name: str, folder: Path, wanted: Collection[str]) -> Iterator[bytes]:
-    """The content of the delivery `name`: its id line, then each record's exact bytes on a line of its own."""
+def is_id_line(start: bytes) -> bool:
+    """Whether a file that begins so begins as a delivery does, of whatever operation."""
+    return len(start) == ID_BYTES and start.endswith(b"\n") and not start.strip(b" \t\n")
+
+
+def delivery(operation: str, name: str, folder: Path, wanted: Selection) -> Iterator[bytes]:
+    """The content of the delivery `name`: its id line, the header of its records, then each record's exact bytes on a line of its own."""
     yield id_line(operation, name)
+    if wanted.header:
+        yield wanted.header.encode() + b"\n"
     for record in records(folder):
-        if record.reason in wanted and record.raw is not None:
+        if record.reason in wanted.reasons and record.header == wanted.header and record.raw is not None:
             yield record.raw + b"\n"

@@ -12,7 +12,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _PART = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z'#{}\[\]]")
 _YEARS, _MONTHS, _DAYS = {"yy", "yyyy"}, {"M", "MM"}, {"d", "dd"}
 _DATES = _YEARS | _MONTHS | _DAYS
-_TIMES = {"H", "HH", "h", "hh", "m", "mm", "s", "ss", "a", *("S" * n for n in range(1, 7)), *("X" * n for n in range(1, 4))}
+_TIMES = {
+    "H",
+    "HH",
+    "h",
+    "hh",
+    "m",
+    "mm",
+    "s",
+    "ss",
+    "a",
+    *("S" * n for n in range(1, 7)),
+    *("X" * n for n in range(1, 4)),
+}
 
 
 def unfit_date(pattern: str) -> str:
@@ -28,7 +40,11 @@ def unfit_timestamp(pattern: str) -> str:
     if ("h" in letters) != ("a" in letters) or {"h", "H"} <= letters:
         return f"{pattern!r}: an hour is HH (0 to 23), or hh (1 to 12) together with a (AM or PM)"
     there = [bool(letters & {"H", "h"}), *(letter in letters for letter in "msS")]
-    return "" if there == sorted(there, reverse=True) else f"{pattern!r} has a part of a time without the larger one before it"
+    return (
+        ""
+        if there == sorted(there, reverse=True)
+        else f"{pattern!r} has a part of a time without the larger one before it"
+    )
 
 
 def unfit_zone(name: str) -> str:

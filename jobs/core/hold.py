@@ -13,6 +13,7 @@ from jobs.contract.layout import Layout
 from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Stream, Topic
 from jobs.core import quarantine
+from jobs.core.heads import Layouts
 from jobs.core.records import BLANK, HEADER, Subject, is_refused
 
 
@@ -21,7 +22,7 @@ def asks_first(stream: Stream) -> bool:
     return stream.thresholds.when == "before" and isinstance(stream.sink, Topic)
 
 
-def count_first(classified: DataFrame, subject: Subject, spec: RunSpec, plan: BatchPlan) -> None:
+def count_first(classified: DataFrame, subject: Subject, spec: RunSpec, plan: BatchPlan, layouts: Layouts | None) -> None:
     """A pass of its own over the batch. Raises BatchHeld; its refused records lie in quarantine then, to be looked at."""
     no_record = F.col("_reason").isin(BLANK, HEADER)
     counts = [F.count_if(F.coalesce(~no_record, F.lit(True))).alias("records"), F.count_if(is_refused()).alias("refused")]
@@ -29,7 +30,7 @@ def count_first(classified: DataFrame, subject: Subject, spec: RunSpec, plan: Ba
     try:
         require_allowed(spec, plan, found["records"], found["refused"])
     except thresholds.BatchHeld:
-        quarantine.publish(classified, subject, spec, plan.batch, found["refused"])
+        quarantine.publish(classified, subject, spec, plan.batch, found["refused"], layouts)
         raise
 
 

@@ -24,7 +24,7 @@ from jobs.contract.manifest import Manifest, Note, OutputFile
 from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Files, Topic
 from jobs.core import heads, hold, quarantine, sinks, sources
-from jobs.core.records import BLANK, HEADER, CsvHeads, Subject, business, classify, is_refused, notes
+from jobs.core.records import BLANK, HEADER, Subject, business, classify, is_refused, notes
 from jobs.core.source_topic import SourceTopic
 
 if TYPE_CHECKING:
@@ -144,19 +144,20 @@ class Publisher:
     def _write(self, frame: DataFrame, plan: BatchPlan, expected: int) -> Manifest:
         """Stages the batch whole, with its manifest; only the rename is left."""
         seen, written = Observation(), Observation()
-        classified = classify(frame, self.subject, self.spec.stream, self._heads(plan))
+        layouts = self._layouts(plan)
+        classified = classify(frame, self.subject, self.spec.stream, layouts)
         metrics = [*_metrics(notes(self.subject, self.spec.stream)), *_by_partition(plan)]
         accepted = business(classified.observe(seen, *metrics), self.subject, *sources.position(self.spec))
         rows = self.transform(accepted).observe(written, F.count("*").alias("rows"))
         if hold.asks_first(self.spec.stream):
-            hold.count_first(classified, self.subject, self.spec, plan)
+            hold.count_first(classified, self.subject, self.spec, plan, layouts)
         files, taken = self._emit(rows, frame, plan)
         failpoints.hit("staged")
         counts = self._counts(self._observed(seen, plan.batch), self._observed(written, plan.batch), plan)
         self._account(counts, expected, taken, plan)
         digest = ""
         if counts.quarantined:
-            digest = quarantine.publish(classified, self.subject, self.spec, plan.batch, counts.quarantined)
+            digest = quarantine.publish(classified, self.subject, self.spec, plan.batch, counts.quarantined, layouts)
             failpoints.hit("quarantined")
             hold.require_allowed(self.spec, plan, counts.records_in, counts.quarantined)
         done = self._manifest(plan, files, counts, digest)
@@ -180,13 +181,13 @@ class Publisher:
         partitions = {name: int(seen[f"partition{i}"]) for i, name in enumerate(_counted_partitions(plan))}
         return Counts(**plain, rows_out=int(written["rows"]), notes=reported, partitions=partitions)
 
-    def _heads(self, plan: BatchPlan) -> CsvHeads | None:
-        """What the first lines of a csv batch's files are; None for every other source."""
+    def _layouts(self, plan: BatchPlan) -> heads.Layouts | None:
+        """What the first lines of a csv batch's files say; None for every other source."""
         source = self.spec.stream.source
         if not isinstance(source, Files) or source.format != "csv" or not source.header:
             return None
         folder = self.layout.en_proceso(self.spec.stream.folder)
-        return heads.read([folder / f.name for f in plan.files], self.subject.schema.names, source.separator)
+        return heads.read([folder / f.name for f in plan.files], self.subject.schema.names, source)
 
     def _emit(self, rows: DataFrame, frame: DataFrame, plan: BatchPlan) -> tuple[tuple[OutputFile, ...], int | None]:
         """The publishing write: the first and only action on the observed frame. Gives the files, and how many rows the sink itself counted

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import StructType
 
 from jobs.contract.errors import BrokenStream
-from jobs.contract.stream import Files, Stream
-from jobs.core import strict
+from jobs.contract.stream import Files, Published, Stream, Topic
+from jobs.core import heads, strict
+from jobs.core.heads import Layouts
 
 # Lines that are no records: counted, neither accepted nor quarantined.
 BLANK, HEADER = "blank", "header"
 UNKNOWN_FIELD, EVENT_TIME = "unknown-field", "event-time"
-_CORRUPT = "_corrupt_record"  # of csv
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,11 @@ class Subject:
     rules: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class CsvHeads:
-    """What the first lines of the batch's csv files are. `headers`: lines that name the columns in their order; `wrong`: files (as in
-    _origin) whose first line names them in another order, so that every value would stand under a wrong name."""
-
-    headers: frozenset[str] = frozenset()
-    wrong: frozenset[str] = frozenset()
-
-
 def require_known(subject: Subject, stream: Stream) -> None:
     """Raises BrokenStream when the row names a rule or a column that its domain does not have."""
     checks = stream.checks
-    if stream.source.format == "json" and (name := strict.unreadable(subject.schema)):
-        raise BrokenStream(f"column {name!r} is of a type that JSON is not read to", stream.name)
+    if (form := stream.source.format) in ("json", "csv") and (name := strict.unreadable(subject.schema, form)):
+        raise BrokenStream(f"column {name!r} is of a type that {form.upper()} is not read to", stream.name)
     unknown = [code for code in checks.report if code not in subject.rules]
     if unknown:
         raise BrokenStream(f"checks.report names {unknown[0]!r}; the rules are {', '.join(subject.rules) or 'none'}", stream.name)
@@ -54,18 +45,15 @@ def notes(subject: Subject, stream: Stream) -> tuple[str, ...]:
     return (*unknown, *(code for code in subject.rules if code in stream.checks.report))
 
 
-def classify(frame: DataFrame, subject: Subject, stream: Stream, heads: CsvHeads | None = None) -> DataFrame:
-    """(_raw: binary, _origin, _admitted) -> (_raw, _origin, _verdict: long, _record: struct, _reason: string or null, _notes: bit mask).
+def classify(frame: DataFrame, subject: Subject, stream: Stream, layouts: Layouts | None = None) -> DataFrame:
+    """(_raw: binary, _origin, _admitted) -> (_raw, _origin, _layout, _verdict: long, _record: struct, _reason: string or null, _notes: bit mask).
 
-    `_reason` null means accepted. `heads` is for csv.
+    `_reason` null means accepted. `layouts`: of the csv files; without them records follow the schema.
     """
-    if stream.source.format == "json":
-        parsed, reason = _read_json(frame, subject, stream), _reason_json(stream)
-    else:
-        parsed, reason = _read_csv(frame, subject, stream), _reason_csv(subject, stream, heads or CsvHeads())
+    parsed = _read(frame, subject, stream, layouts or _as_the_schema(subject))
     # the rules' SQL names the schema's columns, so they stand beside the record for this one step
-    judged = parsed.select("*", "_record.*").withColumn("_reason", _by_rules(reason, subject, stream))
-    return judged.select("_raw", "_origin", "_verdict", "_record", "_reason", _notes(subject, stream).alias("_notes"))
+    judged = parsed.select("*", "_record.*").withColumn("_reason", _by_rules(_reason(stream), subject, stream))
+    return judged.select("_raw", "_origin", "_layout", "_verdict", "_record", "_reason", _notes(subject, stream).alias("_notes"))
 
 
 def business(classified: DataFrame, subject: Subject, *more: Column) -> DataFrame:
@@ -80,72 +68,62 @@ def is_refused() -> Column:
     return F.coalesce(reason.isNotNull() & ~reason.isin(BLANK, HEADER), F.lit(False))
 
 
-def message(classified: DataFrame, subject: Subject, stream: Stream) -> Column:
+def message(classified: DataFrame, subject: Subject, stream: Stream, layouts: Layouts | None = None) -> Column:
     """What a person reads beside the reason code of a refused record; null where the code says it all."""
-    if stream.source.format != "json":
-        return F.lit(None).cast("string")
-    return F.when(strict.is_refused() | (F.col("_reason") == UNKNOWN_FIELD), strict.detail(classified, subject.schema))
+    told = strict.is_refused() | (F.col("_reason") == UNKNOWN_FIELD)
+    source = _raw_source(stream)
+    if source.format == "json":
+        return F.when(told, strict.why_not_json(classified, subject.schema, source))
+    return F.when(told, strict.why_not_csv(classified, subject.schema, source, layouts or _as_the_schema(subject)))
 
 
-def _text() -> Column:
-    return F.col("_raw").cast("string")
+def header(layouts: Layouts | None) -> Column:
+    """Of a refused csv record, the line that names its fields; null where they follow the schema."""
+    found = F.lit(None).cast("string")
+    for number, kind in enumerate(layouts.kinds if layouts else ()):
+        if kind.header and not kind.follows_schema:
+            found = F.when(F.col("_layout") == number, kind.header).otherwise(found)
+    return found
 
 
-def _blank(stream: Stream) -> str:
+def _as_the_schema(subject: Subject) -> Layouts:
+    return Layouts((heads.plain(subject.schema.names),))
+
+
+def _blank(source: Files | Topic) -> str:
     """What nothing but blanks is."""
-    return BLANK if isinstance(stream.source, Files) else "empty-value"
+    return BLANK if isinstance(source, Files) else "empty-value"
 
 
-def _read_json(frame: DataFrame, subject: Subject, stream: Stream) -> DataFrame:
-    checked = frame.withColumn("_read", strict.read(frame, subject.schema, stream.limits.record_bytes, _blank(stream)))
-    return checked.select("_raw", "_origin", "_admitted", F.col("_read.verdict").alias("_verdict"), F.col("_read.record").alias("_record"))
+def _raw_source(stream: Stream) -> Files | Topic:
+    """The source of raw records: a stream that reads published rows never comes here."""
+    assert not isinstance(stream.source, Published)  # noqa: S101 - the caller's condition
+    return stream.source
 
 
-def _read_csv(frame: DataFrame, subject: Subject, stream: Stream) -> DataFrame:
-    # all that needs the raw bytes comes before the parsing, so that they are carried no further
-    return frame.withColumn("_verdict", _verdict(stream)).withColumn("_record", _parse_csv(subject.schema, stream))
+def _read(frame: DataFrame, subject: Subject, stream: Stream, layouts: Layouts) -> DataFrame:
+    source = _raw_source(stream)
+    given = (subject.schema, stream.limits.record_bytes, _blank(source), source)
+    frame = frame.withColumn("_layout", _layout(layouts))
+    read = strict.read_json(frame, *given) if source.format == "json" else strict.read_csv(frame, *given, layouts)
+    verdict, record = F.col("_read.verdict").alias("_verdict"), F.col("_read.record").alias("_record")
+    return frame.withColumn("_read", read).select("_raw", "_origin", "_layout", "_admitted", verdict, record)
 
 
-def _verdict(stream: Stream) -> Column:
-    """A refusal for what needs no parsing, else 0: of a line of csv what jvm/src/caudal/Bytes.java says of JSON."""
-    # a trim at both ends would walk the whole record
-    blank = F.ltrim(_text(), F.lit(" \t\r\x0b\x0c")) == ""
-    too_long = F.octet_length("_raw") > stream.limits.record_bytes
-    found = F.when(F.col("_raw").isNull(), strict.refusal("null-value")).when(too_long, strict.refusal("too-long"))
-    found = found.when(blank, strict.refusal(_blank(stream))).when(~F.is_valid_utf8(_text()), strict.refusal("malformed"))
-    return found.otherwise(F.lit(0).cast("long"))
+def _layout(layouts: Layouts) -> Column:
+    """The number of the layout of a record's file."""
+    files: dict[int, list[str]] = {}
+    for file, number in layouts.files.items():
+        files.setdefault(number, []).append(file)
+    found = F.lit(0)
+    for number, names in files.items():
+        found = F.when(F.col("_origin").isin(names), number).otherwise(found)
+    return found
 
 
-def _refused() -> Column:
-    return F.when(strict.is_refused(), strict.code())
-
-
-def _reason_json(stream: Stream) -> Column:
-    reason = _refused()
+def _reason(stream: Stream) -> Column:
+    reason = F.when(strict.is_refused(), strict.code())
     return reason.when(strict.has_unknown(), UNKNOWN_FIELD) if stream.checks.unknown_fields == "refuse" else reason
-
-
-def _parse_csv(schema: StructType, stream: Stream) -> Column:
-    """RFC 4180: a quote inside a field is doubled. Spark's own default is a backslash."""
-    separator = stream.source.separator if isinstance(stream.source, Files) else ","
-    with_corrupt = StructType([*schema.fields, StructField(_CORRUPT, StringType())])
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT, "sep": separator, "escape": '"'}
-    return F.from_csv(F.when(~strict.is_refused(), _line()), with_corrupt.simpleString(), options)
-
-
-def _line() -> Column:
-    return F.expr(r"trim(TRAILING '\r' FROM cast(_raw AS string))")
-
-
-def _reason_csv(subject: Subject, stream: Stream, heads: CsvHeads) -> Column:
-    reason, source = _refused(), stream.source
-    if isinstance(source, Files) and source.header:
-        reason = reason.when(F.lower(_line()) == source.separator.join(subject.schema.names).lower(), HEADER)
-    if heads.headers:
-        reason = reason.when(_line().isin(*heads.headers), HEADER)
-    if heads.wrong:
-        reason = reason.when(F.col("_origin").isin(*heads.wrong), "wrong-header")
-    return reason.when(F.col("_record").isNull() | F.col(f"_record.{_CORRUPT}").isNotNull(), "malformed")
 
 
 def _by_rules(reason: Column, subject: Subject, stream: Stream) -> Column:

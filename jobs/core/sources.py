@@ -16,8 +16,8 @@ from jobs.contract import ends, properties, upstream
 from jobs.contract.errors import BrokenStream, DataError
 from jobs.contract.layout import Layout
 from jobs.contract.spec import RunSpec
-from jobs.contract.stream import Published, Topic
-from jobs.core import avro
+from jobs.contract.stream import Files, Published, Topic
+from jobs.core import avro, strict
 from jobs.domain.positions import POSITION
 
 # Admitted files carry their admission time as mtime, so only an outage longer than this could hide one.
@@ -34,19 +34,21 @@ def read(spark: SparkSession, spec: RunSpec) -> DataFrame:
 
 
 def _files(spark: SparkSession, spec: RunSpec) -> DataFrame:
-    folder = Layout(Path(spec.home)).en_proceso(spec.stream.folder)
-    return (
+    folder, source = Layout(Path(spec.home)).en_proceso(spec.stream.folder), spec.stream.source
+    assert isinstance(source, Files)  # noqa: S101 - the caller's condition
+    reader = (
         spark.readStream.format("text")
         .option("lineSep", "\n")  # without it a lone CR splits a record
+        .option("wholetext", str(source.multiline).lower())
         .option("maxBytesPerTrigger", str(spec.stream.limits.batch_bytes))
         .option("maxFileAge", _NEVER_TOO_OLD)
-        .load(str(folder))
-        .select(
-            F.col("value").cast("binary").alias("_raw"),
-            F.col("_metadata.file_name").alias("_origin"),
-            F.col("_metadata.file_modification_time").alias("_admitted"),
-        )
     )
+    text = reader.load(str(folder)).select(
+        F.col("value").cast("binary").alias("_raw"),
+        F.col("_metadata.file_name").alias("_origin"),
+        F.col("_metadata.file_modification_time").alias("_admitted"),
+    )
+    return text.withColumn("_raw", F.explode(strict.split_csv(text, source, "_raw"))) if source.multiline else text
 
 
 def _topic(spark: SparkSession, spec: RunSpec, source: Topic) -> DataFrame:

@@ -28,13 +28,23 @@ final class Bytes {
     return isAscii(bytes) || UTF8String.fromBytes(bytes).isValid() ? null : Code.MALFORMED;
   }
 
-  private static boolean isBlank(byte[] bytes) {
-    for (byte one : bytes) {
-      if (one != ' ' && (one < '\t' || one > '\r' || one == '\n')) {
+  /** Whether a record says nothing: white space alone, byte order marks before it left out. */
+  static boolean isBlank(byte[] bytes) {
+    for (int at = unmarked(bytes, 0); at < bytes.length; at++) {
+      if (bytes[at] != ' ' && (bytes[at] < '\t' || bytes[at] > '\r' || bytes[at] == '\n')) {
         return false;
       }
     }
     return true;
+  }
+
+  /** Behind the byte order marks that stand at {@code from}: files that were joined have one at the start of a later line. */
+  static int unmarked(byte[] bytes, int from) {
+    int at = from;
+    while (bytes.length - at >= 3 && bytes[at] == (byte) 0xEF && bytes[at + 1] == (byte) 0xBB && bytes[at + 2] == (byte) 0xBF) {
+      at += 3;
+    }
+    return at;
   }
 
   private static boolean isAscii(byte[] bytes) {

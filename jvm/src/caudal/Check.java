@@ -8,6 +8,7 @@ import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -42,15 +43,19 @@ final class Check {
 
   private final Fields fields;
   private final Set<String> unknown = new HashSet<>(0);
+  private final Form form;
   private JsonParser in;
 
-  Check(Fields fields) {
+  /** {@code form}: what faults of dates and times are told with; null for faults that nobody reads. */
+  Check(Fields fields, Form form) {
     this.fields = fields;
+    this.form = form;
   }
 
   /** The record's row. */
   InternalRow of(byte[] record) throws Fault {
-    try (JsonParser parser = JSON.createParser(record, 0, record.length)) {
+    int from = Bytes.unmarked(record, 0);
+    try (JsonParser parser = JSON.createParser(record, from, record.length - from)) {
       in = parser;
       return document();
     } catch (Fault fault) {
@@ -148,9 +153,15 @@ final class Check {
         return entries(type, name);
       default:
         Object value = Scalars.read(type, token, in, name);
-        require(value != null, name);
+        require(value != null, value == null && form != null && type.isTime() && token == JsonToken.VALUE_STRING ? told(type, name) : name);
         return value;
     }
+  }
+
+  private String told(Type type, String name) throws IOException {
+    byte[] text = in.getText().getBytes(StandardCharsets.UTF_8);
+    String what = name + ": " + Cures.text(text, 0, text.length) + " is not of type " + Cures.expected(form, type);
+    return Cures.with(what, Cures.option(form, type, text, 0, text.length));
   }
 
   private GenericArrayData elements(Type array, String name) throws IOException {

@@ -2,7 +2,7 @@ package caudal;
 
 import java.io.IOException;
 
-/** Why a record is refused; the message is the field's name, or null. Without a trace: it is an answer, not an accident. */
+/** Why a record is refused; the message is what is wrong: the field's name where the code says the rest, or null. Without a trace: it is an answer, not an accident. */
 final class Fault extends IOException {
   private static final long serialVersionUID = 1L;
 
@@ -21,7 +21,9 @@ final class Fault extends IOException {
     NULL_VALUE,
     EMPTY_VALUE,
     BLANK,
-    TOO_LONG;
+    TOO_LONG,
+    HEADER,
+    WRONG_HEADER;
 
     int number() {
       return ordinal() + 1;

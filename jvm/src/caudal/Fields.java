@@ -1,6 +1,5 @@
 package caudal;
 
-import java.time.ZoneId;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -16,14 +15,14 @@ final class Fields {
   private final Map<String, Integer> places = new HashMap<>();
   private final Map<String, String> folded = new HashMap<>();
 
-  Fields(StructType struct, ZoneId zone) {
+  Fields(StructType struct, Times times) {
     StructField[] fields = struct.fields();
     names = new String[fields.length];
     types = new Type[fields.length];
     required = new boolean[fields.length];
     for (int i = 0; i < fields.length; i++) {
       names[i] = fields[i].name();
-      types[i] = Type.of(fields[i].dataType(), zone);
+      types[i] = Type.of(fields[i].dataType(), times);
       required[i] = !fields[i].nullable();
       places.put(names[i], i);
       folded.put(names[i].toLowerCase(Locale.ROOT), names[i]);
@@ -31,8 +30,8 @@ final class Fields {
   }
 
   /** Raises IllegalArgumentException for a type that cannot be read. */
-  static Fields parse(String json, ZoneId zone) {
-    return new Fields((StructType) DataType.fromJson(json), zone);
+  static Fields parse(String json, Form form) {
+    return new Fields((StructType) DataType.fromJson(json), new Times(form));
   }
 
   /** The first field that must hold a value and does not; -1 when none. */

@@ -5,11 +5,9 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
 import java.math.BigDecimal;
-import org.apache.spark.sql.catalyst.util.DateTimeUtils;
 import org.apache.spark.sql.types.Decimal;
 import org.apache.spark.sql.types.DecimalType;
 import org.apache.spark.unsafe.types.UTF8String;
-import scala.Option;
 
 /** A scalar token as a column's value, as Spark holds it, without rounding, wrapping or quoting; null when it is none. */
 final class Scalars {
@@ -20,7 +18,7 @@ final class Scalars {
     return switch (type.kind()) {
       case STRING -> token == JsonToken.VALUE_STRING ? text(in, name) : null;
       case DOUBLE -> token.isNumeric() ? finite(in.getDoubleValue()) : null;
-      case WHOLE -> token == JsonToken.VALUE_NUMBER_INT ? whole(in, type.most()) : null;
+      case WHOLE -> token == JsonToken.VALUE_NUMBER_INT ? whole(in, type) : null;
       case BOOLEAN -> token.isBoolean() ? token == JsonToken.VALUE_TRUE : null;
       case FLOAT -> token.isNumeric() ? finite(in.getFloatValue()) : null;
       case DECIMAL -> token.isNumeric() ? decimal(in, type.decimal()) : null;
@@ -36,18 +34,8 @@ final class Scalars {
     return Float.isFinite(value) ? value : null;
   }
 
-  private static Object whole(JsonParser in, long most) throws IOException {
-    if (in.getNumberType() == JsonParser.NumberType.BIG_INTEGER) {
-      return null;
-    }
-    long value = in.getLongValue();
-    if (value > most || value < -most - 1) {
-      return null;
-    }
-    if (most == Long.MAX_VALUE) {
-      return value;
-    }
-    return most == Integer.MAX_VALUE ? (Object) (int) value : most == Short.MAX_VALUE ? (Object) (short) value : (Object) (byte) value;
+  private static Object whole(JsonParser in, Type type) throws IOException {
+    return in.getNumberType() == JsonParser.NumberType.BIG_INTEGER ? null : type.whole(in.getLongValue());
   }
 
   private static Decimal decimal(JsonParser in, DecimalType type) throws IOException {
@@ -57,25 +45,21 @@ final class Scalars {
     } catch (NumberFormatException beyond) { // an exponent of more than 32 bits
       return null;
     }
-    BigDecimal plain = value.signum() == 0 ? BigDecimal.ZERO : value.stripTrailingZeros();
-    boolean fits = plain.scale() <= type.scale() && (long) plain.precision() - plain.scale() <= type.precision() - type.scale();
-    return fits ? Decimal.apply(plain, type.precision(), type.scale()) : null;
+    return Plain.fitting(value, type);
   }
 
-  /** Of types that JSON has not: Spark's own reading of their text. */
+  /** Of types that JSON has not: their text, as the row spells it. */
   private static Object spelled(Type type, JsonParser in, String name) throws IOException {
-    UTF8String text = text(in, name);
+    if (type.kind() == Type.Kind.BINARY) {
+      return base64(in);
+    }
+    byte[] text = text(in, name).getBytes();
     return switch (type.kind()) {
-      case DATE -> orNull(DateTimeUtils.stringToDate(text));
-      case TIMESTAMP -> orNull(DateTimeUtils.stringToTimestamp(text, type.zone()));
-      case TIMESTAMP_NTZ -> orNull(DateTimeUtils.stringToTimestampWithoutTimeZone(text, false));
-      case BINARY -> base64(in);
+      case DATE -> type.times().date(text, 0, text.length);
+      case TIMESTAMP -> type.times().timestamp(text, 0, text.length, false);
+      case TIMESTAMP_NTZ -> type.times().timestamp(text, 0, text.length, true);
       default -> null;
     };
-  }
-
-  private static Object orNull(Option<?> found) {
-    return found.isDefined() ? found.get() : null;
   }
 
   private static byte[] base64(JsonParser in) {

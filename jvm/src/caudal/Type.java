@@ -1,6 +1,5 @@
 package caudal;
 
-import java.time.ZoneId;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.BooleanType;
@@ -21,22 +20,37 @@ import org.apache.spark.sql.types.TimestampType;
 
 /**
  * A column's type, made ready for reading. {@code element}: of an array or map, and {@code nulls}, whether it may be null; {@code fields}: of a
- * struct; {@code most}: of whole numbers the greatest.
+ * struct; {@code most}: of whole numbers the greatest; {@code times}: how dates and times are spelled.
  */
-record Type(Kind kind, Type element, boolean nulls, Fields fields, long most, DecimalType decimal, ZoneId zone) {
+record Type(Kind kind, Type element, boolean nulls, Fields fields, long most, DecimalType decimal, Times times) {
   enum Kind { STRING, DOUBLE, WHOLE, BOOLEAN, FLOAT, DECIMAL, DATE, TIMESTAMP, TIMESTAMP_NTZ, BINARY, STRUCT, ARRAY, MAP }
 
-  static Type of(DataType type, ZoneId zone) {
+  static Type of(DataType type, Times times) {
     if (type instanceof StructType struct) {
-      return new Type(Kind.STRUCT, null, true, new Fields(struct, zone), 0, null, zone);
+      return new Type(Kind.STRUCT, null, true, new Fields(struct, times), 0, null, times);
     }
     if (type instanceof ArrayType array) {
-      return new Type(Kind.ARRAY, of(array.elementType(), zone), array.containsNull(), null, 0, null, zone);
+      return new Type(Kind.ARRAY, of(array.elementType(), times), array.containsNull(), null, 0, null, times);
     }
     if (type instanceof MapType map && map.keyType() instanceof StringType) {
-      return new Type(Kind.MAP, of(map.valueType(), zone), map.valueContainsNull(), null, 0, null, zone);
+      return new Type(Kind.MAP, of(map.valueType(), times), map.valueContainsNull(), null, 0, null, times);
     }
-    return new Type(kind(type), null, true, null, most(type), type instanceof DecimalType decimal ? decimal : null, zone);
+    return new Type(kind(type), null, true, null, most(type), type instanceof DecimalType decimal ? decimal : null, times);
+  }
+
+  boolean isTime() {
+    return kind == Kind.DATE || kind == Kind.TIMESTAMP || kind == Kind.TIMESTAMP_NTZ;
+  }
+
+  /** The number as Spark holds it in a column of this type; null when it is out of range. */
+  Object whole(long value) {
+    if (value > most || value < -most - 1) {
+      return null;
+    }
+    if (most == Long.MAX_VALUE) {
+      return value;
+    }
+    return most == Integer.MAX_VALUE ? (Object) (int) value : most == Short.MAX_VALUE ? (Object) (short) value : (Object) (byte) value;
   }
 
   private static Kind kind(DataType type) {

@@ -1,6 +1,5 @@
 package caudal;
 
-import java.time.ZoneOffset;
 import org.apache.spark.sql.api.java.UDF1;
 
 /** A SQL function of a record that {@link StrictJson} refused, or reported: the field that it was about, or the fields nobody knows; or null. */
@@ -8,10 +7,12 @@ public final class WhyNotJson implements UDF1<byte[], String> {
   private static final long serialVersionUID = 1L;
 
   private final String schema;
+  private final Form form;
 
-  /** {@code schema}: a StructType as JSON. */
-  public WhyNotJson(String schema) {
+  /** As {@link StrictJson}. */
+  public WhyNotJson(String schema, Form form) {
     this.schema = schema;
+    this.form = form;
   }
 
   @Override
@@ -19,7 +20,7 @@ public final class WhyNotJson implements UDF1<byte[], String> {
     if (record == null) {
       return null;
     }
-    Check check = new Check(Fields.parse(schema, ZoneOffset.UTC));
+    Check check = new Check(Fields.parse(schema, form), form);
     try {
       check.of(record);
     } catch (Fault fault) {

@@ -232,7 +232,7 @@ def test_reasons_and_time_choose_and_each_choice_is_made_once(strict: Home) -> N
     assert [s.batch for s in quarantine.plan(home.settings, home.stream, home.now, "discard", Asked()).steps] == [0]
 
 
-def test_a_csv_record_is_reprocessed_without_a_header_and_one_under_a_wrong_header_never(home: Home, tmp_path: Path) -> None:
+def test_a_csv_record_is_reprocessed_under_its_own_header_and_one_under_a_wrong_header_never(home: Home, tmp_path: Path) -> None:
     from pyspark.sql.types import LongType, StringType, StructType
 
     from jobs.core.records import Subject
@@ -244,17 +244,18 @@ def test_a_csv_record_is_reprocessed_without_a_header_and_one_under_a_wrong_head
         patch.setattr(type(home), "subject", Subject(schema, rules))
         patch.setattr("tests.include.housekeeping.homes.facturas.lineas", lambda frame: frame)
         deliver(home, "good.csv", "a,b", "x,1", "y,20")
-        deliver(home, "swapped.csv", "b,a", "1,z")
+        deliver(home, "swapped.csv", "b,a", "1,z", "30,b")
+        deliver(home, "wrong.csv", "b,c", "1,v")
         home.run()
         patch.setattr(type(home), "subject", Subject(schema, {}))
         made = reprocess(home)
         assert {k.reason.split(":")[0] for k in made.kept} == {"wrong-header"}
-        assert list(waiting(home).values()) == [[b"y,20"]]
+        assert sorted(waiting(home).values()) == [[b"b,a", b"30,b"], [b"y,20"]]
         take_in(home)
         home.run()
         parts = sorted(home.layout.salida(home.name).glob("gen=*/batch=*/part-*"))
         rows = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
-        assert sorted((r["a"], r["b"]) for r in rows) == [("x", 1), ("y", 20)]
+        assert sorted((r["a"], r["b"]) for r in rows) == [("b", 30), ("x", 1), ("y", 20), ("z", 1)]
 
 
 def test_refused_files_go_back_to_be_judged_anew_and_duplicates_only_when_asked_for(home: Home) -> None:

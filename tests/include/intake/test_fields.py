@@ -82,7 +82,8 @@ def test_a_field_looked_for_in_pieces_is_that_of_the_whole(data: bytes, part: in
         assert found == whole_found
 
 
-@given(st.lists(st.lists(st.text(alphabet='ab;"\n é', max_size=6), min_size=2, max_size=3), max_size=5), st.sampled_from(["\n", "\r\n"]), st.booleans())
+@given(st.lists(st.lists(st.text(alphabet='ab;"\n é', max_size=6), min_size=2, max_size=3), max_size=5),
+       st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_packed_marked_or_plain_a_file_has_the_same_records(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], end: str, marked: bool
 ) -> None:

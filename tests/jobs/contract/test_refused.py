@@ -36,7 +36,7 @@ def test_a_delivery_holds_the_bytes_of_each_record_on_a_line_of_its_own(tmp_path
     (folder / "part-0").write_bytes(b"".join(map(line, raws)) + line(b"other", reason="other"))
     (folder / "_handled.op.json").write_text("{}")
     assert [r.raw for r in refused.records(folder)] == [*raws, b"other"]
-    made = b"".join(refused.delivery("op", "name", folder, {"malformed"}))
+    made = b"".join(refused.delivery("op", "name", folder, Selection(("malformed",), "")))
     assert made[refused.ID_BYTES :] == b"".join(raw + b"\n" for raw in raws if raw is not None)
 
 

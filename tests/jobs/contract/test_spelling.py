@@ -9,13 +9,27 @@ from jobs.contract.spelling import unfit_date, unfit_timestamp, unfit_zone
 from jobs.contract.stream import Files, Topic
 
 
-@pytest.mark.parametrize("pattern", ["dd/MM/yyyy", "d.M.yy", "yyyyMMdd", "yyyy'T'MM-dd", "dd 'de' MM 'de' yyyy", "''dd-MM-yyyy"])
+@pytest.mark.parametrize(
+    "pattern", ["dd/MM/yyyy", "d.M.yy", "yyyyMMdd", "yyyy'T'MM-dd", "dd 'de' MM 'de' yyyy", "''dd-MM-yyyy"]
+)
 def test_patterns_of_dates(pattern: str) -> None:
     assert unfit_date(pattern) == ""
 
 
 @pytest.mark.parametrize(
-    "pattern", ["dd/MM", "yyyy", "dd/mm/yyyy", "dd/MMM/yyyy", "dd/MM/yyyyy", "dd/MM/yyyy HH", "dd/MM/yyyy dd", "yyyy-MM-dd'T", "[dd/]MM/yyyy", ""]
+    "pattern",
+    [
+        "dd/MM",
+        "yyyy",
+        "dd/mm/yyyy",
+        "dd/MMM/yyyy",
+        "dd/MM/yyyyy",
+        "dd/MM/yyyy HH",
+        "dd/MM/yyyy dd",
+        "yyyy-MM-dd'T",
+        "[dd/]MM/yyyy",
+        "",
+    ],
 )
 def test_patterns_that_read_no_date(pattern: str) -> None:
     assert unfit_date(pattern)
@@ -49,13 +63,17 @@ def test_zones() -> None:
         ("csv", {"timezone": "Madrid"}, "is not a time zone"),
     ],
 )  # fmt: skip
-def test_a_row_with_a_spelling_that_cannot_be_read_is_broken(form: str, options: dict[str, str], why: str) -> None:
+def test_a_row_with_a_spelling_that_cannot_be_read_is_broken(
+    form: str, options: dict[str, str], why: str
+) -> None:
     for end in (Files, lambda form, **given: Topic("t", form, **given)):
         with pytest.raises(BrokenStream, match=why):
             end(form, **options)
 
 
-@pytest.mark.parametrize("options", [{"columns": "by-position"}, {"missing_columns": "null"}, {"extra_columns": "ignore"}])
+@pytest.mark.parametrize(
+    "options", [{"columns": "by-position"}, {"missing_columns": "null"}, {"extra_columns": "ignore"}]
+)
 def test_what_is_done_with_columns_needs_a_header(options: dict[str, str]) -> None:
     assert Files("csv", **options)  # type: ignore[arg-type]
     for other in ({"format": "json"}, {"format": "csv", "header": False}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -200,3 +201,45 @@ def test_a_job_to_files_imports_nothing_that_only_a_sink_of_a_topic_needs() -> N
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-P", "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_csv_files_with_their_columns_in_any_order_packed_or_joined_give_the_same_rows(home: Any) -> None:
+    home.stream = Stream("alumnos", Files("csv", separator=";", settle_s=0), Files("json"))
+    home.subject = Subject(StructType().add("dni", LongType()).add("nombre", StringType()), {})
+    home.transform = lambda df: df
+    entrada = home.layout.entrada(home.stream.folder)
+    entrada.mkdir(parents=True)
+    (entrada / "packed.csv.gz").write_bytes(gzip.compress("\ufeffnombre;dni\r\nAna;1\r\nEva;dos\r\n".encode()))
+    (entrada / "joined.csv").write_text("dni;nombre\n2;Luis\n\ufeffDNI;Nombre\n\ufeff3;Gil\n", encoding="utf-8")
+    home.put("wrong.csv", "dni;nombres\n4;Paz\n")
+    home.run()
+    assert sorted((row["dni"], row["nombre"]) for row in home.rows()) == [(1, "Ana"), (2, "Luis"), (3, "Gil")]
+    refused = {(one["reason"], one["raw"]): one for one in home.quarantined()}
+    assert refused.keys() == {("malformed", "Eva;dos\r"), ("wrong-header", "dni;nombres"), ("wrong-header", "4;Paz")}
+    assert refused["malformed", "Eva;dos\r"]["message"] == 'dni: "dos" is not of type bigint'
+    assert refused["malformed", "Eva;dos\r"]["header"] == "nombre;dni"
+    assert "nombres is none of dni, nombre" in refused["wrong-header", "4;Paz"]["message"]
+
+
+def test_csv_fields_that_span_lines_are_read_whole_where_the_row_says_so(home: Any) -> None:
+    home.subject = Subject(StructType().add("dni", LongType()).add("nota", StringType()), {})
+    home.transform = lambda df: df
+    text = 'dni;nota\r\n1;"una\r\n2;dos"\r\n3;tres\r\n4;"nunca\r\n5;cinco\r\n'
+    home.stream = Stream("notas", Files("csv", separator=";", settle_s=0, multiline=True), Files("json"))
+    home.put("a.csv", text)
+    home.run()
+    assert [(row["dni"], row["nota"]) for row in home.rows()] == [(1, "una\r\n2;dos"), (3, "tres"), (5, "cinco")]
+    assert [(one["reason"], one["raw"]) for one in home.quarantined()] == [("malformed", '4;"nunca')]
+    (only,) = home.manifests()
+    assert (only.headers, only.records_in, only.quarantined) == (1, 4, 1)
+
+
+def test_both_halves_of_a_field_that_spans_lines_are_refused_elsewhere(home: Any) -> None:
+    home.subject = Subject(StructType().add("dni", LongType()).add("nota", StringType()), {})
+    home.transform = lambda df: df
+    home.stream = Stream("notas", Files("csv", separator=";", settle_s=0), Files("json"))
+    home.put("a.csv", 'dni;nota\n1;"una\n2;dos"\n3;tres\n')
+    home.run()
+    assert home.rows() == [{"dni": 3, "nota": "tres"}]
+    assert [one["raw"] for one in home.quarantined()] == ['1;"una', '2;dos"']
+    assert all("multiline=True" in one["message"] for one in home.quarantined())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,11 +66,9 @@ SPELLED = StructType([
     StructField("k", ArrayType(MapType(StringType(), StructType().add("x", BooleanType())))),
 ])  # fmt: skip
 SPELLINGS: dict[str, tuple[str, ...]] = {
-    "d": ('"2026-11-24"', '"2026-11"', '"2026"', '" 2026-11-24 "', '"2026-1-4"', '"+12026-11-24"', '"2026-02-29"', '"0000-01-01"', '"24.11.2026"',
-          '""', '"2026-11-24T10"'),
-    "t": ('"2026-11-24T10:00:00Z"', '"2026-11-24 10:00:00.123456789+02:00"', '"2026-11-24"', '"10:00"', '"2026-11-24 24:00"', '""', '"now"',
-          '"2026-11-24 10:00:00 Europe/Madrid"'),
-    "l": ('"2026-11-24T10:00:00"', '"2026-11-24T10:00:00Z"', '"2026-11-24 10:00:00.1"', '"hoy"', '""'),
+    "d": ('"2026-11-24"', '"2024-02-29"', '"0001-01-01"', '"9999-12-31"', '"2026-02-29"', '"24.11.2026"', '""'),
+    "t": ('"2026-11-24T10:00:00Z"', '"2026-11-24 10:00:00.123456000+02:00"', '"2026-11-24T10:00"', '"2026-11-24T10:00:00.1-0330"', '""', '"hoy"'),
+    "l": ('"2026-11-24T10:00:00"', '"2026-11-24 10:00:00.1"', '"hoy"', '""'),
     "y": ('"YWI="', '"YQ=="', '""', '"@"', '"YWI"'),
     "f": ("1.5", "1e38", "0.1", "16777217"),
     "h": ("32767", "32768", "-32768"),
@@ -87,6 +86,36 @@ def test_what_is_accepted_is_what_sparks_own_parser_makes_of_it_and_all_else_it_
     for row in found.select("_origin", "_reason", F.to_json("_record").alias("ours"), F.to_json(theirs).alias("theirs")).collect():
         # a refused record is one whose column Spark leaves null
         assert (row["_reason"], row["ours"]) == (("wrong-type", None) if row["theirs"] == "{}" else (None, row["theirs"])), row
+
+
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [
+        ("d", ("2026-11", "2026", " 2026-11-24 ", "2026-1-4", "+12026-11-24", "12026-11-24", "0000-01-01", "2026-11-24T10",
+               "2026-11-24 basura", "45986", "-2026-11-24")),
+        ("t", (
+            "2026-11-24", "10:00", "T10:00", "2026-11-24 24:00", "2026-11-24 10:00:60", "now", "epoch",
+            "2026-11-24 10:00:00 Europe/Madrid", "2026-11-24T10",
+            "2026-11-24 10:00:00.123456789Z", "2026-11-24 10:00:00.", "2026-11-24 10:00:00Zx",
+            "2026-11-24 10:00:00+19:00", "2026-11-24 10:00:00 +01:00",
+            "2026-11-24  10:00", "2026-11-24T1:00", "1764064800", "2026-11-24T10:00:00z", "2026-02-30T10:00",
+        )),
+        ("l", ("2026-11-24T10:00:00Z", "2026-11-24", "10:00", "2026-11-24T10:00:00+00:00")),
+    ],
+)  # fmt: skip
+def test_dates_and_times_are_read_to_the_letter_where_spark_guesses(spark: Any, column: str, texts: tuple[str, ...]) -> None:
+    found = judged(spark, [f'{{"{column}":"{text}"}}'.encode() for text in texts], Subject(SPELLED, {}))
+    assert [row["_reason"] for row in found] == ["wrong-type"] * len(texts)
+    assert all(row["message"].startswith(f'{column}: "{text}" is not of type ') for row, text in zip(found, texts, strict=True))
+
+
+def test_a_row_says_how_dates_and_times_of_json_are_spelled_and_a_refusal_names_the_option(spark: Any) -> None:
+    record = b'{"d":"25/11/2026","t":"25/11/2026 10:30"}'
+    (told,) = judged(spark, [record], Subject(SPELLED, {}))
+    assert told["message"] == 'd: "25/11/2026" is not of type date (YYYY-MM-DD) -> date_format="dd/MM/yyyy" in the row would read it'
+    source = replace(STREAM.source, date_format="dd/MM/yyyy", timestamp_format="dd/MM/yyyy HH:mm", timezone="Europe/Madrid")
+    (read,) = judged(spark, [record], Subject(SPELLED, {}), replace(STREAM, source=source))
+    assert (read["_reason"], str(read["_record"]["d"]), read["_record"]["t"].timestamp()) == (None, "2026-11-25", 1795599000.0)
 
 
 def test_numbers_that_sparks_parser_wraps_or_makes_infinite_are_refused(spark: Any) -> None:

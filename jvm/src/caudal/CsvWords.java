@@ -1,0 +1,82 @@
+package caudal;
+
+import caudal.Fault.Code;
+import caudal.Layouts.Layout;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.apache.spark.sql.types.StructType;
+
+/** What a person reads of a csv record that was refused: the column, the value, the type that was expected, and the row's option that would read it. */
+final class CsvWords {
+  static final String SPANS = "multiline=True in the row reads fields that span lines";
+
+  private final StructType schema;
+  private final Fields fields;
+  private final Form form;
+  private final String separator;
+
+  CsvWords(StructType schema, Fields fields, Form form, String separator) {
+    this.schema = schema;
+    this.fields = fields;
+    this.form = form;
+    this.separator = separator;
+  }
+
+  Fault malformed(Layout layout, int field, String what, String cure) {
+    return new Fault(Code.MALFORMED, Cures.with(column(layout, field) + ": " + what, cure));
+  }
+
+  Fault fields(int found, Layout layout, byte[] record, int from, int to) {
+    String what = found + " fields, expected " + layout.fields() + " (" + String.join(", ", fields.names) + ")";
+    return new Fault(Code.MALFORMED, Cures.with(what, separatorFor(layout.fields(), new String(record, from, to - from, StandardCharsets.UTF_8))));
+  }
+
+  Fault value(int column, byte[] text, int from, int to) {
+    String what = fields.names[column] + ": " + Cures.text(text, from, to) + " is not of type " + expected(column);
+    return new Fault(Code.MALFORMED, Cures.with(what, cure(fields.types[column], text, from, to)));
+  }
+
+  /** The name of the schema's column that this field is of, where there is one. */
+  private String column(Layout layout, int field) {
+    for (int i = 0; i < layout.places().length; i++) {
+      if (layout.places()[i] == field) {
+        return fields.names[i];
+      }
+    }
+    return "field " + (field + 1);
+  }
+
+  private String expected(int column) {
+    Type type = fields.types[column];
+    return switch (type.kind()) {
+      case DATE, TIMESTAMP, TIMESTAMP_NTZ -> Cures.expected(form, type);
+      case DOUBLE, FLOAT, DECIMAL -> name(column) + (form.decimal().equals(".") ? "" : " (decimal mark " + form.decimal() + ")");
+      default -> name(column);
+    };
+  }
+
+  private String name(int column) {
+    return schema.fields()[column].dataType().simpleString();
+  }
+
+  /** The option of the row that would read the value; null when none would. */
+  private String cure(Type type, byte[] text, int from, int to) {
+    return switch (type.kind()) {
+      case DOUBLE, FLOAT, DECIMAL -> {
+        Form other = new Form(form.zone(), form.decimal().equals(".") ? "," : ".", "", "");
+        yield new Plain(other).read(type, text, from, to) == null ? null : "decimal=\"" + other.decimal() + "\" in the row reads it";
+      }
+      case DATE, TIMESTAMP, TIMESTAMP_NTZ -> Cures.option(form, type, text, from, to);
+      default -> null;
+    };
+  }
+
+  private String separatorFor(int expected, String record) {
+    for (String other : List.of(";", ",", "\t", "|")) {
+      if (!other.equals(separator) && expected > 1 && record.chars().filter(one -> one == other.charAt(0)).count() == expected - 1) {
+        return "separator=\"" + (other.equals("\t") ? "\\t" : other) + "\" in the row would part it so";
+      }
+    }
+    return null;
+  }
+}
