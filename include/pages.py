@@ -33,6 +33,8 @@ the more exact one; this page has the general one.
 """
 # dag_docs imports Airflow (seconds, and only airflow_kit may): it works in a process of its own
 _DAGS = "from include.airflow_kit.dag_docs import render; print(render(), end='')"
+# the command line may be half registered in this process
+_HELP = "from include.cli import __main__ as front, _help; front.collect(); print(_help.render(front.app), end='')"
 _TIMEOUT_S = 300.0  # 5 s on two free cores
 
 
@@ -55,6 +57,7 @@ def plan(root: Path) -> tuple[Page, ...]:
         Path("docs/errors.md"): errors_page(),
         Path("docs/DAGS.md"): dags_page(root),
         Path("docs/combinations.md"): combination_page.render(),
+        Path("include/setup/help.txt"): help_page(root),
     }
     return tuple(Page(path, text, _read(root / path)) for path, text in made.items())
 
@@ -75,9 +78,18 @@ def errors_page() -> str:
 
 def dags_page(root: Path) -> str:
     """docs/DAGS.md. Raises ConfigError when a DAG file does not load."""
-    done = subprocess.run([sys.executable, "-c", _DAGS], cwd=root, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    return _printed(root, _DAGS, "dags/")
+
+
+def help_page(root: Path) -> str:
+    """include/setup/help.txt: what the front door prints where no environment is. Raises ConfigError when a verb does not load."""
+    return _printed(root, _HELP, "include/cli/")
+
+
+def _printed(root: Path, program: str, where: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, encoding="utf-8", timeout=_TIMEOUT_S, check=False)
     if done.returncode:
-        raise ConfigError(done.stderr.strip().rpartition("\n")[2] or "the DAG page could not be made", "dags/")
+        raise ConfigError(done.stderr.strip().rpartition("\n")[2] or "the page could not be made", where)
     return done.stdout
 
 

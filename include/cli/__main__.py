@@ -14,18 +14,29 @@ from typer.exceptions import Abort, TyperException
 
 import include.cli
 from include import streams
-from include.cli._console import console_error
+from include.cli import _help
+from include.cli._console import console_error, say
 from jobs.contract import storage
 from jobs.contract.errors import CaudalError, ExitCode
 
 app = typer.Typer(
-    name="caudal", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    name="caudal", cls=_help.Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
     help="Spark Structured Streaming under Airflow, without losing or repeating a record.",
 )  # fmt: skip
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        say(_help.version())
+        raise typer.Exit
+
+
 @app.callback()
-def options(debug: bool = typer.Option(False, "--debug", help="Show the trace of a foreseen error, too.")) -> None:
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show the trace of a foreseen error, too."),
+    version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True, callback=_version),
+) -> None:
     _STATE["debug"] = debug
 
 
@@ -41,7 +52,7 @@ def collect(only: str = "") -> None:
     for verb in [only] if only in verbs else verbs:
         module = importlib.import_module(f"include.cli.{verb.replace('-', '_')}")
         if hasattr(module, "APP"):
-            app.add_typer(module.APP, name=verb)
+            app.add_typer(module.APP, name=verb, cls=_help.Verbs)
         else:
             app.command(name=verb, context_settings=getattr(module, "CONTEXT", {}))(module.command)
 

@@ -15,7 +15,7 @@ def command(
     check: Annotated[bool, typer.Option("--check", help="Compare only; exit 1 when a page is not what the code says.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> int:
-    """Make docs/errors.md, docs/DAGS.md and docs/combinations.md from the code."""
+    """Make docs/errors.md, docs/DAGS.md, docs/combinations.md and the help of the front door (include/setup/help.txt) from the code."""
     root = settings.load().root
     with step("Generated pages"):
         found = pages.plan(root)

@@ -8,31 +8,32 @@ from typing import Annotated
 import typer
 
 from include import curso, labs, settings, streams
-from include.cli import _lab_fault
+from include.cli import _help, _lab_fault
 from include.cli._console import json_line, say, table
 from include.launch import beside, notebook
 from include.launch import lab as launch
 from jobs.contract.errors import UsageError
-from jobs.contract.lab import Lab
 
+_ASKS = ("--help", "-h")
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}  # each lab has options of its own
 
 
 def command(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A lab; without a name the course is shown, section by section.")] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A lab; without a name the course is shown, section by section.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Go on in the folder and from the checkpoint of the run before.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="What the lab found as one JSON object, last line.")] = False,
 ) -> int:
     """Run a lab of the course, with its own options (./caudal lab NAME --help). Ctrl-C ends it gracefully."""
-    if name in ("", "--help"):
+    if name in ("", *_ASKS):
         if name:
             say(context.get_help())
         return _list(as_json)
     lab = labs.get(name)
     typed = _typed(context.args)
     if "help" in typed:
-        return _help(lab)
+        print(_help.of_lab(lab), end="")
+        return 0
     values = lab.values(typed)
     if keep and not lab.keeps:
         raise UsageError(f"{lab.name} begins afresh each time", "--keep", cli=f"./caudal lab {lab.name}")
@@ -61,24 +62,16 @@ def _typed(words: list[str]) -> dict[str, str]:
     left = list(words)
     while left:
         word, equals, value = left.pop(0).partition("=")
+        if word in _ASKS:
+            return {"help": ""}
         if not word.startswith("--") or len(word) < 3:
             raise UsageError(f"unexpected {word[:40]!r}", "lab", cli="./caudal lab NAME --option VALUE")
-        if word == "--help":
-            return {"help": ""}
         if not equals:
             if not left:
                 raise UsageError(f"{word} needs a value", "lab", cli=f"{word} VALUE")
             value = left.pop(0)
         typed[word[2:].replace("-", "_")] = value
     return typed
-
-
-def _help(lab: Lab) -> int:
-    say(f"./caudal lab {lab.name}: {lab.title}")
-    for line in lab.doc.splitlines():
-        say(line)
-    table(("option", "default", "what"), [(f"--{o.name.replace('_', '-')}", o.default, o.help) for o in lab.options])
-    return 0
 
 
 def _list(as_json: bool) -> int:

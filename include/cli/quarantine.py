@@ -25,7 +25,7 @@ from include.settings import Settings
 from jobs.contract.errors import UsageError
 from jobs.contract.stream import Stream
 
-APP = typer.Typer(help="Records and files that were refused.", no_args_is_help=True)
+APP = typer.Typer(help="Records and files that were refused.")
 Name = Annotated[str, typer.Argument(metavar="STREAM", help="A registered stream.")]
 Apply = Annotated[bool, typer.Option("--apply", help="Do it. Without this only the plan is printed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
