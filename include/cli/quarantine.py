@@ -44,7 +44,7 @@ def list_(
 ) -> None:
     """List what is refused, by batch and reason, and what was done with it."""
     if bool(stream) == every:
-        raise UsageError("a stream, or --all", "quarantine list", cli="./caudal quarantine list STREAM")
+        raise UsageError("a stream, or --all", "quarantine list", cli="./caudal quarantine list --all")
     layout = settings.load().layout
     chosen = list(streams.collect()[0].values()) if every else [streams.get(stream)]
     groups = {row.name: account.groups(layout, row.name) for row in chosen}

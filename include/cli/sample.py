@@ -10,7 +10,7 @@ import typer
 from include import settings, streams
 from include.cli._console import json_line, say, step, table
 from include.kafka import produce
-from include.samples import kinds, put
+from include.samples import feed, put
 from include.samples.kinds import Kind
 from include.settings import Settings
 from jobs.contract.stream import Stream, Topic
@@ -25,17 +25,18 @@ def command(
 ) -> None:
     """Make records and put them into entrada, or produce them to the topic, of STREAM; print what must come out."""
     config, row, now_s = settings.load(), streams.get(stream), time.time()
-    kind = kinds.of(row)
+    kind = feed.kind(row)
     chosen, now_ms = int(now_s) if seed is None else seed, int(now_s * 1000)
     with step(f"{count} {kind.what} for {stream}, seed {chosen}"):
         where = _deliver(config, row, kind, (count, chosen, now_ms), files)
     totals = kind.totals(kind.documents(count, chosen, now_ms))
     for place in where:
         say(place)
+    say(kind.purpose(totals))
     shown = [(name.replace("_", " "), f"{value:,.2f}" if isinstance(value, float) else f"{value:,}") for name, value in totals.items()]
     table(("expected", "value"), shown)
     if as_json:
-        json_line({"stream": stream, "seed": chosen, "start_ms": now_ms, "places": where, "totals": totals})
+        json_line({"stream": stream, "seed": chosen, "start_ms": now_ms, "places": where, "totals": totals, "on_purpose": kind.purpose(totals)})
 
 
 def _deliver(config: Settings, row: Stream, kind: Kind, made: tuple[int, int, int], files: int) -> list[str]:

@@ -12,6 +12,7 @@ from include.account import published
 from include.account.published import Summary
 from include.cli._console import json_line, say, table
 from include.kafka import consume
+from include.samples import feed
 from include.settings import Settings
 from jobs.contract.report import Report
 from jobs.contract.stream import Stream, Topic
@@ -53,8 +54,7 @@ def _message(topic: Topic, record: consume.Record) -> dict[str, Any]:
 
 def _words(row: Stream, counts: Summary, shown: int) -> list[str]:
     if not counts.batches and not shown:
-        feed = f"./caudal sample {row.name}, then ./caudal run {row.name}"
-        return [f"{row.name} has published nothing yet  -> {feed}", *_run(counts.run)]
+        return [f"{row.name} has published nothing yet  -> {', then '.join(feed.commands(row))}", *_run(counts.run)]
     totals = f"{counts.batches} batches, {counts.records_in} records in, {counts.rows} rows out, {counts.quarantined} quarantined"
     return [f"{row.name}: {totals}; {row.guarantee}", *_run(counts.run)]
 

@@ -68,7 +68,10 @@ def _rollover(settings: Settings, stream: Stream, now: datetime) -> Plan:
     """Raises Refused for a topic that was made anew: what of the old one was never read is a person's to give up."""
     current, found = generations.current(settings.layout, stream.name), past.positions(settings, stream)
     if current and found and past.recreated(current, found):
-        raise Refused(f"the topic {found.topic} was deleted and made again; roll over by hand (manage_stream)", stream.name)
+        raise Refused(
+            f"the topic {found.topic} was deleted and made again; roll over by hand (manage_stream)", stream.name,
+            cli=f"./caudal generation rollover {stream.name}",
+        )  # fmt: skip
     return rollover.plan(settings, stream, now)
 
 

@@ -26,7 +26,8 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, generation: int) 
     layout, name = settings.layout, stream.name
     current = generations.current(layout, name)
     if current is None or generation not in generations.numbers(layout, name):
-        raise Refused(f"there is no generation {generation}", name, cli=f"./caudal generation list {name}")
+        known = ", ".join(map(str, generations.numbers(layout, name))) or "none yet"
+        raise Refused(f"there is no generation {generation} (there is {known})", name, cli=f"./caudal generation list {name}")
     if generation == current.number:
         what = f"generation {generation} is the current one: runs write to it"
         raise Refused(what, name, cli=f"./caudal generation rollover {name} begins a new one first; reset retires all")
@@ -70,7 +71,7 @@ def plan_gone(settings: Settings, name: str, now: datetime, *, output: bool = Fa
     for parent in (*parents, layout.checkpoints(name)):
         way.retire_all(parent / generation_name(n) for n in reversed(generations.folders(parent)))
     if not way.steps:
-        raise Refused("nothing of this stream is left to retire", name)
+        raise Refused("nothing of this stream is left to retire", name, cli=f"./caudal generation list {name}")
     seen = "output, quarantine and checkpoints" if output else "its checkpoints; the output stays where readers see it"
     way.said.append(f"{name} is not registered: {seen} ({len(way.steps)} folders)")
     return way.plan(_undo(name))

@@ -32,7 +32,7 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, to_batch: int, al
     layout = settings.layout
     current = generations.current(layout, stream.name)
     if current is None:
-        raise Refused("this stream has not run yet: there is nothing to take back", stream.name)
+        raise Refused("this stream has not run yet: there is nothing to take back", stream.name, cli=f"./caudal run {stream.name}")
     if stream.stateful:
         what = "a stateful stream cannot be rewound: its state holds the later batches, too"
         raise Refused(what, stream.name, cli=f"./caudal generation reset {stream.name}")

@@ -31,7 +31,7 @@ def plan(settings: Settings, stream: Stream, now: datetime, *, drop_state: bool 
     layout = settings.layout
     current = generations.current(layout, stream.name)
     if current is None:
-        raise Refused("this stream has not run yet: there is no end to start from", stream.name)
+        raise Refused("this stream has not run yet: there is no end to start from", stream.name, cli=f"./caudal run {stream.name}")
     if stream.upstream:
         what = f"a new checkpoint would read again all that {stream.upstream} has published, beside the rows that stand"
         raise Refused(what, stream.name, cli=f"./caudal generation reset {stream.name} reads it again with the old rows out of sight")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from include import streams
 from include.kafka.connection import Connection, connect
 from include.settings import Settings
 from jobs.contract import librdkafka
-from jobs.contract.errors import BrokerDown, ConfigError, ServiceError, TopicMissing
+from jobs.contract.errors import BrokerDown, CaudalError, ConfigError, ServiceError, TopicMissing, UsageError
+from jobs.contract.nearest import hint
+from jobs.contract.stream import Stream, Topic
 
 _POLL_S = 0.02
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")  # as the broker has it
+_LIST, _LIST_S = "./caudal topics list", 5.0
 _REFUSED_S = 1.0  # all brokers refusing for this long is an answer: a restarting one comes back within the next scheduled run
 
 
@@ -63,9 +69,12 @@ class Admin:
         self._result(self._ask(lambda left_s: self._client.describe_cluster(request_timeout=left_s)), "(none)")
 
     def describe(self, topic: str) -> tuple[str, list[int]]:
-        """(topic id, partition numbers)."""
+        """(topic id, partition numbers). Raises UsageError for what no topic can be called."""
         from confluent_kafka import TopicCollection
 
+        if not _NAME.fullmatch(topic):
+            what = f"{topic[:40]!r} cannot be the name of a topic: letters a-z and A-Z, digits, . _ and -, 249 at most"
+            raise UsageError(what, "TOPIC", cli=f"{_LIST} names those there are")
         futures = self._ask(lambda left_s: self._client.describe_topics(TopicCollection([topic]), request_timeout=left_s))
         found = self._result(futures[topic], topic)
         return librdkafka.id_text(str(found.topic_id)), sorted(p.id for p in found.partitions)
@@ -114,7 +123,7 @@ class Admin:
 
     def _translated(self, error: Any, topic: str) -> Exception:
         if error.code() == self._codes.UNKNOWN_TOPIC_OR_PART:
-            return TopicMissing(f"no topic {topic}", self._connection.bootstrap)
+            return missing(topic, self._connection.bootstrap, self._client)
         if error.code() in (self._codes._TIMED_OUT, self._codes._TRANSPORT, self._codes._ALL_BROKERS_DOWN):
             return BrokerDown("no broker answers in time", self._connection.bootstrap)
         if error.code() in (self._codes.TOPIC_AUTHORIZATION_FAILED, self._codes.CLUSTER_AUTHORIZATION_FAILED):
@@ -124,6 +133,25 @@ class Admin:
         if error.code() in (*moving, *just_started):
             return _Moving(f"topic {topic} has a partition without a leader", self._connection.bootstrap)
         return ServiceError(f"Kafka answers {error.name()} about topic {topic}", self._connection.bootstrap)
+
+
+def missing(topic: str, where: str, client: Any) -> CaudalError:
+    """The broker has no such topic: one that the registry declares can be made, of another the name is wrong. `client`: a confluent-kafka one."""
+    known = streams.collect()[0]
+    declared = {one.name for row in known.values() for one in (*row.topics, *([row.tokens] if row.tokens else []))}
+    if topic in declared:
+        return TopicMissing(f"no topic {topic}", where)
+    if topic in known:
+        return UsageError(f"{topic} is a stream, not a topic", where, cli=_of_stream(known[topic]))
+    there = {name for name in client.list_topics(timeout=_LIST_S).topics if not name.startswith(("__", "lab_"))}
+    return TopicMissing(f"no topic {topic[:40]}{hint(topic, sorted(declared | there))}", where, cli=f"{_LIST} names those there are")
+
+
+def _of_stream(stream: Stream) -> str:
+    """What to type about its topics."""
+    source = [f"it reads ./caudal consume {stream.source.name}"] if isinstance(stream.source, Topic) else []
+    look = f"./caudal consume {stream.sink.name}" if isinstance(stream.sink, Topic) else f"./caudal show {stream.name}"
+    return "; ".join([*source, f"it writes {look}"])
 
 
 def positions(settings: Settings, topic: str, timeout_s: float = 5.0) -> Positions:

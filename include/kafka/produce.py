@@ -93,8 +93,12 @@ def produce(settings: Settings, topic: str, messages: Iterable[Message], deliver
     producer.flush(delivery_s + 5.0)
     _check(tally, sent, topic, producer)
     if tally.arrived != sent:
-        raise DeliveryFailed(f"{tally.arrived} of {sent} records arrived; the others were never acknowledged", topic)
+        raise DeliveryFailed(f"{tally.arrived} of {sent} records arrived; the others were never acknowledged", topic, cli=_left(topic))
     return Produced(topic, sent, size, time.monotonic() - start)
+
+
+def _left(topic: str) -> str:
+    return f"./caudal consume {topic} --last 5 shows what arrived; produce the rest"
 
 
 def _producer(connection: Connection, delivery_s: float) -> Any:
@@ -124,4 +128,4 @@ def _send(producer: Any, topic: str, message: Message, tally: _Tally) -> None:
 def _check(tally: _Tally, sent: int, topic: str, producer: Any) -> None:
     if tally.failed:
         producer.flush(5.0)  # what is on its way may still arrive: count it
-        raise DeliveryFailed(f"{tally.arrived} of {sent} records arrived, {tally.failed} failed ({tally.reason})", topic)
+        raise DeliveryFailed(f"{tally.arrived} of {sent} records arrived, {tally.failed} failed ({tally.reason})", topic, cli=_left(topic))

@@ -12,6 +12,7 @@ from functools import cache
 
 from jobs.contract.errors import BrokenStream, UsageError
 from jobs.contract.lab import Lab
+from jobs.contract.nearest import pista
 
 
 def _load(name: str) -> Lab:
@@ -46,4 +47,4 @@ def get(name: str) -> Lab:
     for error in broken:
         if error.where == f"include/labs/{name}.py":
             raise error
-    raise UsageError(f"no lab {name!r}", "include/labs/", cli="./caudal lab lists them")
+    raise UsageError(f"no hay un laboratorio {name[:40]!r}{pista(name, labs)}", "include/labs/", cli="./caudal lab enseña los que hay")

@@ -25,6 +25,7 @@ from include.settings import Settings
 from jobs.contract import process, storage
 from jobs.contract.errors import BrokerDown, ConfigError, LeaseHeld, PortTaken, RunFailed, UsageError
 from jobs.contract.lab import LabSpec
+from jobs.contract.nearest import hint
 
 PORT = 8888
 READY_S = 120.0  # 3 s on an idle machine
@@ -52,7 +53,7 @@ def get(settings: Settings, name: str) -> Notebook:
     """Raises UsageError."""
     known = found(settings)
     if name.removesuffix(".ipynb") not in known:
-        raise UsageError(f"no notebook {name[:40]!r}", "labs/", cli="./caudal notebook --list")
+        raise UsageError(f"no notebook {name[:40]!r}{hint(name, known)}", "labs/", cli="./caudal notebook --list")
     return known[name.removesuffix(".ipynb")]
 
 

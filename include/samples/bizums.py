@@ -68,13 +68,13 @@ def good(line: str) -> tuple[str, float] | None:
 
 
 def totals_of(given: Iterable[str]) -> dict[str, float]:
-    """What must come out of a run over all of them: lines, rows, refused lines (a blank one is no record), people, and the sum of the amounts."""
+    """What must come out of a run over all of them: lines (rows, refused ones, blank ones: those are no records), people, sum of the amounts."""
     found = list(given)
     counted = [one for one in map(good, found) if one is not None]
     blank = sum(not line.strip() for line in found)
     total = round(sum(amount for _, amount in counted), 2)
     return {
-        "lines": len(found), "rows": len(counted), "refused": len(found) - blank - len(counted), "people": len({name for name, _ in counted}),
+        "lines": len(found), "rows": len(counted), "refused": len(found) - blank - len(counted), "blank": blank, "people": len({name for name, _ in counted}),
         "amount": total,
     }  # fmt: skip
 
@@ -83,7 +83,17 @@ def dated_totals_of(given: Iterable[str]) -> dict[str, float]:
     """What must come out of a run over all of them, and of one of `bizums_por_dia` that closes its days."""
     found = list(given)
     amount = round(sum(float(line.split(";")[1]) for line in found), 2)
-    return {"bizums": len(found), "people_and_days": len(highest_by_day(found)), "amount": amount}
+    late = behind(line.split(";")[3] for line in found)
+    return {"bizums": len(found), "out_of_order": late, "people_and_days": len(highest_by_day(found)), "amount": amount}
+
+
+def behind(times: Iterable[str]) -> int:
+    """How many come after a later one. Times of one form, so that their order is that of their text."""
+    latest, found = "", 0
+    for time in times:
+        found += time < latest
+        latest = max(latest, time)
+    return found
 
 
 def highest(given: Iterable[str]) -> dict[str, float]:

@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.samples import bizums, facturas, temperaturas
-from jobs.contract.errors import Refused
-from jobs.contract.stream import Stream
 
 
 @dataclass(frozen=True)
 class Kind:
     """`documents`: of a count, a seed and now (ms), the same again for the same arguments. `totals`: what a run over all of them must come to.
-    `key`: the field that is the message key in a topic; none where the samples are for files alone."""
+    `purpose`: what they contain on purpose, from their totals. `key`: the field that is the message key in a topic; none where the samples are for
+    files alone."""
 
     what: str
     file: str
     documents: Callable[[int, int, int], Iterator[str]]
     totals: Callable[[Iterable[str]], dict[str, Any]]
+    purpose: Callable[[dict[str, Any]], str]
     key: str = ""
 
 
@@ -35,21 +35,22 @@ def _past_bizums(count: int, seed: int, now_ms: int) -> Iterator[str]:
     return bizums.dated_lines(count, seed, today - timedelta(days=3))
 
 
+def _in_order(totals: dict[str, Any]) -> str:
+    return f"all {totals['invoices']:,} are good, in the order of their time"
+
+
+def _late(what: str, most: str) -> Callable[[dict[str, Any]], str]:
+    return lambda totals: f"all {totals[what]:,} are good; {totals['out_of_order']:,} of them come out of order, up to {most} late"
+
+
+def _malformed(totals: dict[str, Any]) -> str:
+    told = f"{totals['lines']:,} lines: {totals['rows']:,} good, {totals['refused']:,} malformed on purpose (they go to cuarentena)"
+    return f"{told}, {totals['blank']:,} blank (no records)"
+
+
 KINDS = {
-    "facturas": Kind("invoices", "facturas-{}.json", facturas.documents, lambda made: facturas.totals_of(made).to_json(), "InvoiceNumber"),
-    "temperaturas": Kind("temperatures", "temperaturas-{}.json", _past_temperatures, temperaturas.totals_of, "sensor"),
-    "bizums_fechados": Kind("dated bizums", "bizums-fechados-{}.csv", _past_bizums, bizums.dated_totals_of),
-    "bizums": Kind("bizums", "bizums-{}.csv", lambda count, seed, _: bizums.lines(count, seed), bizums.totals_of),
+    "facturas": Kind("invoices", "facturas-{}.json", facturas.documents, lambda made: facturas.totals_of(made).to_json(), _in_order, "InvoiceNumber"),
+    "temperaturas": Kind("temperatures", "temperaturas-{}.json", _past_temperatures, temperaturas.totals_of, _late("readings", "8 minutes"), "sensor"),
+    "bizums_fechados": Kind("dated bizums", "bizums-fechados-{}.csv", _past_bizums, bizums.dated_totals_of, _late("bizums", "6 hours")),
+    "bizums": Kind("bizums", "bizums-{}.csv", lambda count, seed, _: bizums.lines(count, seed), bizums.totals_of, _malformed),
 }
-
-
-def of(stream: Stream) -> Kind:
-    """Raises Refused for a stream that none of the samples is made for."""
-    if stream.upstream:
-        raise Refused(f"{stream.name} reads what {stream.upstream} publishes", stream.name, cli=f"./caudal sample {stream.upstream}")
-    found = next((kind for tag, kind in KINDS.items() if tag in stream.tags), None)
-    if found is None:
-        names = ", ".join(kind.what for kind in KINDS.values())
-        what = f"{stream.name} reads none of {names}, so the samples would all be refused"
-        raise Refused(what, stream.name, cli="./caudal put or ./caudal produce takes your own data")
-    return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from include.samples import facturas
+from include.samples import facturas, feed
 from include.settings import Settings
 from jobs.contract import storage
 from jobs.contract.errors import Refused, UsageError
@@ -70,10 +71,10 @@ def spread(settings: Settings, stream: Stream, name: str, documents: Iterator[st
 def check(stream: Stream, source: Path) -> None:
     """Whether `file` would take it; read-only. Raises UsageError, or Refused for a stream that reads a topic."""
     _require_files(stream)
-    if source.is_symlink():
-        raise UsageError("a link; put the file it points to", source, cli=f"./caudal put {stream.name} {source.resolve()}")
+    if source.is_symlink() and source.is_file():
+        raise UsageError("a link; put the file it points to", source, cli=f"./caudal put {stream.name} {shlex.quote(str(source.resolve()))}")
     if source.is_dir():
-        raise UsageError("a folder; put takes files", source, cli=f"./caudal put {stream.name} {source}/*")
+        raise UsageError("a folder; put takes files", source, cli=_of_folder(stream, source))
     if not source.exists():
         raise UsageError("no such file", source, cli="check the path")
     if not source.is_file():
@@ -82,12 +83,18 @@ def check(stream: Stream, source: Path) -> None:
         raise UsageError("the file cannot be read", source, cli="give yourself read permission on it")
 
 
+def _of_folder(stream: Stream, folder: Path) -> str:
+    """The call that takes what is in it; a pattern only where all of it can be put."""
+    plain = [storage.is_regular(path) for path in folder.iterdir()] if os.access(folder, os.R_OK | os.X_OK) else []
+    pattern = "*" if plain and all(plain) else "FILE"
+    return f"./caudal put {stream.name} {shlex.quote(str(folder))}/{pattern}" + ("" if plain else ", once there is a file in it")
+
+
 def _require_files(stream: Stream) -> None:
     if stream.upstream:
-        raise Refused(f"{stream.name} reads what {stream.upstream} has published", stream.name, cli=f"./caudal put {stream.upstream} FILE")
+        raise Refused(f"{stream.name} reads what {stream.upstream} has published", stream.name, cli=feed.own(stream))
     if isinstance(stream.source, Topic):
-        topic = stream.source.name
-        raise Refused(f"{stream.name} reads the topic {topic}, not files", stream.name, cli=f"./caudal produce {topic} --file FILE")
+        raise Refused(f"{stream.name} reads the topic {stream.source.name}, not files", stream.name, cli=feed.own(stream))
 
 
 def _place(settings: Settings, stream: Stream, name: str, write: Callable[[BinaryIO], None]) -> Put:
@@ -100,7 +107,7 @@ def _place(settings: Settings, stream: Stream, name: str, write: Callable[[Binar
                 write(target)
                 target.flush()
                 os.fsync(target.fileno())
-            path = _link_free(temp, folder, _visible(name))
+            path = _link_free(temp, folder, _visible(name), stream.name)
         finally:
             temp.unlink(missing_ok=True)
         storage.fsync_dir(folder)
@@ -113,7 +120,7 @@ def _visible(name: str) -> str:
     return f"{shown}.txt" if shown.lower().endswith(_UNFINISHED) else shown
 
 
-def _link_free(temp: Path, folder: Path, name: str) -> Path:
+def _link_free(temp: Path, folder: Path, name: str, stream: str) -> Path:
     """Gives the file `name`, or `name` with the first free suffix: a.json, a-2.json, a-3.json."""
     stem, dot, ending = name.partition(".")
     for number in range(1, _MAX_SUFFIX):
@@ -123,4 +130,4 @@ def _link_free(temp: Path, folder: Path, name: str) -> Path:
             return path
         except FileExistsError:
             continue
-    raise Refused(f"{_MAX_SUFFIX} files named like {name} wait already", folder, cli=f"./caudal run {folder.name}")
+    raise Refused(f"{_MAX_SUFFIX} files named like {name} wait already", folder, cli=f"./caudal run {stream}")

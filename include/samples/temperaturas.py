@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+from include.samples import bizums
+
 SENSORS = ("azotea", "cocina", "salon", "sotano")
 MOST_STEP_MS = 40_000
 MINUTE_MS, DELAY_MS = 60_000, 10 * 60_000  # the delay is that of jobs/domain/iot.py
@@ -44,7 +46,8 @@ def totals_of(documents: Iterable[str]) -> dict[str, float]:
     sliding, tumbling = Windows(15 * MINUTE_MS, 5 * MINUTE_MS, DELAY_MS), Windows(5 * MINUTE_MS, 5 * MINUTE_MS, DELAY_MS)
     rows = len(sliding.run(found, close=True)), len(tumbling.run(found, close=True))
     highest = max((json.loads(one)["temperatura"] for one in found), default=0.0)
-    return {"readings": len(found), "windows_of_15_minutes": rows[0], "maxima_of_5_minutes": rows[1], "highest": highest}
+    late = bizums.behind(json.loads(one)["momento"] for one in found)
+    return {"readings": len(found), "out_of_order": late, "windows_of_15_minutes": rows[0], "maxima_of_5_minutes": rows[1], "highest": highest}
 
 
 Key = tuple[int, int, str]  # start and end of the window in ms, sensor

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.contract.errors import UsageError
+from jobs.contract.nearest import hint
 
 SAMPLES = 3  # rows that the generated test shows
 _ONE = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*:\s*([A-Za-z]+)\s*(?:\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\))?\s*(?:,|$)")
@@ -72,7 +73,7 @@ def parse(text: str) -> tuple[Column, ...]:
     while end < len(text.rstrip(" ,")):
         match = _ONE.match(text, end)
         if not match:
-            raise _error(f"cannot be read from {text[end:][:40]!r} on: NAME:TYPE, names of letters, digits and _")
+            raise _error(f"cannot be read from {text[end:][:40]!r} on: NAME:TYPE, names of letters a-z and A-Z, digits and _")
         found.append(_column(match))
         end = match.end()
     names = [column.name.lower() for column in found]
@@ -86,7 +87,7 @@ def parse(text: str) -> tuple[Column, ...]:
 def _column(match: re.Match[str]) -> Column:
     name, word = match[1], match[2].lower()
     if word not in _CLASSES:
-        raise _error(f"{name} has the unknown type {word!r}: {', '.join(_CLASSES)}(10,2)")
+        raise _error(f"{name} has the unknown type {word!r}: {', '.join(_CLASSES)}(10,2){hint(word, _CLASSES)}")
     if (word == "decimal") != (match[3] is not None):
         raise _error(f"{name}: a decimal is written decimal(10,2), other types without brackets")
     if word != "decimal":

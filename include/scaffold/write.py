@@ -62,7 +62,7 @@ def apply(files: tuple[NewFile, ...]) -> list[Path]:
     except BaseException as error:
         storage.unlink_all(written[::-1])
         if isinstance(error, FileExistsError):
-            raise Refused("the file appeared meanwhile; nothing was written", error.filename2 or error.filename) from None
+            raise Refused("the file appeared meanwhile; nothing was written", error.filename2 or error.filename, cli="the same command again") from None
         raise
     return written
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 
 from jobs.contract.errors import BrokenStream, UnknownStream
+from jobs.contract.nearest import hint
 from jobs.contract.stream import Files, Published, Stream
 
 
@@ -84,7 +85,20 @@ def get(name: str) -> Stream:
     for error in broken:
         if error.where == f"include/streams/{name}.py":
             raise error
-    raise UnknownStream(f"no stream {name!r}", "include/streams/")
+    raise UnknownStream(f"no stream {name[:40]!r}{hint(name, streams)}", "include/streams/")
+
+
+def chain(stream: Stream) -> list[Stream]:
+    """`stream` last, before it the one whose output it reads, and so on; the first reads files or a topic."""
+    found = [stream]
+    while found[0].upstream:
+        found.insert(0, get(found[0].upstream))
+    return found
+
+
+def origin(stream: Stream) -> Stream:
+    """The stream that reads the files or the topic of which `stream` gets its rows."""
+    return chain(stream)[0]
 
 
 def readers(name: str) -> list[str]:

@@ -37,6 +37,12 @@ def hint(word: str, known: Iterable[str]) -> str:
     return f". Did you mean {' or '.join(found)}?" if found else ""
 
 
+def pista(word: str, known: Iterable[str]) -> str:
+    """The same in Spanish, for labs."""
+    found = [repr(name) for name in nearest(word, known)]
+    return f". ¿Querías decir {' o '.join(found)}?" if found else ""
+
+
 def _plain(name: str) -> str:
     bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     return bare.casefold().replace("-", "_").replace(" ", "_")

@@ -90,7 +90,7 @@ def test_sample_puts_the_invoices_it_counts(caudal: Caudal) -> None:
 
 def test_sample_gives_temperatures_to_their_own_stream_and_points_a_reader_of_it_there(caudal: Caudal) -> None:
     refused(caudal("sample", "temperaturas_ventanas"), 64, "reads what temperaturas publishes", "./caudal sample temperaturas")
-    refused(caudal("put", "temperaturas_ventanas", "x"), 64, "reads what temperaturas has published", "./caudal put temperaturas FILE")
+    refused(caudal("put", "temperaturas_ventanas", "x"), 64, "reads what temperaturas has published", "./caudal produce temperaturas --file FILE")
 
 
 def test_sample_gives_bizums_to_their_stream_and_counts_what_will_be_refused(caudal: Caudal) -> None:
@@ -98,7 +98,8 @@ def test_sample_gives_bizums_to_their_stream_and_counts_what_will_be_refused(cau
     lines = Path(found["places"][0]).read_text().splitlines()
     assert lines == list(bizums.lines(40, 2))
     assert found["totals"]["rows"] == sum(bizums.good(line) is not None for line in lines)
-    assert found["totals"]["rows"] + found["totals"]["refused"] + lines.count("") == found["totals"]["lines"] == 40
+    assert found["totals"]["blank"] == lines.count("")
+    assert sum(found["totals"][part] for part in ("rows", "refused", "blank")) == found["totals"]["lines"] == 40
 
 
 def test_show_before_the_first_run_says_what_to_do(caudal: Caudal) -> None:
@@ -165,8 +166,12 @@ def test_sample_produces_to_the_topic_of_a_kafka_stream(with_broker: Caudal) -> 
 @pytest.mark.broker
 def test_what_cannot_be_produced_or_consumed_is_refused_in_one_line(with_broker: Caudal, tmp_path: Path) -> None:
     with_broker("topics", "create")
-    refused(with_broker("consume", "nada"), 69, "topic-missing: no topic nada", "./caudal topics create")
-    refused(with_broker("produce", "nada", given="x\n"), 69, "topic-missing: no topic nada")
+    refused(with_broker("consume", "nada"), 69, "topic-missing: no topic nada [", "-> ./caudal topics list names those there are")
+    meant = "no topic notificacion. Did you mean 'notificaciones'"
+    refused(with_broker("produce", "notificacion", given="x\n"), 69, meant, "-> ./caudal topics list")
+    refused(with_broker("consume", "facturas_kafka"), 64, "is a stream, not a topic", "./caudal consume facturas", "./caudal show facturas_kafka")
+    for name in ("two words", "", "ñ", "x" * 300):
+        refused(with_broker("consume", name), 64, "cannot be the name of a topic", "./caudal topics list")
     refused(with_broker("produce", "facturas", "--file", str(tmp_path / "none")), 64, "no such file or directory")
     refused(with_broker("produce", "facturas", "--file", str(tmp_path)), 64, "is a directory")
     refused(with_broker("produce", "facturas", "--key-field", "n", given="[]\n"), 64, "line 1 is no JSON object with a field n")

@@ -57,7 +57,7 @@ def test_the_topic_id_is_the_same_by_both_clients_and_another_after_it_was_made_
 
 @pytest.mark.broker
 def test_a_missing_topic_is_named_with_the_way_to_make_it(broker: Settings) -> None:
-    with pytest.raises(TopicMissing, match=r"topic-missing: no topic nowhere \[127\.0\.0\.1:\d+\] -> \./caudal topics create"):
+    with pytest.raises(TopicMissing, match=r"topic-missing: no topic nowhere \[127\.0\.0\.1:\d+\] -> \./caudal topics list "):
         offsets.positions(broker, "nowhere")
 
 

@@ -44,5 +44,5 @@ def test_closing_gives_all_that_is_open_and_makes_later_readings_of_it_late() ->
 
 def test_totals_are_those_of_the_windows() -> None:
     assert temperaturas.totals_of([at(1, 20.0), at(6, 22.0, "b")]) == {
-        "readings": 2, "windows_of_15_minutes": 6, "maxima_of_5_minutes": 2, "highest": 22.0,
+        "readings": 2, "out_of_order": 0, "windows_of_15_minutes": 6, "maxima_of_5_minutes": 2, "highest": 22.0,
     }  # fmt: skip
