@@ -121,7 +121,8 @@ def _asked(way: Way, stream: Stream, asked: Asked) -> Iterator[Batch]:
             if batch.manifest:
                 yield batch
             else:
-                way.keep(batch.folder, f"its batch is held, nothing of it is published: ./caudal quarantine accept {stream.name} --batch {batch.number}, or mend the rule")
+                accept = f"./caudal quarantine accept {stream.name} --batch {batch.number}"
+                way.keep(batch.folder, f"its batch is held, nothing of it is published: {accept}, or mend the rule")
 
 
 def _chosen(way: Way, batch: Batch, found: list[str], verb: Verb, asked: Asked) -> list[str]:

@@ -50,7 +50,8 @@ def plan(settings: Settings, stream: Stream, now: datetime, asked: Asked) -> Pla
     layout = settings.layout
     current = generations.current(layout, stream.name)
     if current is None or not stream.folder:
-        raise Refused("this stream has archived nothing yet", stream.name, cli=f"there is nothing to bring back: ./caudal archive {stream.name} shows what waits")
+        way = f"there is nothing to bring back: ./caudal archive {stream.name} shows what waits"
+        raise Refused("this stream has archived nothing yet", stream.name, cli=way)
     if cut := journal.open_operations(layout.journal(stream.name)):
         raise Refused(f"{cut[0].kind} {cut[0].id} was cut short and comes first", stream.name, cli=f"./caudal run {stream.name} finishes it")
     entries = _entries(layout, stream, current.number, asked)

@@ -127,7 +127,8 @@ def _written(settings: Settings, request: Request, made: plan.Plan, folder: Path
 def _command(settings: Settings, master: str, made: plan.Plan, spec_path: Path) -> command.Command:
     stream = made.spec.stream
     if not (settings.root / "jobs" / f"{stream.name}.py").is_file():
-        raise ConfigError("the stream has no job file", f"jobs/{stream.name}.py", cli=f"write jobs/{stream.name}.py; jobs/facturas_ficheros.py shows how")
+        way = f"write jobs/{stream.name}.py; jobs/facturas_ficheros.py shows how"
+        raise ConfigError("the stream has no job file", f"jobs/{stream.name}.py", cli=way)
     profile = profiles.choose(made.waiting.size_bytes, made.waiting.records)
     return command.build(settings, made.spec, spec_path, profile, master, sys.executable)
 

@@ -74,8 +74,8 @@ def totals_of(given: Iterable[str]) -> dict[str, float]:
     blank = sum(not line.strip() for line in found)
     total = round(sum(amount for _, amount in counted), 2)
     return {
-        "lines": len(found), "rows": len(counted), "refused": len(found) - blank - len(counted), "blank": blank, "people": len({name for name, _ in counted}),
-        "amount": total,
+        "lines": len(found), "rows": len(counted), "refused": len(found) - blank - len(counted), "blank": blank,
+        "people": len({name for name, _ in counted}), "amount": total,
     }  # fmt: skip
 
 

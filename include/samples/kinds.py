@@ -50,7 +50,8 @@ def _malformed(totals: dict[str, Any]) -> str:
 
 KINDS = {
     "facturas": Kind("invoices", "facturas-{}.json", facturas.documents, lambda made: facturas.totals_of(made).to_json(), _in_order, "InvoiceNumber"),
-    "temperaturas": Kind("temperatures", "temperaturas-{}.json", _past_temperatures, temperaturas.totals_of, _late("readings", "8 minutes"), "sensor"),
+    "temperaturas": Kind("temperatures", "temperaturas-{}.json", _past_temperatures, temperaturas.totals_of, _late("readings", "8 minutes"),
+                         "sensor"),
     "bizums_fechados": Kind("dated bizums", "bizums-fechados-{}.csv", _past_bizums, bizums.dated_totals_of, _late("bizums", "6 hours")),
     "bizums": Kind("bizums", "bizums-{}.csv", lambda count, seed, _: bizums.lines(count, seed), bizums.totals_of, _malformed),
-}
+}  # fmt: skip

@@ -62,7 +62,8 @@ def apply(files: tuple[NewFile, ...]) -> list[Path]:
     except BaseException as error:
         storage.unlink_all(written[::-1])
         if isinstance(error, FileExistsError):
-            raise Refused("the file appeared meanwhile; nothing was written", error.filename2 or error.filename, cli="the same command again") from None
+            place = error.filename2 or error.filename
+            raise Refused("the file appeared meanwhile; nothing was written", place, cli="the same command again") from None
         raise
     return written
 

@@ -46,7 +46,6 @@ def test_samples_of_a_decimal_fit_its_digits() -> None:
         ("a:string,_b:int", "cannot be read from '_b:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _"),
         ("a:string,a`b:int", "cannot be read from 'a`b:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _"),
         ("a:text", "a has the unknown type 'text': string, bigint, long, int, integer, double, boolean, date, timestamp, decimal(10,2)"),
-        ("a:strng", "a has the unknown type 'strng': string, bigint, long, int, integer, double, boolean, date, timestamp, decimal(10,2). Did you mean 'string'?"),
         ("id:string,año:int", "cannot be read from 'año:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _"),
         ("id:string,ID:int", "id stands twice (Spark does not tell capitals apart)"),
         ("d:decimal", "d: a decimal is written decimal(10,2), other types without brackets"),
@@ -59,3 +58,8 @@ def test_what_cannot_be_a_column_is_refused_by_name(text: str, what: str) -> Non
     with pytest.raises(UsageError) as caught:
         columns.parse(text)
     assert (caught.value.what, caught.value.where) == (what, "--columns")
+
+
+def test_a_mistyped_type_is_told_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"decimal\(10,2\)\. Did you mean 'string'\?$"):
+        columns.parse("a:strng")
