@@ -10,17 +10,19 @@ import typer
 
 from include import labs, settings, streams
 from include.cli._console import json_line, say
-from include.scaffold import lab, request, write
+from include.kafka import connection
+from include.scaffold import lab, naming, request, write
 from include.scaffold.lab import LabRequest
 from include.scaffold.request import Request, Words
 from include.services import announce
+from include.settings import Settings
 from jobs.contract import ends
-from jobs.contract.errors import UsageError
+from jobs.contract.errors import CaudalError, UsageError
 from jobs.contract.stream import Files, Topic
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and _: stream, DAG, module and folder get it.")],
+    name: Annotated[str, typer.Argument(help="Lower-case letters a to z, digits and _: stream, DAG, module and folder get it.")],
     columns: Annotated[str, typer.Option(help='NAME:TYPE,… as in "id:string,amount:decimal(10,2),at:timestamp".')] = "",
     source: Annotated[str, typer.Option("--from", help=f"Where records come from: {request.FROM}. A lab: {lab.FROM}.")] = "files:json",
     sink: Annotated[str, typer.Option("--to", help=f"Where rows go: {request.TO}. A lab: {lab.TO}.")] = "files:json",
@@ -42,7 +44,7 @@ def command(
     needed = tuple(filter(None, (word.strip() for word in required.split(","))))
     words = Words(name, source, sink, columns, needed, separator.replace("\\t", "\t"), header, folder, schedule, about)
     registry = streams.collect()[0]
-    request.check_name(name, loaded.root, registry)
+    naming.check_name(name, loaded.root, registry, source)
     made: Request | LabRequest
     if as_lab or lab.wanted(words):
         made = lab.check(words, lab.Manner(mode, trigger, state), loaded.root, registry, labs.collect()[0])
@@ -56,7 +58,7 @@ def command(
         say(f"{'there already' if file.present else 'would write' if plan else 'writes'} {file.path.relative_to(loaded.root)}")
     written = [] if plan else write.apply(files)
     if not plan:
-        for line in _next_lab(made) if isinstance(made, LabRequest) else _next(made, announce.stream(loaded)):
+        for line in _next_lab(made) if isinstance(made, LabRequest) else _next(made, announce.stream(loaded), _broker(loaded)):
             say(line)
     if as_json:
         sample = "" if isinstance(made, LabRequest) else write.sample(made)
@@ -72,7 +74,15 @@ def _asked(words: Words) -> Words:
     return Words(**{**vars(words), "columns": typer.prompt('columns, as in "id:string,amount:double"')})
 
 
-def _next(made: Request, airflow: str) -> list[str]:
+def _broker(config: Settings) -> bool:
+    """Whether this home knows one."""
+    try:
+        return bool(connection.bootstrap(config))
+    except CaudalError:
+        return False
+
+
+def _next(made: Request, airflow: str, broker: bool) -> list[str]:
     stream = made.stream
     form = stream.source.format
     feed = [f"printf '%s\\n' {shlex.join(write.sample(made).splitlines())} > muestra.{form}"]
@@ -80,18 +90,19 @@ def _next(made: Request, airflow: str) -> list[str]:
         feed += [f"./caudal produce {stream.source.name} --file muestra.{form}"]
     else:
         feed += [f"./caudal put {stream.name} muestra.{form}"]
-    topics = ["./caudal topics create"] if stream.topics else []
+    topics = [*([] if broker else ["./caudal up"]), "./caudal topics create"] if stream.topics else []
     look = f"./caudal show {stream.name}" if isinstance(stream.sink, Files) else f"./caudal consume {stream.sink.name}"
     steps = [*topics, *feed, f"./caudal run {stream.name}", look]
     return ["", "Next, to see it work:", *(f"  {step}" for step in steps), f"In the UI: {airflow}",
             f"Then write what it does into jobs/domain/{stream.name}.py, what it must do into tests/jobs/domain/test_{stream.name}.py,",
-            "and bring the pages up to date: ./caudal docs; ./caudal test"]  # fmt: skip
+            f"and try it: ./caudal test tests/jobs/domain/test_{stream.name}.py; last, ./caudal docs brings the pages up to date."]  # fmt: skip
 
 
 def _next_lab(made: LabRequest) -> list[str]:
     name = made.name
     return ["", "Next, to see it work:", *(f"  {step}" for step in (*_feed(made), f"./caudal lab {name}")),
-            f"Then write what it does into jobs/domain/{name}.py, what it must do into tests/jobs/labs/test_{name}.py."]  # fmt: skip
+            f"Then write what it does into jobs/domain/{name}.py, what it must do into tests/jobs/labs/test_{name}.py,",
+            f"and try it: ./caudal test tests/jobs/labs/test_{name}.py; last, ./caudal docs brings the help up to date."]  # fmt: skip
 
 
 def _feed(made: LabRequest) -> list[str]:
@@ -104,5 +115,8 @@ def _feed(made: LabRequest) -> list[str]:
     if isinstance(source, ends.Table):
         return [f"make the table {source.name} in jobs/labs/{made.name}.py: a lab's catalog begins empty"]
     if isinstance(source, ends.Subscription):
-        return ["./caudal up", f"./caudal produce {source.topics[0] if source.topics else 'TOPIC'} --file FILE"]
+        topic = source.topics[0] if source.topics else "TOPIC"
+        known = topic in {one.name for row in streams.collect()[0].values() for one in row.topics}
+        make = "./caudal topics create" if known else f"make the topic {topic} with your broker's own tools, if ./caudal topics list has none"
+        return ["./caudal up", make, f"./caudal produce {topic} --file FILE"]
     return []

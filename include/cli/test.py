@@ -15,7 +15,8 @@ import typer
 from include import settings as configuration
 from include.cli._console import console_error, say
 from include.setup import class_data, jars, java, jvm
-from jobs.contract.errors import ExitCode
+from jobs.contract.errors import ExitCode, UsageError
+from jobs.contract.nearest import nearest
 
 CHECKS = {
     "ruff": ["-m", "ruff", "check", "."],
@@ -31,11 +32,26 @@ TAIL_BYTES = 65536  # of pytest's output, in which its closing line is looked fo
 
 
 def command(
-    pytest_args: Annotated[list[str] | None, typer.Argument(metavar="[PYTEST ARGS]...", help="Passed on to pytest; options after --.")] = None,
+    pytest_args: Annotated[list[str] | None, typer.Argument(metavar="[TESTS]...", help="tests/…/test_x.py; pytest's options after --.")] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Without broker, Airflow, labs and the slow matrices, under 2 minutes.")] = False,
 ) -> None:
-    """Run ruff, mypy and import-linter, then pytest; its closing line comes last. Exit 1 when anything failed."""
-    run([*(["-m", FAST] if fast else []), *(pytest_args or ALL_OF_THEM)])
+    """Run ruff, mypy and import-linter, then pytest; its closing line comes last. With test files or folders named: these tests alone. Exit 1
+    when anything failed."""
+    alone = _named(pytest_args or [])
+    run([*(["-m", FAST] if fast else []), *(pytest_args or ALL_OF_THEM)], {} if alone else CHECKS)
+
+
+def _named(words: list[str]) -> list[str]:
+    """The words that name tests. Raises UsageError for one that is not there, before anything has run."""
+    root = configuration.ROOT
+    found = [word for word in words if re.match(r"(\./)?tests(/|$)|[^-].*\.py(::|$)", word)]
+    for word in found:
+        path = word.partition("::")[0]
+        if not (root / path).exists():
+            known = {file.name: str(file.relative_to(root)) for file in sorted((root / "tests").rglob("test_*.py"))}
+            near = [known[name] for name in nearest(Path(path).name, known)]
+            raise UsageError(f"no such tests: {path[:80]}", root / "tests", cli=f"./caudal test {near[0]}" if near else "./caudal test --help")
+    return found
 
 
 def run(pytest_args: list[str], checks: dict[str, list[str]] = CHECKS) -> None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from include import streams
 from include.scaffold import columns as typed
 from include.scaffold import write
 from include.scaffold.columns import Column
-from include.scaffold.request import ABOUT, Words, as_usage, check_name, check_separator
+from include.scaffold.naming import check_name, free_name
+from include.scaffold.request import ABOUT, Words, as_usage, check_separator
 from include.scaffold.write import NewFile
 from jobs.contract import combinations, ends
 from jobs.contract.ends import Mode, State, Trigger, Way
@@ -70,9 +72,10 @@ def wanted(words: Words) -> bool:
 
 def check(words: Words, manner: Manner, root: Path, registry: Mapping[str, Stream], labs: Mapping[str, Lab]) -> LabRequest:
     """Raises UsageError naming the option that cannot be, Refused for a way that Spark cannot go."""
-    check_name(words.name, root, registry)
+    check_name(words.name, root, registry, words.source)
     if words.name in labs or (root / "jobs" / "labs" / f"{words.name}.py").exists():
-        raise UsageError(f"{words.name!r} cannot be the name: a lab of that name exists", "NAME", cli="choose another name")
+        free = free_name(words.name, root, registry, words.source)
+        raise UsageError(f"{words.name!r} cannot be the name: a lab of that name exists", "NAME", cli=f"the name {free} is free")
     with as_usage():
         way = _way(_source(words), _sink(words.sink), manner)
     combinations.require(way, words.name)
@@ -160,7 +163,7 @@ def plan(request: LabRequest, root: Path) -> tuple[NewFile, ...]:
         "lab_job": root / "jobs" / "labs" / f"{name}.py",
         "lab_row": root / "include" / "labs" / f"{name}.py",
     }
-    return write.rendered(places, _values(request))
+    return write.rendered(places, _values(request), lambda: free_name(name, root, streams.collect()[0], request.way.kinds[0]))
 
 
 def _values(request: LabRequest) -> dict[str, object]:

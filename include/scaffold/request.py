@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
-import importlib.util
-import keyword
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,8 +10,9 @@ from pathlib import Path
 
 from include.scaffold import columns as typed
 from include.scaffold.columns import Column
+from include.scaffold.naming import check_name
 from jobs.contract.errors import BrokenStream, UsageError
-from jobs.contract.layout import is_name
+from jobs.contract.nearest import hint
 from jobs.contract.stream import Files, Format, Published, Source, Stream, Topic
 
 FROM = "files:json, files:csv, kafka:TOPIC, kafka:TOPIC:csv"
@@ -23,7 +20,6 @@ TO = "files:json, files:parquet, files:csv, topic:NAME:KEYCOLUMN"
 _CRON = re.compile(r"(?:[0-9*/,-]+ ){4}[0-9*/,-]+")
 ABOUT = re.compile(r"[^\"\\\x00-\x1f\x7f]{10,120}")
 _SEPARATOR = re.compile(r"[\t!#$%&*+./:;<=>?@^_`|~,-]")
-_TAKEN = ("conftest", "main")  # pytest's own; what a job imports beside the domain module
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class Words:
 
 def check(words: Words, root: Path, registry: Mapping[str, Stream]) -> Request:
     """Raises UsageError naming the option that cannot be."""
-    check_name(words.name, root, registry)
+    check_name(words.name, root, registry, words.source)
     columns = typed.parse(words.columns)
     sink = _sink(words.sink, registry)
     stream = _stream(words, sink, registry)
@@ -62,26 +58,6 @@ def check(words: Words, root: Path, registry: Mapping[str, Stream]) -> Request:
     key = sink.key if isinstance(sink, Topic) else ""
     _check_key(key, columns)
     return Request(stream, columns, _required(words.required, key, columns))
-
-
-def check_name(name: str, root: Path, registry: Mapping[str, Stream]) -> None:
-    """Raises UsageError for a name that could not be a stream's, a module's and a DAG's at once."""
-    reasons = {
-        "it must begin with a lower-case letter, then letters, digits and _, 63 at most": not is_name(name),
-        "it is a word of Python": keyword.iskeyword(name) or hasattr(builtins, name),
-        "it means something else here": name in _TAKEN,
-        "a stream of that name exists": name in registry or (root / "include" / "streams" / f"{name}.py").exists(),
-        "a DAG file of that name exists": (root / "dags" / f"{name}.py").exists(),
-        "a folder of that name exists in jobs/": (root / "jobs" / name).exists() or (root / "jobs" / "domain" / name).exists(),
-        "an installed module has that name, and would hide it or be hidden": is_name(name) and _is_module(name),
-    }
-    for reason, wrong in reasons.items():
-        if wrong:
-            raise UsageError(f"{name!r} cannot be the name: {reason}", "NAME", cli="choose another name")
-
-
-def _is_module(name: str) -> bool:
-    return name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None
 
 
 def _stream(words: Words, sink: Files | Topic, registry: Mapping[str, Stream]) -> Stream:
@@ -107,7 +83,7 @@ def _source(words: Words, registry: Mapping[str, Stream]) -> Files | Topic:
     name, _, form = rest.partition(":")
     if kind == "kafka" and name and form in ("", "json", "csv"):
         return _topic(name, form or "json", "", registry)
-    raise UsageError(f"cannot read from {words.source!r}", "--from", cli=f"one of {FROM}")
+    raise UsageError(f"cannot read from {words.source!r}{hint(words.source, FROM.split(', '))}", "--from", cli=f"one of {FROM}")
 
 
 def check_separator(text: str) -> str:
@@ -125,7 +101,7 @@ def _sink(text: str, registry: Mapping[str, Stream]) -> Files | Topic:
     name, _, key = rest.partition(":")
     if kind == "topic" and name and key and ":" not in key:
         return _topic(name, "json", key, registry)
-    raise UsageError(f"cannot write to {text!r}", "--to", cli=f"one of {TO}")
+    raise UsageError(f"cannot write to {text!r}{hint(text, TO.split(', '))}", "--to", cli=f"one of {TO}")
 
 
 def _topic(name: str, form: str, key: str, registry: Mapping[str, Stream]) -> Topic:

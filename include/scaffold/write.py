@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include import streams
 from include.scaffold.columns import SAMPLES, Column
+from include.scaffold.naming import free_name
 from include.scaffold.request import Request, describe
 from jobs.contract import storage
 from jobs.contract.errors import Refused
-from jobs.contract.stream import Files
+from jobs.contract.stream import Files, Topic
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -41,13 +43,18 @@ def plan(request: Request, root: Path) -> tuple[NewFile, ...]:
         "job": root / "jobs" / f"{name}.py",
         "row": root / "include" / "streams" / f"{name}.py",
     }
-    return rendered(places, _values(request))
+    source = "kafka" if isinstance(request.stream.source, Topic) else "files"
+    return rendered(places, _values(request), lambda: free_name(name, root, streams.collect()[0], source))
 
 
-def rendered(places: Mapping[str, Path], values: Mapping[str, object]) -> tuple[NewFile, ...]:
-    """Template name -> path, with what stands there now. Raises Refused for another text."""
+def rendered(places: Mapping[str, Path], values: Mapping[str, object], free: Callable[[], str]) -> tuple[NewFile, ...]:
+    """Template name -> path, with what stands there now. Raises Refused for another text, with all such files and a name that is free."""
     environment = _environment()
-    return tuple(_new(path, environment.get_template(f"{part}.py.j2").render(values)) for part, path in places.items())
+    files = [NewFile(path, environment.get_template(f"{part}.py.j2").render(values), path.exists()) for part, path in places.items()]
+    if taken := [file.path for file in files if file.present and not _is_text(file.path, file.text)]:
+        what = f"there is another {' and '.join(path.name for path in taken)} already; nothing is overwritten"
+        raise Refused(what, ", ".join(map(str, taken)), cli=f"the name {free()} is free")
+    return tuple(files)
 
 
 def apply(files: tuple[NewFile, ...]) -> list[Path]:
@@ -80,16 +87,11 @@ def sample(request: Request) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _new(path: Path, text: str) -> NewFile:
+def _is_text(path: Path, text: str) -> bool:
     try:
-        old = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return NewFile(path, text, present=False)
+        return path.read_text(encoding="utf-8") == text
     except (OSError, UnicodeDecodeError):
-        old = ""
-    if old != text:
-        raise Refused("a file of that name exists; nothing is overwritten", path, cli="choose another name, or move that file away")
-    return NewFile(path, text, present=True)
+        return False
 
 
 def _environment() -> Environment:

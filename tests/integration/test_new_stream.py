@@ -129,7 +129,8 @@ def test_the_same_line_again_is_refused_and_changes_nothing(copy: Checkout) -> N
     before = copy.files()
     done = copy.python("-m", "include.cli", *ADD)
     assert done.returncode == 64
-    assert done.stderr == "caudal: usage: 'mediciones' cannot be the name: a stream of that name exists [NAME] -> choose another name\n"
+    told = "'mediciones' cannot be the name: a stream of that name exists [NAME] -> the name mediciones_ficheros is free"
+    assert done.stderr == f"caudal: usage: {told}\n"
     assert copy.files() == before
 
 

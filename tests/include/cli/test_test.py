@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from include.cli import test as verb
+from jobs.contract.errors import UsageError
 from tests.conftest import slowest
 
 CLOSED = "=== 3 passed, 1 skipped in 2.50s ==="
@@ -62,3 +63,21 @@ def test_without_a_closing_line_nothing_is_said_again() -> None:
 def test_a_files_seconds_are_those_of_all_its_tests_with_their_set_up() -> None:
     reports = [SimpleNamespace(nodeid=n, duration=s) for n, s in (("a.py::x", 4.0), ("b.py::y[1]", 9.0), ("a.py::x", 7.0), ("c.py::z", 1.0))]
     assert slowest(reports, 5.0) == [(11.0, "a.py"), (9.0, "b.py")]
+
+
+def test_named_tests_are_known_by_their_place_and_one_that_is_not_there_by_the_nearest() -> None:
+    here = "tests/include/cli/test_test.py"
+    assert verb._named([here, f"{here}::test_x", "tests", "-k", "word", "-q"]) == [here, f"{here}::test_x", "tests"]
+    assert verb._named(["-m", "spark", "--junitxml=out/x.xml"]) == []
+    with pytest.raises(UsageError, match=r"no such tests: tests/include/cli/test_tests\.py") as caught:
+        verb._named(["tests/include/cli/test_tests.py"])
+    assert caught.value.way_cli.startswith("./caudal test tests/")
+
+
+def test_named_tests_run_without_the_linters(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[object] = []
+    monkeypatch.setattr(verb, "run", lambda *words: ran.append(words))
+    verb.command(["tests/include/cli/test_test.py"])
+    verb.command(["-k", "word"])
+    verb.command(None, fast=True)
+    assert ran == [(["tests/include/cli/test_test.py"], {}), (["-k", "word"], verb.CHECKS), (["-m", verb.FAST, *verb.ALL_OF_THEM], verb.CHECKS)]

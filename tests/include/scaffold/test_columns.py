@@ -61,5 +61,5 @@ def test_what_cannot_be_a_column_is_refused_by_name(text: str, what: str) -> Non
 
 
 def test_a_mistyped_type_is_told_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"decimal\(10,2\)\. Did you mean 'string'\?$"):
+    with pytest.raises(UsageError, match=r"decimal\(10,2\)\. Did you mean 'string'\? \["):
         columns.parse("a:strng")

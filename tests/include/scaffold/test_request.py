@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from include import streams
-from include.scaffold import request
+from include.scaffold import naming, request
 from include.scaffold.request import Words
 from include.settings import ROOT
 from jobs.contract.errors import UsageError
@@ -45,8 +47,9 @@ def test_required_columns_stand_in_the_order_of_the_columns() -> None:
 @pytest.mark.parametrize(
     ("change", "where", "what"),
     [
-        ({"source": "files:parquet"}, "--from", "cannot read from 'files:parquet'"),
-        ({"source": "kafka:"}, "--from", "cannot read from 'kafka:'"),
+        ({"source": "file:csv"}, "--from", "cannot read from 'file:csv'. Did you mean 'files:csv'?"),
+        ({"source": "socket"}, "--from", "cannot read from 'socket'"),
+        ({"source": "kafka:"}, "--from", "cannot read from 'kafka:'. Did you mean 'kafka:TOPIC' or 'kafka:TOPIC:csv'?"),
         ({"source": "kafka:a b"}, "Topic", "unsafe topic name 'a b'"),
         ({"sink": "topic:avisos"}, "--to", "cannot write to 'topic:avisos'"),
         ({"sink": "topic:avisos:nombre"}, "--to", "the key nombre is none of the columns sensor, value"),
@@ -70,8 +73,9 @@ def test_what_cannot_be_is_refused_naming_the_option(change: dict[str, str], whe
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("Mediciones", "it must begin with a lower-case letter, then letters, digits and _, 63 at most"),
-        ("../x", "it must begin with a lower-case letter, then letters, digits and _, 63 at most"),
+        ("Mediciones", naming.LETTERS),
+        ("../x", naming.LETTERS),
+        ("año", naming.LETTERS),
         ("class", "it is a word of Python"),
         ("print", "it is a word of Python"),
         ("main", "it means something else here"),
@@ -85,10 +89,37 @@ def test_what_cannot_be_is_refused_naming_the_option(change: dict[str, str], whe
 )
 def test_a_name_is_a_stream_a_module_and_a_dag_at_once_or_refused(name: str, reason: str) -> None:
     with pytest.raises(UsageError, match=r".") as caught:
-        request.check_name(name, ROOT, {"otro": OTHER})
+        naming.check_name(name, ROOT, {"otro": OTHER})
     assert caught.value.what == f"{name!r} cannot be the name: {reason}"
 
 
 def test_the_names_of_the_registered_streams_would_pass_in_an_empty_checkout(tmp_path: Path) -> None:
     for name in streams.collect()[0]:
-        request.check_name(name, tmp_path, {})
+        naming.check_name(name, tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "free"),
+    [
+        ("año", "files:csv", "anio"),
+        ("an\u0303o", "", "anio"),
+        ("Ventas por Día", "", "ventas_por_dia"),
+        ("2025", "", "stream_2025"),
+        ("", "", "stream"),
+        ("漢字", "", "stream"),
+        ("pedidos", "kafka:x", "pedidos_kafka"),
+        ("pedidos", "files:json", "pedidos_ficheros"),
+        ("pedidos", "socket:1", "pedidos_2"),
+        ("otro", "files:csv", "otro_ficheros"),
+        ("facturas", "files:json", "facturas_2"),
+    ],
+)
+def test_a_name_that_is_free_is_like_the_one_that_is_not(name: str, source: str, free: str) -> None:
+    assert naming.free_name(name, ROOT, streams.collect()[0] | {"otro": OTHER}, source) == free
+
+
+@given(st.text(), st.sampled_from(["", "kafka:x", "files:csv"]))
+def test_whatever_was_typed_the_name_that_is_offered_can_be(name: str, source: str) -> None:
+    offered = naming.free_name(name, ROOT, {}, source)
+    assert naming.why_not(offered, ROOT, {}) == ""
+    assert naming.plain(offered) == offered

@@ -45,6 +45,8 @@ def test_a_file_that_exists_with_another_text_refuses_all_of_it(tmp_path: Path) 
     with pytest.raises(Refused, match="nothing is overwritten") as caught:
         planned(tmp_path)
     assert caught.value.where == str(tmp_path / "jobs" / "mediciones.py")
+    assert caught.value.what == "there is another mediciones.py already; nothing is overwritten"
+    assert caught.value.way_cli == "the name mediciones_ficheros is free"
     assert found(tmp_path) == {"jobs/mediciones.py"}
 
 
