@@ -21,7 +21,7 @@ def run(lab: Lab, as_json: bool) -> int:
         try:
             line = series.named(lab.fault, lambda _: None)
         except RuntimeError as error:
-            raise Refused(str(error), lab.name, cli="run it as root, or read docs/reliability.md") from None
+            raise Refused(str(error), lab.name, cli="como root, o lee docs/reliability.md") from None
     table(_COLUMNS, [_row("Spark sin más", line.plain), _row("Caudal", line.caudal)])
     for sentence in lab.doc.splitlines():
         say(sentence)

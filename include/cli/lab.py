@@ -29,6 +29,8 @@ def command(
         if name:
             say(context.get_help())
         return _list(as_json)
+    config = settings.load()
+    _require_lab(config, name)
     lab = labs.get(name)
     typed = _typed(context.args)
     if "help" in typed:
@@ -36,10 +38,9 @@ def command(
         return 0
     values = lab.values(typed)
     if keep and not lab.keeps:
-        raise UsageError(f"{lab.name} begins afresh each time", "--keep", cli=f"./caudal lab {lab.name}")
+        raise UsageError(f"{lab.name} empieza cada vez de cero", "--keep", cli=f"./caudal lab {lab.name}")
     if lab.fault:
         return _lab_fault.run(lab, as_json)
-    config = settings.load()
     with launch.alone(config, lab.name):
         made = launch.prepare(config, lab, values, keep=keep)
         say(f"{lab.name}: {lab.title} (cuenta: {lab.account})")
@@ -56,6 +57,14 @@ def command(
     return code
 
 
+def _require_lab(config: settings.Settings, name: str) -> None:
+    """Raises UsageError for what the page of the course names beside its labs: streams and notebooks."""
+    if name in streams.collect()[0]:
+        raise UsageError(f"{name} es un stream, no un laboratorio", "include/streams/", cli=f"./caudal run {name}")
+    if name in notebook.found(config):
+        raise UsageError(f"{name} es un cuaderno, no un laboratorio", "labs/", cli=f"./caudal notebook --execute {name}")
+
+
 def _typed(words: list[str]) -> dict[str, str]:
     """`--name value`, `--name=value` -> {name: value}. Raises UsageError."""
     typed: dict[str, str] = {}
@@ -65,10 +74,10 @@ def _typed(words: list[str]) -> dict[str, str]:
         if word in _ASKS:
             return {"help": ""}
         if not word.startswith("--") or len(word) < 3:
-            raise UsageError(f"unexpected {word[:40]!r}", "lab", cli="./caudal lab NAME --option VALUE")
+            raise UsageError(f"sobra {word[:40]!r}", "lab", cli="./caudal lab NOMBRE --opción VALOR")
         if not equals:
             if not left:
-                raise UsageError(f"{word} needs a value", "lab", cli=f"{word} VALUE")
+                raise UsageError(f"a {word} le falta un valor", "lab", cli=f"{word} VALOR")
             value = left.pop(0)
         typed[word[2:].replace("-", "_")] = value
     return typed

@@ -10,9 +10,9 @@ import pkgutil
 from dataclasses import replace
 from functools import cache
 
+from jobs.contract.castellano import pista
 from jobs.contract.errors import BrokenStream, UsageError
 from jobs.contract.lab import Lab
-from jobs.contract.nearest import pista
 
 
 def _load(name: str) -> Lab:

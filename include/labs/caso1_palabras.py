@@ -15,7 +15,7 @@ LAB = Lab(
     title="contar palabras desde un socket: consola, complete y update",
     section="Caso 1: Hola Spark Streaming",
     options=(
-        Option("port", 9999, "puerto de 127.0.0.1 en el que escucha nc"),
+        Option("port", 9999, "puerto de 127.0.0.1 en el que escucha nc", least=1, most=65535),
         Option("mode", "complete", "complete o update", choices=MODES),
         Option("seconds", 0, "terminar a los tantos segundos; 0: cuando se cierre el socket o con Ctrl-C", least=0),
     ),

@@ -12,7 +12,7 @@ LAB = Lab(
     name="caso2_un_fichero",
     title="maxFilesPerTrigger=1: un fichero por batch, latestFirst sí o no",
     section="Caso 2, Refinando",
-    options=(Option("max_files", 1, "ficheros por batch"), Option("latest_first", False, "yes: el más reciente primero")),
+    options=(Option("max_files", 1, "ficheros por batch", least=1, most=1000), Option("latest_first", False, "yes: el más reciente primero")),
     way=lambda o: Way(Folder(max_files=int(o["max_files"])), Folder("salida")),
     sample=lambda o: facturas.files(5, 4),
     reads=("jobs/labs/caso2_un_fichero.py", "jobs/core/sources.py"),

@@ -31,6 +31,7 @@ def run(settings: Settings, stream: str, folder: Path) -> None:
     line = [str(config.root / "include/launch/spark-submit"), "--master", config.master, f"jobs/{stream}.py", "--stream", stream]
     done = subprocess.run(line, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
-        raise RunFailed(f"the run beside the lab: {done.stdout.strip()[-300:]}", home / "runs" / stream)
+        way_out = "lee el driver.log de ahí; después, otra vez el laboratorio"
+        raise RunFailed(f"la ejecución de Caudal que va al lado: {done.stdout.strip()[-300:]}", home / "runs" / stream, cli=way_out)
     if error := after_run.tidy(config, row, datetime.now(UTC)).error:
         raise error

@@ -16,9 +16,9 @@ from include.launch import command
 from include.services import files, ports
 from include.settings import Settings
 from include.setup import jars
-from jobs.contract import combinations, process, storage
+from jobs.contract import castellano, process, storage
 from jobs.contract.ends import Way
-from jobs.contract.errors import BrokenStream, ConfigError, LeaseHeld, UsageError
+from jobs.contract.errors import BrokenStream, BrokerDown, ConfigError, LeaseHeld, UsageError
 from jobs.contract.lab import Lab, LabSpec, Value
 
 UI_PORT = 4040
@@ -73,7 +73,7 @@ def alone(settings: Settings, name: str) -> Iterator[None]:
         storage.make_dirs(path.parent)
         held = process.lock(path)
     if held is None:
-        raise LeaseHeld("another run of this lab is under way", path, cli="wait for its end, or stop it with Ctrl-C where it runs")
+        raise LeaseHeld("este laboratorio ya se está ejecutando", path, cli="espera a que acabe, o páralo con Ctrl-C donde corre")
     try:
         yield
     finally:
@@ -88,11 +88,11 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
     """
     way = _way(lab, values)
     if way:
-        combinations.require(way, lab.name)
+        castellano.require(way, lab.name)
     if not (settings.root / "jobs" / "labs" / f"{lab.name}.py").is_file():
-        raise ConfigError("the lab has no program", f"jobs/labs/{lab.name}.py", cli="./caudal lab lists the labs")
+        raise ConfigError("el laboratorio no tiene programa", f"jobs/labs/{lab.name}.py", cli="escríbelo; jobs/labs/uniones.py enseña cómo")
     needs_broker = lab.broker or (lab.kafka and lab.kafka(values)) or (way and "kafka" in way.kinds)
-    bootstrap = connection.bootstrap(settings) if needs_broker else ""
+    bootstrap = _bootstrap(settings) if needs_broker else ""
     place = folder(settings, lab.name)
     with storage.disk_errors(place):
         if not keep:
@@ -105,6 +105,14 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
             (place / name).write_text(text, encoding="utf-8")
         files.write(place / "spec.json", spec.to_json().decode(), 0o600)  # an option may hold a password
     return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
+
+
+def _bootstrap(settings: Settings) -> str:
+    try:
+        return connection.bootstrap(settings)
+    except BrokerDown as error:
+        way_out = "./caudal up; después, otra vez el laboratorio"
+        raise BrokerDown("este laboratorio necesita Kafka, y aquí no se ha arrancado todavía", error.where, cli=way_out) from None
 
 
 def _sets(lab: Lab, way: Way | None) -> tuple[str, ...]:

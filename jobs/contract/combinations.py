@@ -35,12 +35,16 @@ class Combination:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`why` and `instead` are empty where it works; `note`: what to know all the same."""
+    """`why` and `instead` are empty where it works; `notes`: what to know all the same."""
 
     works: bool
     why: str = ""
     instead: str = ""
-    note: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        return "; ".join(self.notes)
 
 
 # (when it is refused, why, what to use instead): the first that fits is told
@@ -108,7 +112,7 @@ def verdict(asked: Combination) -> Verdict:
     for applies, why, instead in _RULES:
         if applies(asked):
             return Verdict(False, why, instead)
-    return Verdict(True, note="; ".join(note for applies, note in _NOTES if applies(asked)))
+    return Verdict(True, notes=tuple(note for applies, note in _NOTES if applies(asked)))
 
 
 def of(way: Way) -> Combination:

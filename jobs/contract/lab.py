@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.contract import ends
+from jobs.contract.castellano import pista
 from jobs.contract.ends import Way
 from jobs.contract.errors import BrokenStream, DataError, UsageError
 from jobs.contract.layout import is_name
@@ -34,11 +35,11 @@ class Option:
         """Raises UsageError when `text` is not of the default's type, or not a value that may be."""
         value = self._typed(text)
         if self.choices and value not in self.choices:
-            raise UsageError(f"{text[:40]!r} is none of {', '.join(self.choices)}", f"--{self.name}")
+            raise UsageError(f"{text[:40]!r} no es ninguno de {', '.join(self.choices)}{pista(text, self.choices)}", f"--{self.name}")
         if self.least is not None and not float(value) >= self.least:
-            raise UsageError(f"{text[:40]!r} is below {self.least:g}", f"--{self.name}")
+            raise UsageError(f"{text[:40]!r} es menor que {self.least:g}", f"--{self.name}")
         if self.most is not None and not float(value) <= self.most:
-            raise UsageError(f"{text[:40]!r} is above {self.most:g}", f"--{self.name}")
+            raise UsageError(f"{text[:40]!r} es mayor que {self.most:g}", f"--{self.name}")
         return value
 
     def _typed(self, text: str) -> Value:
@@ -47,8 +48,8 @@ class Option:
                 return {"yes": True, "true": True, "no": False, "false": False}[text.lower()]
             return type(self.default)(text)
         except (ValueError, KeyError):
-            kind = {bool: "yes or no", int: "a whole number", float: "a number"}[type(self.default)]
-            raise UsageError(f"{text[:40]!r} is not {kind}", f"--{self.name}") from None
+            kind = {bool: "yes o no", int: "un número entero", float: "un número"}[type(self.default)]
+            raise UsageError(f"{text[:40]!r} no es {kind}", f"--{self.name}") from None
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ class Lab:
         """Every option's value. Raises UsageError for one that this lab does not have, or of another type."""
         known = {option.name: option for option in self.options}
         if unknown := sorted(set(typed) - set(known)):
-            raise UsageError(f"{self.name} has no option --{unknown[0]}", self.name, cli=f"./caudal lab {self.name} --help")
+            word, there = unknown[0].replace("_", "-"), [f"--{name.replace('_', '-')}" for name in known]
+            what = f"{self.name} no tiene la opción --{word}{pista(f'--{word}', there)}"
+            raise UsageError(what, self.name, cli=f"./caudal lab {self.name} --help")
         try:
             return {name: option.parse(typed[name]) if name in typed else option.default for name, option in known.items()}
         except UsageError as error:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
 
 _MOST = 3
 _LONGEST = 64  # letters of the word that are compared: no name is longer, and a word may be a whole file
+_LIKE, _LIKE_HEAD = 0.6, 0.8  # difflib's own cutoff; more for a name that is only as long as the word because it was cut
+_HEAD_LESS = 0.05  # of two that are as like, the whole name
 _SHORTEST = 3  # letters that a name is looked for by its beginning or a part of it
 
 
@@ -21,26 +23,31 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     for name in known:
         names.setdefault(_plain(name), name)
     wanted = _plain(word[:_LONGEST])
-    found = [wanted] if wanted in names else []
-    if len(wanted) >= _SHORTEST:
-        found += [name for name in names if name.startswith(wanted)]
-        found += [name for name in names if wanted in name]
-    found += get_close_matches(wanted, names, _MOST)
-    heads = {name[: len(wanted) + 1]: name for name in reversed(list(names))}
-    found += [heads[head] for head in get_close_matches(wanted, heads, _MOST, 0.8)]
-    return [names[name] for name in dict.fromkeys(found)][:_MOST]
+    liked = {name: _likeness(wanted, name) for name in names}
+    found = sorted((name for name, how in liked.items() if how), key=lambda name: -liked[name])
+    return [names[name] for name in found[:_MOST]]
+
+
+def _likeness(word: str, name: str) -> float:
+    """0 for no resemblance. A name that begins with the word, or has it inside, is nearer than one that is only like it."""
+    if word == name:
+        return 4.0
+    if len(word) >= _SHORTEST and word in name:
+        return 3.0 if name.startswith(word) else 2.0
+    whole = SequenceMatcher(None, word, name).ratio()
+    head = SequenceMatcher(None, word, name[: len(word) + 1]).ratio()
+    return max(whole if whole >= _LIKE else 0.0, head - _HEAD_LESS if head >= _LIKE_HEAD else 0.0)
 
 
 def hint(word: str, known: Iterable[str]) -> str:
     """`. Did you mean 'a' or 'b'?`, to be put behind what is wrong; empty when nothing resembles `word`."""
-    found = [repr(name) for name in nearest(word, known)]
-    return f". Did you mean {' or '.join(found)}?" if found else ""
+    return f". Did you mean {listed(found, 'or')}?" if (found := nearest(word, known)) else ""
 
 
-def pista(word: str, known: Iterable[str]) -> str:
-    """The same in Spanish, for labs."""
-    found = [repr(name) for name in nearest(word, known)]
-    return f". ¿Querías decir {' o '.join(found)}?" if found else ""
+def listed(names: Sequence[str], last: str) -> str:
+    """`'a', 'b' or 'c'`"""
+    quoted = [repr(name) for name in names]
+    return f" {last} ".join([*([", ".join(quoted[:-1])] if quoted[1:] else []), quoted[-1]])
 
 
 def _plain(name: str) -> str:

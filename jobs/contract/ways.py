@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import get_args
 
+from jobs.contract.castellano import pista
 from jobs.contract.combinations import MODES, SINKS, SOURCES, STATES, TRIGGERS
 from jobs.contract.ends import (
     Console,
@@ -60,20 +61,20 @@ def _require_used(options: Options) -> None:
     for (side, end), only in _ONLY.items():
         asked = next((name for name, default in only.items() if options[name] != default), "")
         if asked and options[side] != end:
-            raise UsageError(f"a {side} {options[side]} has no such option, only {end}", f"--{asked.replace('_', '-')}", cli=f"--{side} {end}")
+            raise UsageError(f"{options[side]} ({side}) no tiene esa opción, solo {end}", f"--{asked.replace('_', '-')}", cli=f"--{side} {end}")
 
 
 def _folder(asked: Options) -> Folder:
     """Raises UsageError for what Spark's file source cannot do together."""
     form, separator, header = str(asked["format"]), str(asked["separator"]), bool(asked["header"])
     if form != "csv" and (header or separator != ","):
-        raise UsageError(f"{form} has no header and no separator", "--format", cli="--format csv, or leave them out")
+        raise UsageError(f"{form} no tiene cabecera ni separador", "--format", cli="--format csv, o sin ellos")
     if not is_separator(separator):
-        raise UsageError(f"{separator[:30]!r} parts no csv fields", "--separator", cli="one character, no quote and no line end")
+        raise UsageError(f"{separator[:30]!r} no puede separar campos csv", "--separator", cli="un carácter, ni comilla ni fin de línea")
     if asked["infer"] and form == "csv" and not header:
-        raise UsageError("csv without a header gives no names to infer", "--infer", cli="--header yes, or leave out --infer")
+        raise UsageError("un csv sin cabecera no da nombres que inferir", "--infer", cli="--header yes, o sin --infer")
     if asked["max_files"] and asked["max_bytes"]:
-        raise UsageError("Spark takes maxFilesPerTrigger or maxBytesPerTrigger, not both", "--max-files, --max-bytes", cli="leave one of the two out")
+        raise UsageError("Spark acepta maxFilesPerTrigger o maxBytesPerTrigger, no los dos", "--max-files, --max-bytes", cli="quita uno de los dos")
     return Folder(
         "entrada", form, infer=bool(asked["infer"]), max_files=int(asked["max_files"]) or None, max_bytes=int(asked["max_bytes"]) or None,  # type: ignore[arg-type]
         latest_first=bool(asked["latest_first"]), options=(("sep", separator), ("header", str(header).lower())) if form == "csv" else (),
@@ -84,11 +85,13 @@ def asked(options: Options) -> Way:
     """Raises UsageError naming the option that is none of its words."""
     for name, words in (("source", SOURCES), ("sink", SINKS), ("mode", MODES), ("trigger", TRIGGERS), ("state", STATES)):
         if options[name] not in words:
-            raise UsageError(f"{str(options[name])[:30]!r} is none of {', '.join(words)}", f"--{name}")
+            word = str(options[name])
+            raise UsageError(f"{word[:30]!r} no es ninguno de {', '.join(words)}{pista(word, words)}", f"--{name}")
     _require_used(options)
     source, sink, form = (str(options[name]) for name in ("source", "sink", "format"))
-    if form not in get_args(ValueFormat if "kafka" in (source, sink) else FileFormat):
-        raise UsageError(f"{form[:30]!r} is no format of this way", "--format")
+    formats = get_args(ValueFormat if "kafka" in (source, sink) else FileFormat)
+    if form not in formats:
+        raise UsageError(f"{form[:30]!r} no es un formato de este camino: {', '.join(formats)}{pista(form, formats)}", "--format")
     return Way(
         _SOURCES[source](options), _SINKS[sink](options), options["mode"], options["trigger"],  # type: ignore[arg-type]
         interval="1 second", state=options["state"],  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ def abrir(nombre: str) -> Lab:
     """The lab of notebook `nombre`: Spark is started or, when this kernel has it already, cleared of queries; its folder is emptied. Safe to run
     again. Raises UsageError outside `./caudal notebook`, LeaseHeld while another kernel has this notebook open."""
     if not is_name(nombre):
-        raise UsageError(f"{nombre[:40]!r} is no name of a notebook's folder: lower-case letters, digits, _", "abrir")
+        raise UsageError(f"{nombre[:40]!r} no vale de nombre: letras minúsculas de la a a la z, cifras y _", "abrir")
     _errors_in_one_line()
     with _quiet():
         spark = session.start("cuaderno")

@@ -14,7 +14,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import StructType
 
-from jobs.contract import combinations, connection, properties
+from jobs.contract import castellano, connection, properties
+from jobs.contract.castellano import cuantos
 from jobs.contract.connection import Connection
 from jobs.contract.ends import Source, Subscription, Way
 from jobs.contract.errors import BrokerDown, RunFailed
@@ -60,7 +61,7 @@ class Lab:
     def topics(self) -> Topics:
         """Topics of this lab's own. Raises BrokerDown when the row does not ask for a broker."""
         if self.broker is None:
-            raise BrokerDown("this lab was started without a broker", self.folder)
+            raise BrokerDown("este laboratorio se ha arrancado sin Kafka", self.folder, cli="./caudal up; después, otra vez el laboratorio")
         return Topics(self.broker, self.folder.name)
 
     @property
@@ -117,7 +118,7 @@ class Lab:
     def start(self, frame: DataFrame, way: Way, name: str, *, each: Any = None, checkpoint: str = "") -> StreamingQuery:
         """Starts `frame` into the way's sink as query `name`; its checkpoint is `checkpoints/<checkpoint or name>`. `each`: the function of foreach
         and foreachBatch. Raises Refused for a way that Spark cannot go."""
-        combinations.require(way, name)
+        castellano.require(way, name)
         return sinks.start(frame, way, name, folder=self.folder, kafka=self.kafka, each=each, checkpoint=checkpoint or name)
 
     def go(self, transform: Callable[[DataFrame], DataFrame], schema: StructType | None = None, each: Any = None) -> Facts:
@@ -134,11 +135,12 @@ class Lab:
         if way.trigger == "continuous":
             done = self.path("checkpoints", "lab", "commits").glob("[0-9]*")  # Spark keeps no progress of them
             epochs = 1 + max((int(path.name) for path in done), default=-1)
-            self.say(f"{epochs} epochs; they do not tell how many rows they read")
+            self.say(f"{cuantos(epochs, 'época')}; no dicen cuántas filas han leído")
             return {"epochs": epochs}
         progress = [p for p in query.recentProgress if p["numInputRows"]]
-        self.say(f"{len(progress)} batches, {sum(p['numInputRows'] for p in progress)} rows read")
-        return {"batches": len(progress), "rows": sum(p["numInputRows"] for p in progress)}
+        rows_read = sum(p["numInputRows"] for p in progress)
+        self.say(f"{cuantos(len(progress), 'batch')}, {cuantos(rows_read, 'fila leída', 'filas leídas')}")
+        return {"batches": len(progress), "rows": rows_read}
 
     def follow(self, *queries: StreamingQuery, seconds: float = 0, until: Callable[[], bool] | None = None) -> None:
         """Waits until all have ended, one has failed, `seconds` are over (0: no limit), `until` holds, or the end was asked for; then stops what
@@ -154,7 +156,8 @@ class Lab:
                 stop(query)
         for query in queries:
             if error := query.exception():
-                raise RunFailed(f"{query.name}: {' '.join(str(error).split())[:300]}", self.folder / "driver.log")
+                told, log = " ".join(str(error).split())[:300], self.folder / "driver.log"
+                raise RunFailed(f"{query.name}: {told}", log, cli="lee el driver.log nombrado; después, otra vez el laboratorio")
 
 
 def stop(query: StreamingQuery, wait_s: float = 30.0) -> None:

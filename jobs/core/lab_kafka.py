@@ -16,6 +16,7 @@ from jobs.contract.connection import Connection
 from jobs.contract.errors import BrokerDown, DeliveryFailed, ServiceError
 
 _WAIT_S = 20.0
+_UP = "./caudal up, y otra vez el laboratorio"
 _KEPT_S = 3600  # topics of runs before that long ago are removed; a run that goes on beside this one keeps its own
 
 
@@ -64,7 +65,8 @@ class Topics:
             producer.poll(0)
         left = producer.flush(_WAIT_S)
         if left or failed:
-            raise DeliveryFailed(f"{left + len(failed)} of {len(sent)} records were not taken {failed[:1]}", topic)
+            what = f"no se han aceptado {left + len(failed)} de {len(sent)} registros {failed[:1]}"
+            raise DeliveryFailed(what, topic, cli="otra vez el laboratorio: empieza con topics nuevos")
         return len(sent)
 
     def read(self, topic: str) -> list[Record]:
@@ -100,7 +102,7 @@ class Topics:
         try:
             admin.list_topics(timeout=_WAIT_S)
         except KafkaException as error:
-            raise BrokerDown(f"no broker answers ({error.args[0].str()})", self.connection.bootstrap) from None
+            raise BrokerDown(f"Kafka no contesta ({error.args[0].str()})", self.connection.bootstrap, cli=_UP) from None
         return admin
 
     def _tidy(self, admin: Any) -> None:
@@ -123,4 +125,4 @@ def _result(future: Any, topic: str) -> None:
     try:
         future.result(_WAIT_S)
     except KafkaException as error:
-        raise ServiceError(f"Kafka answers: {error.args[0].str()}", topic) from None
+        raise ServiceError(f"Kafka contesta: {error.args[0].str()}", topic, cli=_UP) from None

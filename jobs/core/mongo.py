@@ -33,12 +33,12 @@ def check(uri: str) -> None:
     try:
         made = _client(uri)
     except (PyMongoError, ValueError):
-        raise ServiceError("not an address of a MongoDB", "--mongo", cli="mongodb://HOST:PORT") from None
+        raise ServiceError("no es la dirección de un MongoDB", "--mongo", cli="--mongo mongodb://HOST:PUERTO") from None
     with made as client:
         try:
             client.admin.command("ping")
         except PyMongoError:  # its text may name the password
-            raise ServiceError("no MongoDB answers", _place(client), cli="start one, or give its address") from None
+            raise ServiceError("no contesta ningún MongoDB", _place(client), cli="arranca uno, o da su dirección con --mongo") from None
 
 
 def _client(uri: str) -> Any:

@@ -132,10 +132,10 @@ def _folder(spark: SparkSession, source: ends.Folder, path: Path, schema: Struct
 def inferred(spark: SparkSession, source: ends.Folder, path: Path) -> StructType:
     """The schema of the files that lie in `path` now; says what that means. Raises DataError when there is none to look at."""
     if not any(file.is_file() and not file.name.startswith((".", "_")) for file in path.iterdir()):
-        raise DataError("no file to infer the schema from", path, cli="put a file there first, or give the schema")
+        raise DataError("no hay ningún fichero del que inferir el esquema", path, cli="pon antes un fichero, o da el esquema")
     found = spark.read.format(source.format).options(**dict(source.options)).load(str(path)).schema
-    what = f"schema inferred from what is in {path.name} now ({', '.join(found.names)})"
-    print(f"warning: {what}; a later file of another shape gives nulls", flush=True)
+    what = f"esquema inferido de lo que hay ahora en {path.name} ({', '.join(found.names)})"
+    print(f"aviso: {what}; un fichero posterior de otra forma da nulos", flush=True)
     return found
 
 

@@ -85,4 +85,4 @@ def _get(address: str) -> list[dict[str, Any]]:
         with _OPEN(address, timeout=_ANSWER_S) as answer:
             return list(json.load(answer))
     except (URLError, OSError, ValueError) as error:
-        raise ServiceError(f"Spark's UI does not answer ({error})", address, cli="run the lab again") from None
+        raise ServiceError(f"la interfaz de Spark no contesta ({error})", address, cli="otra vez el laboratorio") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jobs.contract.castellano import cuantos
 from jobs.contract.ends import Console, Socket, Way
 from jobs.core import line_server, progress, spark_api
 from jobs.core.lab import Facts, Lab
@@ -49,10 +50,11 @@ def why(found: Sequence[Job], partitions: int) -> list[str]:
     if not of_batch:
         return ["ningún batch ha terminado"]
     batches, first = sorted({job.batch for job in of_batch}), of_batch[0].stages
+    count, jobs = cuantos(len(batches), "batch"), cuantos(len(of_batch), "job", "jobs")
     return [
-        f"{len(batches)} batches (del {batches[0]} al {batches[-1]}): el 0 es el arranque, sin líneas; crea el estado vacío. Después, uno por línea.",
-        f"{len(of_batch)} jobs, {len(of_batch) // len(batches)} por batch: una consulta con un solo destino hace una sola escritura por batch.",
-        f"{len(first)} stages por job: groupBy tiene que juntar cada palabra en un sitio, y ese barajado corta el job en dos.",
-        f"{first[0].tasks} tareas en el primer stage: el socket se reparte entre los núcleos (local[N]), aunque llegue una sola línea.",
-        f"{first[-1].tasks} tareas en el segundo: spark.sql.shuffle.partitions={partitions}; con el valor por defecto serían 200, casi todas vacías.",
+        f"{count} (del {batches[0]} al {batches[-1]}): el 0 es el arranque, sin líneas; crea el estado vacío. Después, uno por línea.",
+        f"{jobs}, {len(of_batch) // len(batches)} por batch: una consulta con un solo destino hace una sola escritura por batch.",
+        f"{cuantos(len(first), 'stage')} por job: groupBy tiene que juntar cada palabra en un sitio, y ese barajado corta el job en dos.",
+        f"{cuantos(first[0].tasks, 'tarea')} en el primer stage: el socket se reparte entre los núcleos (local[N]), aunque llegue una sola línea.",
+        f"{first[-1].tasks} en el segundo: spark.sql.shuffle.partitions={partitions}; con el valor por defecto serían 200, casi todas vacías.",
     ]

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 
+from jobs.contract.castellano import cuantos
 from jobs.contract.ends import Folder, Subscription, Trigger, Way
 from jobs.core import lab as frame
 from jobs.core import progress, sample_files, sources
@@ -71,7 +72,7 @@ def _both(lab: Lab, topics: Topics, queries: dict[str, StreamingQuery], deliveri
     try:
         for invoices in deliveries:
             sent += lab.topics.produce(topics.facturas, invoices)
-            lab.say(f"{len(invoices)} facturas al topic de entrada")
+            lab.say(f"{cuantos(len(invoices), 'factura')} al topic de entrada")
             if _ended(lab, lambda: all(progress.rows_read(q) >= sent for q in queries.values())):  # noqa: B023 - asked within this turn
                 break
     except StreamingQueryException as error:
@@ -105,9 +106,12 @@ def _found(lab: Lab, topics: Topics, invoices: int) -> Facts:
     parts = sample_files.parts(lab.path("salida"))
     lines = sample_files.lines(parts)
     messages = [(record.key, record.value) for record in lab.topics.read(topics.notificaciones)]
-    lab.say(f"{invoices} facturas: {lines} líneas en salida, {len(messages)} mensajes en {topics.notificaciones}, {len(set(messages))} distintos")
+    written, sent = cuantos(lines, "línea"), cuantos(len(messages), "mensaje")
+    distinct = cuantos(len(set(messages)), "distinto")
+    lab.say(f"{cuantos(invoices, 'factura')}: {written} en salida, {sent} en {topics.notificaciones}, {distinct}")
     if left := len(list(lab.path("salida").glob("part-*"))) - len(parts):
-        lab.say(f"{left} ficheros más en salida son del batch que falló: no están en _spark_metadata, y ningún Spark los lee")
+        files = cuantos(left, "fichero más en salida es", "ficheros más en salida son")
+        lab.say(f"{files} del batch que falló: no está en _spark_metadata, y ningún Spark lo lee")
     if len(messages) > len(set(messages)):
         lab.say("los repetidos: el batch que falló a medias se envió otra vez (al menos una vez); el stream notificaciones no repite")
     return {"invoices": invoices, "lines": lines, "messages": len(messages), "distinct": len(set(messages))}

@@ -11,6 +11,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.contract.castellano import cuantos
 from jobs.contract.ends import Folder, ForeachBatch, Socket, Source, Subscription, Way
 from jobs.contract.errors import UsageError
 from jobs.core import line_server
@@ -33,7 +34,8 @@ def run(lab: Lab) -> Facts:
             query = lab.start(bizums.maximos(bizums.leidos(text)), way, "bizums", each=_show(lab, seen))
             threading.Thread(target=feed, daemon=True).start()
             lab.follow(query, until=lambda: seen["lines"] >= len(lines), seconds=_END_S + len(lines) * (1 + float(lab.options["pause"])))
-    lab.say(f"{seen['lines']} líneas, {seen['malformed']} que no se pueden contar")
+    bad = cuantos(seen["malformed"], "que no se puede contar", "que no se pueden contar")
+    lab.say(f"{cuantos(seen['lines'], 'línea')}, {bad}")
     return seen
 
 
@@ -48,7 +50,7 @@ def _source(lab: Lab, lines: list[str], stack: contextlib.ExitStack) -> tuple[So
         return Subscription((topic,), format="text"), lambda: _by_ten(lines, pause, lambda part, _: lab.topics.produce(topic, part))
     if name == "files":
         return Folder("entrada", "text", max_files=5), lambda: _by_ten(lines, pause, lambda part, number: _put(lab, part, number))
-    raise UsageError(f"{name[:30]!r} is none of socket, files, kafka", "--source")
+    raise UsageError(f"{name[:30]!r} no es ninguno de socket, files, kafka", "--source")
 
 
 def _one_by_one(lines: list[str], pause: float, send: Callable[[str], None]) -> None:

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import LongType, StringType, StructType
 
-from jobs.contract import combinations, ways
+from jobs.contract import castellano, ways
+from jobs.contract.castellano import cuantos
 from jobs.contract.ends import Delta, Folder, Foreach, Memory, Mongo, Rate, Socket, Subscription, Table, ValueFormat, Way
 from jobs.core import line_server, mongo, progress, sinks, sources
 from jobs.core.lab import Facts, Lab
@@ -28,8 +29,8 @@ _IN_A_FILE = 2
 def run(lab: Lab) -> Facts:
     """Facts: way, note, rows of the sink (as values), reads (rows that each batch read)."""
     asked = ways.asked(lab.options)
-    combinations.require(asked, "camino")
-    note = combinations.verdict(combinations.of(asked)).note
+    castellano.require(asked, "camino")
+    note = castellano.nota(asked)
     lab.say(" -> ".join(asked.kinds) + f", modo {asked.mode}, trigger {asked.trigger}, estado {asked.state}" + (f" ({note})" if note else ""))
     with contextlib.ExitStack() as stack:
         way = replace(asked, source=_filled(lab, asked, stack), sink=_made(lab, asked))
@@ -40,7 +41,7 @@ def run(lab: Lab) -> Facts:
         reads = [one["numInputRows"] for one in progress.batches(query) if one["numInputRows"]]
         rows = _rows(lab, way, batches)
     if way.trigger != "continuous":  # its epochs do not tell how many rows they read
-        lab.say(f"{len(reads)} batches con datos, filas leídas: {', '.join(map(str, reads)) or 'ninguna'}")
+        lab.say(f"{cuantos(len(reads), 'batch')} con datos, filas leídas: {', '.join(map(str, reads)) or 'ninguna'}")
     if way.kinds[1] != "console":
         lab.table(list(rows[0]) if rows else ["(sin filas)"], [list(row.values()) for row in rows[:20]])
     return {"way": [*way.kinds, way.mode, way.trigger, way.state], "note": note, "rows": rows, "reads": reads}

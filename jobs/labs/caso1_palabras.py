@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pyspark.sql.streaming import StreamingQuery
 
+from jobs.contract.castellano import cuantos
 from jobs.contract.ends import Console, Socket, Way
 from jobs.core import line_server, progress
 from jobs.core.lab import Facts, Lab
@@ -58,7 +59,8 @@ def _found(lab: Lab, query: StreamingQuery) -> Facts:
     done = [p for p in progress.batches(query) if p["numInputRows"]]
     lines = sum(p["numInputRows"] for p in done)
     counts = kept(lab) if progress.batches(query) else {}
-    lab.say(f"{lines} líneas en {len(done)} micro-batches; el checkpoint guarda {len(counts)} palabras, {sum(counts.values())} apariciones")
+    words, times = cuantos(len(counts), "palabra"), cuantos(sum(counts.values()), "aparición", "apariciones")
+    lab.say(f"{cuantos(lines, 'línea')} en {cuantos(len(done), 'micro-batch')}; el checkpoint guarda {words}, {times}")
     return {"batches": len(done), "lines": lines, "shown": [p["sink"]["numOutputRows"] for p in done], "counts": counts}
 
 

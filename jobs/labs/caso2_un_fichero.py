@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.contract.castellano import cuantos
 from jobs.contract.ends import Folder, Way
 from jobs.core import progress, sample_files
 from jobs.core.lab import Facts, Lab
@@ -20,8 +21,8 @@ def run(lab: Lab) -> Facts:
     files = [sample_files.read_by(lab.path("checkpoints", "facturas"), p["batchId"]) for p in done]
     invoices = [p["numInputRows"] for p in done]
     waited = len(sample_files.names(lab.path("entrada")))
-    lab.say(f"{waited} ficheros esperaban; maxFilesPerTrigger={source.max_files}, latestFirst={source.latest_first}")
+    lab.say(f"{cuantos(waited, 'fichero esperaba', 'ficheros esperaban')}; maxFilesPerTrigger={source.max_files}, latestFirst={source.latest_first}")
     lab.table(("batch", "ficheros", "facturas"), [(p["batchId"], ", ".join(f), n) for p, f, n in zip(done, files, invoices, strict=True)])
     written = sample_files.lines(sample_files.parts(lab.path("salida")))
-    lab.say(f"{written} líneas de factura en salida; los ficheros siguen en entrada: Spark los recuerda en el checkpoint, no los quita")
+    lab.say(f"{cuantos(written, 'línea')} de factura en salida; los ficheros siguen en entrada: Spark los recuerda en el checkpoint, no los quita")
     return {"files": files, "invoices": invoices, "lines": written}

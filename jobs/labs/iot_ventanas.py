@@ -7,6 +7,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from jobs.contract.castellano import cuantos
 from jobs.contract.ends import Folder, ForeachBatch, Source, Subscription, Way
 from jobs.contract.errors import UsageError
 from jobs.core import sources
@@ -31,7 +32,8 @@ def run(lab: Lab) -> Facts:
         rows = found[name][-_SHOWN:]
         lab.say(title)
         lab.table(list(rows[0]) if rows else ["(ninguna)"], [list(row.values()) for row in rows])
-    lab.say(f"{len(found['windows'])} y {len(found['maxima'])} ventanas salieron")
+    windows, maxima = (cuantos(len(found[name]), "ventana") for name in ("windows", "maxima"))
+    lab.say(f"han salido {windows} de 15 minutos y {maxima} de 5")
     lab.say(f"lecturas demasiado tarde: {found['late']}; en ventanas de 15 minutos cada una falta en tres: {found['late_windows']}")
     return found
 
@@ -43,7 +45,7 @@ def _source(lab: Lab, lines: list[str]) -> Source:
         lab.topics.produce(topic, lines)
         return Subscription((topic,), max_records=size)
     if lab.text("source") != "files":
-        raise UsageError(f"{lab.text('source')[:30]!r} is none of files, kafka", "--source")
+        raise UsageError(f"{lab.text('source')[:30]!r} no es ninguno de files, kafka", "--source")
     for number in range(_BATCHES):
         deliver(lab, f"{number}.json", lines[number * size : (number + 1) * size], at_s=number)
     return Folder("entrada", max_files=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyspark.sql import functions as F
 
+from jobs.contract.castellano import cuantos
 from jobs.contract.ends import Delta, Folder, Way
 from jobs.core import sample_files
 from jobs.core.lab import Facts, Lab
@@ -24,13 +25,14 @@ def run(lab: Lab) -> Facts:
     for name in ("2", ".2.crc"):
         lab.path("checkpoints", "lineas", "commits", name).unlink()
     again = _write(lab, way)
-    lab.say(f"{lines} líneas en tres batches; con el último repetido, como después de un kill -9: {again}")
+    lab.say(f"{cuantos(lines, 'línea')} en tres batches; con el último repetido, como después de un kill -9: {again}")
     versions = _versions(table)
     lab.table(("versión", "batch", "filas que añade"), [(n, *one) for n, one in enumerate(versions)])
     first = lab.spark.read.format("delta").option("versionAsOf", 0).load(str(table)).count()
-    lab.say(f"la versión 0 sigue ahí: {first} líneas")
+    lab.say(f"la versión 0 sigue ahí: {cuantos(first, 'línea')}")
     summary, files = _summary(lab, source)
-    lab.say(f"resumen por ciudad: {summary} filas leídas con Delta, {files} en todos sus ficheros: los de los batches anteriores siguen ahí")
+    read = cuantos(summary, "fila leída", "filas leídas")
+    lab.say(f"resumen por ciudad: {read} con Delta, {files} en todos sus ficheros: los de los batches anteriores siguen ahí")
     return {"lines": lines, "again": again, "first": first, "versions": [list(one) for one in versions], "summary": summary, "files": files}
 
 

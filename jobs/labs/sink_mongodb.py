@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pyspark.sql import DataFrame
 
+from jobs.contract.castellano import cuantos
 from jobs.contract.ends import Folder, Mongo, Way
 from jobs.core import mongo
 from jobs.core.lab import Facts, Lab
@@ -33,7 +34,8 @@ def run(lab: Lab) -> Facts:
             lab.follow(lab.start(highest, way, "mongodb", each=_twice(mongo.writer(uri, sink), writes)))
         found = {one["_id"]: one["Maximo"] for one in mongo.documents(uri, sink)}
     lab.table(("persona", "máximo"), sorted(found.items()))
-    lab.say(f"{len(writes)} escrituras de {len(set(writes))} lotes, cada uno dos veces; {len(found)} documentos")
+    written, parts = cuantos(len(writes), "escritura"), cuantos(len(set(writes)), "lote")
+    lab.say(f"{written} de {parts}, cada lote dos veces; {cuantos(len(found), 'documento')}")
     return {"documents": found, "writes": len(writes)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from jobs.contract.castellano import cuantos
 from jobs.contract.ends import Folder, ForeachBatch, Trigger, Way
 from jobs.core import windows
 from jobs.core.lab import Facts, Lab
@@ -26,7 +27,8 @@ def run(lab: Lab) -> Facts:
     closed, again = _counted(lab, "once"), _counted(lab, "available-now")
     rows = [("Spark", published, 40 - published), ("Caudal, con --close-windows", published + closed, 40 - published - closed)]
     lab.table(("", "lecturas en ventanas que salen", "en el estado, sin salir"), rows)
-    lab.say(f"{opened} ventanas seguían abiertas en el estado hasta que un último batch sin datos las cerró; otra ejecución saca {again} lecturas")
+    left = cuantos(opened, "ventana seguía abierta", "ventanas seguían abiertas")
+    lab.say(f"{left} en el estado hasta el último batch, sin datos, que cierra lo abierto; otra ejecución saca {cuantos(again, 'lectura')}")
     return {"delivered": 40, "published": published, "open_windows": opened, "caudal": published + closed, "again": again}
 
 

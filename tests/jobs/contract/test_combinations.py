@@ -91,7 +91,7 @@ def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
         with pytest.raises(UsageError, match=re.escape(f"[{named}]")):
             ways.asked(WORDS | options)
     for end, option, value in (("source", "header", True), ("source", "max_files", 1), ("sink", "rows", 3), ("sink", "truncate", False)):
-        with pytest.raises(UsageError, match=f"a {end} table has no such option"):
+        with pytest.raises(UsageError, match=rf"table \({end}\) no tiene esa opción"):
             ways.asked(WORDS | {end: "table", option: value})
     assert ways.asked(WORDS | {"rows": 3, "truncate": False}).sink == Console(3, truncate=False)
 

@@ -24,11 +24,11 @@ def test_a_value_is_of_the_defaults_type(option: Option, text: str, value: objec
 @pytest.mark.parametrize(
     ("option", "text", "why"),
     [
-        (COUNT, "0", "'0' is below 1"),
-        (COUNT, "1.5", "'1.5' is not a whole number"),
-        (MODE, "append", "'append' is none of update, complete"),
-        (PAUSE, "nan", "'nan' is below 0"),
-        (LATEST, "maybe", "'maybe' is not yes or no"),
+        (COUNT, "0", "'0' es menor que 1"),
+        (COUNT, "1.5", "'1.5' no es un número entero"),
+        (MODE, "append", "'append' no es ninguno de update, complete"),
+        (PAUSE, "nan", "'nan' es menor que 0"),
+        (LATEST, "maybe", "'maybe' no es yes o no"),
     ],
 )
 def test_another_value_is_refused_by_the_options_name(option: Option, text: str, why: str) -> None:

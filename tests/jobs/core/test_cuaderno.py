@@ -62,7 +62,7 @@ def test_outside_of_caudal_notebook_it_says_how_to_open_it(spark: Any) -> None:
 
 
 def test_a_name_that_leads_out_of_the_folder_is_refused(home: Path) -> None:
-    with pytest.raises(UsageError, match="no name"):
+    with pytest.raises(UsageError, match="no vale de nombre"):
         cuaderno.abrir("../otro")
     assert list(home.parent.iterdir()) == [home]
 

@@ -47,5 +47,5 @@ def test_both_writers_have_everything_whichever_of_them_failed(spark: Any, tmp_p
 
 
 def test_another_writer_to_fail_is_refused_by_name() -> None:
-    with pytest.raises(UsageError, match="'correo' is none of no, ficheros, kafka"):
+    with pytest.raises(UsageError, match="'correo' no es ninguno de no, ficheros, kafka"):
         labs.get("actividad3_dos_escritores").values({"fail": "correo"})

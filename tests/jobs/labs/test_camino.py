@@ -55,7 +55,7 @@ def test_options_of_the_file_source_decide_what_a_batch_reads(
     found = camino.run(lab)
     assert found["reads"] == reads
     assert sorted(next(iter(row.values())) for row in found["rows"]) == sorted(camino.PALABRAS)  # csv goes out without names
-    assert ("warning: schema inferred from what is in entrada now" in capsys.readouterr().out) == bool(options.get("infer"))
+    assert ("aviso: esquema inferido de lo que hay ahora en entrada" in capsys.readouterr().out) == bool(options.get("infer"))
     if options.get("header"):
         assert {file.read_text().splitlines()[0] for file in (tmp_path / "entrada").glob("part-*")} == {"n;palabra"}
 
@@ -100,13 +100,13 @@ def test_a_generated_lab_that_goes_continuously_tells_its_epochs(spark: SparkSes
     way = Way(Rate(5), Memory("seguido"), trigger="continuous", interval="1 second")
     lab = Lab(spark, tmp_path, {"seconds": 5}, say=said.append, way=way)
     found = lab.go(lambda frame: frame)
-    assert found["epochs"] > 0 and said[-1].startswith(f"{found['epochs']} epochs; ")
+    assert found["epochs"] > 0 and said[-1].startswith(f"{found['epochs']} época")
     assert spark.table("seguido").count() > 0
 
 
 def test_what_is_refused_starts_no_query(spark: SparkSession, tmp_path: Path) -> None:
     for options in ({"mode": "complete"}, {"trigger": "continuous"}, {"source": "rate"}, {"mode": "append", "state": "aggregation"}):
-        with pytest.raises(Refused, match="-> use "):
+        with pytest.raises(Refused, match="-> usa "):
             go(spark, tmp_path, **options)
     assert spark.streams.active == []
     assert list(tmp_path.iterdir()) == []

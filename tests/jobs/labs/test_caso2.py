@@ -37,7 +37,7 @@ def test_each_batch_reads_as_many_files_as_it_may(spark: Any, tmp_path: Path, op
 def test_a_later_file_of_another_shape_loses_fields_without_a_word(spark: Any, tmp_path: Path) -> None:
     said: list[str] = []
     found = run(spark, tmp_path, "caso2_inferencia", said.append)
-    assert found["empty"].startswith("no file to infer the schema from")
+    assert found["empty"].startswith("no hay ningún fichero del que inferir el esquema")
     assert found["columns"]["TotalAmount"] == "double"
     assert "Propina" not in found["columns"]
     assert [(r["InvoiceNumber"], r["TotalAmount"]) for r in found["later"]] == [("90000001", 12.5), ("90000002", None), ("90000003", None)]

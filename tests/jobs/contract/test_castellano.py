@@ -1,0 +1,77 @@
+"""The Spanish of labs: numbers, nearest names, and every reason that Spark gives for not going a way."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from include import labs
+from include.settings import ROOT
+from jobs.contract import castellano, combinations
+from jobs.contract.castellano import cuantos, pista
+from jobs.contract.ends import Console, Folder, Socket, Way
+from jobs.contract.errors import Refused, UsageError
+
+# words that Spanish has not, and that no term of Spark's is
+ENGLISH = re.compile(r"\b(the|is|are|was|were|not|no file|none of|read|rows|lines|with|without|from|this|that|has|have|does|must|cannot|again)\b")
+PRINTED = ("say", "table", "UsageError", "BrokerDown", "RunFailed", "Refused", "DataError", "ServiceError", "DeliveryFailed", "print", "print_row")
+FILES = [*(ROOT / "jobs/labs").glob("*.py"), *(ROOT / "include/labs").glob("*.py"), ROOT / "include/launch/lab.py", ROOT / "include/cli/lab.py",
+         *(ROOT / f"jobs/core/{name}.py" for name in ("lab", "lab_kafka", "lab_files", "mongo", "spark_api", "cuaderno", "tally")),
+         ROOT / "jobs/contract/ways.py", ROOT / "jobs/contract/lab.py", ROOT / "include/cli/_lab_fault.py"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((1, "línea"), "1 línea"), ((0, "línea"), "0 líneas"), ((2, "micro-batch"), "2 micro-batches"), ((1, "micro-batch"), "1 micro-batch"),
+        ((3, "aparición", "apariciones"), "3 apariciones"), ((2, "lote"), "2 lotes"), ((1, "fila leída", "filas leídas"), "1 fila leída"),
+    ],
+)  # fmt: skip
+def test_what_is_counted_stands_in_its_number(words: tuple[int, str], told: str) -> None:
+    assert cuantos(*words) == told
+
+
+def test_every_text_of_the_combinations_has_its_spanish() -> None:
+    verdicts = [combinations.verdict(one) for one in combinations.every()]
+    told = {text for one in verdicts for text in (one.why, one.instead, *one.notes) if text}
+    assert told == set(castellano.TEXTS)
+    assert [text for text in castellano.TEXTS.values() if ENGLISH.search(text)] == []
+
+
+def test_a_way_that_spark_cannot_go_is_refused_in_spanish() -> None:
+    with pytest.raises(Refused, match=r"socket -> console, modo complete, trigger default: complete enseña .* -> usa el modo append"):
+        castellano.require(Way(Socket(), Console(), "complete", "default"), "x")
+    castellano.require(Way(Folder(), Folder("salida")), "x")
+
+
+@pytest.mark.parametrize(("word", "meant"), [("camin", "camino"), ("trampa7", "trampa07_a_medio_escribir"), ("CASO1", "caso1_palabras")])
+def test_a_mistyped_lab_or_option_is_told_the_nearest(word: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=rf"no hay un laboratorio '{word}'\. ¿Querías decir '{meant}'"):
+        labs.get(word)
+    with pytest.raises(UsageError, match=r"camino no tiene la opción --max-file\. ¿Querías decir '--max-files'"):
+        labs.get("camino").values({"max_file": "1"})
+    assert pista("zzz", ["camino"]) == ""
+
+
+def texts(call: ast.Call) -> str:
+    """All that a call prints, f-strings without what they put in, and without keys."""
+    keys = {id(node.slice) for node in ast.walk(call) if isinstance(node, ast.Subscript)}
+    parts = [node.value for node in ast.walk(call) if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in keys]
+    return " ".join(parts)
+
+
+def test_no_lab_prints_english() -> None:
+    found = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else getattr(getattr(node, "func", None), "id", "")
+            if name in PRINTED and isinstance(node, ast.Call) and (word := ENGLISH.search(texts(node))):
+                found.append((path.name, node.lineno, word[0]))
+    assert found == []
+
+
+def test_no_row_of_a_lab_is_english() -> None:
+    rows = labs.collect()[0].values()
+    assert [row.name for row in rows if ENGLISH.search(f"{row.title} {row.doc} {' '.join(o.help for o in row.options)}".replace("`", ""))] == []
