@@ -47,7 +47,7 @@ def test_required_columns_stand_in_the_order_of_the_columns() -> None:
 @pytest.mark.parametrize(
     ("change", "where", "what"),
     [
-        ({"source": "file:csv"}, "--from", "cannot read from 'file:csv'. Did you mean 'files:csv'?"),
+        ({"source": "file:csv"}, "--from", "cannot read from 'file:csv'. Did you mean 'files:csv' or 'files:json'?"),
         ({"source": "socket"}, "--from", "cannot read from 'socket'"),
         ({"source": "kafka:"}, "--from", "cannot read from 'kafka:'. Did you mean 'kafka:TOPIC' or 'kafka:TOPIC:csv'?"),
         ({"source": "kafka:a b"}, "Topic", "unsafe topic name 'a b'"),

@@ -66,8 +66,9 @@ def test_no_lab_prints_english() -> None:
     found = []
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            name = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else getattr(getattr(node, "func", None), "id", "")
-            if name in PRINTED and isinstance(node, ast.Call) and (word := ENGLISH.search(texts(node))):
+            called = getattr(node, "func", None)
+            name = getattr(called, "attr", getattr(called, "id", ""))
+            if isinstance(node, ast.Call) and name in PRINTED and (word := ENGLISH.search(texts(node))):
                 found.append((path.name, node.lineno, word[0]))
     assert found == []
 
