@@ -18,6 +18,7 @@ from jobs.contract import archived, deliveries, ledger, lines, records, refused,
 from jobs.contract.errors import DataError
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
+from jobs.contract.nearest import hint
 from jobs.contract.refused import Batch, Mark, Record, State
 from jobs.contract.stream import Files, Stream
 
@@ -99,6 +100,19 @@ class Asked:
 
     def meets(self, shown: Shown) -> bool:
         return self.reason in ("", shown.record.reason) and self.file in ("", shown.file, shown.record.origin)
+
+
+def unmet(layout: Layout, stream: Stream, reasons: Sequence[str] = (), batch: int | None = None, file: str = "") -> list[str]:
+    """A sentence for each part of a question that nothing in this stream's quarantine meets, with what there is."""
+    found, refused_files = groups(layout, stream.name), files(layout, stream)
+    known = sorted({one.reason for one in found} | {one.code for one in refused_files})
+    there = f" (refused here: {', '.join(known) or 'nothing'})"
+    told = [f"nothing is refused as {one[:40]!r}{there}{hint(one, known)}" for one in reasons if one not in known]
+    if batch is not None and batch not in {one.batch for one in found}:
+        numbers = ", ".join(map(str, sorted({one.batch for one in found})))
+        told.append(f"batch {batch} has no refused records; batches that have: {numbers or 'none'}")
+    near = hint(file, [name for one in refused_files for name in (one.original_name, one.path.name)]) if file else ""
+    return [*told, *([f"no refused file is called {file[:80]!r}{near}"] if near else [])]
 
 
 def show(layout: Layout, stream: Stream, asked: Asked) -> Iterator[Shown]:

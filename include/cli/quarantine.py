@@ -84,6 +84,8 @@ def show(
     for one in files:
         say(f"file {one.path.name}: {one.reason}; {one.size_bytes:,} bytes, refused {one.at[:19]}: {one.path}")
     if not chosen and not files:
+        for sentence in account.unmet(layout, row, [reason] if reason else [], batch, file):
+            say(sentence)
         say("nothing is refused that this asks for")
     if as_json:
         json_line({"stream": stream, "records": [_plain(s) for s in chosen], "files": [asdict(f) for f in files]})
@@ -121,7 +123,7 @@ def reprocess(
 ) -> None:
     """Deliver refused records of a file stream again, line by line as they came; each at most once. Or move refused files back to entrada."""
     row, asked = streams.get(stream), _asked(reason, since, batch, files)
-    _do(row, lambda config, now: deciding.plan(config, row, now, "reprocess", asked), apply, as_json)
+    _do(row, lambda config, now: deciding.plan(config, row, now, "reprocess", asked), apply, as_json, asked)
 
 
 @APP.command()
@@ -130,7 +132,7 @@ def discard(
 ) -> None:
     """Mark refused records as done with; they stay where they are. Refused files go to retirado, until their purge."""
     row, asked = streams.get(stream), _asked(reason, since, batch, files)
-    _do(row, lambda config, now: deciding.plan(config, row, now, "discard", asked), apply, as_json)
+    _do(row, lambda config, now: deciding.plan(config, row, now, "discard", asked), apply, as_json, asked)
 
 
 @APP.command()
@@ -147,12 +149,14 @@ def _asked(reasons: list[str] | None, since: str, batch: int | None, files: bool
     return deciding.Asked(tuple(reasons or ()), deciding.time(since), batch, files)
 
 
-def _do(row: Stream, planner: Callable[[Settings, datetime], Plan], apply: bool, as_json: bool) -> None:
+def _do(row: Stream, planner: Callable[[Settings, datetime], Plan], apply: bool, as_json: bool, asked: deciding.Asked | None = None) -> None:
     config, now = settings.load(), datetime.now(UTC)
     made = planner(config, now)
     done = apply and bool(made.steps)
     if done:
         housekeeping.apply(config, made, partial(planner, config, now), now)
+    for sentence in account.unmet(config.layout, row, asked.reasons, asked.batch) if asked else ():
+        say(sentence)
     _plan.show(made, done=done)
     if as_json:
         _plan.show_json(made, done=done)

@@ -125,3 +125,17 @@ def test_refused_files_go_back_or_to_retirado(hand: Hand, capsys: pytest.Capture
         quarantine.discard("s", since="gestern")
     with pytest.raises(Refused, match="not held: none is held"):
         quarantine.accept("s", batch=0, apply=True)
+
+
+def test_a_reason_a_batch_or_a_file_that_is_not_there_is_told_what_is(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+    quarantine.show("s", batch=7, reason="malformd", file="f001.json")
+    assert capsys.readouterr().out.splitlines() == [
+        "nothing is refused as 'malformd' (refused here: json-array, malformed, missing-field). Did you mean 'malformed'?",
+        "batch 7 has no refused records; batches that have: 0",
+        "no refused file is called 'f001.json'. Did you mean 'f0001.json'?",
+        "nothing is refused that this asks for",
+    ]
+    quarantine.discard("s", reason=["mising-field", "malformed"], batch=0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "nothing is refused as 'mising-field' (refused here: json-array, malformed, missing-field). Did you mean 'missing-field'?"
+    assert [line for line in lines if line.startswith("batch 0 has")] == []
