@@ -13,11 +13,11 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import include.cli
-from include import streams
+from include import labs, streams
 from include.cli import _help
 from include.cli._console import console_error, say
 from jobs.contract import storage
-from jobs.contract.errors import CaudalError, ExitCode
+from jobs.contract.errors import CaudalError, ExitCode, UnknownStream
 
 app = typer.Typer(
     name="caudal", cls=_help.Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -69,6 +69,8 @@ def main(argv: list[str] | None = None) -> NoReturn:
         if _STATE["debug"]:
             traceback.print_exc()
         error.about(next((word for word in words if word in streams.collect()[0]), "STREAM"))
+        if isinstance(error, UnknownStream) and (lab := next((word for word in words if word in labs.collect()[0]), "")):
+            error.way_cli = f"{lab} is a lab: ./caudal lab {lab}"
         console_error(str(error))
         _let_go_of_output()
         sys.exit(int(error.exit_code))

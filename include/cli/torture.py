@@ -19,6 +19,7 @@ import typer
 from include.cli import test
 from include.cli._console import json_line, say, table
 from jobs.contract.errors import ExitCode, UsageError
+from jobs.contract.nearest import hint
 
 _FILES = "facturas_ficheros"
 _TOGETHER = 3  # kills of runs in a row at most, before one is left to end
@@ -71,7 +72,7 @@ def _topics(stream: str, seed: int | None, kills: int, minutes: float, as_json: 
     """Kills of the stream into a topic, its broker and its judge's own transactions: a reader of committed records is asked after each."""
     series = importlib.import_module("tests.torture.notifications")
     if stream != series.NAME:
-        raise UsageError(f"no series of kills for {stream!r}", "--stream", cli=f"take {_FILES} or {series.NAME}")
+        raise UsageError(f"no series of kills for {stream!r}{hint(stream, (_FILES, series.NAME))}", "--stream", cli=f"take {_FILES} or {series.NAME}")
     chosen, deadline = secrets.randbelow(1_000_000) if seed is None else seed, time.monotonic() + 60 * minutes
     folder = Path(tempfile.mkdtemp(prefix="caudal-torture-"))
     say(f"seed {chosen}, home {folder / 'home'}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,7 +22,7 @@ def command(
     """Tell where a file is now: waiting, being read, archived or refused, with sequence, time, records and reason."""
     found = where.find(settings.load().layout, streams.collect()[0].values(), where.question(file))
     if not found and not as_json:
-        _console.say(f"{file}: no stream of this home has seen it; ./caudal put STREAM FILE delivers it")
+        _console.say(f"{file}: no stream of this home has seen it; {_way_out(file)}")
     for one in found:
         _console.say(f"{one.original_name}: {one.place} ({one.meaning})")
         for title, value in _details(one):
@@ -28,6 +30,12 @@ def command(
     if as_json:
         _console.json_line({"file": file, "found": [{**asdict(one), "meaning": one.meaning} for one in found]})
     return int(ExitCode.DONE if found else ExitCode.FAILED)
+
+
+def _way_out(file: str) -> str:
+    if Path(file).is_file():
+        return f"./caudal put STREAM {shlex.quote(file)} delivers it"
+    return "nor is there such a file here: give its name as it was delivered, or the path of a copy"
 
 
 def _details(one: where.Found) -> list[tuple[str, object]]:

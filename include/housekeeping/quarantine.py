@@ -87,7 +87,10 @@ def plan(settings: Settings, stream: Stream, now: datetime, verb: Verb, asked: A
 def _no_way_back(layout: Layout, stream: Stream, number: int) -> Refused:
     """A copy on the topic would reach every reader of it, and could not be taken away when the original is read again."""
     assert isinstance(stream.source, Topic)  # noqa: S101 - the caller's condition
-    first = min((b.number for b in refused.batches(layout, stream.name) if b.generation == number), default=0)
+    batches = [b.number for b in refused.batches(layout, stream.name) if b.generation == number]
+    if not batches:
+        return Refused("nothing of this generation is refused", stream.name, cli=f"./caudal quarantine list {stream.name}")
+    first = min(batches)
     repeats = " --allow-repeats (its messages since are sent again)" if isinstance(stream.sink, Topic) else ""
     return Refused(
         f"records of topic {stream.source.name} are not sent again: every reader of the topic would get them twice", stream.name,
