@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 
 from include import generations, pairing
+from include.account import passed_over
 from include.account.audit_files import Delivered
 from include.account.audit_found import Case, Published, batch_words
 from jobs.contract import checkpoint, protocol
@@ -53,6 +54,9 @@ def files(case: Case, published: Sequence[Published], delivered: Delivered) -> d
             end = _end(case, one)
             lost.update(name for number, names in logged.items() if number <= end for name in names)  # of batches that are gone: told already
     _unread(case, read.keys() | lost, delivered, whole)
+    for entry in passed_over.find(case.layout, case.stream):
+        where = case.layout.en_proceso(case.stream.folder) / entry.name
+        case.differ(where, f"admitted at {entry.admitted_at}; a run has ended since, and no batch has read it", passed_over.way(case.stream, entry))
     return read
 
 

@@ -13,9 +13,9 @@ from include.doctor.findings import Finding, note, ok, wrong
 from include.intake import waiting_files
 from include.services import keys
 from include.settings import Settings
-from jobs.contract import ledger
+from jobs.contract import ledger, under_way
 from jobs.contract.layout import FOLDERS
-from jobs.contract.stream import Stream
+from jobs.contract.stream import Files, Stream
 
 _RENAMED = ("_staging", "salida", "cuarentena")  # a batch is published by one rename between these
 _MANY = 10_000  # names looked at in one folder
@@ -110,8 +110,12 @@ def waiting(settings: Settings) -> Iterator[Finding]:
 
 def _waiting(settings: Settings, stream: Stream) -> Iterator[Finding]:
     layout, name = settings.layout, f"files of {stream.name}"
-    door = [path for path in _entries(layout.entrada(stream.folder)) if not path.name.startswith(_HIDDEN)]
-    if door:
+    more = stream.source.under_way if isinstance(stream.source, Files) else ()
+    shown = [path for path in _entries(layout.entrada(stream.folder)) if not path.name.startswith(_HIDDEN)]
+    if coming := [path for path in shown if under_way.is_under_way(path.name, more)]:
+        what = f"{_shown(len(coming))} in entrada with the name of a delivery under way, {coming[0].name!r} the first"
+        yield note(name, what, "none while it is being delivered; else rename it, and it is taken in")
+    if door := [path for path in shown if path not in coming]:
         yield note(name, f"{_shown(len(door))} in entrada, {door[0].name!r} the first", f"./caudal run {stream.name}, or the schedule, takes them in")
     if claims := _files(layout.claims(stream.folder)):
         yield note(name, f"{_shown(claims)} claimed by a run that did not end", f"./caudal run {stream.name} goes on with them")
@@ -119,7 +123,7 @@ def _waiting(settings: Settings, stream: Stream) -> Iterator[Finding]:
     if refused:
         folder = layout.refused_files(stream.folder)
         yield note(name, f"{_shown(len(refused))} refused, the reasons beside them [{folder}]", "mend a copy and ./caudal put it")
-    if not door and not claims and not refused:
+    if not shown and not claims and not refused:
         yield ok(name, f"nothing at the door, nothing refused, {_shown(len(waiting_files(layout, stream)))} in en_proceso")
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from include import generations, intake, lease, pairing, upstream
+from include.account import passed_over
 from include.doctor.findings import Finding, note, of_error, ok, wrong
 from jobs.contract import batch_plan, checkpoint, ledger, process, protocol, report
 from jobs.contract.errors import CaudalError, ExitCode, PairingBroken
@@ -151,6 +153,16 @@ def books(layout: Layout, stream: Stream, name: str) -> Iterator[Finding]:
         yield from _compare(layout, stream, name, names)
 
 
+def unread(layout: Layout, stream: Stream, name: str) -> Iterator[Finding]:
+    """Admitted files that no batch has read though a run has ended since; nothing to say when there is none."""
+    found = []
+    with suppress(CaudalError):  # a checkpoint or record that cannot be read is told by `generation`
+        found = passed_over.find(layout, stream)
+    if found:
+        what = f"admitted, but no batch has read it, though a run has ended since: {_listed([entry.name for entry in found])}"
+        yield wrong(name, f"{what} [{layout.en_proceso(stream.folder)}]", passed_over.way(stream, found[0]))
+
+
 def _compare(layout: Layout, stream: Stream, name: str, names: tuple[str, ...]) -> Iterator[Finding]:
     path, folder = layout.ledger(stream.folder), layout.en_proceso(stream.folder)
     with ledger.reader(path) as db:
@@ -165,6 +177,7 @@ def _compare(layout: Layout, stream: Stream, name: str, names: tuple[str, ...]) 
         )
     else:
         yield ok(name, f"intake ledger whole, {len(names)} files in en_proceso as admitted")
+        yield from unread(layout, stream, name)
 
 
 def _fault(db: sqlite3.Connection) -> str:

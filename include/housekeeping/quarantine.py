@@ -19,7 +19,7 @@ from include.housekeeping.plan import Plan
 from include.housekeeping.way import Way, begin
 from include.intake import refuse
 from include.settings import Settings
-from jobs.contract import batch_plan, checkpoint, deliveries, refused, storage
+from jobs.contract import batch_plan, checkpoint, deliveries, refused, storage, under_way
 from jobs.contract.errors import Refused, UsageError
 from jobs.contract.layout import Layout
 from jobs.contract.refused import Batch, Mark, Selection
@@ -170,7 +170,7 @@ def _files(way: Way, stream: Stream, verb: Verb, asked: Asked) -> None:
         if verb == "reprocess" and code == _DUPLICATE and not asked.reasons:
             way.keep(path, "a duplicate: its content is admitted already")
             continue
-        target = way.layout.entrada(stream.folder) / path.name
+        target = way.layout.entrada(stream.folder) / under_way.final_name(path.name, stream.source.under_way)
         if verb == "reprocess" and os.path.lexists(target):
             way.keep(path, "the name is taken in entrada")
             continue

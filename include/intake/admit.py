@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection
 
-from include.intake import claims, counting, names, refuse, settle, undo
+from include.intake import claims, counting, names, refuse, settle, sidecars, undo
 from include.intake.refuse import Case
 from include.intake.types import Busy, Clock, Intake, Room, Sleep, shown
-from jobs.contract import failpoints, ledger, storage
+from jobs.contract import admitted, failpoints, ledger, storage
 from jobs.contract.errors import LedgerDamaged
 from jobs.contract.layout import Layout
 from jobs.contract.ledger import Entry
@@ -47,10 +47,7 @@ def admit(layout: Layout, stream: Stream, clock: Clock, sleep: Sleep) -> Intake:
 
 def waiting_files(layout: Layout, stream: Stream) -> tuple[str, ...]:
     """Admitted names that lie in en_proceso, in order of admission: what Spark may still have to read."""
-    folder = layout.en_proceso(stream.folder)
-    if not stream.folder or not folder.is_dir():
-        return ()
-    return tuple(sorted(name for name in os.listdir(folder) if ledger.parse_name(name)))  # noqa: PTH208 - 200,000 names, no Path of each
+    return tuple(sorted(admitted.names(layout, stream.folder)))
 
 
 def _in_rounds(room: Room, db: Connection, claimed: Sequence[Path]) -> None:
@@ -86,7 +83,8 @@ def _judge(room: Room, db: Connection, judged: Sequence[Judged]) -> tuple[list[J
     done = {e.content_hash: e for e in ledger.select(db, "content_hash", hashes, only=1)}
     fresh, refused = [], []
     for path, scan in judged:
-        reason = scan.unfit or (_duplicate(done[scan.content_hash]) if scan.content_hash in done else "")
+        sidecar = sidecars.reason(names.delivered(path.name, scan.content_hash))
+        reason = sidecar or scan.unfit or (_duplicate(done[scan.content_hash]) if scan.content_hash in done else "")
         if reason:
             refused.append(Case(path, scan, reason))
         else:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-MAX_CHARS = 100
+from jobs.contract.ledger import SAFE_CHARS as MAX_CHARS
+from jobs.contract.under_way import is_ignored as is_ignored
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9-]{1,10}){1,2}\Z")
 _CODEC = re.compile(r"\.(gz|bz2)\Z", re.IGNORECASE)
@@ -24,11 +26,6 @@ _BINARY = (
 _BINARY_WORDS = ((b"PAR1", "Parquet"), (b"ORC", "ORC"), (b"ARROW1", "Arrow"), (b"%PDF-", "PDF"), (b"GIF8", "an image"))  # text may start so, too
 _TAR = slice(257, 262)
 _REASON = re.compile(r"[0-9a-f]{16}(\.\d+)?-.+\.reason\.json")
-
-
-def is_ignored(name: str) -> bool:
-    """Hidden by convention, or a name of a file still being delivered."""
-    return name.startswith((".", "_")) or name.lower().endswith((".tmp", ".part"))
 
 
 def safe_name(name: str) -> str:

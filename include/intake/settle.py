@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 
 from include.intake import names
 from include.intake.counting import check_no_writer
-from include.intake.types import Busy, Room
+from include.intake.types import Busy, Room, shown
+from jobs.contract import under_way
 
 NS = 1_000_000_000
 _KINDS = ((stat.S_ISLNK, "a link; links are never followed"), (stat.S_ISDIR, "a folder; only files directly in entrada are taken"))
@@ -27,32 +29,38 @@ class Seen:
 
 @dataclass(frozen=True)
 class Look:
-    """`files`: regular files by name. `others`: name -> why it is not taken."""
+    """`files`: regular files by name. `others`: name -> why it is not taken. `states`: names of downloads' state files."""
 
     files: dict[str, Seen]
     others: dict[str, str]
+    states: list[str] = field(default_factory=list)
 
 
-def look(folder: Path) -> Look:
-    """What lies in `folder`, names that intake ignores left out."""
+def look(folder: Path, more: Sequence[str] = ()) -> Look:
+    """What lies in `folder`, hidden names and those of deliveries under way left out; `more`: the row's own endings of those."""
     found = Look({}, {})
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not names.is_ignored(entry.name):
+            if not under_way.is_ignored(entry.name, more):
                 _note(found, entry)
+            elif entry.name.endswith(under_way.STATE_ENDINGS):
+                found.states.append(entry.name)
+    for state in found.states:
+        if found.files.pop(whole := PurePath(state).stem, None):
+            found.others[whole] = f"its download is not over: {shown(state)} lies beside it"
     return found
 
 
 def settled(room: Room) -> list[str]:
     """Names in entrada that lie at rest, oldest first. Waits once, up to settle_s, when there is a fresh file; says what stays and why."""
     entrada = room.layout.entrada(room.folder)
-    first = look(entrada)
+    first = look(entrada, room.under_way)
     now_ns = int(room.clock() * NS)
     missing_s = [_missing_s(seen, now_ns, room.settle_s) for seen in first.files.values()]
     last = first
     if any(s > 0 for s in missing_s):
         room.sleep(max(missing_s))
-        last = look(entrada)
+        last = look(entrada, room.under_way)
     for name, why in last.others.items():
         room.wait(name, why)
     still = [name for name, seen in last.files.items() if _at_rest(room, entrada, name, seen, first.files.get(name))]

@@ -63,6 +63,10 @@ class Room:
         return self.stream.source.settle_s if isinstance(self.stream.source, Files) else 0.0
 
     @property
+    def under_way(self) -> tuple[str, ...]:
+        return self.stream.source.under_way if isinstance(self.stream.source, Files) else ()
+
+    @property
     def takes_duplicates(self) -> bool:
         return isinstance(self.stream.source, Files) and self.stream.source.duplicates == "take"
 

@@ -22,9 +22,9 @@ def reconcile(room: Room, db: Connection) -> None:
 
     Raises DataError for a visible file that intake did not put there, LedgerDamaged for one whose content is not what its name says.
     """
-    visible = _visible(room.layout.en_proceso(room.folder))
+    visible = _mended(_visible(room.layout.en_proceso(room.folder)))
     new = ledger.is_new(db)
-    known = set() if new else {e.name for e in ledger.select(db, "name", visible)}
+    known = set() if new else _known(db, visible)
     half = [] if new else list(ledger.select(db, "name", visible, only=0))
     lost = [path for name, path in visible.items() if name not in known]
     if new:
@@ -36,6 +36,26 @@ def reconcile(room: Room, db: Connection) -> None:
     if new:
         storage.fsync_dir(room.layout.ledger(room.folder).parent)
     room.admitted += half
+
+
+def _known(db: Connection, visible: dict[str, Path]) -> set[str]:
+    """Names that the ledger has a row for, rows of mended names brought after their files first."""
+    found = {e.name for e in ledger.select(db, "name", visible)}
+    if not (unknown := visible.keys() - found):
+        return found
+    with ledger.transaction(db):
+        ledger.mend(db, unknown)
+    return found | {e.name for e in ledger.select(db, "name", unknown)}
+
+
+def _mended(visible: dict[str, Path]) -> dict[str, Path]:
+    """Files of names that Spark's listing skips, admitted by an earlier version, get one that it reads. The caller brings the ledger after it."""
+    moves = [(path, path.with_name(name)) for path in visible.values() if (name := ledger.mended(path.name)) != path.name]
+    if not moves:
+        return visible
+    for error in storage.move_each_new(moves).values():
+        raise LedgerDamaged(f"an admitted file cannot get a name that Spark reads: {error}", moves[0][0].parent)
+    return {name: path.with_name(name) for path in visible.values() if (name := ledger.mended(path.name))}
 
 
 def _write(room: Room, db: Connection, new: bool, lost: list[Entry], half: list[Entry]) -> None:

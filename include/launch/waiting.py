@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from include import intake, upstream
+from include import upstream
 from include.generations import Generation
 from include.kafka import offsets
-from jobs.contract import checkpoint, protocol
+from jobs.contract import admitted, protocol
 from jobs.contract.closing import is_due
 from jobs.contract.errors import OffsetsLost, TopicRecreated
 from jobs.contract.layout import Layout
@@ -38,13 +36,7 @@ class Waiting:
 
 def files(layout: Layout, stream: Stream, generation: int, found: protocol.Proceed) -> Waiting:
     """Files in en_proceso that no planned batch holds yet."""
-    names = set(intake.waiting_files(layout, stream))
-    if names:
-        path = layout.checkpoint(stream.name, generation)
-        planned = int(_position(path).get("logOffset", -1))
-        for entry in checkpoint.all_entries(path):  # one at a time: the log may hold a million, en_proceso few
-            if not protocol.is_unplanned(entry.log_offset, planned):
-                names.discard(entry.name)
+    names = admitted.unplanned(layout.checkpoint(stream.name, generation), admitted.names(layout, stream.folder))
     folder = layout.en_proceso(stream.folder)
     size = sum((folder / name).lstat().st_size for name in names)
     return Waiting(found.step is protocol.Next.RERUN, files=len(names), size_bytes=size)
@@ -77,16 +69,10 @@ def topic(positions: offsets.Positions, layout: Layout, stream: Stream, generati
 
 def _planned(layout: Layout, generation: Generation, name: str) -> Mapping[int, int]:
     """Up to where the topic is planned: by the newest offset, or before the first by the generation's own start."""
-    position = _position(layout.checkpoint(generation.stream, generation.number))
+    position = admitted.position(layout.checkpoint(generation.stream, generation.number))
     if not position and isinstance(generation.start, dict):
         position = generation.start
     return {int(p): int(o) for p, o in position.get(name, {}).items()}
-
-
-def _position(path: Path) -> dict[str, Any]:
-    """The source's position in the newest offset; {} before the first."""
-    newest = checkpoint.read(path).newest_offset
-    return checkpoint.read_offset(path, newest).position if newest >= 0 else {}
 
 
 def _check_range(name: str, partition: int, offset: int, positions: offsets.Positions) -> None:

@@ -17,18 +17,16 @@ from typing import BinaryIO
 
 from include.samples import facturas, feed
 from include.settings import Settings
-from jobs.contract import storage
+from jobs.contract import storage, under_way
 from jobs.contract.errors import Refused, UsageError
-from jobs.contract.stream import Stream, Topic
+from jobs.contract.stream import Files, Stream, Topic
 
 _MAX_SUFFIX = 10_000
-_HIDDEN = "._"  # intake and Spark pass over names that start so,
-_UNFINISHED = (".tmp", ".part")  # and intake over names that end so
 
 
 @dataclass(frozen=True)
 class Put:
-    """`wished` differs from the name of `path` when that name was taken or hidden."""
+    """`wished` differs from the name of `path` when that name was taken, or one that intake passes by."""
 
     path: Path
     wished: str
@@ -107,17 +105,15 @@ def _place(settings: Settings, stream: Stream, name: str, write: Callable[[Binar
                 write(target)
                 target.flush()
                 os.fsync(target.fileno())
-            path = _link_free(temp, folder, _visible(name), stream.name)
+            path = _link_free(temp, folder, under_way.final_name(name, _own(stream)), stream.name)
         finally:
             temp.unlink(missing_ok=True)
         storage.fsync_dir(folder)
         return Put(path, name, path.stat().st_size)
 
 
-def _visible(name: str) -> str:
-    """A name that intake does not pass over."""
-    shown = name.lstrip(_HIDDEN) or "file"
-    return f"{shown}.txt" if shown.lower().endswith(_UNFINISHED) else shown
+def _own(stream: Stream) -> tuple[str, ...]:
+    return stream.source.under_way if isinstance(stream.source, Files) else ()
 
 
 def _link_free(temp: Path, folder: Path, name: str, stream: str) -> Path:

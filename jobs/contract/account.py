@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from jobs.contract import checkpoint, ledger, manifest, plain, upstream
+from jobs.contract import admitted, checkpoint, ledger, manifest, plain, upstream
 from jobs.contract.batch_plan import BatchPlan
 from jobs.contract.errors import AccountMismatch, CaudalError, DataError, PlannedFileMissing, tree
 from jobs.contract.layout import Layout
@@ -44,7 +44,8 @@ class Account:
 
 
 def settle(done: Report, layout: Layout, stream: Stream, reported: int, parquet_rows: ParquetRows) -> Report:
-    """`done` with the account of its batches; failed by AccountMismatch, or by what hindered the recount, unless it had failed before.
+    """`done` with the account of its batches; failed by AccountMismatch, by FilePassedOver when Spark has left an admitted file out, or by what
+    hindered the recount, unless it had failed before.
 
     `reported`: newest batch that an earlier report covers. Reads what the later ones hold and nothing older; an idle report without batches is
     given back as it is.
@@ -54,6 +55,7 @@ def settle(done: Report, layout: Layout, stream: Stream, reported: int, parquet_
     start = time.monotonic()
     try:
         found = recount(layout, stream, done.generation, done.batches, parquet_rows)
+        passed = admitted.passed_over(layout, stream.name, stream.folder, done.generation) if done.status == "done" else None
         found.differences += _lost(layout, done, reported)
     except CaudalError as error:
         return _failed(done, error)
@@ -61,10 +63,10 @@ def settle(done: Report, layout: Layout, stream: Stream, reported: int, parquet_
         return _failed(done, DataError(f"what was published cannot be read again: {error}", layout.output(stream.name, done.generation)))
     found.took_s = round(time.monotonic() - start, 3)
     done = replace(done, account=asdict(found))
-    if not found.differences:
-        return done
-    more = f" (and {len(found.differences) - 1} more)" if len(found.differences) > 1 else ""
-    return _failed(done, AccountMismatch(f"{found.differences[0]}{more}", layout.output(stream.name, done.generation)))
+    if found.differences:
+        more = f" (and {len(found.differences) - 1} more)" if len(found.differences) > 1 else ""
+        done = _failed(done, AccountMismatch(f"{found.differences[0]}{more}", layout.output(stream.name, done.generation)))
+    return _failed(done, passed) if passed else done
 
 
 def recount(layout: Layout, stream: Stream, generation: int, batches: Sequence[int], parquet_rows: ParquetRows) -> Account:

@@ -129,9 +129,10 @@ def planned_log_files(path: Path, start: dict[str, Any], end: dict[str, Any]) ->
     return [folder / name for n in numbers for name in (str(n), f"{n}.compact")]
 
 
-def all_entries(path: Path, above: int = -1) -> Iterator[SourceEntry]:
-    """Every file the first source has seen with log offset > `above`, oldest first: the newest compact file plus all later ones. Streams."""
-    for file in log_files(path):
+def all_entries(path: Path, above: int = -1, *, newest_first: bool = False) -> Iterator[SourceEntry]:
+    """Every file the first source has seen with log offset > `above`: the newest compact file plus all later ones, or these in turn. Streams."""
+    files = log_files(path)
+    for file in reversed(files) if newest_first else files:
         try:
             yield from (entry for entry in _entries(file, above) if entry.log_offset > above)
         except CheckpointDamaged as error:

@@ -154,6 +154,13 @@ class PlannedFileMissing(DataError):
     cli = "./caudal restore STREAM --file NAME --apply if it is in archivo, else put it back, as it was, into en_proceso; then ./caudal run STREAM"
 
 
+class FilePassedOver(DataError):
+    """A run has ended, and Spark has put an admitted file into none of its batches. What was published is whole; nothing of that file is."""
+
+    code = "file-passed-over"
+    cli = "touch the file named here, then ./caudal run STREAM; if it comes again, copy the file elsewhere and report this"
+
+
 class CheckpointDamaged(DataError):
     """A file of Spark's checkpoint is half written, unreadable or of an unknown version."""
 

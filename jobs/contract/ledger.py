@@ -19,7 +19,10 @@ from jobs.contract.errors import LedgerDamaged
 
 VERSION = 1
 HASH_CHARS = 16  # of the content hash in an admitted name: 64 bits
-_NAME = re.compile(r"(\d{12})-([0-9a-f]{16})-([A-Za-z0-9._-]{1,100})")
+SAFE_CHARS = 100  # of the safe name in an admitted name
+_NAME = re.compile(rf"(\d{{12}})-([0-9a-f]{{16}})-([A-Za-z0-9._-]{{1,{SAFE_CHARS}}})")
+_ENDING = ".txt"  # ours: no listing skips it, and it does not make Spark decode anything
+_SKIPPED = "._COPYING_"  # of all that Spark's listing skips (HadoopFSUtils), what a name may be that begins with a digit
 _SCHEMA = (
     "CREATE TABLE entry (sequence INTEGER PRIMARY KEY, content_hash TEXT NOT NULL UNIQUE, original_name TEXT NOT NULL, name TEXT NOT NULL UNIQUE,"
     " size_bytes INTEGER NOT NULL, records INTEGER NOT NULL, original_mtime_ns INTEGER NOT NULL, mtime_ms INTEGER NOT NULL,"
@@ -62,7 +65,18 @@ class Name:
 
 
 def admitted_name(sequence: int, content_hash: str, safe: str) -> str:
-    return f"{sequence:012d}-{content_hash[:HASH_CHARS]}-{safe}"
+    """A name that Spark's listing does not skip: it begins with a digit, and ends with a letter or digit, if need be of our own ending."""
+    readable = safe if safe[-1:].isalnum() else f"{safe[: SAFE_CHARS - len(_ENDING)]}{_ENDING}"
+    return f"{sequence:012d}-{content_hash[:HASH_CHARS]}-{readable}"
+
+
+def mended(name: str) -> str:
+    """The admitted name that a file gets instead of `name`, an admitted one; the same for one that Spark's listing does not skip.
+
+    Names that Spark skips were admitted until December 2026. No batch can hold them, so a new name repeats nothing.
+    """
+    parts = parse_name(name)
+    return admitted_name(parts.sequence, parts.hash_start, parts.safe) if parts and name.endswith(_SKIPPED) else name
 
 
 def parse_name(name: str) -> Name | None:
@@ -118,8 +132,16 @@ def finish(db: Connection, names: Iterable[str]) -> None:
     db.executemany("UPDATE entry SET finished = 1 WHERE name = ?", [(n,) for n in names])
 
 
-def select(db: Connection, column: str, values: Iterable[str], *, only: int | None = None) -> Iterator[Entry]:
-    """Rows whose `column` (name, content_hash, original_name) is one of `values`; `only`: 1 the finished ones, 0 the unfinished."""
+def mend(db: Connection, names: Iterable[str]) -> None:
+    """Rows of files that have got their mended name, each of `names`, take it. Within a transaction."""
+    numbers = {parts.sequence: name for name in names if (parts := parse_name(name))}
+    rows = list(select(db, "sequence", numbers))
+    renamed = [(name, row.name) for row in rows if (name := mended(row.name)) != row.name and name == numbers[row.sequence]]
+    db.executemany("UPDATE entry SET name = ? WHERE name = ?", renamed)
+
+
+def select(db: Connection, column: str, values: Iterable[str | int], *, only: int | None = None) -> Iterator[Entry]:
+    """Rows whose `column` (name, content_hash, original_name, sequence) is one of `values`; `only`: 1 the finished ones, 0 the unfinished."""
     words = list(values)
     where = "" if only is None else f" AND finished = {only:d}"
     for start in range(0, len(words), _CHUNK):

@@ -73,12 +73,16 @@ def _checks(raw: dict[str, Any]) -> Checks:
 
 
 def _published(raw: dict[str, Any]) -> Source:
-    return Published(raw["stream"], Files(**raw["files"]))
+    return Published(raw["stream"], _files(raw["files"]))
+
+
+def _files(raw: dict[str, Any]) -> Files:
+    return Files(**{**raw, "under_way": tuple(raw.get("under_way", ()))})
 
 
 def _end(raw: dict[str, Any]) -> Files | Topic:
     if "folder" in raw:
-        return Files(**raw)
+        return _files(raw)
     return Topic(**{**raw, "config": tuple((str(k), str(v)) for k, v in raw["config"])})
 
 

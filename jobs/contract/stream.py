@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from jobs.contract import spelling
+from jobs.contract import spelling, under_way
 from jobs.contract.errors import BrokenStream
 from jobs.contract.layout import is_name
 
@@ -43,7 +43,8 @@ class Files:
     """Files of one record a line. As a source, `folder` names the folder under entrada (default: the stream's name).
 
     `settle_s`: seconds a file must lie unchanged before it is claimed. `duplicates`: what becomes of a file with the content of an admitted
-    one; `take` is for sources whose equal files are different deliveries.
+    one; `take` is for sources whose equal files are different deliveries. `under_way`: endings of files that are still being
+    delivered, besides those of docs/files.md.
 
     Of a csv source: `separator`; `header`: each file's first line names its columns; `columns`: they are found by their names, or must
     also stand in the schema's order, or are taken by position whatever their names are; `missing_columns` and `extra_columns`: a file with
@@ -68,6 +69,7 @@ class Files:
     timestamp_format: str = ""
     timezone: str = "UTC"
     multiline: bool = False
+    under_way: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.format in ("json", "csv", "parquet"), f"unknown format {self.format!r} (json, csv, parquet)", "Files")
@@ -75,6 +77,7 @@ class Files:
         _require(0 <= self.settle_s <= 3600, f"settle_s={self.settle_s} is not within 0 and 3600 s", "Files")
         _require(self.duplicates in ("refuse", "take"), f"duplicates={self.duplicates!r} is not refuse or take", "Files")
         _require(is_separator(self.separator), f"separator {self.separator!r} is not one character", "Files")
+        _require(not (why := under_way.fault(self.under_way, self.format)), why, "Files")
         for name, known in (("columns", _COLUMNS), ("missing_columns", ("refuse", "null")), ("extra_columns", ("refuse", "ignore"))):
             value = getattr(self, name)
             _require(value in known, f"{name}={value!r} is not one of {', '.join(known)}", "Files")

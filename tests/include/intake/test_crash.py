@@ -7,11 +7,12 @@ import gzip
 import os
 import random
 import signal
+import sqlite3
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,14 @@ def memory(tmp_path: Path) -> Iterator[Path]:
 
 
 def prepare(home: Home) -> Counter[bytes]:
-    """One file is admitted before; then six are delivered, of which three are refused. Returns what must be somewhere in the end."""
+    """One file is admitted before, by a version that gave it a name which Spark skips; then six are delivered, of which three are refused. Returns
+    what must be somewhere in the end."""
     home.deliver("old.json", OLD)
-    home.admit()
+    (entry,) = home.admit().admitted
+    skipped = f"{entry.name}._COPYING_"
+    (home.layout.en_proceso("s") / entry.name).rename(home.layout.en_proceso("s") / skipped)
+    with closing(sqlite3.connect(home.layout.ledger("s"))) as db, db:
+        db.execute("UPDATE entry SET name = ?", (skipped,))
     files = {"a.json": A, "b.json.gz": B, "c [x]*.json": C, "same as a": A, "empty": b"", "old again": OLD}
     for number, (name, data) in enumerate(files.items()):
         home.deliver(name, data, OLD_NS + number)
@@ -121,6 +127,7 @@ def check(home: Home, expected: Counter[bytes], at: object) -> None:
     assert sorted(home.visible().values()) == sorted([OLD, A, B, C]), at
     assert sorted(home.refused().values()) == sorted([OLD, A, b""]), at
     assert not any(home.layout.claims("s").iterdir()), at
+    assert not any(name.endswith("._COPYING_") for name in home.visible()), at
     rows = home.rows()
     assert [name for name, *_ in rows] == sorted(home.visible()), at
     assert {finished for *_, finished in rows} == {1}, at
