@@ -88,12 +88,14 @@ def test_what_waits_or_was_refused_is_a_note_never_a_fault(published: Settings) 
     assert [(f.state, f.what) for f in of_stream(published)] == [("ok", "nothing at the door, nothing refused, 2 files in en_proceso")]
     layout = published.layout
     (layout.entrada(STREAM) / "new.json").write_text("{}")
-    (layout.entrada(STREAM) / ".hidden").write_text("{}")
+    for name in (".hidden", "b.json.crdownload", "c.json~"):
+        (layout.entrada(STREAM) / name).write_text("{}")
     layout.refused_files(STREAM).mkdir(parents=True)
     for name in ("0123456789abcdef-b.zip", "0123456789abcdef-b.zip.reason.json"):
         (layout.refused_files(STREAM) / name).write_text("{}")
     (layout.claims(STREAM) / "claimed.json").write_text("{}")
     assert [(f.state, f.what) for f in of_stream(published)] == [
+        ("note", "2 files in entrada with the name of a delivery under way, 'b.json.crdownload' the first"),
         ("note", "1 file in entrada, 'new.json' the first"),
         ("note", "1 file claimed by a run that did not end"),
         ("note", f"1 file refused, the reasons beside them [{layout.refused_files(STREAM)}]"),

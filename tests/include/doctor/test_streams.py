@@ -8,8 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +20,7 @@ from include import intake, lease, streams
 from include.doctor import streams as checks
 from include.doctor.findings import Finding
 from include.settings import Settings
-from jobs.contract import report
+from jobs.contract import journal, report
 from jobs.contract.errors import DiskFull
 from jobs.contract.layout import MANIFEST
 from tests.include.doctor.conftest import RUN, STREAM, lines
@@ -45,6 +48,30 @@ def test_a_sound_stream_is_ok_in_every_line_and_nothing_is_changed_by_looking(pu
         (f"stream {STREAM}", "ok", "intake ledger whole, 2 files in en_proceso as admitted"),
     ]
     assert snapshot(published) == before
+
+
+def test_an_admitted_file_without_a_batch_is_wrong_once_a_run_has_ended_and_not_before(published: Settings) -> None:
+    layout, row = published.layout, streams.get(STREAM)
+    (layout.entrada(STREAM) / "2.json").write_text('{"InvoiceNumber":"2"}\n')
+    intake.admit(layout, replace(row, source=replace(row.source, settle_s=0.0)), time.time, time.sleep)
+    name = admitted(published)[2].name
+    later = datetime.now(UTC) + timedelta(seconds=1)
+
+    def ended(status: report.Status, generation: int = 1, **more: Any) -> list[str]:
+        folder = layout.run(STREAM, "20261124T120000000Z-00000001")
+        folder.mkdir(exist_ok=True)
+        made = report.Report(STREAM, folder.name, status, later.isoformat(), generation=generation, last_batch=1, **more)
+        (folder / "report.json").write_bytes(made.to_json())
+        return [line for line in lines(found(published)) if "no batch has read it" in line]
+
+    assert [ended("running"), ended("failed", exit_code=69), ended("done", generation=2)] == [[], [], []]
+    told = ended("failed", error={"code": "file-passed-over"}), ended("failed", warnings=("file-passed-over: x",))
+    for said in (ended("done"), ended("idle"), *told):
+        assert said == [f"admitted, but no batch has read it, though a run has ended since: {name} [{layout.en_proceso(STREAM)}]"]
+    operation = journal.Operation("20261125T120000000Z-00000002", "rewind", 1, later.isoformat(), {"to_batch": 1})
+    journal.begin(layout.journal(STREAM), operation, [])
+    journal.finish(layout.journal(STREAM), operation, later.isoformat())
+    assert ended("done") == [], "files that a rewind has brought back wait for the next run"
 
 
 def test_a_stream_that_never_ran_is_a_note(empty: Settings) -> None:

@@ -15,8 +15,8 @@ from tests.include.intake.home import Home
 
 SIDECARS = [
     "lote.json:Zone.Identifier", "lote.json:zone.identifier", "lote.json_Zone.Identifier", "lote.json\uf03aZone.Identifier",
-    "lote.jsonZone.Identifier", "lote.json:Zone.Identifier:$DATA", "y" * 230 + ".json:Zone.Identifier", "lote.json:SmartScreen", "lote.json:AFP_AfpInfo",
-    "desktop.ini", "Desktop.ini",
+    "lote.jsonZone.Identifier", "lote.json:Zone.Identifier:$DATA", "y" * 230 + ".json:Zone.Identifier", "lote.json:SmartScreen",
+    "lote.json:AFP_AfpInfo", "desktop.ini", "Desktop.ini",
     "Thumbs.db", "thumbs.db:encryptable", "Icon\r", "lote.json.md5", "lote.json.SHA256", "lote.csv.gz.asc", "lote.sig",
 ]  # fmt: skip
 DATA = ["Zone.Identifier.json", "lote:10:00.json", "desktop.ini.json", "md5", "lote.md5.json", "SmartScreen", "icon", "x_AFP_Info", "thumbs.db.csv"]

@@ -6,6 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,11 +51,16 @@ def test_a_taken_name_gets_a_suffix_and_the_older_file_stays(home: Settings, tmp
 
 
 @pytest.mark.parametrize(
-    ("name", "arrives"), [(".hidden.json", "hidden.json"), ("_x", "x"), ("._", "file"), ("a.TMP", "a.TMP.txt"), ("b.part", "b.part.txt")]
-)
+    ("name", "arrives"),
+    [
+        (".hidden.json", "hidden.json"), ("_x", "x"), ("._", "file"), ("a.TMP", "a.TMP.txt"), ("b.part", "b.part.txt"),
+        ("c.en-camino", "c.en-camino.txt"), ("d.json.gz.filepart", "d.json.gz.filepart.gz"), ("e.json._COPYING_", "e.json._COPYING_.txt"),
+        ("~$f.csv", "f.csv"), ("g~", "g~.txt"),
+    ],
+)  # fmt: skip
 def test_a_name_that_intake_would_pass_over_is_made_visible_and_said(home: Settings, tmp_path: Path, name: str, arrives: str) -> None:
     (tmp_path / name).write_text("1")
-    done = put.file(home, ROW, tmp_path / name)
+    done = put.file(home, replace(ROW, source=Files(folder="tienda", under_way=(".en-camino",))), tmp_path / name)
     assert (done.path.name, done.wished, done.renamed) == (arrives, name, True)
 
 

@@ -20,7 +20,10 @@ POSITIVE = st.integers(1, 2**53)
 LIMITS = st.builds(Limits, POSITIVE, POSITIVE, POSITIVE, POSITIVE)
 SHARE, NUMBER = st.none() | st.floats(0, 1), st.none() | st.integers(0, 2**53)
 THRESHOLDS = st.builds(Thresholds, SHARE, SHARE, NUMBER, st.integers(0, 2**53), st.sampled_from(["after", "before"]))
-SOURCE_FILES = st.builds(Files, st.sampled_from(["json", "csv"]), st.just("") | NAMES, st.floats(0, 3600), st.sampled_from(",;|\t"), st.booleans())
+UNDER_WAY = st.lists(st.sampled_from([".lock", "-Ñ", ".en camino"]), max_size=2).map(tuple)
+SOURCE_FILES = st.builds(
+    Files, st.sampled_from(["json", "csv"]), st.just("") | NAMES, st.floats(0, 3600), st.sampled_from(",;|\t"), st.booleans(), under_way=UNDER_WAY
+)
 SINK_FILES = st.builds(Files, st.sampled_from(["json", "csv", "parquet"]))
 CONFIG = st.lists(st.tuples(st.text(), st.text()), max_size=3).map(tuple)
 SOURCE_TOPICS = st.builds(Topic, NAMES.map("in.".__add__), st.sampled_from(["json", "csv"]), st.just(""), st.integers(1, 1000), CONFIG)
