@@ -56,7 +56,8 @@ def files(case: Case, published: Sequence[Published], delivered: Delivered) -> d
     _unread(case, read.keys() | lost, delivered, whole)
     for entry in passed_over.find(case.layout, case.stream):
         where = case.layout.en_proceso(case.stream.folder) / entry.name
-        case.differ(where, f"admitted at {entry.admitted_at}; a run has ended since, and no batch has read it", passed_over.way(case.stream, entry))
+        what = f"admitted at {entry.admitted_at}; a run has ended since, and no batch has read it"
+        case.differ(where, what, passed_over.way(case.stream, entry))
     return read
 
 

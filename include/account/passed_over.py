@@ -1,4 +1,5 @@
-"""Admitted files that the runs have passed over: they lie in en_proceso, no batch holds them, and a run has ended since. Reads only, no lease."""
+"""Admitted files that the runs have passed over: they lie in en_proceso, no batch holds them, and a run has ended
+since. Reads only, takes no lease."""
 
 from __future__ import annotations
 
@@ -19,19 +20,22 @@ _BRING_BACK = "kind IN ('rewind', 'reset', 'undo')"  # files that were read once
 
 
 def find(layout: Layout, stream: Stream) -> list[Entry]:
-    """In order of admission. A file of a run that is under way, or was killed, is none of them before the next run has ended.
+    """In order of admission. A file of a run that is under way or was killed is none of them before the next has ended.
 
     Raises LedgerDamaged, CheckpointDamaged, DataError.
     """
     current = generations.current(layout, stream.name) if stream.folder else None
-    ended = _ended(layout, stream, current.number) if current else None  # before the folder is listed: runs may go on
+    # before the folder is listed, and the checkpoint last: runs may go on
+    ended = _ended(layout, stream, current.number) if current else None
     if current is None or ended is None:
         return []
-    left = admitted.unplanned(layout.checkpoint(stream.name, current.number), admitted.names(layout, stream.folder))
+    names = admitted.names(layout, stream.folder)
+    left = admitted.unplanned(layout.checkpoint(stream.name, current.number), names)
     if not left:
         return []
     with ledger.reader(layout.ledger(stream.folder)) as db:
-        return [entry for entry in ledger.select(db, "name", left, only=1) if datetime.fromisoformat(entry.admitted_at) <= ended]
+        entries = ledger.select(db, "name", left, only=1)
+        return [entry for entry in entries if datetime.fromisoformat(entry.admitted_at) <= ended]
 
 
 def way(stream: Stream, entry: Entry) -> str:
@@ -42,7 +46,7 @@ def way(stream: Stream, entry: Entry) -> str:
 
 
 def _ended(layout: Layout, stream: Stream, generation: int) -> datetime | None:
-    """When the newest run of this generation ended that had read all there was; None when it comes before files were brought back."""
+    """When the newest run of this generation ended that had read all there was; None for one before files came back."""
     brought = journal.operations(layout.journal(stream.name), _BRING_BACK)
     since = max((operation.id for operation in brought), default="")
     for path in islice(report.newest(layout.runs(stream.name)), _RUNS):

@@ -23,7 +23,8 @@ def command(
         put.check(row, file)
     done = [put.file(config, row, file) for file in files]
     for one in done:
-        note = f"  (the name {one.wished} was taken, hidden, or that of a delivery under way)" if one.renamed else ""
+        why = f"the name {one.wished} was taken, hidden, or that of a delivery under way"
+        note = f"  ({why})" if one.renamed else ""
         say(f"put {one.path}  {one.size_bytes} bytes{note}")
     if as_json:
         json_line({"stream": stream, "files": [{"path": one.path, "wished": one.wished, "size_bytes": one.size_bytes} for one in done]})

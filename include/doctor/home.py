@@ -113,8 +113,8 @@ def _waiting(settings: Settings, stream: Stream) -> Iterator[Finding]:
     more = stream.source.under_way if isinstance(stream.source, Files) else ()
     shown = [path for path in _entries(layout.entrada(stream.folder)) if not path.name.startswith(_HIDDEN)]
     if coming := [path for path in shown if under_way.is_under_way(path.name, more)]:
-        what = f"{_shown(len(coming))} in entrada with the name of a delivery under way, {coming[0].name!r} the first"
-        yield note(name, what, "none while it is being delivered; else rename it, and it is taken in")
+        what = f"{_shown(len(coming))} in entrada with the name of a delivery under way"
+        yield note(name, f"{what}, {coming[0].name!r} the first", "none while it is being delivered; else rename it, and it is taken in")
     if door := [path for path in shown if path not in coming]:
         yield note(name, f"{_shown(len(door))} in entrada, {door[0].name!r} the first", f"./caudal run {stream.name}, or the schedule, takes them in")
     if claims := _files(layout.claims(stream.folder)):

@@ -154,12 +154,13 @@ def books(layout: Layout, stream: Stream, name: str) -> Iterator[Finding]:
 
 
 def unread(layout: Layout, stream: Stream, name: str) -> Iterator[Finding]:
-    """Admitted files that no batch has read though a run has ended since; nothing to say when there is none."""
+    """Admitted files that no batch has read though a run has ended since; nothing when there is none."""
     found = []
     with suppress(CaudalError):  # a checkpoint or record that cannot be read is told by `generation`
         found = passed_over.find(layout, stream)
     if found:
-        what = f"admitted, but no batch has read it, though a run has ended since: {_listed([entry.name for entry in found])}"
+        names = _listed([entry.name for entry in found])
+        what = f"admitted, but no batch has read it, though a run has ended since: {names}"
         yield wrong(name, f"{what} [{layout.en_proceso(stream.folder)}]", passed_over.way(stream, found[0]))
 
 

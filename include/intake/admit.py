@@ -84,7 +84,8 @@ def _judge(room: Room, db: Connection, judged: Sequence[Judged]) -> tuple[list[J
     fresh, refused = [], []
     for path, scan in judged:
         sidecar = sidecars.reason(names.delivered(path.name, scan.content_hash))
-        reason = sidecar or scan.unfit or (_duplicate(done[scan.content_hash]) if scan.content_hash in done else "")
+        again = _duplicate(done[scan.content_hash]) if scan.content_hash in done else ""
+        reason = sidecar or scan.unfit or again
         if reason:
             refused.append(Case(path, scan, reason))
         else:

@@ -29,7 +29,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Look:
-    """`files`: regular files by name. `others`: name -> why it is not taken. `states`: names of downloads' state files."""
+    """`files`: regular files by name. `others`: name -> why it is not taken. `states`: names of downloads' states."""
 
     files: dict[str, Seen]
     others: dict[str, str]
@@ -37,7 +37,7 @@ class Look:
 
 
 def look(folder: Path, more: Sequence[str] = ()) -> Look:
-    """What lies in `folder`, hidden names and those of deliveries under way left out; `more`: the row's own endings of those."""
+    """What lies in `folder`, without hidden names and deliveries under way; `more`: the row's own endings of those."""
     found = Look({}, {})
     with os.scandir(folder) as entries:
         for entry in entries:

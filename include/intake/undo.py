@@ -49,13 +49,15 @@ def _known(db: Connection, visible: dict[str, Path]) -> set[str]:
 
 
 def _mended(visible: dict[str, Path]) -> dict[str, Path]:
-    """Files of names that Spark's listing skips, admitted by an earlier version, get one that it reads. The caller brings the ledger after it."""
-    moves = [(path, path.with_name(name)) for path in visible.values() if (name := ledger.mended(path.name)) != path.name]
+    """Files of names that Spark's listing skips, admitted by an earlier version, get one that it reads; their rows
+    follow in `_known`."""
+    moves = [(path, path.with_name(new)) for name, path in visible.items() if (new := ledger.mended(name)) != name]
     if not moves:
         return visible
     for error in storage.move_each_new(moves).values():
-        raise LedgerDamaged(f"an admitted file cannot get a name that Spark reads: {error}", moves[0][0].parent)
-    return {name: path.with_name(name) for path in visible.values() if (name := ledger.mended(path.name))}
+        what = f"an admitted file cannot get a name that Spark reads: {error}"
+        raise LedgerDamaged(what, moves[0][0].parent, cli="move one of the two out of en_proceso; then ./caudal run STREAM")
+    return {new: path.with_name(new) for name, path in visible.items() if (new := ledger.mended(name))}
 
 
 def _write(room: Room, db: Connection, new: bool, lost: list[Entry], half: list[Entry]) -> None:

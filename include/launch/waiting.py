@@ -36,7 +36,8 @@ class Waiting:
 
 def files(layout: Layout, stream: Stream, generation: int, found: protocol.Proceed) -> Waiting:
     """Files in en_proceso that no planned batch holds yet."""
-    names = admitted.unplanned(layout.checkpoint(stream.name, generation), admitted.names(layout, stream.folder))
+    here = admitted.names(layout, stream.folder)
+    names = admitted.unplanned(layout.checkpoint(stream.name, generation), here)
     folder = layout.en_proceso(stream.folder)
     size = sum((folder / name).lstat().st_size for name in names)
     return Waiting(found.step is protocol.Next.RERUN, files=len(names), size_bytes=size)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jobs.contract import admitted, checkpoint, ledger, manifest, plain, upstream
 from jobs.contract.batch_plan import BatchPlan
-from jobs.contract.errors import AccountMismatch, CaudalError, DataError, PlannedFileMissing, tree
+from jobs.contract.errors import AccountMismatch, CaudalError, DataError, FilePassedOver, PlannedFileMissing, tree
 from jobs.contract.layout import Layout
 from jobs.contract.manifest import Manifest
 from jobs.contract.plain import ParquetRows
@@ -44,8 +44,8 @@ class Account:
 
 
 def settle(done: Report, layout: Layout, stream: Stream, reported: int, parquet_rows: ParquetRows) -> Report:
-    """`done` with the account of its batches; failed by AccountMismatch, by FilePassedOver when Spark has left an admitted file out, or by what
-    hindered the recount, unless it had failed before.
+    """`done` with the account of its batches; failed by AccountMismatch, by FilePassedOver when Spark has left an
+    admitted file out, or by what hindered the recount, unless it had failed before.
 
     `reported`: newest batch that an earlier report covers. Reads what the later ones hold and nothing older; an idle report without batches is
     given back as it is.
@@ -55,7 +55,7 @@ def settle(done: Report, layout: Layout, stream: Stream, reported: int, parquet_
     start = time.monotonic()
     try:
         found = recount(layout, stream, done.generation, done.batches, parquet_rows)
-        passed = admitted.passed_over(layout, stream.name, stream.folder, done.generation) if done.status == "done" else None
+        passed = _passed_over(done, layout, stream)
         found.differences += _lost(layout, done, reported)
     except CaudalError as error:
         return _failed(done, error)
@@ -65,8 +65,16 @@ def settle(done: Report, layout: Layout, stream: Stream, reported: int, parquet_
     done = replace(done, account=asdict(found))
     if found.differences:
         more = f" (and {len(found.differences) - 1} more)" if len(found.differences) > 1 else ""
-        done = _failed(done, AccountMismatch(f"{found.differences[0]}{more}", layout.output(stream.name, done.generation)))
+        where = layout.output(stream.name, done.generation)
+        done = _failed(done, AccountMismatch(f"{found.differences[0]}{more}", where))
     return _failed(done, passed) if passed else done
+
+
+def _passed_over(done: Report, layout: Layout, stream: Stream) -> FilePassedOver | None:
+    """Only a run that has come to its end should have read everything."""
+    if done.status != "done":
+        return None
+    return admitted.passed_over(layout, stream.name, stream.folder, done.generation)
 
 
 def recount(layout: Layout, stream: Stream, generation: int, batches: Sequence[int], parquet_rows: ParquetRows) -> Account:

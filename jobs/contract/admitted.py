@@ -17,14 +17,18 @@ def names(layout: Layout, folder: str) -> list[str]:
     place = layout.en_proceso(folder)
     if not folder or not place.is_dir():
         return []
-    return [name for name in os.listdir(place) if ledger.parse_name(name)]  # noqa: PTH208 - 200,000 names, no Path of each
+    found = os.listdir(place)  # noqa: PTH208 - 200,000 names, no Path of each
+    return [name for name in found if ledger.is_admitted(name)]
 
 
 def unplanned(path: Path, found: Iterable[str]) -> set[str]:
-    """Those of `found` that no planned batch of the checkpoint at `path` holds. Reads its newest logs first, and no more than it needs."""
+    """Those of `found` that no planned batch of the checkpoint at `path` holds. Reads its newest logs first, and no more
+    than it needs, one entry at a time: the log may hold a million."""
     left = set(found)
-    planned = int(position(path).get("logOffset", -1)) if left else -1
-    for entry in checkpoint.all_entries(path, newest_first=True) if left else ():  # one at a time: the log may hold a million
+    if not left:
+        return left
+    planned = int(position(path).get("logOffset", -1))
+    for entry in checkpoint.all_entries(path, newest_first=True):
         if not protocol.is_unplanned(entry.log_offset, planned):
             left.discard(entry.name)
             if not left:
@@ -39,10 +43,11 @@ def position(path: Path) -> dict[str, Any]:
 
 
 def passed_over(layout: Layout, stream: str, folder: str, generation: int) -> FilePassedOver | None:
-    """At the end of a run that has read everything, under its lease: the error that names an admitted file without a batch. Nobody has admitted
+    """At the end of a run, under its lease: the error that names an admitted file without a batch. Nobody has admitted
     any since this run's own intake, and Spark has listed the folder after that."""
     left = unplanned(layout.checkpoint(stream, generation), names(layout, folder))
     if not left:
         return None
     more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
-    return FilePassedOver(f"admitted, but Spark has not listed it, so no batch has read it{more}", layout.en_proceso(folder) / min(left))
+    what = f"admitted, but Spark has not listed it, so no batch has read it{more}"
+    return FilePassedOver(what, layout.en_proceso(folder) / min(left))

@@ -155,10 +155,10 @@ class PlannedFileMissing(DataError):
 
 
 class FilePassedOver(DataError):
-    """A run has ended, and Spark has put an admitted file into none of its batches. What was published is whole; nothing of that file is."""
+    """A run has ended, and Spark has put an admitted file into no batch. What was published is whole without it."""
 
     code = "file-passed-over"
-    cli = "touch the file named here, then ./caudal run STREAM; if it comes again, copy the file elsewhere and report this"
+    cli = "touch the file named here, then ./caudal run STREAM; if it comes again, keep a copy of the file and report this"
 
 
 class CheckpointDamaged(DataError):

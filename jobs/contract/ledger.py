@@ -20,9 +20,9 @@ from jobs.contract.errors import LedgerDamaged
 VERSION = 1
 HASH_CHARS = 16  # of the content hash in an admitted name: 64 bits
 SAFE_CHARS = 100  # of the safe name in an admitted name
-_NAME = re.compile(rf"(\d{{12}})-([0-9a-f]{{16}})-([A-Za-z0-9._-]{{1,{SAFE_CHARS}}})")
+_NAME = re.compile(rf"(\d{{12}})-([0-9a-f]{{16}})-([A-Za-z0-9._-]{{1,{SAFE_CHARS}}})", re.ASCII)
 _ENDING = ".txt"  # ours: no listing skips it, and it does not make Spark decode anything
-_SKIPPED = "._COPYING_"  # of all that Spark's listing skips (HadoopFSUtils), what a name may be that begins with a digit
+_SKIPPED = "._COPYING_"  # of what Spark's listing skips (HadoopFSUtils), all that a name with a digit first may be
 _SCHEMA = (
     "CREATE TABLE entry (sequence INTEGER PRIMARY KEY, content_hash TEXT NOT NULL UNIQUE, original_name TEXT NOT NULL, name TEXT NOT NULL UNIQUE,"
     " size_bytes INTEGER NOT NULL, records INTEGER NOT NULL, original_mtime_ns INTEGER NOT NULL, mtime_ms INTEGER NOT NULL,"
@@ -65,24 +65,30 @@ class Name:
 
 
 def admitted_name(sequence: int, content_hash: str, safe: str) -> str:
-    """A name that Spark's listing does not skip: it begins with a digit, and ends with a letter or digit, if need be of our own ending."""
+    """A name that Spark's listing does not skip: it begins with a digit, and ends with a letter or digit, if need be of
+    our own ending."""
     readable = safe if safe[-1:].isalnum() else f"{safe[: SAFE_CHARS - len(_ENDING)]}{_ENDING}"
     return f"{sequence:012d}-{content_hash[:HASH_CHARS]}-{readable}"
 
 
 def mended(name: str) -> str:
-    """The admitted name that a file gets instead of `name`, an admitted one; the same for one that Spark's listing does not skip.
+    """What a file of this admitted name is called instead; the same name for one that Spark's listing does not skip.
 
     Names that Spark skips were admitted until December 2026. No batch can hold them, so a new name repeats nothing.
     """
-    parts = parse_name(name)
-    return admitted_name(parts.sequence, parts.hash_start, parts.safe) if parts and name.endswith(_SKIPPED) else name
+    parts = parse_name(name) if name.endswith(_SKIPPED) else None
+    return admitted_name(parts.sequence, parts.hash_start, parts.safe) if parts else name
 
 
 def parse_name(name: str) -> Name | None:
     """The parts of an admitted name; None for any other."""
     match = _NAME.fullmatch(name)
-    return Name(int(match[1]), match[2], match[3]) if match and match[1].isascii() else None
+    return Name(int(match[1]), match[2], match[3]) if match else None
+
+
+def is_admitted(name: str) -> bool:
+    """Whether it is an admitted name; for lists of 200,000, where its parts cost as much as the listing."""
+    return _NAME.fullmatch(name) is not None
 
 
 def lookup(path: Path, names: Iterable[str]) -> dict[str, Entry]:
@@ -136,12 +142,15 @@ def mend(db: Connection, names: Iterable[str]) -> None:
     """Rows of files that have got their mended name, each of `names`, take it. Within a transaction."""
     numbers = {parts.sequence: name for name in names if (parts := parse_name(name))}
     rows = list(select(db, "sequence", numbers))
-    renamed = [(name, row.name) for row in rows if (name := mended(row.name)) != row.name and name == numbers[row.sequence]]
-    db.executemany("UPDATE entry SET name = ? WHERE name = ?", renamed)
+    renamed = [row for row in rows if row.name != mended(row.name) == numbers[row.sequence]]
+    db.executemany("UPDATE entry SET name = ? WHERE name = ?", [(mended(row.name), row.name) for row in renamed])
 
 
-def select(db: Connection, column: str, values: Iterable[str | int], *, only: int | None = None) -> Iterator[Entry]:
-    """Rows whose `column` (name, content_hash, original_name, sequence) is one of `values`; `only`: 1 the finished ones, 0 the unfinished."""
+def select(
+    db: Connection, column: str, values: Iterable[str | int], *, only: int | None = None
+) -> Iterator[Entry]:  # fmt: skip
+    """Rows whose `column` (name, content_hash, original_name, sequence) is one of `values`; `only`: 1 the finished ones,
+    0 the unfinished."""
     words = list(values)
     where = "" if only is None else f" AND finished = {only:d}"
     for start in range(0, len(words), _CHUNK):

@@ -1,4 +1,5 @@
-"""Names of deliveries under way: what copy tools, browsers, sync clients and editors call a file until it is whole. Intake leaves them alone."""
+"""Names of deliveries under way: what copy tools, browsers, sync clients and editors call a file until it is whole.
+Intake leaves them alone."""
 
 from __future__ import annotations
 
@@ -6,14 +7,19 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
-HIDDEN = (".", "_")  # rsync, Nextcloud, Syncthing, ProFTPD, azcopy, NFS and most editors hide what is not whole behind a dot
+# rsync, Nextcloud, Syncthing, ProFTPD, azcopy, NFS and most editors hide what is not whole behind a dot
+HIDDEN = (".", "_")
 # who writes so -> endings, in lower case; docs/files.md lists the same
 BY_PROGRAM: dict[str, tuple[str, ...]] = {
-    "many": (".tmp", ".temp", ".temporary", ".part", ".partial", ".incomplete", ".inprogress", ".in_progress", ".in-progress", ".unfinished"),
+    "many": (
+        ".tmp", ".temp", ".temporary", ".part", ".partial", ".incomplete", ".inprogress", ".in_progress", ".in-progress",
+        ".unfinished",
+    ),
     "browsers": (".crdownload", ".download", ".downloading", ".opdownload", ".crswap"),
     "SFTP and FTP clients": (".filepart", ".uploading", ".transferring", ".lftp-pget-status"),
     "download managers and torrents": (
-        ".aria2", ".!qb", ".!ut", ".!bt", ".bc!", ".az!", ".jc!", ".dtapart", ".fdmdownload", ".part.met", ".xltd", ".ytdl",
+        ".aria2", ".!qb", ".!ut", ".!bt", ".bc!", ".az!", ".jc!", ".dtapart", ".fdmdownload", ".part.met", ".xltd",
+        ".ytdl",
     ),
     "object stores and Hadoop": ("._copying_", ".gstmp", ".part.minio"),
     "sync clients": (".!sync", ".ffs_tmp"),
@@ -31,9 +37,9 @@ _ENDING = re.compile(r"[^A-Za-z0-9/\x00][^/\x00]{1,98}")
 
 
 def is_under_way(name: str, more: Sequence[str] = ()) -> bool:
-    """Whether a file of this name is still being delivered, by the list above or by the endings that the row adds, in any case."""
-    lower = name.lower()
-    return lower.startswith(_STARTS) or lower.endswith((*_ENDINGS, *(ending.lower() for ending in more))) or bool(_FORMS.search(lower))
+    """Whether a file of this name is still being delivered, by the list above or by the endings that the row adds."""
+    lower, own = name.lower(), tuple(ending.lower() for ending in more)
+    return lower.startswith(_STARTS) or lower.endswith((*_ENDINGS, *own)) or bool(_FORMS.search(lower))
 
 
 def is_ignored(name: str, more: Sequence[str] = ()) -> bool:
@@ -42,7 +48,8 @@ def is_ignored(name: str, more: Sequence[str] = ()) -> bool:
 
 
 def final_name(name: str, more: Sequence[str] = ()) -> str:
-    """`name`, or one like it that intake looks at: a beginning that hides it goes, an ending that says otherwise gets another one behind it."""
+    """`name`, or one like it that intake looks at: a beginning that hides it goes, an ending that says otherwise gets
+    another one behind it."""
     shown = _HIDING.sub("", name) or "file"
     if not is_under_way(shown, more):
         return shown

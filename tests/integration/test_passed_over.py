@@ -48,7 +48,9 @@ def admit(home: here.Home) -> list[Path]:
 def found(home: here.Home) -> tuple[list[str], list[str]]:
     """(differences of the audit, faults that doctor finds)."""
     differences = audits.audit(home.settings, STREAM, None, lambda _: None).differences
-    return [str(one) for one in differences], [one.what for one in doctor.examine(home.settings.layout, STREAM) if one.state == "wrong"]
+    return [str(one) for one in differences], [
+        one.what for one in doctor.examine(home.settings.layout, STREAM) if one.state == "wrong"
+    ]
 
 
 def as_of_old(home: here.Home, path: Path) -> Path:
@@ -65,38 +67,61 @@ def say_done(home: here.Home) -> None:
     folder = home.settings.layout.run(STREAM.name, "29990101T000000000Z-00000001")
     folder.mkdir(parents=True)
     now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 2))
-    (folder / "report.json").write_bytes(Report(STREAM.name, folder.name, "done", now, generation=1).to_json())
+    (folder / "report.json").write_bytes(
+        Report(STREAM.name, folder.name, "done", now, generation=1).to_json()
+    )
 
 
 def test_whatever_a_delivery_is_called_its_rows_come_out_once(home: here.Home) -> None:
-    names = ["a.json_", "b.", "c-", "d=1", "e._COPYING_x", "_metadata=.json", "f.json._COPYING_", "g.json.gz._COPYING_", "h.json:Zone.Identifier"]
+    names = [
+        "a.json_",
+        "b.",
+        "c-",
+        "d=1",
+        "e._COPYING_x",
+        "_metadata=.json",
+        "f.json._COPYING_",
+        "g.json.gz._COPYING_",
+        "h.json:Zone.Identifier",
+    ]
     claims = home.settings.layout.claims(STREAM.folder)
     claims.mkdir(parents=True)
     expected: Counter[str] = Counter()
     for seed, name in enumerate(names):
         rows = deliver(home, name, seed)
         expected += rows if name[0] != "_" and "Zone" not in name else Counter()
-        if name.endswith("._COPYING_"):  # under way in entrada; claimed by an earlier version, it is a delivery
+        if name.endswith(
+            "._COPYING_"
+        ):  # under way in entrada; claimed by an earlier version, it is a delivery
             (home.settings.layout.entrada(STREAM.folder) / name).rename(claims / name)
     code, out = home.run()
     assert code == 0, out
     assert home.rows() == expected
-    assert [path.name for path in home.settings.layout.entrada(STREAM.folder).iterdir()] == ["_metadata=.json"]
+    assert [path.name for path in home.settings.layout.entrada(STREAM.folder).iterdir()] == [
+        "_metadata=.json"
+    ]
     assert "refused h.json:Zone.Identifier: sidecar: " in out
     assert found(home) == ([], [])
     assert home.run()[0] == 0
     assert home.report().status == "idle"
 
 
-def test_a_home_with_a_file_that_earlier_versions_left_behind_names_it_and_the_next_run_reads_it(home: here.Home) -> None:
+def test_a_home_with_a_file_that_earlier_versions_left_behind_names_it_and_the_next_run_reads_it(
+    home: here.Home,
+) -> None:
     expected = deliver(home, "first.json", 1)
     assert home.run()[0] == 0
     expected += deliver(home, "lote.json", 2)
     old = as_of_old(home, admit(home)[0])
-    assert found(home) == ([], []), "a run that was killed after its intake is no fault before the next has ended"
+    assert found(home) == ([], []), (
+        "a run that was killed after its intake is no fault before the next has ended"
+    )
     say_done(home)
     (difference,), (line,) = found(home)
-    assert str(old) in difference and "no batch has read it -> ./caudal run facturas_ficheros gives it a name" in difference
+    assert (
+        str(old) in difference
+        and "no batch has read it -> ./caudal run facturas_ficheros gives it a name" in difference
+    )
     assert old.name in line
     code, out = home.run()
     assert code == 0, out
@@ -114,7 +139,10 @@ def test_a_file_that_spark_leaves_out_fails_each_run_by_name_until_it_is_read(ho
     expected += deliver(home, "last.json", 3)
     for _ in range(2):  # the second finds nothing else: it is not idle
         code, out = home.run()
-        assert (code, out.splitlines()[-1].startswith("file-passed-over: admitted, but Spark has not listed it")) == (65, True), out
+        assert (
+            code,
+            out.splitlines()[-1].startswith("file-passed-over: admitted, but Spark has not listed it"),
+        ) == (65, True), out
         assert f"[{path}] -> touch the file named here, then ./caudal run facturas_ficheros" in out
         assert home.rows() == expected
         done = home.report()
@@ -128,13 +156,19 @@ def test_a_file_that_spark_leaves_out_fails_each_run_by_name_until_it_is_read(ho
     assert found(home) == ([], [])
 
 
-def test_every_file_of_a_run_is_read_by_that_run_however_many_batches_it_takes(home: here.Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_of_a_run_is_read_by_that_run_however_many_batches_it_takes(
+    home: here.Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = deliver(home, "0.json", 0)
     for seed in range(1, 12):
         expected += deliver(home, f"{seed}.json", seed)
     files = driver.sources._files
     limits = replace(STREAM.limits, batch_bytes=20_000)
-    monkeypatch.setattr(driver.sources, "_files", lambda spark, spec: files(spark, replace(spec, stream=replace(spec.stream, limits=limits))))
+    monkeypatch.setattr(
+        driver.sources,
+        "_files",
+        lambda spark, spec: files(spark, replace(spec, stream=replace(spec.stream, limits=limits))),
+    )
     code, out = home.run()
     assert code == 0, out
     assert home.rows() == expected

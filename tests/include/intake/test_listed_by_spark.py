@@ -22,7 +22,9 @@ ODD = st.builds("".join, st.tuples(st.sampled_from(STARTS), FILE_NAMES, st.sampl
 
 def skipped(name: str) -> bool:
     """HadoopFSUtils.shouldFilterOutPathName of Spark 4, word for word."""
-    exclude = (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
+    exclude = (
+        (name.startswith("_") and "=" not in name) or name.startswith(".") or name.endswith("._COPYING_")
+    )
     include = name.startswith(("_common_metadata", "_metadata"))
     return exclude and not include
 
@@ -33,7 +35,10 @@ def test_whatever_a_delivery_is_called_its_admitted_name_is_listed(delivered: st
     name = ledger.admitted_name(sequence, HASH, safe)
     assert not skipped(name) and name[0].isdigit() and name[-1].isalnum()
     assert codec(name) == codec(safe)
-    assert (parts := ledger.parse_name(name)) is not None and (parts.sequence, parts.hash_start) == (sequence, HASH[:16])
+    assert (parts := ledger.parse_name(name)) is not None and (parts.sequence, parts.hash_start) == (
+        sequence,
+        HASH[:16],
+    )
     assert ledger.admitted_name(sequence, HASH, parts.safe) == name == ledger.mended(name)
     assert parts.safe == safe or not safe[-1].isalnum()
 
@@ -52,7 +57,9 @@ def test_spark_itself_agrees(spark: Any) -> None:
     filter_ = spark._jvm.org.apache.spark.util.HadoopFSUtils.shouldFilterOutPathName
     raw = [f"{start}lote{end}" for start in STARTS for end in ENDS]
     old = [f"000000000007-{HASH[:16]}-{safe_name(name)}" for name in raw]
-    assert [skipped(name) for name in raw + old] == [filter_(name) for name in raw + old], "the re-statement is not Spark's filter"
+    assert [skipped(name) for name in raw + old] == [filter_(name) for name in raw + old], (
+        "the re-statement is not Spark's filter"
+    )
     assert any(filter_(name) for name in old), "none of the names is one that Spark skips"
     assert not any(filter_(ledger.admitted_name(7, HASH, safe_name(name))) for name in raw)
     assert not any(filter_(ledger.mended(name)) for name in old)

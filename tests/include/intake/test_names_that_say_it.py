@@ -19,7 +19,17 @@ SIDECARS = [
     "lote.json:AFP_AfpInfo", "desktop.ini", "Desktop.ini",
     "Thumbs.db", "thumbs.db:encryptable", "Icon\r", "lote.json.md5", "lote.json.SHA256", "lote.csv.gz.asc", "lote.sig",
 ]  # fmt: skip
-DATA = ["Zone.Identifier.json", "lote:10:00.json", "desktop.ini.json", "md5", "lote.md5.json", "SmartScreen", "icon", "x_AFP_Info", "thumbs.db.csv"]
+DATA = [
+    "Zone.Identifier.json",
+    "lote:10:00.json",
+    "desktop.ini.json",
+    "md5",
+    "lote.md5.json",
+    "SmartScreen",
+    "icon",
+    "x_AFP_Info",
+    "thumbs.db.csv",
+]
 
 
 @pytest.fixture
@@ -50,7 +60,15 @@ def test_a_name_that_only_resembles_a_sidecar_is_data(name: str) -> None:
 
 def test_deliveries_under_way_stay_untouched_also_those_that_the_row_names(home: Home) -> None:
     home.stream = Stream("s", Files(settle_s=0, under_way=(".lock",)), Files())
-    names = ["a.json.filepart", "b.CRDOWNLOAD", "c.json._COPYING_", "d.json~", "~$e.json", "f.json.lock", "g.json.LOCK"]
+    names = [
+        "a.json.filepart",
+        "b.CRDOWNLOAD",
+        "c.json._COPYING_",
+        "d.json~",
+        "~$e.json",
+        "f.json.lock",
+        "g.json.LOCK",
+    ]
     for number, name in enumerate(names):
         home.deliver(name, b"%d\n" % number)
     taken = home.admit()
@@ -101,7 +119,9 @@ def test_an_admitted_name_that_spark_skips_is_mended_with_its_row(home: Home) ->
     assert sorted(home.visible()) == [name, kept]
     assert home.rows()[0] == rows[0]
     assert old not in home.visible()
-    assert [refusal.code for refusal in (home.deliver("again.json", b"1\n2\n"), home.admit())[1].refused] == ["duplicate"]
+    assert [refusal.code for refusal in (home.deliver("again.json", b"1\n2\n"), home.admit())[1].refused] == [
+        "duplicate"
+    ]
 
 
 @pytest.mark.parametrize("ledger_left", [True, False])

@@ -15,7 +15,14 @@ from jobs.contract.under_way import BY_PROGRAM, OURS, fault, final_name, is_igno
 ENDINGS = [ending for endings in BY_PROGRAM.values() for ending in endings]
 PAGE = (Path(__file__).parents[3] / "docs" / "files.md").read_text(encoding="utf-8")
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=40)
-ODD = st.builds("".join, st.tuples(st.sampled_from(["", "~$", "~lock.", "#", "._", ".~lock.", "__"]), NAMES, st.sampled_from(["", "#", *ENDINGS])))
+ODD = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["", "~$", "~lock.", "#", "._", ".~lock.", "__"]),
+        NAMES,
+        st.sampled_from(["", "#", *ENDINGS]),
+    ),
+)
 
 
 @pytest.mark.parametrize("name", [
@@ -39,18 +46,40 @@ def test_a_name_that_only_resembles_one_is_taken(name: str) -> None:
 
 def test_a_row_adds_endings_of_its_own() -> None:
     more = Files(under_way=(".Lock", "-en-camino")).under_way
-    assert [is_under_way(name, more) for name in ("x.json.LOCK", "x-EN-CAMINO", "x.part", "x.json")] == [True, True, True, False]
+    assert [is_under_way(name, more) for name in ("x.json.LOCK", "x-EN-CAMINO", "x.part", "x.json")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
-    "more", [".lock", [".lock"], (1,), ("",), (".",), ("lock",), (".a/b",), (".a\0",), (".json",), (".JSON",), (".gz",), (".txt",)]
+    "more",
+    [
+        ".lock",
+        [".lock"],
+        (1,),
+        ("",),
+        (".",),
+        ("lock",),
+        (".a/b",),
+        (".a\0",),
+        (".json",),
+        (".JSON",),
+        (".gz",),
+        (".txt",),
+    ],
 )
 def test_endings_that_mean_nothing_or_would_hide_whole_files_break_the_row(more: object) -> None:
     with pytest.raises(BrokenStream, match="under_way"):
         Files("json", under_way=more)  # type: ignore[arg-type]
 
 
-@given(st.lists(st.one_of(NAMES, st.sampled_from([".lock", ".csv", ".bz2"])), max_size=3).map(tuple), st.sampled_from(["json", "csv"]))
+@given(
+    st.lists(st.one_of(NAMES, st.sampled_from([".lock", ".csv", ".bz2"])), max_size=3).map(tuple),
+    st.sampled_from(["json", "csv"]),
+)
 def test_what_passes_the_check_hides_no_name_that_caudal_gives(more: tuple[str, ...], form: str) -> None:
     if not fault(more, form):
         assert not any(is_ignored(f"x{ending}", more) for ending in (f".{form}", *OURS))
