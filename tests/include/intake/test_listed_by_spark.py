@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.intake.names import codec, safe_name
+from include.intake.names import safe_name
 from jobs.contract import ledger
+from jobs.contract.lines import codec
 from tests.include.intake.test_names import FILE_NAMES
 
 HASH = "0123456789abcdef" * 4
