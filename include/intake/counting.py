@@ -58,8 +58,10 @@ class Records:
         self._open = False  # whether it has a character that is not ASCII white space
         self._start: bytes | None = b""  # the part of a byte order mark that it begins with, so far; None from its first other byte on
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> int:
+        """Returns the number of \\n in it."""
         first, *rest = data.split(b"\n")
+        ends = len(rest)
         self._go_on(first)
         if rest:
             last = rest.pop()
@@ -68,6 +70,7 @@ class Records:
             self._open, self._start, self._length = False, b"", 0
             self._go_on(last)
         self.longest_bytes = max(self.longest_bytes, self._length)
+        return ends
 
     def total(self) -> int:
         return self._count + self._is_record()
@@ -99,8 +102,9 @@ class Whole:
         self._parts: list[bytes] = []
         self._count = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> int:
         self._parts.append(data)
+        return 0
 
     def total(self) -> int:
         text, self._parts = b"".join(self._parts), []
@@ -120,19 +124,21 @@ class Fields:
         self._tail = b""
         self._ended = False
 
-    def feed(self, data: bytes) -> None:
-        cut = data.rfind(b"\n") + 1
-        if cut and not self._ended:
-            self._spans.feed(self._tail + data[:cut])
-            self._tail = b""
-        self._tail += data[cut:]
+    def feed(self, data: bytes, ends: int) -> None:
+        """`ends`: the number of \\n in it."""
+        if ends and not self._ended:
+            cut = data.rfind(b"\n") + 1
+            # lines without a quote need no look, and most files have none
+            self._spans.feed(self._tail + data[:cut] if b'"' in data or b'"' in self._tail else b"", ends)
+            self._tail, data = b"", data[cut:]
+        self._tail += data
         self._ended = self._ended or len(self._tail) > self._longest
         if self._ended:
             self._tail = b""
 
     def found(self) -> tuple[int, int] | None:
         if self._tail:
-            self._spans.feed(self._tail + b"\n")
+            self._spans.feed(self._tail + b"\n", 1)
             self._tail = b""
         return self._spans.found
 
@@ -246,9 +252,9 @@ class _Counter:
         return content.unfit(seen, self._demands)
 
     def _text(self, data: bytes) -> None:
-        self._records.feed(data)
+        ends = self._records.feed(data)
         if self._fields:
-            self._fields.feed(data)
+            self._fields.feed(data, ends)
         self._size_bytes += len(data)
         if len(self._head) < content.HEAD_BYTES:
             self._head += data[: content.HEAD_BYTES - len(self._head)]

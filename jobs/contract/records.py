@@ -109,13 +109,18 @@ class Spans:
     _line: int = 0
     _opened: int = 0  # the line in which a field was opened that is open still; 0: none is
 
-    def feed(self, text: bytes) -> None:
-        """The next lines, each with its \\n."""
+    def feed(self, text: bytes, ends: int) -> None:
+        """The next lines, each with its \\n, of which there are `ends`."""
         if self._opened or _has_odd(text):
             for number, line in enumerate(text.split(b"\n"), self._line + 1):
-                if self._opened or _QUOTE in line:
+                if self._opened or line.count(_QUOTE) % 2 or self._may_open(line):
                     self._look(line, number)
-        self._line += text.count(b"\n")
+        self._line += ends
+
+    def _may_open(self, line: bytes) -> bool:
+        """Of a line with an even number of quotes, as one with an inch sign in a field that is not quoted: whether its last field may be open."""
+        last = (self.separator + line).rfind(self.separator + _QUOTE)
+        return last >= 0 and line.count(_QUOTE, last + 1) % 2 == 0
 
     def _look(self, line: bytes, number: int) -> None:
         field = self._close(line, number) if self._opened else _unmarked(line, 0)
