@@ -101,13 +101,18 @@ def _binary(head: bytes, demands: Demands) -> str:
 
 
 def _wide(head: bytes, demands: Demands) -> str:
-    """UTF-16 and UTF-32: by their mark, or by the NUL in every other byte. A mark alone may be a fault of the first record."""
-    sample = head[:_SAMPLE_BYTES]
-    marked = [name for mark, name in _WIDE_MARKS if head.startswith(mark)]
-    name = (marked[0] if marked and 0 in sample else "") or ("UTF-16" if _alternates(sample) else "")
+    """By its mark, or by the NUL in every other byte. A mark alone may be a fault of the first record."""
+    name = encoding(head)
     if not name or _has_record(head, demands):
         return ""
     return f"encoding: the text is {name}, not UTF-8; iconv -f {name} -t UTF-8 FILE >NEW"
+
+
+def encoding(head: bytes) -> str:
+    """UTF-16 or UTF-32, where the text seems to be that; else empty."""
+    sample = head[:_SAMPLE_BYTES]
+    marked = [name for mark, name in _WIDE_MARKS if head.startswith(mark)]
+    return (marked[0] if marked and 0 in sample else "") or ("UTF-16" if _alternates(sample) else "")
 
 
 def _alternates(sample: bytes) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from include.kafka.connection import Connection, connect
 from include.kafka.offsets import Admin
 from include.settings import Settings
-from jobs.contract import librdkafka
+from jobs.contract import librdkafka, lines
 from jobs.contract.errors import DeliveryFailed, UsageError
 
 DELIVERY_S = 30.0  # how long one record may wait for its acknowledgement
@@ -34,11 +34,12 @@ class Produced:
     duration_s: float
 
 
-def messages(lines: Iterable[bytes], key_field: str = "") -> Iterator[Message]:
-    """One message a line, blank lines left out. With `key_field` each line must be a JSON object with that field: UsageError names the line."""
-    for number, line in enumerate(lines, 1):
-        value = line.rstrip(b"\r\n")
-        if value.strip():
+def messages(rows: Iterable[bytes], key_field: str = "") -> Iterator[Message]:
+    """One message a line, blank lines left out, as intake reads a file: byte order marks at the start of a line are no part of its value.
+    With `key_field` each line must be a JSON object with that field: UsageError names the line."""
+    for number, row in enumerate(rows, 1):
+        if not lines.is_blank(row):
+            value = lines.said(row)
             yield Message(value, _key(value, key_field, number) if key_field else None)
 
 

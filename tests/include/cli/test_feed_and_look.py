@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
 import os
 import subprocess
@@ -151,6 +153,40 @@ def test_lines_produced_are_consumed_with_key_and_place(with_broker: Caudal) -> 
     assert len(with_broker("consume", "notificaciones", "--max", "1").stdout.splitlines()) == 1
     shown = with_broker.data("show", "notificaciones", "--rows", "2")
     assert {r["InvoiceNumber"] for r in shown["newest"]} == {"año", "\x1b"}
+
+
+@pytest.mark.broker
+def test_a_file_is_produced_as_it_would_be_taken_in(with_broker: Caudal, tmp_path: Path) -> None:
+    """Packed or not, marked or not, with any line end; so that the field of the first record can be its key."""
+    with_broker("topics", "create")
+    mark, rows = b"\xef\xbb\xbf", [b'{"n":"uno"}', b"", b'{"n":"dos"}', b'{"n":"tr\xef\xbb\xbfes"}']
+    text = b"".join(mark + row + b"\r\n" for row in rows)
+    files = {"a.json": text, "a.json.gz": gzip.compress(mark + text), "a.json.bz2": bz2.compress(text), "": text}
+    for name, data in files.items():
+        (tmp_path / (name or "x")).write_bytes(data)
+        given = {"words": ("--file", str(tmp_path / name)), "given": ""} if name else {"words": (), "given": text.decode()}
+        sent = with_broker.data("produce", "notificaciones", "--key-field", "n", *given["words"], given=given["given"])
+        assert sent["records"] == 3
+        found = with_broker.data("consume", "notificaciones", "--last", "3")["records"]
+        assert {(r["key"], r["value"]) for r in found} == {(k, f'{{"n":"{k}"}}') for k in ("uno", "dos", "tr\ufeffes")}
+
+
+@pytest.mark.broker
+def test_what_is_no_text_is_not_produced(with_broker: Caudal, tmp_path: Path) -> None:
+    with_broker("topics", "create")
+    before = with_broker.data("consume", "notificaciones")["count"]
+    packed, rows = gzip.compress(b'{"n":"a"}\n' * 99), '{"n":"año"}\n{"n":"b"}\n'
+    for name, data, told in [
+        ("a.json", packed, "the content is gzip"),
+        ("b.json.gz", packed[:-9], "the file cannot be read: compressed file ended"),
+        ("c.json.bz2", packed, "the file cannot be read: invalid data stream"),
+        ("d.json", rows.encode("utf-16"), "the content is UTF-16"),
+        ("e.json", rows.encode("utf-16-le"), "the content is UTF-16"),
+    ]:
+        (tmp_path / name).write_bytes(data)
+        refused(with_broker("produce", "notificaciones", "--file", str(tmp_path / name)), 64, told)
+    found = with_broker.data("consume", "notificaciones")["count"] - before
+    assert found in (0, 99)  # of the torn one what could be unpacked was sent, and the error says how many
 
 
 @pytest.mark.broker
