@@ -25,7 +25,7 @@ class Number:
 def row(record: bytes, schema: StructType) -> dict[str, Any]:
     """The record's row, all columns in it. Raises Refused."""
     try:
-        document = _DECODER.decode(record.decode("utf-8"))
+        document = _DECODER.decode(record.decode("utf-8").lstrip("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise Refused(str(error)) from error
     if not isinstance(document, dict):

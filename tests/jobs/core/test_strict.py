@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, LongType, StringType, StructType
 
 from jobs.contract.errors import BrokenStream
-from jobs.contract.stream import Checks, EventTime, Files, Limits, Stream
+from jobs.contract.stream import Checks, EventTime, Files, Limits, Stream, Topic
 from jobs.core.records import Subject, classify, message, require_known
 from jobs.domain import facturas
 
@@ -73,6 +73,10 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "an overlong encoding": (LINE.encode().replace("é".encode(), b"\xc0\xaf"), "malformed"),
     "a surrogate in UTF-8": (LINE.encode().replace("é".encode(), b"\xed\xa0\x80"), "malformed"),
     "UTF-16": (LINE.encode("utf-16-le"), "malformed"),
+    "a byte order mark behind it": (LINE + "\ufeff", "malformed"),
+    "a byte order mark behind a blank": (" \ufeff" + LINE, "malformed"),
+    "part of a byte order mark": (b"\xef\xbb" + LINE.encode(), "malformed"),
+    "a second document behind a mark": (LINE + "\ufeff" + LINE, "malformed"),
     "UTF-16 with a mark": (LINE.encode("utf-16"), "malformed"),
     "a NUL behind": (LINE + "\x00", "malformed"),
     "a second document": (LINE + LINE, "more-than-one-document"),
@@ -148,6 +152,9 @@ GOOD_SPELLINGS: dict[str, tuple[str, Any]] = {
     "the least number": (with_(CreatedTime=-(2**63)), {**GOOD, "CreatedTime": -(2**63)}),
     "a tiny number": (LINE.replace("9.5", "1e-400"), {**GOOD, "TotalAmount": 0.0}),
     "null for what may be": (with_(DeliveryAddress=None, TotalAmount=None), {**GOOD, "DeliveryAddress": None, "TotalAmount": None}),
+    "a byte order mark before it": ("\ufeff" + LINE, GOOD),
+    "two of them, and blanks": ("\ufeff\ufeff " + LINE + " \r", GOOD),
+    "a byte order mark in a value": (LINE.replace("Vélez", "\ufeffVélez\ufeff"), {**GOOD, "DeliveryAddress": {"City": "\ufeffVélez\ufeff"}}),
     "a byte order mark escaped": (with_(StoreID="\ufeffa"), {**GOOD, "StoreID": "\ufeffa"}),
     "long": (with_(StoreID="x" * 1_000_000), {**GOOD, "StoreID": "x" * 1_000_000}),
 }  # fmt: skip
@@ -167,8 +174,16 @@ def test_odd_but_right_spellings_are_read_to_the_value(spark: Any) -> None:
     assert {name: plain(row["_record"]) for name, row in zip(GOOD_SPELLINGS, found, strict=True)} == wanted
 
 
+@pytest.mark.parametrize(("source", "blank"), [(Files("json"), "blank"), (Topic("t"), "empty-value")])
+def test_nothing_but_byte_order_marks_and_blanks_is_blank(spark: Any, source: Files | Topic, blank: str) -> None:
+    """A value of a topic is read as a line of a file is: RFC 8259 lets a reader pass over a mark."""
+    records = [text.encode() for text in ("\ufeff", "\ufeff \r", "\ufeff\ufeff", "\ufeff" + LINE)]
+    rows = judged(spark, records, stream=replace(STREAM, source=source))
+    assert [r["_reason"] for r in rows] == [blank, blank, blank, None]
+
+
 def test_a_detail_names_the_field(spark: Any) -> None:
-    rows = judged(spark, [with_(TotalAmount="x").encode(), (LINE[:-1] + ', "TotalAmount": 1}').encode(), b"{"])
+    rows = judged(spark, [("\ufeff" + with_(TotalAmount="x")).encode(), (LINE[:-1] + ', "TotalAmount": 1}').encode(), b"{"])
     assert [(r["_reason"], r["message"]) for r in rows] == [("wrong-type", "TotalAmount"), ("duplicate-key", "TotalAmount"), ("malformed", None)]
 
 
