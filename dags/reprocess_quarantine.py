@@ -1,4 +1,4 @@
-"""Refused records of a file stream once more, after a rule was mended: each line as it came, as a new delivery. Nothing happens unseen.
+"""Refused records of a file stream once more, after a rule was mended: each record as it came, as a new delivery. Nothing happens unseen.
 
 1. Trigger with the form. `plan` counts, by reason, the records that are still open; its log names every delivery.
 2. `approve` waits for you under *Required Actions*, with the plan on the page. **Reject** changes nothing.

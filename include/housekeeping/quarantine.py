@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from include import generations
+from include.housekeeping import delivered
 from include.housekeeping.plan import Plan
 from include.housekeeping.way import Way, begin
 from include.intake import refuse
@@ -104,14 +105,18 @@ def _records(way: Way, stream: Stream, verb: Verb, asked: Asked) -> None:
     total: Counter[str] = Counter()
     for batch in _asked(way, stream, asked):
         counts = refused.reasons(batch)
-        if chosen := _chosen(way, batch, sorted(counts), verb, asked):
+        chosen = _chosen(way, batch, sorted(counts), verb, asked)
+        if verb == "reprocess" and chosen:
+            chosen = delivered.fit(way, stream, batch, chosen)
+        if chosen:
             refused.require_whole(batch)
             _handle(way, stream, verb, batch, chosen)
             total += Counter({reason: counts[reason] for reason in chosen})
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(total.items()))
     way.said.append(f"{total.total()} refused records" + (f" ({told})" if told else ""))
     if verb == "reprocess" and total:
-        way.said.append(f"each line as it came, into entrada/{stream.folder}: a delivery for each batch it was refused in; the next run takes it in")
+        what = "a delivery for each batch it was refused in; the next run takes it in"
+        way.said.append(f"each record as it came, into entrada/{stream.folder}: {what}")
     if verb == "discard" and total:
         way.said.append("they stay where they are, marked: nobody is asked about them again")
 
@@ -150,7 +155,7 @@ def _handle(way: Way, stream: Stream, verb: Verb, batch: Batch, chosen: list[str
     made: dict[str, Selection] = {}
     for number, header in enumerate(refused.headers(batch, chosen) if verb == "reprocess" else [], 1):
         name = deliveries.name(way.id, batch.generation, batch.number, stream.source.format, number if header else 0)
-        made[name] = Selection(tuple(chosen), batch.manifest.quarantine_digest, header)
+        made[name] = delivered.selection(stream, batch, chosen, header)
     mark = Mark(way.id, _STATES[verb], tuple(chosen), way.now.isoformat(), ", ".join(made))
     way.stage().write(batch.folder / refused.mark_name(way.id), mark.to_json(), batch.number)
     if made:

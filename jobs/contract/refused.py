@@ -22,6 +22,7 @@ from jobs.contract import manifest
 from jobs.contract.errors import DataError
 from jobs.contract.layout import MANIFEST, Layout, parse_generation
 from jobs.contract.manifest import Manifest
+from jobs.contract.records import stands_alone
 from jobs.contract.spec import is_run_id
 
 State = Literal["open", "held", "reprocessed", "discarded"]  # held: of a batch that is not published
@@ -84,11 +85,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a delivery holds: all records of `reasons` and `header` of a batch whose quarantine has this `digest`."""
+    """What a delivery holds: all records of `reasons` and `header` of a batch whose quarantine has this `digest`. `multiline`: the separator of
+    csv records that may span lines; empty where every line is one."""
 
     reasons: tuple[str, ...]
     digest: str
     header: str = ""
+    multiline: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -96,7 +99,7 @@ class Selection:
     @classmethod
     def from_json(cls, text: str) -> Selection:
         raw = json.loads(text)
-        return cls(tuple(raw["reasons"]), str(raw["digest"]), str(raw.get("header", "")))
+        return cls(tuple(raw["reasons"]), str(raw["digest"]), str(raw.get("header", "")), str(raw.get("multiline", "")))
 
 
 def batches(layout: Layout, stream: str) -> list[Batch]:
@@ -192,10 +195,16 @@ def is_id_line(start: bytes) -> bool:
 
 
 def delivery(operation: str, name: str, folder: Path, wanted: Selection) -> Iterator[bytes]:
-    """The content of the delivery `name`: its id line, the header of its records, then each record's exact bytes on a line of its own."""
+    """The content of the delivery `name`: its id line, the header of its records, then each record's exact bytes and a line end. Records with a
+    quote left open, which what follows could close, come last, by reason."""
     yield id_line(operation, name)
     if wanted.header:
         yield wanted.header.encode() + b"\n"
+    last: list[tuple[str, bytes]] = []
     for record in records(folder):
         if record.reason in wanted.reasons and record.header == wanted.header and record.raw is not None:
-            yield record.raw + b"\n"
+            if wanted.multiline and not stands_alone(record.raw, wanted.multiline.encode()):
+                last.append((record.reason, record.raw))
+            else:
+                yield record.raw + b"\n"
+    yield from (raw + b"\n" for _, raw in sorted(last, key=lambda one: one[0]))

@@ -66,8 +66,9 @@ def test_marks_and_selections_are_read_as_they_were_written(tmp_path: Path) -> N
     mark = Mark("20261124T080000000Z-0a1b2c3d", "reprocessed", ("a", "b"), "now", "name")
     (tmp_path / refused.mark_name(mark.operation)).write_text(mark.to_json())
     assert refused._marks(tmp_path) == (mark,)
-    chosen = Selection(("a", "b"), "d")
+    chosen = Selection(("a", "b"), "d", "h", ";")
     assert Selection.from_json(chosen.to_json()) == chosen
+    assert Selection.from_json('{"reasons": ["a"], "digest": "d"}') == Selection(("a",), "d")  # of an operation begun by an older version
     (tmp_path / refused.mark_name("x")).write_text("{}")
     with pytest.raises(DataError, match="unreadable mark"):
         refused._marks(tmp_path)
