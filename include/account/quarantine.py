@@ -154,8 +154,9 @@ def _lines(layout: Layout, stream: Stream, entry: Entry, refused_ones: Sequence[
     assert isinstance(stream.source, Files)  # noqa: S101 - it has a folder
     try:
         for number, raw in records.read(path, stream.source):
-            if raw in wanted:
-                found[raw].append(number)
+            known = raw if raw in wanted else lines.unmarked(raw)  # of a file that is read whole, too, the first mark may be left out
+            if known in wanted:
+                found[known].append(number)
     except lines.UNREADABLE as error:
         raise DataError(f"the file of refused records cannot be read: {error}", path, cli="put it back from a backup") from error
     return found

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include import settings, streams
+from include.account import quarantine as account
 from include.cli import quarantine
 from jobs.contract import ledger
-from jobs.contract.errors import Refused, UsageError
+from jobs.contract.errors import DataError, Refused, UsageError
+from jobs.contract.refused import Record
+from jobs.contract.stream import Files
 from tests.include.housekeeping.handmade import STREAM, Hand
 from tests.include.housekeeping.test_quarantine_crash import RAW, quarantined
 
+SUFFIXES = {bytes: "", gzip.compress: ".gz", bz2.compress: ".bz2"}
 DELIVERED = [b'{"a":1}', *RAW["malformed"], b"", *RAW["missing-field"], RAW["malformed"][0]]
 
 
@@ -36,8 +43,6 @@ def hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hand:
 
 
 def _vouch(hand: Hand) -> None:
-    from dataclasses import replace
-
     from jobs.contract import manifest, refused
     from jobs.contract.layout import MANIFEST
 
@@ -81,17 +86,39 @@ def test_show_raw_writes_the_bytes_as_they_came(hand: Hand, capfdbinary: pytest.
     assert capfdbinary.readouterr().out == b"".join(raw + b"\n" for raws in RAW.values() for raw in raws)
 
 
-def test_the_line_is_found_in_a_packed_archived_file_and_unknown_in_one_that_is_gone(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_the_line_is_found_in_a_packed_file_and_in_one_of_other_line_ends(hand: Hand, pack: Callable[[bytes], bytes], end: bytes) -> None:
+    """The raw record of a file with CRLF has its CR, and the mark at the start of a later line; of the first mark of a file Spark tells nothing."""
+    mark, kept = b"\xef\xbb\xbf", end.removesuffix(b"\n")
+    rows = [mark + b"a", b"b", mark + b"", mark + b"a", b"x" + mark]
+    entry = replace(next(iter(ledger.lookup(hand.layout.ledger("s"), [p.name for p in hand.here.iterdir()]).values())), name="x" + SUFFIXES[pack])
+    (hand.here / entry.name).write_bytes(pack(end.join(rows) + end))
+    raws = [b"a" + kept, mark + b"a" + kept, b"x" + mark + kept]
+    found = account._lines(hand.layout, STREAM, entry, [Record("r", "", entry.name, raw, "run") for raw in raws])
+    assert found == {raws[0]: [1], raws[1]: [4], raws[2]: [5]}
+    (hand.here / entry.name).write_bytes(pack(end.join(rows))[:-9])
+    if pack is not bytes:
+        with pytest.raises(DataError, match="the file of refused records cannot be read"):
+            account._lines(hand.layout, STREAM, entry, [Record("r", "", entry.name, b"x", "run")])
+
+
+def test_a_record_that_spans_lines_is_found_where_it_starts_and_shown_on_one_line(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = next(iter(ledger.lookup(hand.layout.ledger("s"), [p.name for p in hand.here.iterdir()]).values()))
+    (hand.here / entry.name).write_bytes(b'id;texto\r\n1;"uno\r\n\r\ndos"\r\n2;"tres\ncuatro"\n')
+    raws = [b'1;"uno\r\n\r\ndos"', b'2;"tres\ncuatro"']
+    whole = replace(STREAM, source=Files("csv", separator=";", multiline=True))
+    found = account._lines(hand.layout, whole, entry, [Record("r", "", entry.name, raw, "run") for raw in raws])
+    assert found == {raws[0]: [2], raws[1]: [5]}
+    quarantine._say(account.Shown(Record("r", "", entry.name, raws[1], "run"), 1, 0, "open", "x.csv", 5))
+    assert capsys.readouterr().out.splitlines() == ["x.csv, line 5: r (open; batch 0 of generation 1, run run)", '  2;"tres\\x0acuatro"']
+
+
+def test_the_line_in_a_file_that_is_gone_is_unknown(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
     name = next(ledger.lookup(hand.layout.ledger("s"), [p.name for p in hand.here.iterdir()]).values().__iter__()).name
     (hand.here / name).unlink()
     quarantine.show("s", reason="missing-field", most=20)
     assert capsys.readouterr().out.startswith("f0000.json, line unknown: missing-field")
-    from include.account import quarantine as account
-
-    packed = hand.path / "x.gz"
-    packed.write_bytes(gzip.compress(b"\n".join(DELIVERED)))
-    with account._open(packed) as file:
-        assert [line.rstrip(b"\n") for line in file] == DELIVERED
 
 
 def test_a_plan_changes_nothing_apply_does_it_once(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
