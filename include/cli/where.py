@@ -40,7 +40,7 @@ def _way_out(file: str) -> str:
 
 def _details(one: where.Found) -> list[tuple[str, object]]:
     """Title and value of what is known."""
-    admitted = f"{one.admitted_at}, number {one.sequence} of this folder, {one.records} lines that are not blank"
+    admitted = f"{one.admitted_at}, number {one.sequence} of this folder, {one.records} records that are not blank"
     known = {"stream": one.stream, "path": one.path, "admitted": admitted if one.sequence else "", "name": one.name, "reason": one.reason}
     known["sha256"] = one.content_hash
     return [(title, value) for title, value in known.items() if value]

@@ -36,7 +36,8 @@ _CHUNK = 500  # words of one IN (…): below SQLite's oldest limit of 999
 
 @dataclass(frozen=True)
 class Entry:
-    """One admitted file. `original_name`: printable, bytes that are not UTF-8 as \\xNN. `records`: lines that are not blank, a CSV header among them.
+    """One admitted file. `original_name`: printable, bytes that are not UTF-8 as \\xNN. `records`: lines that are not blank (of
+    csv with multiline=True: records that are not), a csv header among them.
 
     `mtime_ms` is what the file got at admission; `admitted_at` is UTC, ISO 8601.
     """

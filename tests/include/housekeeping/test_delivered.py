@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include import settings as caudal
@@ -38,6 +38,7 @@ def fit(home: Path, stream: Stream, raws: list[tuple[str, bytes]], header: str =
     return chosen, [kept.reason for kept in way.kept], made[refused.ID_BYTES :]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["malformed", "rule"]), HOSTILE), max_size=4))
 def test_what_is_delivered_is_read_as_the_records_it_holds(tmp_path_factory: pytest.TempPathFactory, texts: list[tuple[str, bytes]]) -> None:
     raws = [(reason, raw) for reason, text in texts for raw in records.split_records(text, b";")]

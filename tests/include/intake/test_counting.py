@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.intake import counting
-from include.intake.counting import Records, Scan
+from include.intake.counting import Scan
+from include.intake.tally import Records
 from include.intake.types import Busy
 
 BOM = b"\xef\xbb\xbf"

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.intake import counting
+from include.intake import counting, tally
 from include.intake.content import Demands
 from jobs.contract import ledger
 from jobs.contract.lines import BOM
@@ -62,18 +62,20 @@ def test_a_line_that_is_too_long_to_be_kept_is_refused_for_that(tmp_path: Path) 
     assert counting.scan(tmp_path / "x.csv", "x.csv", BY_LINE).unfit.startswith("line-too-long")
 
 
+@settings(deadline=None)
 @given(HOSTILE, PART)
 def test_records_that_span_lines_counted_in_pieces_are_those_of_the_whole(data: bytes, part: int) -> None:
-    counter = counting.Whole(b";")
+    counter = tally.Whole(b";")
     for start in range(0, len(data), part):
         counter.feed(data[start : start + part])
     assert counter.total() == len(list(split_records(data, b";")))
 
 
+@settings(deadline=None)
 @given(HOSTILE, PART)
 def test_a_field_looked_for_in_pieces_is_that_of_the_whole(data: bytes, part: int) -> None:
     """In pieces more lines may be passed over, never fewer: those with an even number of quotes in a piece without an odd one."""
-    whole, pieces = counting.Fields(b";", 1 << 20), counting.Fields(b";", 1 << 20)
+    whole, pieces = tally.Fields(b";", 1 << 20), tally.Fields(b";", 1 << 20)
     whole.feed(data, data.count(b"\n"))
     for start in range(0, len(data), part):
         piece = data[start : start + part]
@@ -84,6 +86,7 @@ def test_a_field_looked_for_in_pieces_is_that_of_the_whole(data: bytes, part: in
         assert found == whole_found
 
 
+@settings(deadline=None)
 @given(ROWS, st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_packed_marked_or_plain_a_file_has_the_same_records(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], end: str, marked: bool

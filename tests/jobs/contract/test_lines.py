@@ -7,7 +7,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.contract import lines
@@ -50,6 +50,7 @@ def test_what_is_cut_off_or_no_archive_at_all_raises_what_callers_catch(tmp_path
             text.read()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3), PART, st.sampled_from([b"", b"\n", b"\r\n"]))
 def test_a_line_says_the_same_with_marks_and_line_end(marks: int, text: bytes, end: bytes) -> None:
     assert lines.said(BOM * marks + text + end) == lines.unmarked(text)

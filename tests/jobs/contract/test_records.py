@@ -7,7 +7,7 @@ import io
 import time
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobs.contract.lines import BOM, is_blank, unmarked
@@ -66,11 +66,13 @@ def test_the_cases(data: bytes, separator: bytes, records: list[bytes]) -> None:
     assert [record for _, record, _ in slowly(data, separator)] == records
 
 
+@settings(deadline=None)
 @given(HOSTILE, st.sampled_from([b";", b"a", b"; "]))
 def test_any_text_is_cut_by_the_rules(data: bytes, separator: bytes) -> None:
     assert list(numbered(data, separator)) == [(line, record) for line, record, _ in slowly(data, separator)]
 
 
+@settings(deadline=None)
 @given(ROWS, st.sampled_from([";", ",", "§"]), st.sampled_from(["\n", "\r\n"]), st.integers(0, 2))
 def test_what_pythons_writer_wrote_comes_back_record_by_record(rows: list[list[str]], separator: str, end: str, marks: int) -> None:
     written = []
@@ -85,6 +87,7 @@ def test_what_pythons_writer_wrote_comes_back_record_by_record(rows: list[list[s
     assert list(csv.reader(io.StringIO(plain, newline=""), delimiter=separator)) == rows
 
 
+@settings(deadline=None)
 @given(HOSTILE, HOSTILE)
 def test_a_record_that_stands_alone_is_one_record_whatever_follows(data: bytes, more: bytes) -> None:
     for record in split_records(data, b";"):
@@ -123,6 +126,7 @@ def spans(data: bytes, separator: bytes, pieces: list[int]) -> Spans:
     return found
 
 
+@settings(deadline=None)
 @given(HOSTILE, st.lists(st.integers(1, 4), min_size=1, max_size=3))
 @example(b'"a\n"b;\n1;2\nc"\n', [1])
 def test_a_field_with_a_line_inside_is_found_in_any_pieces(data: bytes, pieces: list[int]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.intake.counting import Records
+from include.intake.tally import Records
 from jobs.contract import deliveries, refused
 from jobs.contract.errors import DataError
 from jobs.contract.refused import Mark, Record, Selection
