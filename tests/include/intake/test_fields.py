@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from include.intake import counting, tally
@@ -73,6 +73,8 @@ def test_records_that_span_lines_counted_in_pieces_are_those_of_the_whole(data: 
 
 @settings(deadline=None)
 @given(HOSTILE, PART)
+@example(b'a;"b\na\na";b\n', 3)
+@example(b'aaaa"\n"\na\n"', 5)
 def test_a_field_looked_for_in_pieces_is_that_of_the_whole(data: bytes, part: int) -> None:
     """In pieces more lines may be passed over, never fewer: those with an even number of quotes in a piece without an odd one."""
     whole, pieces = tally.Fields(b";", 1 << 20), tally.Fields(b";", 1 << 20)
