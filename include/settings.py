@@ -10,10 +10,13 @@
 | CAUDAL_KAFKA_CONTROLLER_PORT | 9093, next free | its controller port |
 | CAUDAL_AIRFLOW_PORT | 8080, next free | port of Airflow's UI and REST API |
 | CAUDAL_MASTER | local[2] | Spark master for runs from the command line |
+| CAUDAL_TMP | CAUDAL_HOME/tmp | temporary files of runs and services; a folder that allows programs (no noexec) |
+| CAUDAL_PASS_ENV | (none) | NAME,NAME*: what else of the environment drivers, services and tests get |
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -50,10 +53,19 @@ class Settings:
     airflow_port: Port
     master: str
     environ: Mapping[str, str]
+    scratch: Path | None = None  # CAUDAL_TMP
+    pass_env: tuple[str, ...] = ()  # names, `NAME*` for all that begin so
 
     @property
     def layout(self) -> Layout:
         return Layout(self.home)
+
+    @property
+    def tmp(self) -> Path:
+        """Temporary files of this home: a folder of its own also where CAUDAL_TMP is shared."""
+        if self.scratch is None:
+            return self.home / "tmp"
+        return self.scratch / f"caudal-{hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]}"
 
     @property
     def embedded_kafka(self) -> bool:
@@ -108,6 +120,14 @@ def _bootstrap(env: Mapping[str, str]) -> str:
     return text
 
 
+def _pass_env(env: Mapping[str, str]) -> tuple[str, ...]:
+    names = tuple(filter(None, (word.strip() for word in env.get("CAUDAL_PASS_ENV", "").split(","))))
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", name):
+            raise ConfigError(f"{name[:80]!r} is not the name of a variable, or NAME* for all that begin so", "CAUDAL_PASS_ENV", cli="NAME,NAME*")
+    return names
+
+
 def load(env: Mapping[str, str] = os.environ) -> Settings:
     """Settings from `env`. Raises ConfigError naming the variable."""
     return Settings(
@@ -121,4 +141,6 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         airflow_port=_port(env, "CAUDAL_AIRFLOW_PORT", 8080),
         master=env.get("CAUDAL_MASTER", "local[2]"),
         environ=dict(env),
+        scratch=_folder(env, "CAUDAL_TMP", ROOT) if env.get("CAUDAL_TMP") else None,
+        pass_env=_pass_env(env),
     )

@@ -16,7 +16,8 @@ import include.cli
 from include import labs, streams
 from include.cli import _help
 from include.cli._console import console_error, say
-from jobs.contract import storage
+from include.settings import ROOT
+from jobs.contract import process, storage
 from jobs.contract.errors import CaudalError, ExitCode, UnknownStream
 
 app = typer.Typer(
@@ -60,10 +61,12 @@ def collect(only: str = "") -> None:
 def main(argv: list[str] | None = None) -> NoReturn:
     """Runs one verb. Exits with its ExitCode; a foreseen error is one line on stderr. What was not foreseen shows its trace, and is exit 70."""
     words = argv or sys.argv[1:] or ["--help"]
+    process.begin(ROOT)
     collect(next((word for word in words if not word.startswith("-")), ""))
     try:
         with storage.disk_errors(""):
             code = app(args=words, prog_name="caudal", standalone_mode=False)
+            sys.stdout.flush()
         sys.exit(int(code or 0))
     except CaudalError as error:
         if _STATE["debug"]:
@@ -77,6 +80,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
     except (Abort, KeyboardInterrupt):
         console_error("interrupted; nothing half done is published, the same command goes on where this one stopped")
         sys.exit(130)
+    except process.Stopped as stop:
+        console_error(f"{stop}; nothing half done is published, the same command goes on where this one stopped")
+        sys.exit(stop.exit_code)
     except TyperException as error:
         context = getattr(error, "ctx", None)
         console_error(f"usage: {error.format_message()} -> ./{context.command_path if context else 'caudal'} --help")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -15,9 +13,10 @@ from include import settings, streams
 from include.account import places
 from include.cli._console import json_line, say
 from include.housekeeping import after_run
+from include.launch import child
 from include.launch import run as launcher
 from include.settings import Settings
-from jobs.contract import report
+from jobs.contract.report import Report
 
 
 def command(
@@ -38,11 +37,8 @@ def command(
             say(" ".join(built.argv))
             say(f"waiting: {made.waiting}; files still in entrada are not counted")
         return 0
-    before = next(report.newest(config.layout.runs(row.name)), None)
-    code = _launch(config, row.name, close_windows)
+    code, found = _launch(config, row.name, close_windows)
     tidied = after_run.tidy(config, row, datetime.now(UTC)) if code == 0 else after_run.Tidied()
-    newest = next(report.newest(config.layout.runs(row.name)), None)
-    found = report.read(newest) if newest and newest != before else None
     placed = places.check(config, row, found) if found and code == 0 else places.Places()
     for line in (*tidied.lines(), *placed.lines()):
         say(f"{row.name}: {line}")
@@ -54,10 +50,6 @@ def command(
     return code
 
 
-def _launch(config: Settings, stream: str, close_windows: bool) -> int:
-    """The launcher as a child, its output passed through; its exit code."""
-    environ = {**config.environ, "CAUDAL_PYTHON": sys.executable, "PYTHONPATH": str(config.root)}
-    line = [str(config.root / "include/launch/spark-submit"), "--master", config.master, f"jobs/{stream}.py", "--stream", stream]
-    line += ["--close-windows", "yes"] if close_windows else []
-    done = subprocess.run(line, env=environ, stdin=subprocess.DEVNULL, check=False)
-    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+def _launch(config: Settings, stream: str, close_windows: bool) -> tuple[int, Report | None]:
+    words = ["--master", config.master, f"jobs/{stream}.py", "--stream", stream]
+    return child.run(config, [*words, *(["--close-windows", "yes"] if close_windows else [])], stream)

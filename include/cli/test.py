@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
+from include import environment
 from include import settings as configuration
 from include.cli._console import console_error, say
 from include.setup import class_data, jars, java, jvm
+from jobs.contract import storage
 from jobs.contract.errors import ExitCode, UsageError
 from jobs.contract.nearest import nearest
 
@@ -61,7 +63,7 @@ def run(pytest_args: list[str], checks: dict[str, list[str]] = CHECKS) -> None:
     jars.ensure(settings, say)
     jvm.ensure(settings, found, class_data.spark_home(), say)
     class_data.ensure(settings, found, say)
-    with tempfile.TemporaryDirectory(prefix="caudal-test-") as home:
+    with tempfile.TemporaryDirectory(prefix="caudal-test-", dir=_place(settings)) as home:
         environ = _environ(settings, found, Path(home))
         failed = [name for name, words in checks.items() if not _passes(name, words, settings.root, environ)]
         code, closing = _pytest([sys.executable, "-P", "-m", "pytest", *pytest_args], settings.root, environ)
@@ -72,6 +74,16 @@ def run(pytest_args: list[str], checks: dict[str, list[str]] = CHECKS) -> None:
     if failed:
         console_error(f"tests: {', '.join(failed)} failed")
         raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _place(settings: configuration.Settings) -> Path:
+    """Below CAUDAL_TMP, or in the system's folder as long as one can be written: paths of sockets are short there."""
+    with storage.disk_errors(settings.tmp):
+        try:
+            return Path(tempfile.gettempdir())
+        except FileNotFoundError:
+            storage.make_dirs(settings.tmp)
+            return settings.tmp
 
 
 def _pytest(argv: list[str], root: Path, environ: dict[str, str]) -> tuple[int, str]:
@@ -103,8 +115,6 @@ def _passes(name: str, words: list[str], root: Path, environ: dict[str, str]) ->
 
 
 def _environ(settings: configuration.Settings, found: java.Java, home: Path) -> dict[str, str]:
-    """The user's environment with a home of the tests' own: no home, broker or port of the user is touched."""
-    kept = {k: v for k, v in settings.environ.items() if not k.startswith(("CAUDAL_", "AIRFLOW", "SPARK_", "PYSPARK_"))}
-    path = f"{Path(sys.executable).parent}:{settings.environ.get('PATH', '')}"
-    own = {"CAUDAL_HOME": str(home), "CAUDAL_CACHE": str(settings.cache), "JAVA_HOME": str(found.home)}
-    return kept | own | {"PATH": path, "PYTHONPATH": str(settings.root)}
+    kept = environment.of_tests(settings, home)
+    path = f"{Path(sys.executable).parent}:{kept['PATH']}"
+    return kept | {"JAVA_HOME": str(found.home), "PATH": path, "PYTHONPATH": str(settings.root)}

@@ -9,22 +9,24 @@ from datetime import UTC, datetime
 
 from include import settings
 from include.launch import request, run
+from jobs.contract import process
 from jobs.contract.errors import CaudalError, ExitCode
-from jobs.contract.process import die_with_parent
 
 
 def main(argv: list[str]) -> int:
     """The launcher: dies with its parent, gives up when nobody listens. Returns an ExitCode, or never."""
-    die_with_parent(os.getppid())
+    process.begin(settings.ROOT)
+    process.die_with_parent(os.getppid())
     if _nobody_listens():
         return int(ExitCode.BUG)
     try:
         ready = run.ready(settings.load(), request.parse(argv), datetime.now(UTC))
     except CaudalError as error:
-        print(error, flush=True)
+        process.tell(str(error))
         return int(error.exit_code)
     if ready is None:
         return int(ExitCode.DONE)
+    os.chdir(ready.place)
     ready.held.hand_over()
     os.execve(ready.command.argv[0], list(ready.command.argv), ready.command.environ)  # noqa: S606 - the point of the launcher: Spark keeps its pid and its lease
 

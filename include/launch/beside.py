@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include import streams
+from include import environment, streams
 from include.housekeeping import after_run
 from include.samples import put
 from include.settings import Settings
@@ -27,7 +27,7 @@ def run(settings: Settings, stream: str, folder: Path) -> None:
     row = streams.get(stream)
     for file in sorted((folder / "muestras").iterdir()):
         put.file(config, row, file)
-    environ = {**config.environ, "CAUDAL_PYTHON": sys.executable, "PYTHONPATH": str(config.root)}
+    environ = environment.base(config) | {"CAUDAL_PYTHON": sys.executable}
     line = [str(config.root / "include/launch/spark-submit"), "--master", config.master, f"jobs/{stream}.py", "--stream", stream]
     done = subprocess.run(line, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from include import environment
 from include.launch import package
 from include.launch.profiles import Profile
 from include.settings import Settings
@@ -25,8 +26,12 @@ class Command:
 def build(settings: Settings, spec: RunSpec, spec_path: Path, profile: Profile, master: str, python: str) -> Command:
     """Raises InstallationError when Java, Spark or a jar is missing."""
     name, memory = spec.stream.name, spec.stream.limits.driver_memory_mib
-    job = Job(f"caudal-{name}", settings.root / "jobs" / f"{name}.py", spec_path, memory, profile.java_options, ("spark.ui.enabled=false",))
+    job = Job(job_name(name), settings.root / "jobs" / f"{name}.py", spec_path, memory, profile.java_options, ("spark.ui.enabled=false",))
     return submit(settings, job, master, python)
+
+
+def job_name(stream: str) -> str:
+    return f"caudal-{stream}"
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,21 @@ class Job:
 def submit(settings: Settings, job: Job, master: str, python: str) -> Command:
     """The spark-submit line of any job here. Raises as `build`."""
     found, home = java.find(settings), class_data.spark_home()
-    shipped = str(package.jobs_zip(settings.root, settings.layout.state / "package"))
-    options = _options(settings, job, master, found)
-    argv = (str(home / "bin" / "spark-submit"), *options, "--py-files", shipped, str(job.file), "--spec", str(job.spec))
+    shipped = package.jobs_zip(settings.root, settings.layout.state / "package")
+    options = (*_options(settings, job, master, found), "--py-files", _uri(shipped))
+    argv = (str(home / "bin" / "spark-submit"), *options, _uri(job.file), "--spec", str(job.spec))
     # Spark hands --py-files to the job and its workers, not to the process that it starts for state in Python
-    return Command(argv, _environ(settings, found.home, home, python) | {"PYTHONPATH": shipped})
+    return Command(argv, _environ(settings, job, found.home, home, python) | {"PYTHONPATH": str(shipped)})
+
+
+def _uri(path: Path) -> str:
+    """Spark reads such a word as a URI: without a scheme a `#` would cut the path off."""
+    return path.as_uri() if "#" in str(path) else str(path)
+
+
+def place(settings: Settings, job: Job) -> Path:
+    """Where the job's temporary files lie; whoever starts it has made it."""
+    return settings.tmp / job.name
 
 
 def interactive(settings: Settings, job: Job, master: str, python: str) -> dict[str, str]:
@@ -57,13 +72,14 @@ def interactive(settings: Settings, job: Job, master: str, python: str) -> dict[
     path. The job's file is not run. Raises as `build`."""
     found, home = java.find(settings), class_data.spark_home()
     words = shlex.join((*_options(settings, job, master, found), "pyspark-shell"))
-    return _environ(settings, found.home, home, python) | {"PYSPARK_SUBMIT_ARGS": words, "PYTHONPATH": str(settings.root)}
+    return _environ(settings, job, found.home, home, python) | {"PYSPARK_SUBMIT_ARGS": words, "PYTHONPATH": str(settings.root)}
 
 
 def _options(settings: Settings, job: Job, master: str, found: java.Java) -> list[str]:
     log = job.spec.parent / "driver.log"
-    files = (f"-Dlog4j2.configurationFile={LOGGING}", f"-Dcaudal.log={log}", f"-XX:ErrorFile={log.with_name('hs_err.log')}")
-    options = (*job.java_options, *class_data.mapping(settings, found), *files)
+    files = (f"-Dlog4j2.configurationFile={_uri(LOGGING)}", f"-Dcaudal.log={log}", f"-XX:ErrorFile={log.with_name('hs_err.log')}")
+    ours = environment.jvm(place(settings, job))
+    options = (*job.java_options, *class_data.mapping(settings, found), *ours, *files)
     class_path = jvm.driver_class_path(settings)
     jars = [*(() if master.startswith("local") else class_path.split(":")), *map(str, job.jars)]
     conf = (*job.conf, "spark.ui.showConsoleProgress=false", "spark.driver.host=127.0.0.1", "spark.driver.bindAddress=127.0.0.1")
@@ -72,18 +88,19 @@ def _options(settings: Settings, job: Job, master: str, found: java.Java) -> lis
         *("--driver-memory", f"{job.memory_mib}m"),
         *("--driver-class-path", class_path),
         # one option, merged here: --driver-java-options and extraJavaOptions would overwrite each other
-        *("--driver-java-options", " ".join(f'"{word}"' for word in options)),
+        *("--driver-java-options", class_data.quoted(options)),
         *(word for setting in conf for word in ("--conf", setting)),
         *(("--jars", ",".join(jars)) if jars else ()),
     ]
 
 
-def _environ(settings: Settings, java_home: Path, spark_home: Path, python: str) -> dict[str, str]:
-    kept = {k: v for k, v in settings.environ.items() if k not in class_data.DROPPED and not k.startswith("PYTHON")}
-    return kept | {
+def _environ(settings: Settings, job: Job, java_home: Path, spark_home: Path, python: str) -> dict[str, str]:
+    # of the short JVM that writes Spark's own command line; it splits the words at blanks, and knows no quotes
+    short = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+    return environment.of_driver(settings, place(settings, job)) | {
         "JAVA_HOME": str(java_home),
         "SPARK_HOME": str(spark_home),
-        "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # of the short JVM that writes Spark's own command line
+        "SPARK_LAUNCHER_OPTS": " ".join(short),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": python,
         "PYSPARK_DRIVER_PYTHON": python,

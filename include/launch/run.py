@@ -13,10 +13,10 @@ from pathlib import Path
 from include import generations, intake, lease, run_ids, streams
 from include.account import parts
 from include.housekeeping import engine
-from include.launch import command, plan, profiles
+from include.launch import command, ended, plan, preflight, profiles
 from include.launch.request import Request
 from include.settings import Settings
-from jobs.contract import account, report, storage, thresholds
+from jobs.contract import account, process, report, storage, thresholds
 from jobs.contract.errors import CaudalError, ConfigError, UsageError
 from jobs.contract.report import Report
 from jobs.contract.spec import new_run_id
@@ -29,6 +29,7 @@ class Ready:
 
     held: lease.Lease
     command: command.Command
+    place: Path  # the working directory: the home, which is there
 
 
 def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
@@ -40,6 +41,8 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
     run_id = run_ids.after(settings.layout, stream.name, now)
     folder = settings.layout.run(stream.name, run_id)
     held = lease.acquire(settings.layout, stream.name, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder)))
+    with storage.disk_errors(settings.home):
+        ended.under_lease(settings.layout, stream.name)
     first = Report(stream=stream.name, run_id=run_id, status="running", started=now.isoformat(), airflow_run_id=request.airflow_run_id)
     with storage.disk_errors(folder):
         storage.make_dirs(folder)
@@ -59,7 +62,7 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
     if built is None:
         return None
     _say(_going(made))
-    return Ready(held, built)
+    return Ready(held, built, settings.home)
 
 
 def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> CaudalError | None:
@@ -118,6 +121,9 @@ def _take_in(settings: Settings, stream: Stream) -> intake.Intake:
 
 
 def _written(settings: Settings, request: Request, made: plan.Plan, folder: Path) -> command.Command:
+    limits = made.spec.stream.limits
+    native = preflight.needs_native(made.spec.stream)
+    preflight.require(settings, settings.tmp / command.job_name(made.spec.stream.name), limits.driver_memory_mib, native=native)
     built = _command(settings, request.master, made, folder / "spec.json")
     storage.write_new(folder / "spec.json", made.spec.to_json())
     _write_report(folder, report.of(made.spec, "running"))
@@ -151,4 +157,5 @@ def _going(made: plan.Plan) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    """What the reader or the disk does not take is lost; the run goes on, and its report tells."""
+    process.tell(text)

@@ -147,12 +147,6 @@ def variables(settings: Settings) -> dict[str, str]:
     return caudal | {name: str(value) for name, value in own.items()}
 
 
-def foreign(name: str) -> bool:
-    """A variable of another Airflow or another Python, which must not reach this home's. Connections and variables of the user's stay."""
-    kept = name.startswith(("AIRFLOW_CONN_", "AIRFLOW_VAR_"))
-    return (name.startswith("AIRFLOW_") and not kept) or name in ("PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "PYTHONOPTIMIZE")
-
-
 def _version() -> str:
     return importlib.metadata.version("apache-airflow")
 

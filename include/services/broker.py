@@ -10,6 +10,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from include import environment
 from include.services import files, records
 from include.services.ports import HOST, Ports
 from include.services.records import Service
@@ -90,7 +91,8 @@ def _folder(settings: Settings) -> Path:
 
 def _java(settings: Settings, *words: str) -> tuple[str, ...]:
     log4j = f"-Dlog4j2.configurationFile={_folder(settings) / 'log4j2.properties'}"
-    return (str(java.find(settings).binary), *_JVM, log4j, "-cp", f"{jars.kafka_dir(settings)}/*", *words)
+    ours = (*_JVM, *environment.jvm(settings.tmp / "services"))
+    return (str(java.find(settings).binary), *ours, log4j, "-cp", f"{jars.kafka_dir(settings)}/*", *words)
 
 
 def _write_config(settings: Settings, ports: Ports, name: str, data: Path) -> Path:
@@ -115,7 +117,8 @@ def _format(settings: Settings, ports: Ports) -> None:
     argv = _java(settings, "kafka.tools.StorageTool", "format", "-t", _new_id(), "-c", str(config))
     log = records.log_of(settings.home, NAME)
     with log.open("ab") as stream:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, timeout=_FORMAT_S, check=False)
+        done = subprocess.run(argv, env=environment.of_services(settings), cwd=settings.home, stdin=subprocess.DEVNULL, stdout=stream,
+                              stderr=subprocess.STDOUT, timeout=_FORMAT_S, check=False)  # fmt: skip
     if done.returncode:
         raise failure(settings, "the broker's storage could not be formatted")
     fresh.rename(data)
@@ -127,7 +130,8 @@ def prepare(settings: Settings, ports: Ports) -> Service:
     Raises InstallationError (no Java, no jars), DiskFull, ServiceError.
     """
     folder = _folder(settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    for place in (folder, settings.tmp / "services"):
+        place.mkdir(parents=True, exist_ok=True)
     files.write(folder / "log4j2.properties", _LOG4J)
     _format(settings, ports)
     config = _write_config(settings, ports, "server.properties", folder / "data")

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from include import environment
 from include.services import files, ports
 from include.settings import Settings
 from include.setup import class_data, java
@@ -80,10 +81,12 @@ def serving(settings: Settings, events: Path, number: int, logging: Path) -> Ite
     log, us = settings.layout.logs / "history.log", os.getpid()
     with storage.disk_errors(log):
         storage.make_dirs(log.parent)
+        storage.make_dirs(_place(settings))
         with log.open("ab") as out:
             child = subprocess.Popen(
                 [str(class_data.spark_home() / "bin" / "spark-class"), _CLASS], env=_environ(settings, events, number, logging, log),
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, preexec_fn=lambda: process.die_with_parent(us),
+                cwd=settings.home, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                preexec_fn=lambda: process.die_with_parent(us),
             )  # fmt: skip
     try:
         yield _ready(Serving(child, f"http://{ports.HOST}:{number}"), log)
@@ -101,9 +104,14 @@ def _environ(settings: Settings, events: Path, number: int, logging: Path, log: 
         "log4j2.configurationFile": str(logging),
         "caudal.log": str(log),
     }
-    options = " ".join(f'"-D{key}={value}"' for key, value in told.items())
-    found = class_data.environ(settings, java.find(settings))  # SPARK_LOCAL_IP among it: the server listens there alone
-    return found | {"SPARK_HISTORY_OPTS": options, "SPARK_DAEMON_MEMORY": _MEMORY, "SPARK_DAEMON_JAVA_OPTS": "-XX:+UseSerialGC"}
+    jvm = class_data.quoted(("-XX:+UseSerialGC", *environment.jvm(_place(settings))))
+    options = class_data.quoted(f"-D{key}={value}" for key, value in told.items())
+    found = class_data.environ(settings, java.find(settings), _place(settings))  # SPARK_LOCAL_IP among it: the server listens there alone
+    return found | {"SPARK_HISTORY_OPTS": options, "SPARK_DAEMON_MEMORY": _MEMORY, "SPARK_DAEMON_JAVA_OPTS": jvm}
+
+
+def _place(settings: Settings) -> Path:
+    return settings.tmp / "history"
 
 
 def _ready(server: Serving, log: Path) -> Serving:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from include import streams
+from include import environment, streams
 from include.kafka import topics
 from include.services import airflow, broker, home, ports, processes, records, supervisor
 from include.services.ports import HOST, Ports
@@ -55,15 +55,11 @@ def _check_room(settings: Settings) -> None:
         raise DiskFull(f"{free // 2**20} MiB are free, {_ROOM_BYTES // 2**20} are needed to start", settings.home)
 
 
-def _environ(settings: Settings) -> dict[str, str]:
-    return {name: value for name, value in settings.environ.items() if not airflow.foreign(name)}
-
-
 def _prepare(settings: Settings, chosen: Ports) -> Plan:
     """Everything that must lie on disk before the services start, broker and Airflow side by side."""
     env = airflow.variables(settings)
     with ThreadPoolExecutor(max_workers=2) as both:
-        parts = both.submit(airflow.prepare, settings, chosen, {**_environ(settings), **env})
+        parts = both.submit(airflow.prepare, settings, chosen, {**environment.of_services(settings), **env})
         kafka: tuple[Service, ...] = (broker.prepare(settings, chosen),) if settings.embedded_kafka else ()
         return Plan((*kafka, *parts.result()), env)
 
@@ -82,7 +78,7 @@ def _start(settings: Settings) -> tuple[Ports, list[str]]:
         plan = _prepare(settings, choice.ports)
         if before != plan and any(record.alive for record in known.values()):
             supervisor.stop(settings.home)
-        supervisor.launch(settings.home, plan, _environ(settings), choice.locks)
+        supervisor.launch(settings.home, plan, environment.of_services(settings), choice.locks)
     finally:
         choice.release()
     return choice.ports, choice.moved
@@ -182,6 +178,7 @@ def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout
     Safe to call again (0.5 s). `said` hears what is waited for. Raises PortTaken, ConfigError, InstallationError, DiskFull, ServiceError, Refused.
     """
     home.make(settings.layout)
+    (settings.tmp / "services").mkdir(parents=True, exist_ok=True)
     for stream in streams.collect()[0].values():
         if stream.folder:
             settings.layout.entrada(stream.folder).mkdir(parents=True, exist_ok=True)

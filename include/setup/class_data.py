@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from include import environment
 from include.settings import Settings
 from include.setup import jvm
 from include.setup.files import install_errors, one_maker
@@ -31,9 +31,6 @@ QUIET = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off")  # hundreds of "Skipping …:
 STREAMING = "org.apache.spark.sql.execution.streaming"
 CONF = ("spark.ui.enabled=false", "spark.sql.shuffle.partitions=2", "spark.driver.host=127.0.0.1", "spark.driver.bindAddress=127.0.0.1",
         f"spark.sql.streaming.checkpointFileManagerClass={STREAMING}.checkpointing.FileSystemBasedCheckpointFileManager")  # fmt: skip
-# what a user's shell may carry into a JVM's class path or options
-DROPPED = ("SPARK_CONF_DIR", "SPARK_SUBMIT_OPTS", "SPARK_CLASSPATH", "PYSPARK_SUBMIT_ARGS", "SPARK_DIST_CLASSPATH",
-           "HADOOP_CONF_DIR", "YARN_CONF_DIR")  # fmt: skip
 TRAINING_S = 600  # 30 s on 2 idle cores, 35 s with Java 25
 MAPPED = "shared objects file (top)"
 ENOUGH = 500  # classes mapped by `spark-submit --version`; 2,061 when it works, 0 when not
@@ -62,9 +59,14 @@ def mapping(settings: Settings, java: Java) -> tuple[str, ...]:
     return (f"-XX:SharedArchiveFile={found}", *QUIET) if found else ()
 
 
+def quoted(options: Iterable[str]) -> str:
+    """JVM options as one word of a spark-submit line: Spark takes them apart by quotes and backslashes."""
+    return " ".join('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in options)
+
+
 def short_driver(settings: Settings, java: Java) -> dict[str, str]:
     """Spark settings of a short-lived driver that the launcher does not start: a test's session, a plain job. Raises InstallationError."""
-    options = " ".join((*JVM_OPTIONS, *mapping(settings, java)))
+    options = quoted((*JVM_OPTIONS, *mapping(settings, java), *environment.JVM_LOCALE))
     return {"spark.driver.extraClassPath": jvm.driver_class_path(settings), "spark.driver.extraJavaOptions": options}
 
 
@@ -123,18 +125,18 @@ def _base(settings: Settings, java: Java, path: Path, say: Callable[[str], None]
         say("this Java brings no class data of its own; making that first")
         part = base.with_suffix(".part")
         argv = [str(java.binary), *JVM_OPTIONS, *QUIET, "-Xshare:dump", f"-XX:SharedArchiveFile={part}"]
-        subprocess.run(argv, env=dict(settings.environ), capture_output=True, timeout=TRAINING_S, check=False)
+        subprocess.run(argv, env=environment.base(settings), capture_output=True, timeout=TRAINING_S, check=False)
         if part.is_file():
             part.replace(base)
     return base if base.is_file() else None
 
 
 def _train(settings: Settings, java: Java, options: tuple[str, ...], folder: Path, log: Path, lock: int) -> None:
-    argv = [*_submit(settings, options), str(TRAINING), str(folder), *map(str, jvm.driver_jars(settings))]
+    argv = [*_submit(settings, (*options, *environment.jvm(folder))), str(TRAINING), str(folder), *map(str, jvm.driver_jars(settings))]
     with log.open("w") as out:
         try:
-            done = subprocess.run(argv, env=environ(settings, java), cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                  timeout=TRAINING_S, pass_fds=(lock,), check=False)  # fmt: skip
+            done = subprocess.run(argv, env=environ(settings, java, folder), cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
+                                  stderr=subprocess.STDOUT, timeout=TRAINING_S, pass_fds=(lock,), check=False)  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise InstallationError(f"the training run took over {TRAINING_S} s", log, cli="free the machine, then ./caudal setup") from error
     if done.returncode:
@@ -145,30 +147,36 @@ def _train(settings: Settings, java: Java, options: tuple[str, ...], folder: Pat
 def _submit(settings: Settings, options: tuple[str, ...]) -> list[str]:
     conf = [word for setting in CONF for word in ("--conf", setting)]
     line = [str(spark_home() / "bin/spark-submit"), "--master", "local[2]", *conf]
-    return [*line, "--driver-class-path", jvm.driver_class_path(settings), "--driver-java-options", " ".join(f'"{word}"' for word in options)]
+    return [*line, "--driver-class-path", jvm.driver_class_path(settings), "--driver-java-options", quoted(options)]
 
 
-def environ(settings: Settings, java: Java) -> dict[str, str]:
-    """The environment of a spark-submit of this installation."""
-    kept = {k: v for k, v in settings.environ.items() if k not in DROPPED and not k.startswith("PYTHON")}
+def environ(settings: Settings, java: Java, place: Path) -> dict[str, str]:
+    """The environment of a spark-submit of this installation. `place`: for its temporary files."""
     own = {"JAVA_HOME": str(java.home), "SPARK_HOME": str(spark_home()), "SPARK_LOCAL_IP": "127.0.0.1"}
-    return kept | own | {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "PYTHONSAFEPATH": "1"}
+    python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "PYTHONSAFEPATH": "1"}
+    return environment.of_driver(settings, place) | own | python
 
 
 def check(settings: Settings, java: Java, path: Path | None = None, launch_environ: Mapping[str, str] | None = None) -> bool:
     """Whether a driver JVM really maps the archive (`path`, default: the one in place): starts one and counts. 0.8 s.
 
     `launch_environ`: the launcher's own environment, to prove that nothing in it shuts the archive out.
+    Raises InstallationError when no JVM starts at all: then it is not the archive's fault.
     """
     used = path or archive(settings, java)
     if not used:
         return False
-    folder = Path(tempfile.mkdtemp(prefix="check-", dir=used.parent))
-    log = folder / "classes.log"
-    argv = _submit(settings, (*JVM_OPTIONS, *QUIET, f"-XX:SharedArchiveFile={used}", f"-Xlog:class+load:file={log}"))
-    try:
-        env = dict(launch_environ or environ(settings, java))
-        subprocess.run([*argv, "--version"], env=env, cwd=folder, capture_output=True, timeout=TRAINING_S, check=False)
-        return log.is_file() and log.read_text(errors="replace").count(MAPPED) >= ENOUGH
-    finally:
-        shutil.rmtree(folder)  # noqa: TID251 - the log made above
+    options = (*JVM_OPTIONS, *QUIET, f"-XX:SharedArchiveFile={used}", "-Xlog:class+load:stdout", "-XX:-UsePerfData")
+    env = dict(launch_environ or environ(settings, java, settings.tmp))
+    argv = [*_submit(settings, options), "--version"]
+    done = subprocess.run(argv, env=env, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                          timeout=TRAINING_S, check=False)  # fmt: skip
+    if done.returncode:
+        raise InstallationError(f"no driver starts here, with or without class data: {_reason(done.stderr + done.stdout)}", java.home)
+    return done.stdout.count(MAPPED) >= ENOUGH
+
+
+def _reason(text: str) -> str:
+    """The line of a JVM's output that says most."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "[class,load]" not in line]
+    return (next((line for line in lines if re.search(r"Error|Exception|annot|onflict|nrecognized", line)), "") or (lines or ["no word"])[-1])[:200]

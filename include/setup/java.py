@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from include import environment
 from include.settings import Settings
 from include.setup.files import write_whole
 from jobs.contract.errors import InstallationError
@@ -108,7 +109,8 @@ def _properties(settings: Settings, home: Path, options: list[str]) -> dict[str,
     """The JVM's own properties; {} when it does not start with these options."""
     argv = [str(home / "bin/java"), *options, "-XshowSettings:properties", "-version"]
     try:
-        done = subprocess.run(argv, env=dict(settings.environ), capture_output=True, text=True, errors="replace", timeout=PROBE_S, check=False)
+        done = subprocess.run(argv, env=environment.base(settings), cwd="/", capture_output=True, text=True, errors="replace",
+                              timeout=PROBE_S, check=False)  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return {}
     found = re.findall(r"^\s+(java\.[\w.]+) = (.*)$", done.stdout + done.stderr, re.M)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from include import environment
 from include.settings import Settings
 from include.setup import jars
 from include.setup.files import install_errors, one_maker
@@ -91,7 +92,7 @@ def _compile(settings: Settings, java: Java, spark_home: Path, classes: Path) ->
     argv = [str(java.binary), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", str(jars.compiler(settings)), "-source", TARGET,
             "-target", TARGET, "-proc:none", "-nowarn", "-encoding", "UTF-8", "-cp", path, "-d", str(classes), *sources]  # fmt: skip
     try:
-        done = subprocess.run(argv, env=dict(settings.environ), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        done = subprocess.run(argv, env=environment.base(settings), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               errors="replace", timeout=COMPILE_S, check=False)  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise InstallationError(f"compiling took over {COMPILE_S} s", settings.root / "jvm", cli="free the machine, then ./caudal setup") from error

@@ -10,6 +10,7 @@ import signal
 import stat
 import sys
 import time
+from io import TextIOWrapper
 from pathlib import Path
 
 from jobs.contract.errors import UnsafePath
@@ -20,6 +21,48 @@ WORDS = {
     "R": "running", "S": "running (asleep)", "D": "running (waiting for the disk)",
     "T": "STOPPED", "t": "STOPPED by a debugger", "Z": "ended, not yet reaped",
 }  # fmt: skip
+
+
+class Stopped(Exception):
+    """SIGTERM or SIGHUP came: a time limit, a shutdown, a closed terminal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.exit_code = 128 + number  # as a shell says it
+
+
+def begin(folder: Path) -> None:
+    """Mends what a caller may hand over to a program of ours besides its environment: closed standard streams (the next file that is opened would
+    become stdout), a working directory that is gone (no JVM starts there; `folder` instead), a umask that shuts the owner out, ignored SIGCHLD
+    (every child would seem to end with 0), blocked signals, an output that cannot say what is printed."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stdout, sys.stderr = sys.stdout or _opened(1), sys.stderr or _opened(2)
+    for out in (sys.stdout, sys.stderr):
+        if isinstance(out, TextIOWrapper):
+            out.reconfigure(errors="backslashreplace")
+    try:
+        Path.cwd()
+    except OSError:
+        os.chdir(folder)
+    os.umask(os.umask(0) & 0o077)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def tell(text: str) -> None:
+    """A line on stdout. What its reader or its disk does not take is lost: no run ends for it."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would try the same bytes again at its end
+
+
+def _opened(fd: int) -> TextIOWrapper:
+    return os.fdopen(fd, "w", encoding="utf-8", closefd=False)
 
 
 def die_with_parent(parent: int) -> None:

@@ -97,9 +97,9 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
     try:
         _write(layout, done)
     except CaudalError as full:  # without a report the run reads as died; the next one reports its batches
-        print(f"caudal: {full}", flush=True)
+        process.tell(f"caudal: {full}")
         return full.exit_code
-    print(f"caudal: {_line(done.error)}" if done.error else _summary(done, layout), flush=True)
+    process.tell(f"caudal: {_line(done.error)}" if done.error else _summary(done, layout))
     return ExitCode(done.exit_code)
 
 
