@@ -28,6 +28,7 @@ from jobs.contract.errors import ConfigError
 from jobs.contract.layout import Layout
 
 ROOT = Path(__file__).resolve().parent.parent
+MOST_BYTES = 400  # of a home: state/intake/<stream>.sqlite-journal comes behind it
 _BROKER = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"
 _BOOTSTRAP = re.compile(rf"{_BROKER}(,{_BROKER})*")
 
@@ -97,6 +98,9 @@ def _folder(env: Mapping[str, str], variable: str, default: Path) -> Path:
     if any(c in str(path) for c in "\n\r\0,:*?[]{}\\"):
         what = f"{variable} holds a character that Java class paths or Spark's globs take as special"
         raise ConfigError(what, path, cli=f"name another folder with {variable}")
+    if len(os.fsencode(path)) > MOST_BYTES:
+        what = f"{variable} is {len(os.fsencode(path))} bytes long, and SQLite takes no file whose path is longer than 512"
+        raise ConfigError(what, path, cli=f"name a folder of {MOST_BYTES} bytes at most with {variable}")
     return path
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
@@ -18,6 +20,7 @@ from include.account import places
 from include.airflow_kit import assets, failures, reports
 from include.airflow_kit.params import refuse_unknown_keys
 from include.housekeeping import after_run
+from include.launch import ended
 from jobs.contract.errors import ConfigError, ExitCode, LeaseHeld, RunFailed, UsageError
 from jobs.contract.process import die_with_parent
 from jobs.contract.report import Report
@@ -25,6 +28,7 @@ from jobs.contract.stream import Stream
 
 LAUNCHER = settings.ROOT / "include" / "launch" / "spark-submit"
 LEASE_POLL_S = 15  # a run takes seconds; the scheduler itself looks every few seconds
+_END_S = 30.0  # a killed launcher is gone at once, unless its disk hangs
 _RUN_ID = re.compile(r"[A-Za-z0-9_.~:+][A-Za-z0-9_.~:+-]{0,249}")  # Airflow's own pattern, but never an option
 _ERROR_LINE = re.compile(r"([a-z][a-z-]+): .* -> ")  # jobs.contract.errors.CaudalError.__str__
 
@@ -55,8 +59,12 @@ class StreamOperator(SparkSubmitOperator):
             self.application_args = ["--stream", self.stream.name, "--airflow-run-id", checked_run_id(context["run_id"])]
             runs = settings.load().layout.runs(self.stream.name)
             before = reports.run_names(runs)
-            exit_code = self._submit(context)
-            found = reports.find(runs, before, context["run_id"])
+            try:
+                exit_code = self._submit(context)
+            except RunFailed as late:
+                self._found(runs, before, context["run_id"], -signal.SIGKILL, late)
+                raise
+            found = self._found(runs, before, context["run_id"], exit_code)
         if exit_code == ExitCode.HELD:
             self._wait_for_lease(context)
         if exit_code != ExitCode.DONE or found is None or found.status not in ("done", "idle"):
@@ -74,12 +82,21 @@ class StreamOperator(SparkSubmitOperator):
         if self._hook is not None:
             self._hook.on_kill()
 
+    def _found(self, runs: Path, before: frozenset[str], airflow_run_id: str, exit_code: int, why: RunFailed | None = None) -> Report | None:
+        """The report of this try; one that its driver left at `running` is finished first."""
+        found = reports.find(runs, before, airflow_run_id)
+        if found is None or found.status != "running":
+            return found
+        lines = list(self._hook._last_submit_log_lines) if self._hook else []
+        return ended.finish(settings.load().layout, self.stream.name, ended.End(found.run_id, exit_code, lines, why)) or found
+
     def _submit(self, context: Mapping[str, Any]) -> int:
         """Exit code of the launcher; negative when a signal ended it. Raises RunFailed after `limits.run_s`."""
         try:
             super().execute(context)
         except AirflowTaskTimeout:
             self.on_kill()
+            self._hook._submit_sp.wait(_END_S)
             what = f"stopped after limits.run_s={self.stream.limits.run_s} s; what was published stays, the next run goes on from there"
             raise RunFailed(what, self.stream.name) from None
         except AirflowException:
@@ -111,7 +128,8 @@ class StreamOperator(SparkSubmitOperator):
     def _failure(self, exit_code: int, found: Report | None) -> AirflowException:
         """The report's error; without one, what is known of the end."""
         if found is not None and found.error:
-            text, code = failures.line(found.error), str(found.error["code"])
+            asked = " (Airflow asked for its end: marked, cleared or shut down)" if self._stopped else ""
+            text, code = failures.line(found.error) + asked, str(found.error["code"])
         elif found is not None:
             error = self._silent_end(exit_code, found)
             text, code = failures.line(error.to_json()), error.code
@@ -122,7 +140,6 @@ class StreamOperator(SparkSubmitOperator):
 
     def _silent_end(self, exit_code: int, found: Report) -> RunFailed:
         end = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
-        end += " after Airflow asked for its end (marked, cleared or shut down)" if self._stopped else ""
         folder = settings.load().layout.run(self.stream.name, found.run_id)
         return RunFailed(f"the run {end}; its report still says {found.status!r}", folder / "driver.log")
 

@@ -14,7 +14,7 @@ from typer.exceptions import Abort, TyperException
 
 import include.cli
 from include import labs, streams
-from include.cli import _help
+from include.cli import _help, _output
 from include.cli._console import console_error, say
 from include.settings import ROOT
 from jobs.contract import process, storage
@@ -61,13 +61,16 @@ def collect(only: str = "") -> None:
 def main(argv: list[str] | None = None) -> NoReturn:
     """Runs one verb. Exits with its ExitCode; a foreseen error is one line on stderr. What was not foreseen shows its trace, and is exit 70."""
     words = argv or sys.argv[1:] or ["--help"]
+    verb = next((word for word in words if not word.startswith("-")), "")
     process.begin(ROOT)
-    collect(next((word for word in words if not word.startswith("-")), ""))
+    out = _output.install(verb)
+    collect(verb)
     try:
         with storage.disk_errors(""):
             code = app(args=words, prog_name="caudal", standalone_mode=False)
             sys.stdout.flush()
-        sys.exit(int(code or 0))
+            code = _output.exit_code(int(code or 0), out)
+        sys.exit(code)
     except CaudalError as error:
         if _STATE["debug"]:
             traceback.print_exc()
@@ -89,6 +92,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
         sys.exit(int(ExitCode.USAGE))
     except SystemExit as end:  # a pipe's reader that went away is exit 1 to typer, which means something else here
         sys.exit(141 if isinstance(end.__context__, BrokenPipeError) else end.code)
+    except BrokenPipeError:
+        _let_go_of_output()
+        sys.exit(141)
     except Exception as error:
         traceback.print_exc()
         console_error(f"bug: {type(error).__name__}: {error} -> ./caudal doctor; if it finds nothing, report the trace above")

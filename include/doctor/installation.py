@@ -95,7 +95,13 @@ def cache(settings: Settings) -> Iterator[Finding]:
             yield note("class-data cache", f"this Java makes none: runs start slower [{settings.cache / 'class-data'}]", SETUP)
         else:
             yield wrong("class-data cache", f"none that fits: every run starts 5 to 9 s slower [{settings.cache / 'class-data'}]", SETUP)
-    elif class_data.check(settings, found):
+        return
+    try:
+        taken = class_data.check(settings, found)
+    except InstallationError as error:  # no JVM starts, whatever the archive is like: removing that would cure nothing
+        yield wrong("driver", f"{error.what} [{error.where}]", "mend what is named here; the class-data cache is not the cause")
+        return
+    if taken:
         yield ok("class-data cache", f"in use, {archive.stat().st_size // 2**20} MiB [{archive}]")
     else:
         yield wrong("class-data cache", f"there, but the JVM does not take it: runs start slower [{archive}]", f"rm {archive}, then {SETUP}")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
+from typing import TextIO
 
 from include import environment
 from include.launch import ended
@@ -21,6 +22,7 @@ from jobs.contract.process import Stopped
 from jobs.contract.report import Report
 
 _KEPT_BYTES = 65536
+_MAIN_DIED = b'Exception in thread "main"'  # a JVM that could not start a thread may hang for ever behind it
 _GRACE_S = 10.0  # for a driver that Ctrl-C has reached, too: it ends its batch by itself in a second or two
 
 
@@ -52,7 +54,7 @@ def run(settings: Settings, words: Sequence[str], stream: str) -> tuple[int, Rep
             newest = next(report.newest(runs), None)
             found = report.read(newest) if newest and newest != before else None
             if found and found.status == "running":
-                found = ended.finish(settings.layout, stream, done.exit_code, done.output, found.run_id) or found
+                found = ended.finish(settings.layout, stream, ended.End(found.run_id, done.exit_code, done.output)) or found
     if found and found.status == "failed" and found.error and found.error["code"] == DriverDied.code:
         raise DriverDied(found.error["what"], found.error["where"], cli=found.error["cli"])
     if found is None and not ended.is_documented(done.exit_code):
@@ -90,22 +92,24 @@ def _pumped(child: subprocess.Popen[bytes]) -> Ended:
             assert source is not None  # noqa: S101 - both are pipes
             ready.register(source, selectors.EVENT_READ, target)
         while ready.get_map():
-            for key, _ in ready.select():
+            found = ready.select(_GRACE_S if _MAIN_DIED in kept else None)
+            if not found:
+                child.kill()
+            for key, _ in found:
                 part = os.read(key.fd, _KEPT_BYTES)
                 if not part:
                     ready.unregister(key.fileobj)
                 kept = (kept + part)[-_KEPT_BYTES:]
-                _write(key.data, part)
+                _write(sys.stdout if key.data == 1 else sys.stderr, part)
     return Ended(child.wait(), tuple(kept.decode("utf-8", "replace").splitlines()))
 
 
-def _write(fd: int, part: bytes) -> None:
+def _write(out: TextIO, part: bytes) -> None:
     """What the reader or the disk does not take is lost; the run goes on, and its report tells."""
-    out = sys.stdout if fd == 1 else sys.stderr
-    with suppress(OSError, ValueError):
+    with suppress(OSError):
         out.flush()
-        while part:
-            part = part[os.write(fd, part) :]
+        out.buffer.write(part)
+        out.buffer.flush()
 
 
 def _stop(child: subprocess.Popen[bytes]) -> Ended:

@@ -10,7 +10,7 @@ import re
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -27,40 +27,42 @@ _TAIL_BYTES = 65536
 _TELLING = re.compile(r"\b[\w.$]*(Error|Exception)\b|[Cc]annot|[Uu]nrecognized|[Cc]onflicting|not found|No such|[Ff]atal|[Pp]ermission denied")
 
 
-def finish(layout: Layout, stream: str, exit_code: int | None = None, output: Sequence[str] = (), run_id: str = "") -> Report | None:
-    """Finishes every report of dead runs; the one of `run_id` (its newest, if empty) with its exit code (negative: a signal) and its output.
-    Returns that one's. A held lease means that another run is under way, which does the same when it begins.
+@dataclass(frozen=True)
+class End:
+    """What whoever started a run saw of its end. `exit_code`: negative for a signal. `output`: the last lines. `error`: why it was ended."""
 
-    Raises DiskFull, NotWritable.
-    """
+    run_id: str
+    exit_code: int
+    output: Sequence[str] = ()
+    error: CaudalError | None = None
+
+
+def finish(layout: Layout, stream: str, end: End) -> Report | None:
+    """Finishes every report of dead runs, and returns the one of `end`. None when another run is under way: it does the same when it begins.
+    A report that cannot be written (a full disk) stays, for the next run to finish."""
     owner = lease.Owner(os.getpid(), "", datetime.now(UTC).isoformat(), "")
     with suppress(LeaseHeld), lease.acquire(layout, stream, owner):
-        return under_lease(layout, stream, exit_code, output, run_id)
+        under_lease(layout, stream, end)
+        return report.read(layout.run(stream, end.run_id) / "report.json")
     return None
 
 
-def under_lease(layout: Layout, stream: str, exit_code: int | None = None, output: Sequence[str] = (), run_id: str = "") -> Report | None:
-    """As `finish`; the caller holds the lease, and has no report yet."""
-    told = None
+def under_lease(layout: Layout, stream: str, end: End | None = None) -> None:
+    """As `finish`; the caller holds the lease, and has no report of its own yet."""
     for path in islice(report.newest(layout.runs(stream)), _BACK):
         with suppress(CaudalError):  # one that cannot be read is doctor's to name
             found = report.read(path)
-            if found is None or found.status != "running":
-                continue
-            ours = told is None and run_id in ("", found.run_id)
-            done = _failed(found, path.parent, exit_code if ours else None, output if ours else ())
-            with storage.disk_errors(path):
-                storage.replace(path, done.to_json())
-            told = done if ours else told
-    return told
+            if found and found.status == "running":
+                done = _failed(found, path.parent, end if end and end.run_id == found.run_id else None)
+                with storage.disk_errors(path):
+                    storage.replace(path, done.to_json())
 
 
-def _failed(found: Report, folder: Path, exit_code: int | None, output: Sequence[str]) -> Report:
-    lines = [line.rstrip() for line in output if line.strip()] or _tail(folder / "driver.log")
-    error = died(exit_code, lines, folder / "driver.log")
+def _failed(found: Report, folder: Path, end: End | None) -> Report:
+    lines = [line.rstrip() for line in (end.output if end else ()) if line.strip()] or _tail(folder / "driver.log")
+    error = (end and end.error) or died(end.exit_code if end else None, lines, folder / "driver.log")
     error.about(found.stream)
-    told = {**error.to_json(), "log": lines[-_LINES:]}
-    return replace(found, status="failed", exit_code=int(error.exit_code), error=told)
+    return replace(found, status="failed", exit_code=int(error.exit_code), error={**error.to_json(), "log": lines[-_LINES:]})
 
 
 def died(exit_code: int | None, lines: Sequence[str], where: object) -> DriverDied:

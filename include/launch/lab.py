@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.kafka import connection
-from include.launch import command
+from include.launch import command, preflight
 from include.services import files, ports
 from include.settings import Settings
 from include.setup import jars
@@ -104,6 +104,7 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
             storage.make_dirs((place / name).parent)
             (place / name).write_text(text, encoding="utf-8")
         files.write(place / "spec.json", spec.to_json().decode(), 0o600)  # an option may hold a password
+    preflight.require(settings, settings.tmp / f"lab-{lab.name}", _MEMORY_MIB, native=True)
     return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
 
 

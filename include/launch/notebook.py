@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from include.kafka import connection
-from include.launch import command
+from include.launch import command, preflight
 from include.services import files, ports
 from include.settings import Settings
 from jobs.contract import process, storage
@@ -89,6 +89,7 @@ def environment(settings: Settings) -> dict[str, str]:
     java = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dderby.system.home={place}")
     conf = ("spark.ui.enabled=false", f"spark.sql.warehouse.dir={place / 'warehouse'}", f"spark.caudal.cuaderno={place / 'spec.json'}")
     job = command.Job("cuaderno", Path(), place / "spec.json", _MEMORY_MIB, java, conf)
+    preflight.require(settings, command.place(settings, job), _MEMORY_MIB, native=False, others=True)
     given = command.interactive(settings, job, settings.master, sys.executable)
     kept = {name: value for name, value in given.items() if not name.startswith(("JUPYTER", "IPYTHON", "MPL"))}
     return kept | {

@@ -16,20 +16,23 @@ from jobs.contract.stream import Files, Published, Source, Stream
 
 MIB = 2**20
 FILES = 512  # descriptors: a run of two tasks has 330 open, the jars among them (measured)
-TASKS = 160  # threads and processes: a run of two tasks has 90 (measured)
+TASKS = 160  # threads and processes: a run of two tasks has 60 (measured)
 FILE_BYTES = 64 * MIB  # a smaller largest file cuts outputs and logs off in the middle
-_BESIDE_HEAP_MIB = 2048  # addresses, not memory: the JVM reserves 1 GiB for classes, and each thread its stack
+_ADDRESSES_MIB = 4096  # beside the heap: 2.6 GiB in a small run (1 GiB for classes, a stack for each thread); with too few a JVM hangs
+_DATA_MIB = 1024  # beside the heap: 0.7 GiB with nearly none of it (measured)
+_MEMORY_MIB = 640  # a small run takes 460 and its Python 100 (measured); the heap may never grow to its limit
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def require(settings: Settings, place: Path, memory_mib: int, *, native: bool) -> None:
+def require(settings: Settings, place: Path, memory_mib: int, *, native: bool, others: bool = False) -> None:
     """Makes `place` empty and raises the limit of open files as far as it goes. `native`: whether the job unpacks libraries there and maps them.
+    `others`: somebody else may be using `place`, so what lies there stays; without it the caller holds what keeps others out.
 
-    Raises MachineUnfit, NotWritable, DiskFull. The caller holds what keeps others out of `place`.
+    Raises MachineUnfit, NotWritable, DiskFull, UnsafePath.
     """
     _user()
     _limits(memory_mib)
-    _folder(settings, place)
+    _folder(settings, place, keep=others)
     if native and os.statvfs(place).f_flag & os.ST_NOEXEC:
         what = "the folder for temporary files allows no programs (noexec), and this job maps libraries that it unpacks there (Kafka, Parquet)"
         raise MachineUnfit(what, place, cli="mount it without noexec, or name another folder with CAUDAL_TMP")
@@ -56,15 +59,15 @@ def _limits(memory_mib: int) -> None:
     if 0 <= hard < FILES:
         raise MachineUnfit(f"{hard} open files are allowed, a run needs {FILES}", "ulimit -Hn", cli=f"allow {FILES} or more (ulimit -n, LimitNOFILE)")
     for name, kind, least, unit in (
-        ("ulimit -v", resource.RLIMIT_AS, (memory_mib + _BESIDE_HEAP_MIB) * MIB, "bytes of addresses"),
-        ("ulimit -d", resource.RLIMIT_DATA, (memory_mib + _BESIDE_HEAP_MIB // 2) * MIB, "bytes of data"),
+        ("ulimit -v", resource.RLIMIT_AS, (memory_mib + _ADDRESSES_MIB) * MIB, "bytes of addresses"),
+        ("ulimit -d", resource.RLIMIT_DATA, (memory_mib + _DATA_MIB) * MIB, "bytes of data"),
         ("ulimit -f", resource.RLIMIT_FSIZE, FILE_BYTES, "bytes a file"),
         *((("ulimit -u", resource.RLIMIT_NPROC, TASKS, "processes and threads"),) if os.geteuid() else ()),
     ):
         allowed = resource.getrlimit(kind)[0]
         if 0 <= allowed < least:
             raise MachineUnfit(f"{allowed:,} {unit} are allowed, a run needs {least:,}", name)
-    for name, left, least in _cgroup_left(memory_mib):
+    for name, left, least in _cgroup_left():
         if left < least:
             raise MachineUnfit(f"this container allows {left:,} {name}, a run needs {least:,}", _CGROUP, cli="give the container more of it")
 
@@ -78,9 +81,9 @@ def _raise_files() -> int:
     return -1 if hard == resource.RLIM_INFINITY else hard
 
 
-def _cgroup_left(memory_mib: int) -> Iterator[tuple[str, int, int]]:
+def _cgroup_left() -> Iterator[tuple[str, int, int]]:
     """(what, how much is allowed, how much a run needs) by the control group at the root of this name space, which a container has."""
-    for name, file, least in (("bytes of memory", "memory.max", (memory_mib + 128) * MIB), ("processes and threads", "pids.max", TASKS)):
+    for name, file, least in (("bytes of memory", "memory.max", _MEMORY_MIB * MIB), ("processes and threads", "pids.max", TASKS)):
         try:
             text = (_CGROUP / file).read_text(encoding="ascii").strip()
         except (OSError, ValueError):
@@ -89,12 +92,14 @@ def _cgroup_left(memory_mib: int) -> Iterator[tuple[str, int, int]]:
             yield name, int(text), least
 
 
-def _folder(settings: Settings, place: Path) -> None:
-    """Empty, and this user's alone: what lies there was left by a run that was killed."""
+def _folder(settings: Settings, place: Path, *, keep: bool) -> None:
+    """This user's alone, and empty unless `keep`: what lies there was left by a run that was killed."""
+    root = settings.tmp
     with storage.disk_errors(place):
-        storage.make_dirs(settings.tmp)
-        storage.remove_tree(settings.tmp, place)
-        place.mkdir(0o700)
-        owner = settings.tmp.lstat().st_uid
-        if owner not in (os.geteuid(), settings.home.stat().st_uid):
-            raise MachineUnfit(f"the folder for temporary files belongs to user {owner}", settings.tmp, cli="name another folder with CAUDAL_TMP")
+        storage.confine(root.parent, root)  # in a folder that everybody may write, somebody else may have put a link there
+        storage.make_dirs(root)
+        if root.stat().st_uid not in (os.geteuid(), root.parent.stat().st_uid):
+            raise MachineUnfit("the folder for temporary files belongs to another user", root, cli="name another folder with CAUDAL_TMP")
+        if not keep:
+            storage.remove_tree(root, place)
+        place.mkdir(0o700, exist_ok=keep)

@@ -49,6 +49,8 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
         _write_report(folder, first)
     try:
         with storage.disk_errors(settings.home):
+            place, native = settings.tmp / command.job_name(stream.name), preflight.needs_native(stream)
+            preflight.require(settings, place, stream.limits.driver_memory_mib, native=native)
             made = prepare(settings, stream, request, run_id, now)
             built = _written(settings, request, made, folder) if made.waiting.anything else None
             late = None if built else _idle(settings, made, folder, now)
@@ -121,9 +123,6 @@ def _take_in(settings: Settings, stream: Stream) -> intake.Intake:
 
 
 def _written(settings: Settings, request: Request, made: plan.Plan, folder: Path) -> command.Command:
-    limits = made.spec.stream.limits
-    native = preflight.needs_native(made.spec.stream)
-    preflight.require(settings, settings.tmp / command.job_name(made.spec.stream.name), limits.driver_memory_mib, native=native)
     built = _command(settings, request.master, made, folder / "spec.json")
     storage.write_new(folder / "spec.json", made.spec.to_json())
     _write_report(folder, report.of(made.spec, "running"))

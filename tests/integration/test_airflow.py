@@ -193,7 +193,7 @@ def test_a_kill_of_any_process_of_a_run_takes_all_of_it_and_the_retry_loses_and_
     assert (last["state"], last["try_number"]) == ("success", 2)
     assert here.rows() - before == lines(documents)
     if victim == "jvm":
-        assert "the run was killed by signal 9; its report still says 'running'" in here.log(FICHEROS, run)
+        assert "driver-died: the driver was killed by signal 9" in here.log(FICHEROS, run)
 
 
 def test_a_run_marked_failed_leaves_no_jvm_and_a_clear_finishes_its_work(here: Here) -> None:

@@ -23,6 +23,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from include import settings
 from include.airflow_kit import operator
 from include.airflow_kit.operator import StreamOperator
+from jobs.contract import report
 from jobs.contract.errors import PlannedFileMissing, UsageError
 from jobs.contract.layout import Layout
 from jobs.contract.stream import Files, Limits, Stream
@@ -185,10 +186,19 @@ def test_an_old_report_of_the_same_airflow_run_is_not_taken_for_this_try_s(task:
     assert failure(task, AirflowFailException).startswith("installation: a jar is missing")
 
 
-@pytest.mark.parametrize("end", [{}, {"status": "failed"}])
-def test_a_good_exit_code_with_an_unfinished_report_is_no_success(task: Task, end: dict[str, Any]) -> None:
-    task.script(end=end)
-    assert f"the run ended with exit code 0; its report still says {end.get('status', 'running')!r}" in failure(task, AirflowException)
+def test_a_good_exit_code_with_an_unfinished_report_is_no_success(task: Task) -> None:
+    task.script(end={"status": "failed"})
+    assert "the run ended with exit code 0; its report still says 'failed'" in failure(task, AirflowException)
+
+
+def test_a_driver_that_ends_without_its_report_gets_one_with_its_last_lines(task: Task) -> None:
+    task.script(exit=1, say="Conflicting collector combinations in option list")
+    text = failure(task, AirflowException)
+    assert text.startswith("driver-died: the driver ended with exit code 1 and without a report; it said: Conflicting collector combinations")
+    (found,) = [report.read(path) for path in report.newest(task.layout.runs("f"))]
+    assert found is not None and found.error is not None
+    assert (found.status, found.exit_code, found.error["code"]) == ("failed", 70, "driver-died")
+    assert "Conflicting collector combinations in option list" in found.error["log"]
 
 
 def test_a_good_exit_code_without_a_report_is_no_success(task: Task) -> None:
@@ -207,7 +217,7 @@ def test_a_killed_run_is_told_as_killed_and_retried(task: Task) -> None:
     thread = later(lambda: os.kill(task.pid(), signal.SIGKILL))
     text = failure(task, AirflowException)
     thread.join()
-    assert text.startswith("run-failed: the run was killed by signal 9; its report still says 'running' [")
+    assert text.startswith("driver-died: the driver was killed by signal 9 (SIGKILL, which the system sends when memory runs out)")
     assert str(task.layout.runs("f")) in text
 
 
@@ -217,7 +227,8 @@ def test_on_kill_ends_the_launcher_and_says_who_asked(task: Task) -> None:
     thread = later(lambda: (task.pid(), stream_task.on_kill())[1])
     text = failure(task, AirflowException, operator=stream_task)
     thread.join()
-    assert "killed by signal 9 after Airflow asked for its end (marked, cleared or shut down)" in text
+    assert "killed by signal 9 (SIGKILL" in text
+    assert text.endswith("(Airflow asked for its end: marked, cleared or shut down)")
 
 
 def test_on_kill_before_anything_started_does_nothing(task: Task) -> None:
@@ -238,6 +249,9 @@ def test_a_run_over_its_limit_is_killed_and_told_with_the_limit(task: Task, monk
         signal.signal(signal.SIGUSR1, old)
     thread.join()
     assert text.startswith("run-failed: stopped after limits.run_s=100 s; what was published stays, the next run goes on from there [f]")
+    (found,) = [report.read(path) for path in report.newest(task.layout.runs("f"))]
+    assert found is not None and found.error is not None
+    assert (found.status, found.error["code"], "limits.run_s=100 s" in found.error["what"]) == ("failed", "run-failed", True)
     deadline_s = time.monotonic() + 5
     while Path(f"/proc/{task.pid()}/stat").exists() and ") Z " not in Path(f"/proc/{task.pid()}/stat").read_text():
         assert time.monotonic() < deadline_s, "the launcher lives on"
