@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from include.settings import Settings
+from include.settings import RESERVED, Settings
 
 EVERYWHERE = ("CAUDAL_*", "PATH", "TERM", "COLORTERM", "NO_COLOR", "USER", "LOGNAME")
 NETWORK = (
@@ -27,19 +27,13 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"  # a shell without these finds neither ba
 def base(settings: Settings, more: Iterable[str] = ()) -> dict[str, str]:
     """What may pass of the caller's variables, with one locale and one time zone. `more`: names of a purpose, `NAME*` for all that begin so."""
     allowed = (*EVERYWHERE, *more, *settings.pass_env)
-    kept = {name: text for name, text in settings.environ.items() if _among(name, allowed) and not is_reserved(name)}
+    kept = {name: text for name, text in settings.environ.items() if _among(name, allowed) and not _among(name, RESERVED)}
     path = ":".join(dict.fromkeys(part for part in f"{kept.get('PATH', '')}:{_PATH}".split(":") if part))  # an empty part is the working directory
     return _named(kept) | _LOCALE | {"PATH": path}
 
 
 # under LANG=C a JVM cannot open a file whose name holds an ñ; macOS has no C.UTF-8, and needs none
 _LOCALE = {"TZ": "UTC", "PYTHONUTF8": "1"} | ({"LC_ALL": "C.UTF-8"} if sys.platform == "linux" else {})
-_RESERVED = ("SPARK_*", "PYSPARK_*", "PYTHON*", "LC_*", "LANG", "LANGUAGE", "TZ", "TMPDIR", "JAVA_HOME", "CAUDAL_SERVICE_OF")
-
-
-def is_reserved(name: str) -> bool:
-    """Names that Caudal sets by itself: no shell's value passes."""
-    return _among(name, _RESERVED)
 
 
 def _among(name: str, patterns: Iterable[str]) -> bool:

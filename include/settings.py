@@ -33,6 +33,10 @@ _BROKER = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"
 _BOOTSTRAP = re.compile(rf"{_BROKER}(,{_BROKER})*")
 
 
+# set by Caudal for all that it starts: no shell's value passes, whatever CAUDAL_PASS_ENV says
+RESERVED = ("SPARK_*", "PYSPARK_*", "PYTHON*", "LC_*", "LANG", "LANGUAGE", "TZ", "TMPDIR", "JAVA_HOME")
+
+
 @dataclass(frozen=True)
 class Port:
     """A TCP port on 127.0.0.1. `configured`: named by `variable`, so a busy one is an error instead of a move."""
@@ -129,6 +133,8 @@ def _pass_env(env: Mapping[str, str]) -> tuple[str, ...]:
     for name in names:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", name):
             raise ConfigError(f"{name[:80]!r} is not the name of a variable, or NAME* for all that begin so", "CAUDAL_PASS_ENV", cli="NAME,NAME*")
+        if name in RESERVED or any(name.startswith(one[:-1]) for one in RESERVED if one.endswith("*")):
+            raise ConfigError(f"Caudal sets {name} itself, so no other value of it can pass", "CAUDAL_PASS_ENV", cli=f"leave {name} out")
     return names
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from include import environment
 from include import settings as caudal
 from include.settings import Settings
 from include.setup import class_data, java
@@ -78,6 +79,17 @@ def _prepare_environment() -> None:
     os.environ["SPARK_HOME"] = str(Path(spec.origin).parent)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+
+
+def _clean_environment() -> None:
+    """What a shell carries reaches the tests no more than a driver, whoever starts pytest."""
+    kept = {name: os.environ[name] for name in ("PYTHONPATH", "JAVA_HOME", "HOME", "TMPDIR") if name in os.environ}
+    clean = environment.base(caudal.load(), environment.TESTS) | kept
+    os.environ.clear()
+    os.environ.update(clean)
+
+
+_clean_environment()
 
 
 def _quiet_py4j() -> None:

@@ -24,8 +24,8 @@ def say(text: str = "") -> None:
 
 
 def printable(text: str) -> str:
-    """One line whatever is in it."""
-    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
+    """One line whatever is in it; bytes that were no text (surrogates of a file name) as these bytes."""
+    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c) & 0xFF if 0xDC80 <= ord(c) <= 0xDCFF else ord(c):02x}" for c in text)
 
 
 def console_error(text: str) -> None:

@@ -6,7 +6,6 @@ A report that says `running` while nobody holds the lease is of a run that has d
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from include import lease
+from include.setup import java
 from jobs.contract import report, storage
 from jobs.contract.errors import CaudalError, DriverDied, ExitCode, LeaseHeld
 from jobs.contract.layout import Layout
@@ -24,7 +24,6 @@ from jobs.contract.report import Report
 _BACK = 20  # reports looked at: a full disk may have left more than the newest one unfinished
 _LINES = 20  # of the driver's output, kept in the report
 _TAIL_BYTES = 65536
-_TELLING = re.compile(r"\b[\w.$]*(Error|Exception)\b|[Cc]annot|[Uu]nrecognized|[Cc]onflicting|not found|No such|[Ff]atal|[Pp]ermission denied")
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,8 @@ def _failed(found: Report, folder: Path, end: End | None) -> Report:
 
 def died(exit_code: int | None, lines: Sequence[str], where: object) -> DriverDied:
     """`exit_code`: negative for a signal, None when nobody saw the end."""
-    telling = next((line.strip() for line in reversed(lines) if _TELLING.search(line) and not line.startswith("\tat ")), "")
-    said = f"; it said: {telling[:300]}" if telling else ""
-    return DriverDied(f"the driver {how(exit_code)}{said}", where)
+    said = java.telling(lines)[:300]
+    return DriverDied(f"the driver {how(exit_code)}{f'; it said: {said}' if said else ''}", where)
 
 
 def how(exit_code: int | None) -> str:

@@ -21,7 +21,7 @@ from include import environment
 from include.settings import Settings
 from include.setup import jvm
 from include.setup.files import install_errors, one_maker
-from include.setup.java import Java
+from include.setup.java import Java, telling
 from jobs.contract import storage
 from jobs.contract.errors import InstallationError
 
@@ -172,11 +172,6 @@ def check(settings: Settings, java: Java, path: Path | None = None, launch_envir
     done = subprocess.run(argv, env=env, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                           timeout=TRAINING_S, check=False)  # fmt: skip
     if done.returncode:
-        raise InstallationError(f"no driver starts here, with or without class data: {_reason(done.stderr + done.stdout)}", java.home)
+        said = telling([line for line in (done.stdout + done.stderr).splitlines() if "[class,load]" not in line])[:200]
+        raise InstallationError(f"no driver starts here, with or without class data: {said or 'it says no word'}", java.home)
     return done.stdout.count(MAPPED) >= ENOUGH
-
-
-def _reason(text: str) -> str:
-    """The line of a JVM's output that says most."""
-    lines = [line.strip() for line in text.splitlines() if line.strip() and "[class,load]" not in line]
-    return (next((line for line in lines if re.search(r"Error|Exception|annot|onflict|nrecognized", line)), "") or (lines or ["no word"])[-1])[:200]

@@ -12,7 +12,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +26,8 @@ from jobs.contract.errors import InstallationError
 OLDEST = 17  # Spark 4 and Kafka 4 are compiled for it
 VECTOR = "--add-modules=jdk.incubator.vector"  # Spark passes it always; a Java without that module refuses to start
 PROBE_S = 60
+_TELLING = re.compile(r"\b[\w.$]*(Error|Exception)\b|[Cc]annot|[Uu]nrecognized|[Cc]onflict|not found|No such|[Ff]atal|[Pp]ermission denied")
+_HEADLINES = ("\tat ", "Error: Could not create the Java Virtual Machine", "Error: A fatal exception has occurred", "Picked up ")
 
 # `set --` keeps every word as it is; exec keeps the pid, which the lease and the supervisor know
 WRAPPER = """#!/bin/sh
@@ -43,6 +47,15 @@ class Java:
     @property
     def binary(self) -> Path:
         return self.home / "bin/java"
+
+
+def telling(lines: Sequence[str]) -> str:
+    """The line of a driver's output that says most of why it ended; empty when none does."""
+    for line, after in pairwise(lines):
+        if line.startswith("Error occurred during initialization of"):
+            return after.strip()
+    found = (line.strip() for line in reversed(lines) if _TELLING.search(line) and not line.startswith(_HEADLINES))
+    return next(found, "")
 
 
 def find(settings: Settings) -> Java:

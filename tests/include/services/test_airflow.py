@@ -47,17 +47,6 @@ def test_tasks_get_the_home_and_its_java_and_none_of_another_airflow(tmp_path: P
     assert Path(variables["SPARK_HOME"], "jars").is_dir()
 
 
-@pytest.mark.parametrize(
-    ("name", "is_foreign"),
-    [
-        ("AIRFLOW_HOME", True), ("AIRFLOW__CORE__FERNET_KEY", True), ("AIRFLOW_CONN_MINE", False), ("AIRFLOW_VAR_X", False),
-        ("PYTHONHOME", True), ("PATH", False),
-    ],
-)  # fmt: skip
-def test_variables_of_another_airflow_or_python_are_foreign(name: str, is_foreign: bool) -> None:
-    assert airflow.foreign(name) is is_foreign
-
-
 def test_a_database_is_copied_whole_and_private(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "a")) as database:
         database.execute("PRAGMA journal_mode=WAL")

@@ -10,6 +10,7 @@ import pytest
 
 from include.settings import Settings
 from include.setup import class_data, jars, java, jvm
+from tests.pollution import JUNK
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ def test_a_driver_with_our_class_path_maps_the_archive(made: tuple[Settings, jav
 def test_a_conf_folder_on_the_class_path_shuts_the_archive_out_and_check_sees_it(made: tuple[Settings, java.Java, Path], tmp_path: Path) -> None:
     settings, found, _ = made
     (tmp_path / "spark-defaults.conf").write_text("")
-    with_conf = class_data.environ(settings, found) | {"SPARK_CONF_DIR": str(tmp_path)}
+    with_conf = class_data.environ(settings, found, tmp_path) | {"SPARK_CONF_DIR": str(tmp_path)}
     assert not class_data.check(settings, found, launch_environ=with_conf)
 
 
@@ -73,10 +74,9 @@ def test_another_jdk_build_or_newer_jars_ask_for_another_archive(made: tuple[Set
 
 
 def test_no_word_of_a_users_shell_reaches_the_class_path(own: Callable, real: Settings) -> None:
-    dirty = dict.fromkeys(class_data.DROPPED, "x") | {"PYTHONPATH": "/x", "KEPT": "yes"}
-    kept = class_data.environ(own(**dirty), java.Java(Path("/jdk"), 17, "17", "system"))
-    assert [name for name in dirty if name in kept] == ["KEPT"]
-    assert kept["JAVA_HOME"] == "/jdk"
+    kept = class_data.environ(own(**JUNK), java.Java(Path("/jdk"), 17, "17", "system"), Path("/place"))
+    assert [name for name, text in JUNK.items() if text and kept.get(name) == text] == []
+    assert (kept["JAVA_HOME"], kept["TMPDIR"]) == ("/jdk", "/place")
 
 
 def test_below_a_path_with_a_blank_it_is_said_and_nothing_is_made(real: Settings, own: Callable, tmp_path: Path) -> None:
