@@ -22,7 +22,10 @@ MEANINGS = {
     ExitCode.HELD: "another run of the stream holds the lease; try again",
     ExitCode.CONFIG: "a setting, a registry row or the installation is wrong",
 }
-_OUTSIDE = {130: "interrupted (Ctrl-C)", 141: "the reader of the output went away"}
+_OUTSIDE = {
+    129: "the terminal was closed (SIGHUP) while a run was under way", 130: "interrupted (Ctrl-C)", 141: "the reader of the output went away",
+    143: "ended by SIGTERM (a time limit, a shutdown) while a run was under way",
+}  # fmt: skip
 _ERRORS_HEAD = """\
 # Errors
 

@@ -17,7 +17,7 @@ from include import environment
 from include.launch import ended
 from include.settings import Settings
 from jobs.contract import report, storage
-from jobs.contract.errors import DriverDied
+from jobs.contract.errors_driver import DriverDied
 from jobs.contract.process import Stopped
 from jobs.contract.report import Report
 

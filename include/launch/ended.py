@@ -17,7 +17,8 @@ from pathlib import Path
 from include import lease
 from include.setup import java
 from jobs.contract import report, storage
-from jobs.contract.errors import CaudalError, DriverDied, ExitCode, LeaseHeld
+from jobs.contract.errors import CaudalError, ExitCode, LeaseHeld
+from jobs.contract.errors_driver import DriverDied
 from jobs.contract.layout import Layout
 from jobs.contract.report import Report
 
@@ -58,7 +59,7 @@ def under_lease(layout: Layout, stream: str, end: End | None = None) -> None:
 
 
 def _failed(found: Report, folder: Path, end: End | None) -> Report:
-    lines = [line.rstrip() for line in (end.output if end else ()) if line.strip()] or _tail(folder / "driver.log")
+    lines = [line.rstrip() for line in (end.output if end else ()) if line.strip()] or tail(folder / "driver.log")
     error = (end and end.error) or died(end.exit_code if end else None, lines, folder / "driver.log")
     error.about(found.stream)
     return replace(found, status="failed", exit_code=int(error.exit_code), error={**error.to_json(), "log": lines[-_LINES:]})
@@ -86,7 +87,7 @@ def is_documented(exit_code: int) -> bool:
     return exit_code in set(ExitCode) - {ExitCode.FAILED}
 
 
-def _tail(log: Path) -> list[str]:
+def tail(log: Path) -> list[str]:
     """The last lines of a log; none when there is no log."""
     try:
         with log.open("rb") as file:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.kafka import connection
-from include.launch import command, preflight
+from include.launch import command, ended, preflight
 from include.services import files, ports
 from include.settings import Settings
 from include.setup import jars
@@ -151,19 +151,29 @@ def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command
 
 
 def execute(made: Made) -> int:
-    """Runs it to its end, its output passed through; the exit code. The first Ctrl-C asks it to end gracefully, the second one kills it."""
+    """Runs it to its end, its output passed through; the exit code. The first Ctrl-C asks it to end gracefully, the second one kills it.
+
+    Raises DriverDied when its exit code is none of ours.
+    """
     us = os.getpid()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
     with subprocess.Popen(
         made.command.argv, env=made.command.environ, cwd=made.spec.folder, start_new_session=True, preexec_fn=lambda: process.die_with_parent(us)
     ) as child:
+        interrupted = False
         try:
             child.wait()
         except KeyboardInterrupt:
+            interrupted = True
             print("\ntermina al acabar este batch; otra vez Ctrl-C lo mata", flush=True)
             made.spec.stop.touch()
             try:
                 child.wait()
             except KeyboardInterrupt:
                 child.kill()
-    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+    if ended.is_documented(child.returncode):
+        return child.returncode
+    if interrupted:
+        return 130
+    log = made.path.with_name("driver.log")
+    raise ended.died(child.returncode, ended.tail(log), log)

@@ -11,7 +11,7 @@ from pathlib import Path
 from include import environment
 from include.settings import Settings
 from jobs.contract import storage
-from jobs.contract.errors import MachineUnfit
+from jobs.contract.errors_driver import MachineUnfit
 from jobs.contract.stream import Files, Published, Source, Stream
 
 MIB = 2**20

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -166,12 +167,16 @@ def check(settings: Settings, java: Java, path: Path | None = None, launch_envir
     used = path or archive(settings, java)
     if not used:
         return False
-    options = (*JVM_OPTIONS, *QUIET, f"-XX:SharedArchiveFile={used}", "-Xlog:class+load:stdout", "-XX:-UsePerfData")
     env = dict(launch_environ or environ(settings, java, settings.tmp))
-    argv = [*_submit(settings, options), "--version"]
-    done = subprocess.run(argv, env=env, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                          timeout=TRAINING_S, check=False)  # fmt: skip
-    if done.returncode:
+    done = _version(settings, env, (f"-XX:SharedArchiveFile={used}", "-Xlog:class+load:stdout"))
+    if done.returncode and (done := _version(settings, env, ("-Xshare:off",))).returncode:
         said = telling([line for line in (done.stdout + done.stderr).splitlines() if "[class,load]" not in line])[:200]
         raise InstallationError(f"no driver starts here, with or without class data: {said or 'it says no word'}", java.home)
     return done.stdout.count(MAPPED) >= ENOUGH
+
+
+def _version(settings: Settings, environ: Mapping[str, str], options: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """A driver JVM that only tells its version; a JVM that dies of a torn archive leaves its crash report nowhere."""
+    ours = (*JVM_OPTIONS, *QUIET, "-XX:-UsePerfData", f"-XX:ErrorFile={os.devnull}", "-XX:-CreateCoredumpOnCrash", *options)
+    return subprocess.run([*_submit(settings, ours), "--version"], env=environ, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          errors="replace", timeout=TRAINING_S, check=False)  # fmt: skip

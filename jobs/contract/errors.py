@@ -10,7 +10,7 @@ from enum import IntEnum
 from importlib import import_module
 from typing import Any, ClassVar
 
-ELSEWHERE = ("jobs.contract.thresholds", "jobs.contract.errors_downstream")  # modules that hold classes of their own subject
+ELSEWHERE = ("jobs.contract.thresholds", "jobs.contract.errors_downstream", "jobs.contract.errors_driver")  # modules with classes of their own
 
 
 class ExitCode(IntEnum):
@@ -241,15 +241,6 @@ class LeaseHeld(CaudalError):
     ui = "The task is rescheduled by itself until lease_wait_s is over"
 
 
-class DriverDied(CaudalError):
-    """Spark's driver ended without a report of its own: killed (by the system when memory ran out, by a person), or it could not begin. Its report
-    was finished by whoever noticed, with the last lines of its output; the batches it published stand, and the next run reports them."""
-
-    code, exit_code, transient = "driver-died", ExitCode.BUG, True
-    cli = "read the named driver.log and the end of its output in report.json; ./caudal run STREAM goes on where it was"
-    ui = "The task is tried again; its log has the last lines of the driver"
-
-
 class RunFailed(CaudalError):
     """Spark failed in a way that was not foreseen; driver.log holds the trace. Nothing half done was published."""
 
@@ -270,13 +261,6 @@ class NotWritable(ConfigError):
 
     code = "not-writable"
     cli = "give the user that runs Caudal write permission on the path named here"
-
-
-class MachineUnfit(ConfigError):
-    """This machine, or the user's limits on it, do not let a Spark driver work; the message names what is too little. Spark was not started."""
-
-    code = "machine"
-    cli = "raise the limit that is named here"
 
 
 class Fenced(ServiceError):

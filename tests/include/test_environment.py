@@ -10,7 +10,7 @@ import pytest
 
 from include import environment, streams
 from include.launch import run
-from include.settings import Settings, load
+from include.settings import RESERVED, ROOT, Settings, load
 from jobs.contract.errors import ConfigError
 from tests.pollution import JUNK
 
@@ -86,6 +86,12 @@ def test_a_user_without_a_name_gets_one_for_python(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     assert environment.user() == ""
     assert environment.base(of(tmp_path))["LOGNAME"].startswith("uid-")
+
+
+def test_every_name_of_the_allow_list_stands_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = {*environment.EVERYWHERE, *environment.SERVICES, *environment.TESTS, *RESERVED} - {"LANG", "LANGUAGE"}
+    assert {name for name in names if f"`{name if name.upper() == name else name.upper()}`" not in text} == set()
 
 
 def test_a_shared_folder_for_temporary_files_has_a_part_for_each_home(tmp_path: Path) -> None:

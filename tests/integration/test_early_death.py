@@ -126,9 +126,9 @@ def test_a_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
     assert hard >= preflight.FILES
 
 
-UNSHARED = (  # the Python of this environment may lie in a folder of root's alone: seen by everybody in this name space
+UNSHARED = (  # the Python of this environment may lie in root's own folder, which nobody else may enter: another one takes its place here
     "p=$(dirname $(dirname $(readlink -f $PYTHON))); t=$(mktemp -d); mount --bind $p $t; "
-    "case $p in /root/*) mount -t tmpfs -o mode=755 t /root; mkdir -p $p; mount --move $t $p;; esac; "
+    "case $p in ~/*) mount -t tmpfs -o mode=755 t ~; mkdir -p $p; mount --move $t $p;; esac; "
     "exec setpriv --reuid 54321 --regid 54321 --clear-groups \"$@\""
 )  # fmt: skip
 
