@@ -17,6 +17,7 @@ from include import environment
 from include.launch import ended
 from include.settings import Settings
 from jobs.contract import report, storage
+from jobs.contract.errors import ExitCode
 from jobs.contract.errors_driver import DriverDied
 from jobs.contract.process import Stopped
 from jobs.contract.report import Report
@@ -52,7 +53,8 @@ def run(settings: Settings, words: Sequence[str], stream: str) -> tuple[int, Rep
     finally:
         with storage.disk_errors(runs):
             newest = next(report.newest(runs), None)
-            found = report.read(newest) if newest and newest != before else None
+            ours = newest and newest != before and done.exit_code != ExitCode.HELD  # then the newest is another run's
+            found = report.read(newest) if newest and ours else None
             if found and found.status == "running":
                 found = ended.finish(settings.layout, stream, ended.End(found.run_id, done.exit_code, done.output)) or found
     if found and found.status == "failed" and found.error and found.error["code"] == DriverDied.code:
