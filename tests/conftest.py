@@ -37,10 +37,10 @@ LONG_S = 10.0
 LONG = (
     "integration/test_airflow", "torture/test_matrix", "integration/test_kafka_faults", "jobs/core/test_transactions", "torture/test_notifications",
     "integration/test_labs", "torture/test_faults", "include/housekeeping/test_rewind", "jobs/core/test_downstream", "labs/test_notebooks",
-    "integration/test_kafka_generations", "integration/test_early_death", "jobs/contract/test_protocol_model", "jobs/labs/test_camino", "include/housekeeping/test_quarantine",
+    "integration/test_kafka_generations", "jobs/contract/test_protocol_model", "jobs/labs/test_camino", "include/housekeeping/test_quarantine",
     "integration/test_launch", "include/housekeeping/test_cut_off", "integration/test_front_door", "include/housekeeping/test_undo",
     "include/housekeeping/test_engine_crash", "jobs/labs/test_trampas", "include/kafka/test_secure_broker", "integration/test_temperaturas",
-    "include/housekeeping/test_purge", "include/housekeeping/test_rollover", "jobs/labs/test_caso2", "dags/test_streams",
+    "integration/test_early_death", "include/housekeeping/test_purge", "include/housekeeping/test_rollover", "jobs/labs/test_caso2", "dags/test_streams",
     "integration/test_new_stream", "integration/test_kafka_streams", "jobs/labs/test_estado", "include/services/test_supervisor",
     "jobs/core/test_publish", "torture/test_power", "torture/test_table", "integration/test_bizums_por_dia", "integration/test_services",
     "include/cli/test_feed_and_look", "include/housekeeping/test_reset", "integration/test_kafka_account", "jobs/labs/test_sink_mongodb",
