@@ -298,6 +298,13 @@ class MessageRefused(DataError):
     cli = "raise max.message.bytes of the sink's topic, or leave the record out in the transform; then ./caudal run STREAM"
 
 
+class NoCsvForm(DataError):
+    """A row has no csv form: its only column is null. A line that holds nothing is no row to most readers. Nothing was published."""
+
+    code = "no-csv-form"
+    cli = "leave such rows out in the transform, or put a text in their place; or write json or parquet; then ./caudal run STREAM"
+
+
 def tree(root: type[CaudalError] = CaudalError) -> Iterator[type[CaudalError]]:
     """All error classes, parents first; those of other modules last, whichever was imported first."""
     for module in ELSEWHERE:

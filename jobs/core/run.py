@@ -27,6 +27,7 @@ from jobs.contract.errors import (
     DiskFull,
     ExitCode,
     LeaseHeld,
+    NoCsvForm,
     OffsetsLost,
     PairingBroken,
     RunFailed,
@@ -61,6 +62,7 @@ _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     ("STATE_STORE_VALUE_SCHEMA_NOT_COMPATIBLE", StateUnusable, _OTHER_STATE),
     ("STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA", StateUnusable, _OTHER_STATE),
     ("STREAMING_OUTPUT_MODE", BrokenStream, "what is published is final: an aggregation needs withWatermark(…) and its window in groupBy"),
+    ("CSV_LONE_NULL", NoCsvForm, "a row of one column is null, and a blank line is no row to most readers of csv"),
     ("TimeoutException", ServiceError, "the broker did not answer in time"),
 )
 

@@ -15,16 +15,17 @@ from jobs.contract import ends, plain, storage
 from jobs.contract.ends import Way
 from jobs.contract.manifest import OutputFile
 from jobs.contract.stream import Files, Topic
-from jobs.core import avro
+from jobs.core import avro, csv_form
 from jobs.domain.positions import POSITION
 
 
 def write_files(rows: DataFrame, sink: Files, folder: Path) -> None:
-    """Rows -> part files under `folder` (made by Spark, must not exist)."""
-    writer = rows.write.mode("errorifexists")
+    """Rows -> part files under `folder` (made by Spark, must not exist). Raises BrokenStream for a type that csv has not."""
+    writer = rows.write.mode("errorifexists").format(sink.format)
     if sink.format == "csv":
-        writer = writer.option("sep", sink.separator).option("header", str(sink.header).lower()).option("escape", '"')
-    writer.format(sink.format).save(str(folder))
+        csv_form.require_writable(rows.schema)
+        writer = writer.format(csv_form.FORMAT).option("sep", sink.separator).option("header", str(sink.header).lower())
+    writer.save(str(folder))
 
 
 def send(rows: DataFrame, sink: Topic, options: dict[str, str]) -> None:
@@ -42,11 +43,11 @@ def _value(rows: DataFrame, sink: Topic) -> Column:
 
 
 def packed(rows: DataFrame, form: ends.ValueFormat) -> Column:
-    """All columns as the value of one message; as text, the first column alone. Raises BrokenStream for a type that has no Avro form."""
+    """All columns as the value of one message; as text, the first column alone. Raises BrokenStream for a type that has no csv or Avro form."""
     fields = F.struct(*[F.col(f"`{name}`") for name in rows.columns])
     match form:
         case "csv":
-            return F.to_csv(fields, {"escape": '"'})
+            return csv_form.value(rows)
         case "avro":
             return to_avro(fields, avro.schema_json(rows.schema))
         case "text":

@@ -17,7 +17,7 @@ from jobs.contract.errors import BrokenStream, DataError
 from jobs.contract.layout import Layout
 from jobs.contract.spec import RunSpec
 from jobs.contract.stream import Files, Published, Topic
-from jobs.core import avro, strict
+from jobs.core import avro, csv_form, strict
 from jobs.domain.positions import POSITION
 
 # Admitted files carry their admission time as mtime, so only an outage longer than this could hide one.
@@ -76,7 +76,7 @@ def published(spark: SparkSession, spec: RunSpec, schema: StructType) -> DataFra
     assert isinstance(source, Published)  # noqa: S101 - the caller's condition
     reader = spark.readStream.format(source.files.format).schema(schema).option("mode", "FAILFAST")
     if source.files.format == "csv":
-        reader = reader.option("sep", source.files.separator).option("header", str(source.files.header).lower()).option("escape", '"')
+        reader = reader.options(**csv_form.read_options(source.files.separator, source.files.header))
     reader = reader.option("maxBytesPerTrigger", str(spec.stream.limits.batch_bytes)).option("maxFileAge", _NEVER_TOO_OLD)
     return reader.load(upstream.glob(Layout(Path(spec.home)), source.stream))
 

@@ -65,9 +65,14 @@ def separator(source: Files | Topic) -> str:
 def _call(frame: DataFrame, kind: str, given: Sequence[Any], source: Files | Topic, more: Sequence[Any], *columns: str) -> Column:
     session: Any = frame.sparkSession
     name = f"{kind.lower()}_{_hash((given, _form(source), more))}"
-    getattr(session._jvm, "caudal.Functions").put(name, _made(session, kind, given, source, more))
+    return F.call_function(function(session, name, _made(session, kind, given, source, more)), *columns)
+
+
+def function(session: Any, name: str, made: Any) -> str:
+    """The SQL name of a function of jvm/. `name` says what it is made of: one of the same name is the same."""
+    getattr(session._jvm, "caudal.Functions").put(name, made)
     session.conf.set(f"spark.sql.catalog.{_CATALOG}", "caudal.Functions")
-    return F.call_function(f"{_CATALOG}.{name}", *columns)
+    return f"{_CATALOG}.{name}"
 
 
 def _udf(

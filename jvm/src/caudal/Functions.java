@@ -13,11 +13,11 @@ import org.apache.spark.sql.util.CaseInsensitiveStringMap;
  * gets each value boxed, and its rows converted.
  */
 public final class Functions implements FunctionCatalog {
-  private static final Map<String, Strict> KNOWN = new ConcurrentHashMap<>();
+  private static final Map<String, UnboundFunction> KNOWN = new ConcurrentHashMap<>();
   private String name = "";
 
   /** To be called in the driver, where queries are analysed. Its name says what it is made of, so one of the same name is the same. */
-  public static void put(String name, Strict function) {
+  public static void put(String name, UnboundFunction function) {
     KNOWN.put(name, function);
   }
 
@@ -38,7 +38,7 @@ public final class Functions implements FunctionCatalog {
 
   @Override
   public UnboundFunction loadFunction(Identifier identifier) throws NoSuchFunctionException {
-    Strict found = KNOWN.get(identifier.name());
+    UnboundFunction found = KNOWN.get(identifier.name());
     if (found == null) {
       throw new NoSuchFunctionException(identifier);
     }

@@ -28,7 +28,7 @@ DAY_S = START_MS / 1000 + 86_400
 def upper(path: Path, spark: Any, sink: Any = "parquet", checks: Checks = CHECKS) -> Home:
     """The strict stream; its records come by files, admitted a day after START_MS."""
     spark.conf.set("spark.sql.shuffle.partitions", "2")  # each is a state of its own: half the time of four
-    stream = Stream("temperaturas", Files("json", settle_s=0), Files(sink), checks=checks)
+    stream = Stream("temperaturas", Files("json", settle_s=0), Files(sink) if isinstance(sink, str) else sink, checks=checks)
     return Home(path, spark, stream, Subject(iot.SCHEMA, iot.RULES), iot.lecturas)
 
 

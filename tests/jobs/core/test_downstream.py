@@ -15,7 +15,7 @@ from jobs.contract import closing, failpoints, storage
 from jobs.contract.errors import BrokenStream, PlannedFileMissing
 from jobs.contract.errors_downstream import StateUnusable
 from jobs.contract.protocol import Next
-from jobs.contract.stream import Checks
+from jobs.contract.stream import Checks, Files
 from jobs.core import publish, run
 from jobs.domain import iot
 from tests.jobs.core import downstream
@@ -204,6 +204,16 @@ def test_rows_without_state_pass_through_whole_and_in_the_order_they_were_publis
     below.run()
     assert [(m.records_in, m.rows_out, m.dropped_late) for m in below.manifests()] == [(2, 2, 0)] * 3
     assert [r["temperatura"] for r in below.rows()] == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+
+
+def test_rows_that_were_published_as_csv_are_read_to_the_letter(home: Any) -> None:
+    names = [" azotea ", 'a "b", c\n;', "\0", "\0\"", "\ufeff", "\r\n", "#", "\\", "007", "\t", "ñ 🦤"]
+    above = upper(home.path, home.spark, Files("csv", separator=";"))
+    feed(above, "1.json", [at(number, number + 0.123456, sensor=name) for number, name in enumerate(names)])
+    below = lower(above, "copia", iot.lecturas, stateful=False)
+    below.run()
+    assert [(m.records_in, m.rows_out) for m in below.manifests()] == [(len(names), len(names))]
+    assert sorted((r["temperatura"], r["sensor"]) for r in below.rows()) == [(n + 0.123456, name) for n, name in enumerate(names)]
 
 
 def test_a_run_that_dies_at_any_step_is_finished_by_the_next_with_every_window_once(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:

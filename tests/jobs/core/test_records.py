@@ -17,13 +17,12 @@ from pyspark.sql.types import StringType, StructType
 from jobs.contract import plain
 from jobs.contract.errors import RunFailed
 from jobs.contract.stream import Files, Stream
-from jobs.core import publish, sinks
+from jobs.core import publish
 from jobs.core.records import Subject, business, classify, notes
 from jobs.domain import facturas
 
 pytestmark = pytest.mark.spark
 
-LINES = st.text(st.sampled_from('a,"\n \r'), max_size=6).map(lambda t: f"x{t}x")  # Spark trims white space at the ends
 TWO = Subject(StructType().add("a", StringType()).add("b", StringType()), {})
 FIELD = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=6).filter(lambda t: t == t.strip())
 
@@ -52,26 +51,6 @@ def test_csv_reads_what_pythons_writer_wrote(spark: Any, rows: list[tuple[str, s
     csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
     found = business(classify(raw(spark, *out.getvalue().split("\n")[:-1]), TWO, of(Files("csv"))), TWO)
     assert [tuple(row) for row in found.collect()] == rows
-
-
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=20))
-def test_csv_writes_what_pythons_reader_reads(spark: Any, tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
-    folder = tmp_path_factory.mktemp("csv") / "out"
-    sinks.write_files(spark.createDataFrame(rows, "a string, b string").coalesce(1), Files("csv"), folder)
-    [part] = folder.glob("part-*")
-    with part.open(encoding="utf-8", newline="") as text:
-        found = [tuple(row) for row in csv.reader(text)]
-    assert found[-len(rows) :] == rows
-
-
-@pytest.mark.slow
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.lists(st.tuples(LINES, LINES), min_size=1, max_size=20))
-def test_a_line_end_inside_a_csv_field_is_no_record(spark: Any, tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
-    folder = tmp_path_factory.mktemp("csv") / "out"
-    sinks.write_files(spark.createDataFrame(rows, "a string, b string").coalesce(1), Files("csv"), folder)
-    assert sum(file.records for file in sinks.seal(folder, "csv", header=True)) == len(rows)
 
 
 @pytest.mark.parametrize("size", range(1, 9))
