@@ -17,7 +17,10 @@ from jobs.contract.stream import Files, Stream
 _READERS = {
     "json": "read_json(?, format = 'newline_delimited', union_by_name = true, hive_partitioning = false, maximum_object_size = 67108864)",
     "parquet": "read_parquet(?, union_by_name = true, hive_partitioning = false)",
-    "csv": "read_csv(?, header = true, all_varchar = true, union_by_name = true, hive_partitioning = false)",
+    # the form of docs/csv.md, only names are left to find; read in parallel, a line end in a value may cut a row
+    "csv": "read_csv(?, delim = ?, header = ?, quote = '\"', escape = '\"', new_line = '\\n', nullstr = '', "
+    "allow_quoted_nulls = false, comment = '', skip = 0, all_varchar = true, union_by_name = true, "
+    "hive_partitioning = false, parallel = false, max_line_size = 67108864)",
 }
 
 
@@ -73,11 +76,13 @@ def newest_rows(settings: Settings, stream: Stream, rows: int) -> list[dict[str,
 def _query(stream: Stream, paths: list[str], rows: int, skip: int) -> list[dict[str, Any]]:
     import duckdb
 
-    assert isinstance(stream.sink, Files), stream.name  # noqa: S101 - only files have part files
+    sink = stream.sink
+    assert isinstance(sink, Files), stream.name  # noqa: S101 - only files have part files
+    form = [sink.separator, sink.header] if sink.format == "csv" else []
     try:
         with duckdb.connect(":memory:") as database:
             database.execute("SET autoinstall_known_extensions = false")
-            cursor = database.execute(f"SELECT * FROM {_READERS[stream.sink.format]} LIMIT ? OFFSET ?", [paths, rows, skip])  # noqa: S608 - our own words
+            cursor = database.execute(f"SELECT * FROM {_READERS[sink.format]} LIMIT ? OFFSET ?", [paths, *form, rows, skip])  # noqa: S608 - our own words
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     except duckdb.Error as error:

@@ -13,7 +13,7 @@ ParquetRows = Callable[[Path], int]  # the contract has no parquet reader of its
 
 @dataclass(frozen=True)
 class Measure:
-    """One file. `sha256`: hex; empty when it was not asked for. `rows`: lines, a csv header left out."""
+    """One file. `sha256`: hex; empty when it was not asked for. `rows`: records, a csv header left out; a csv record may hold line ends."""
 
     size_bytes: int
     sha256: str

@@ -1,4 +1,4 @@
-"""The csv that Caudal writes (jvm/src/caudal/CsvLine.java), and how Spark reads it back to the letter. Its form: docs/records.md."""
+"""The csv that Caudal writes (jvm/src/caudal/CsvLine.java), and how Spark reads it back to the letter. Its form: docs/csv.md."""
 
 from __future__ import annotations
 

@@ -72,6 +72,19 @@ def test_the_newest_rows_come_from_the_newest_batches_in_order(home: Settings, k
     assert list(found[0]) == ["id", "n"]  # no gen and batch from the folders' names
 
 
+@pytest.mark.parametrize(("separator", "header"), [(";", True), ("|", False), ("\\", True)])
+def test_csv_is_shown_as_the_row_says_it_is_written(home: Settings, separator: str, header: bool) -> None:
+    folder = publish(home, 1, 0, [[{"id": "a"}] * 4])
+    (folder / "part-00000.json").unlink()
+    head = f'id{separator}"a ""b""\n"\n' if header else ""
+    lines = [f'"a\nb"{separator}', f'""{separator}007', f'" x "{separator}"#"', f'"say ""{separator}"""{separator}"\r\n\0"']
+    (folder / "part-00000.json").write_text(head + "\n".join(lines) + "\n", newline="")
+    found = published.newest_rows(home, Stream("ventas", Files(), Files("csv", separator=separator, header=header)), 9)
+    assert list(found[0]) == (["id", 'a "b"\n'] if header else ["column0", "column1"])
+    rows = [("a\nb", None), ("", "007"), (" x ", "#"), (f'say "{separator}"', "\r\n\0")]
+    assert [tuple(row.values()) for row in found] == rows
+
+
 def test_columns_left_out_of_some_rows_read_as_null(home: Settings) -> None:
     publish(home, 1, 0, [[{"id": "a"}], [{"id": "b", "City": "Dehri"}]])
     assert published.newest_rows(home, row(), 2) == [{"id": "a", "City": None}, {"id": "b", "City": "Dehri"}]

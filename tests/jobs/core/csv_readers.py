@@ -1,4 +1,4 @@
-"""The readers of docs/records.md for what a csv sink has written: each gives the rows of a folder of part files, as text."""
+"""The readers of docs/csv.md for what a csv sink has written: each gives the rows of a folder of part files, as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import duckdb
 from jobs.contract.stream import Files
 
 Row = tuple[str | None, ...]
-NO_VALUE = "no value is this"  # what docs/records.md calls any text that no value is
+NO_VALUE = "no value is this"  # what docs/csv.md calls any text that no value is
 
 
 def by_spark(spark: Any, folder: Path, sink: Files, schema: str) -> list[Row]:
@@ -24,7 +24,7 @@ def by_spark(spark: Any, folder: Path, sink: Files, schema: str) -> list[Row]:
 def by_duckdb(folder: Path, sink: Files, columns: list[str]) -> list[Row]:
     asked = (
         "SELECT * FROM read_csv(?, auto_detect = false, columns = ?, header = ?, delim = ?, quote = '\"', escape = '\"', new_line = '\\n', "
-        "nullstr = '', allow_quoted_nulls = false, max_line_size = 67108864)"
+        "nullstr = '', allow_quoted_nulls = false, max_line_size = 67108864, parallel = false)"
     )
     with duckdb.connect(":memory:") as database:
         types = dict.fromkeys(columns, "VARCHAR")

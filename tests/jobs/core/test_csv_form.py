@@ -1,14 +1,16 @@
-"""What a csv sink writes is read back to the letter: by Spark, as docs/records.md says and as a stream does, by DuckDB and by Python's csv."""
+"""What a csv sink writes is read back to the letter: by Spark, as docs/csv.md says and as a stream does, by DuckDB and by Python's csv."""
 
 from __future__ import annotations
 
 import csv
 import io
+import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -74,6 +76,23 @@ def test_awkward_texts_come_back_whatever_separates_them(spark: Any, tmp_path: P
     for header in (True, False):
         sink = Files("csv", separator=separator, header=header)
         require_same(spark, written(spark, tmp_path / str(header), rows_of(values), sink), sink, rows_of(values))
+
+
+def test_the_readers_in_the_docs_read_it_as_they_say(spark: Any, tmp_path: Path) -> None:
+    names = ["id", "note"]
+    rows = [row[:2] for row in rows_of(AWKWARD)]
+    folder = written(spark, tmp_path / "out", rows, Files("csv"), names)
+    page = (Path(__file__).parents[3] / "docs" / "csv.md").read_text(encoding="utf-8")
+    by_spark, by_python = (block.partition("```")[0] for block in page.split("```python\n")[1:])
+    by_duckdb = page.partition("```sql\n")[2].partition("```")[0].replace("FOLDER", str(folder))
+    [file] = folder.glob("part-*")
+    given: dict[str, Any] = {"spark": spark, "schema": "id string, note string", "folder": str(folder), "file": file, "csv": csv, "sys": sys}
+    exec(by_spark, given)  # noqa: S102 - the page's own words
+    assert [tuple(row) for row in given["rows"].collect()] == rows
+    exec(by_python, given)  # noqa: S102 - the page's own words
+    assert (given["names"], given["rows"]) == (names, [[value or "" for value in row] for row in rows])
+    with duckdb.connect(":memory:") as database:
+        assert database.execute(by_duckdb).fetchall() == rows
 
 
 def test_the_header_names_the_columns_as_they_are(spark: Any, tmp_path: Path) -> None:
