@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from include.cli._console import json_line, say
 from include.kafka import connection
 from include.scaffold import lab, naming, request, write
 from include.scaffold.lab import LabRequest
+from include.scaffold.reading import Reading
 from include.scaffold.request import Request, Words
 from include.services import announce
 from include.settings import Settings
@@ -29,6 +31,14 @@ def command(
     required: Annotated[str, typer.Option(help="Columns without which a record is refused (default: the key, or the first).")] = "",
     separator: Annotated[str, typer.Option(help="CSV files: between two fields.")] = ",",
     header: Annotated[bool, typer.Option(help="CSV files: the first line names the columns.")] = True,
+    columns_by: Annotated[str, typer.Option("--columns-by", help="CSV files with a header: by-name, in-order, by-position.")] = "by-name",
+    missing_columns: Annotated[str, typer.Option(help="Columns a CSV file does not have: refuse the file, or null.")] = "refuse",
+    extra_columns: Annotated[str, typer.Option(help="Columns only a CSV file has: refuse the file, or ignore them.")] = "refuse",
+    multiline: Annotated[bool, typer.Option("--multiline", help="CSV files: a quoted field may hold line ends.")] = False,
+    decimal: Annotated[str, typer.Option(help="CSV: the mark in numbers, . or a comma as in 12,50.")] = ".",
+    date_format: Annotated[str, typer.Option(help="Dates, as in dd/MM/yyyy (default: ISO 8601).")] = "",
+    timestamp_format: Annotated[str, typer.Option(help="Times, as in 'dd/MM/yyyy HH:mm:ss' (default: ISO 8601).")] = "",
+    timezone: Annotated[str, typer.Option(help="Of times without one, as in Europe/Madrid.")] = "UTC",
     folder: Annotated[str, typer.Option(help="Files: the folder under entrada (default: NAME).")] = "",
     schedule: Annotated[str, typer.Option(help="Cron text in UTC, or none: by hand only.")] = "*/5 * * * *",
     about: Annotated[str, typer.Option(help="One line: what this stream is for.")] = "",
@@ -42,7 +52,8 @@ def command(
     """Write a new stream: files are added, none is edited or overwritten. A running Airflow shows its DAG within seconds."""
     loaded = settings.load()
     needed = tuple(filter(None, (word.strip() for word in required.split(","))))
-    words = Words(name, source, sink, columns, needed, separator.replace("\\t", "\t"), header, folder, schedule, about)
+    words = Words(name, source, sink, columns, needed, separator.replace("\\t", "\t"), header, folder, schedule, about,
+                  Reading(columns_by, missing_columns, extra_columns, multiline, decimal, date_format, timestamp_format, timezone))  # fmt: skip
     registry = streams.collect()[0]
     naming.check_name(name, loaded.root, registry, source)
     made: Request | LabRequest
@@ -54,15 +65,20 @@ def command(
             raise UsageError("--mode, --trigger and --state are for labs", "--mode", cli="add --lab, or leave them out")
         made = request.check(_asked(words), loaded.root, registry)
         files = write.plan(made, loaded.root)
-    for file in files:
-        say(f"{'there already' if file.present else 'would write' if plan else 'writes'} {file.path.relative_to(loaded.root)}")
-    written = [] if plan else write.apply(files)
+    written = _written(files, loaded.root, plan)
     if not plan:
         for line in _next_lab(made) if isinstance(made, LabRequest) else _next(made, announce.stream(loaded), _broker(loaded)):
             say(line)
     if as_json:
         sample = "" if isinstance(made, LabRequest) else write.sample(made)
         json_line({"stream": name, "planned": [f.path for f in files], "written": written, "sample": sample})
+
+
+def _written(files: tuple[write.NewFile, ...], root: Path, plan: bool) -> list[Path]:
+    """Says what is written, or would be with `plan`, which writes nothing."""
+    for file in files:
+        say(f"{'there already' if file.present else 'would write' if plan else 'writes'} {file.path.relative_to(root)}")
+    return [] if plan else write.apply(files)
 
 
 def _asked(words: Words) -> Words:

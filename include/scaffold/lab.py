@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from include import streams
 from include.scaffold import columns as typed
-from include.scaffold import write
+from include.scaffold import reading, write
 from include.scaffold.columns import Column
 from include.scaffold.naming import check_name, free_name
 from include.scaffold.request import ABOUT, Words, as_usage, check_separator
@@ -76,6 +76,8 @@ def check(words: Words, manner: Manner, root: Path, registry: Mapping[str, Strea
     if words.name in labs or (root / "jobs" / "labs" / f"{words.name}.py").exists():
         free = free_name(words.name, root, registry, words.source)
         raise UsageError(f"{words.name!r} cannot be the name: a lab of that name exists", "NAME", cli=f"the name {free} is free")
+    is_csv = words.source == "files:csv"
+    reading.require_none(words.reading.said, "," if is_csv else words.separator, is_csv or words.header, "a lab")
     with as_usage():
         way = _way(_source(words), _sink(words.sink), manner)
     combinations.require(way, words.name)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from include.scaffold import columns as typed
+from include.scaffold import reading
 from include.scaffold.columns import Column
 from include.scaffold.naming import check_name
+from include.scaffold.reading import Reading
 from jobs.contract.errors import BrokenStream, UsageError
 from jobs.contract.nearest import hint
 from jobs.contract.stream import Files, Format, Published, Source, Stream, Topic
@@ -45,6 +47,7 @@ class Words:
     folder: str = ""
     schedule: str = "*/5 * * * *"
     about: str = ""
+    reading: Reading = field(default_factory=Reading)
 
 
 def check(words: Words, root: Path, registry: Mapping[str, Stream]) -> Request:
@@ -73,6 +76,14 @@ def _stream(words: Words, sink: Files | Topic, registry: Mapping[str, Stream]) -
 
 
 def _source(words: Words, registry: Mapping[str, Stream]) -> Files | Topic:
+    plain = _plain_source(words, registry)
+    if not (isinstance(plain, Files) and plain.format == "csv"):
+        reading.require_none({}, words.separator, words.header, describe(plain))
+    return reading.apply(words.reading.said, plain)
+
+
+def _plain_source(words: Words, registry: Mapping[str, Stream]) -> Files | Topic:
+    """The source without what is said of how it spells values."""
     kind, _, rest = words.source.partition(":")
     if kind == "files" and rest in ("json", "csv"):
         folder = "" if words.folder == words.name else words.folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -10,18 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include import streams
+from include.scaffold import reading
 from include.scaffold.columns import SAMPLES, Column
 from include.scaffold.naming import free_name
 from include.scaffold.request import Request, describe
 from jobs.contract import storage
 from jobs.contract.errors import Refused
-from jobs.contract.stream import Files, Topic
+from jobs.contract.stream import Files, Published, Topic
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LINE = 140  # characters; ruff's limit is 150
+_WIDEST = 150
 _MODULES = {"DateType": "date", "TimestampType": "datetime"}
 
 
@@ -78,13 +82,15 @@ def apply(files: tuple[NewFile, ...]) -> list[Path]:
 def sample(request: Request) -> str:
     """Two records as the source expects them, with the header if there is one; ends with a line feed."""
     source, columns = request.stream.source, request.columns
+    assert not isinstance(source, Published)  # noqa: S101 - no such stream is written by new-stream
     if source.format == "csv":
-        separator = source.separator if isinstance(source, Files) else ","
-        head = [separator.join(c.name for c in columns)] if isinstance(source, Files) and source.header else []
-        lines = head + [separator.join(c.text(row) for c in columns) for row in range(SAMPLES - 1)]
-    else:
-        lines = [json.dumps({c.name: c.value(row) for c in columns}, ensure_ascii=False) for row in range(SAMPLES - 1)]
-    return "\n".join(lines) + "\n"
+        head = [[c.name for c in columns]] if isinstance(source, Files) and source.header else []
+        rows = head + [[reading.text(c, row, source) for c in columns] for row in range(SAMPLES - 1)]
+        out = io.StringIO(newline="")
+        csv.writer(out, delimiter=source.separator if isinstance(source, Files) else ",", lineterminator="\n").writerows(rows)
+        return out.getvalue()
+    documents = ({c.name: reading.value(c, row, source) for c in columns} for row in range(SAMPLES - 1))
+    return "".join(f"{json.dumps(document, ensure_ascii=False)}\n" for document in documents)
 
 
 def _is_text(path: Path, text: str) -> bool:
@@ -148,7 +154,16 @@ def end_row(end: Any) -> str:
     first = "format" if isinstance(end, Files) else next((f.name for f in fields(end) if f.default is MISSING), "")
     changed = {f.name: getattr(end, f.name) for f in fields(end) if f.name != first and getattr(end, f.name) != f.default}
     words = [_literal(getattr(end, first))] if first else []
-    return f"{type(end).__name__}({', '.join([*words, *(f'{k}={_literal(v)}' for k, v in changed.items())])})"
+    return _call(type(end).__name__, [*words, *(f"{k}={_literal(v)}" for k, v in changed.items())])
+
+
+def _call(name: str, words: list[str]) -> str:
+    """As ruff breaks a call that is the value of an argument."""
+    text = ", ".join(words)
+    if len(f"    source={name}({text}),") <= _WIDEST:
+        return f"{name}({text})"
+    lines = [text] if len(text) + 8 <= _WIDEST else [f"{word}," for word in words]
+    return "\n".join([f"{name}(", *(f"        {line}" for line in lines), "    )"])
 
 
 def _literal(value: object) -> str:

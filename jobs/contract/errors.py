@@ -10,7 +10,8 @@ from enum import IntEnum
 from importlib import import_module
 from typing import Any, ClassVar
 
-ELSEWHERE = ("jobs.contract.thresholds", "jobs.contract.errors_downstream", "jobs.contract.errors_driver")  # modules with classes of their own
+# modules with classes of their own
+ELSEWHERE = ("jobs.contract.thresholds", "jobs.contract.errors_downstream", "jobs.contract.errors_driver", "jobs.contract.errors_csv")
 
 
 class ExitCode(IntEnum):
@@ -296,13 +297,6 @@ class MessageRefused(DataError):
 
     code = "message-refused"
     cli = "raise max.message.bytes of the sink's topic, or leave the record out in the transform; then ./caudal run STREAM"
-
-
-class NoCsvForm(DataError):
-    """A row has no csv form: its only column is null. A line that holds nothing is no row to most readers. Nothing was published."""
-
-    code = "no-csv-form"
-    cli = "leave such rows out in the transform, or put a text in their place; or write json or parquet; then ./caudal run STREAM"
 
 
 def tree(root: type[CaudalError] = CaudalError) -> Iterator[type[CaudalError]]:

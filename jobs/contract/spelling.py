@@ -9,7 +9,7 @@ import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 # One part of a pattern: a quoted literal, a run of pattern letters, or other characters. In Java, letters must be quoted and # { } [ ] are special.
-_PART = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z'#{}\[\]]")
+PART = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z'#{}\[\]]")
 _YEARS, _MONTHS, _DAYS = {"yy", "yyyy"}, {"M", "MM"}, {"d", "dd"}
 _DATES = _YEARS | _MONTHS | _DAYS
 _TIMES = {
@@ -59,7 +59,7 @@ def unfit_zone(name: str) -> str:
 def _unfit(pattern: str, known: set[str], asked: str) -> str:
     parts = _letters(pattern)
     fits = (
-        len("".join(m[0] for m in _PART.finditer(pattern))) == len(pattern)
+        len("".join(m[0] for m in PART.finditer(pattern))) == len(pattern)
         and {"y", "M", "d"} <= {part[0] for part in parts}
         and all(part in known for part in parts)
         and len({part[0] for part in parts}) == len(parts)
@@ -69,4 +69,4 @@ def _unfit(pattern: str, known: set[str], asked: str) -> str:
 
 def _letters(pattern: str) -> list[str]:
     """The runs of pattern letters, literals left out."""
-    return [match[0] for match in _PART.finditer(pattern) if match[1]]
+    return [match[0] for match in PART.finditer(pattern) if match[1]]

@@ -27,13 +27,13 @@ from jobs.contract.errors import (
     DiskFull,
     ExitCode,
     LeaseHeld,
-    NoCsvForm,
     OffsetsLost,
     PairingBroken,
     RunFailed,
     ServiceError,
     TopicMissing,
 )
+from jobs.contract.errors_csv import NoCsvForm
 from jobs.contract.errors_downstream import StateUnusable
 from jobs.contract.layout import Layout
 from jobs.contract.report import Report

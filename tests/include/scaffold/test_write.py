@@ -35,7 +35,7 @@ def test_the_row_says_where_from_where_to_and_only_what_differs_from_the_default
     row = planned(tmp_path)[-1].text
     assert row.endswith('STREAM = Stream(\n    name="mediciones",\n    source=Files("csv", separator=";"),\n    sink=Files("json"),\n)\n')
     assert "```\nsensor;at;value\nuno;2026-01-10T12:30:00Z;1.5\ndos;2026-01-20T12:30:00Z;2.5\n```\n" in row
-    kafka = planned(tmp_path, replace(WORDS, source="kafka:lecturas:csv", sink="topic:avisos:sensor", schedule="0 7 * * 1"))[-1].text
+    kafka = planned(tmp_path, replace(WORDS, source="kafka:lecturas:csv", separator=",", sink="topic:avisos:sensor", schedule="0 7 * * 1"))[-1].text
     assert kafka.endswith('    source=Topic("lecturas", format="csv"),\n    sink=Topic("avisos", key="sensor"),\n    schedule="0 7 * * 1",\n)\n')
 
 

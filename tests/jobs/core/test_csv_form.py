@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql.types import StringType, StructType
 
-from jobs.contract.errors import BrokenStream, NoCsvForm
+from jobs.contract.errors import BrokenStream
+from jobs.contract.errors_csv import NoCsvForm
 from jobs.contract.stream import Files
 from jobs.core import csv_form, run, sinks
 from tests.jobs.core import csv_readers

@@ -207,7 +207,7 @@ def test_rows_without_state_pass_through_whole_and_in_the_order_they_were_publis
 
 
 def test_rows_that_were_published_as_csv_are_read_to_the_letter(home: Any) -> None:
-    names = [" azotea ", 'a "b", c\n;', "\0", "\0\"", "\ufeff", "\r\n", "#", "\\", "007", "\t", "ñ 🦤"]
+    names = [" azotea ", 'a "b", c\n;', "\0", '\0"', "\ufeff", "\r\n", "#", "\\", "007", "\t", "ñ 🦤"]
     above = upper(home.path, home.spark, Files("csv", separator=";"))
     feed(above, "1.json", [at(number, number + 0.123456, sensor=name) for number, name in enumerate(names)])
     below = lower(above, "copia", iot.lecturas, stateful=False)
