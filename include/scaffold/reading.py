@@ -72,6 +72,12 @@ def text(column: Column, row: int, source: Files | Topic) -> str:
     return plain.replace(".", source.decimal) if column.kind in ("DoubleType", "DecimalType") else plain
 
 
+def read(column: Column, row: int) -> str:
+    """The sample value of `row` as Spark casts it to text, in UTC."""
+    plain = column.text(row)
+    return plain.replace("T", " ").removesuffix("Z") if column.kind == "TimestampType" else plain
+
+
 def value(column: Column, row: int, source: Files | Topic) -> Any:
     """The sample value of `row` as `source`'s JSON holds it."""
     return text(column, row, source) if column.kind in ("DateType", "TimestampType") else column.value(row)

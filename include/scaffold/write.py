@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 _LINE = 140  # characters; ruff's limit is 150
 _WIDEST = 150
+_PART = 60  # characters of a long text in one line; each may be escaped
 _MODULES = {"DateType": "date", "TimestampType": "datetime"}
 
 
@@ -81,16 +82,25 @@ def apply(files: tuple[NewFile, ...]) -> list[Path]:
 
 def sample(request: Request) -> str:
     """Two records as the source expects them, with the header if there is one; ends with a line feed."""
+    source = request.stream.source
+    head = [_fields(request, [c.name for c in request.columns])] if getattr(source, "header", False) and source.format == "csv" else []
+    return "".join(f"{line}\n" for line in [*head, *_records(request)])
+
+
+def _records(request: Request) -> list[str]:
     source, columns = request.stream.source, request.columns
     assert not isinstance(source, Published)  # noqa: S101 - no such stream is written by new-stream
     if source.format == "csv":
-        head = [[c.name for c in columns]] if isinstance(source, Files) and source.header else []
-        rows = head + [[reading.text(c, row, source) for c in columns] for row in range(SAMPLES - 1)]
-        out = io.StringIO(newline="")
-        csv.writer(out, delimiter=source.separator if isinstance(source, Files) else ",", lineterminator="\n").writerows(rows)
-        return out.getvalue()
+        return [_fields(request, [reading.text(c, row, source) for c in columns]) for row in range(SAMPLES - 1)]
     documents = ({c.name: reading.value(c, row, source) for c in columns} for row in range(SAMPLES - 1))
-    return "".join(f"{json.dumps(document, ensure_ascii=False)}\n" for document in documents)
+    return [json.dumps(document, ensure_ascii=False) for document in documents]
+
+
+def _fields(request: Request, values: list[str]) -> str:
+    """A csv record."""
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=getattr(request.stream.source, "separator", ","), lineterminator="").writerow(values)
+    return out.getvalue()
 
 
 def _is_text(path: Path, text: str) -> bool:
@@ -128,6 +138,8 @@ def _values(request: Request) -> dict[str, object]:
         "types": sorted({"StructType", *(column.kind for column in columns)}),
         **sample_values(columns),
         "refused": wrapped(["None" if c.name in request.required else c.source(SAMPLES - 1) for c in columns]),
+        "records": [_broken(record) for record in _records(request)],
+        "read": [wrapped([_literal(reading.read(c, row)) for c in columns]) for row in range(SAMPLES - 1)],
         "names": wrapped([f'"{column.name}"' for column in columns], "[]"),
         "sample": [line for line in sample(request).splitlines() if len(line) <= _LINE],
     }
@@ -147,6 +159,12 @@ def wrapped(values: list[str], brackets: str = "()") -> str:
     """A tuple or list as Python source, broken into lines that fit."""
     text = ", ".join(values) + ("," if len(values) == 1 and brackets == "()" else "")
     return textwrap.fill(f"{brackets[0]}{text}{brackets[1]}", _LINE - 20, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+
+
+def _broken(text: str) -> str:
+    """A text as Python source, in lines that fit."""
+    parts = [_literal(text[at : at + _PART]) for at in range(0, len(text), _PART)]
+    return _literal(text) if len(_literal(text)) <= _LINE else "(\n        " + "\n        ".join(parts) + "\n    )"
 
 
 def end_row(end: Any) -> str:
