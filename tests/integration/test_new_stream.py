@@ -1,4 +1,4 @@
-"""A CSV stream added to a copy of the checkout: linted, tested, listed as a DAG, run twice, and its rows compared with Python's own csv reader."""
+"""A stream of Spanish csv added to a copy of the checkout: linted, tested, listed as a DAG, run twice, its rows compared with Python's csv reader."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ import pytest
 from tests.integration.checkout import Checkout
 
 COLUMNS = ("sensor", "value", "n", "ok", "day", "note")
-ADD = ("new-stream", "mediciones", "--from", "files:csv", "--separator", ";", "--to", "files:json", "--json",
-       "--columns", "sensor:string,value:double,n:bigint,ok:boolean,day:date,note:string")  # fmt: skip
+ADD = ("new-stream", "mediciones", "--from", "files:csv", "--separator", ";", "--decimal", ",", "--date-format", "dd/MM/yyyy",
+       "--to", "files:json", "--json", "--columns", "sensor:string,value:double,n:bigint,ok:boolean,day:date,note:string")  # fmt: skip
 GENERATED = ["jobs/domain/mediciones.py", "tests/jobs/domain/test_mediciones.py", "jobs/mediciones.py", "include/streams/mediciones.py"]
 NOTES = ("plain", "with; separator", 'with "quotes"', "ñandú – 東京 🦤", " blanks around ", "back\\slash", "", "0", "NULL", "a'b")
 
 
 def lines(seed: int, count: int) -> str:
-    """`count` records with a header, as a spreadsheet exports them: quoted where needed, CRLF; some have no sensor, some no number."""
+    """`count` records with a header, as a Spanish spreadsheet exports them: `12,5`, `28/02/2026`, quoted where needed, CRLF; some have no
+    sensor, some no number."""
     made = random.Random(seed)
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for n in range(count):
         sensor = "" if n % 10 == 9 else f"s-{made.randrange(1000)}"
-        value = "many" if n % 11 == 10 else repr(made.randrange(-10_000, 10_000) / 8)
+        value = "many" if n % 11 == 10 else repr(made.randrange(-10_000, 10_000) / 8).replace(".", ",")
         writer.writerow(
-            [sensor, value, made.choice(["", str(made.randrange(10**12))]), made.choice(["true", "false"]), "2026-02-28", made.choice(NOTES)]
+            [sensor, value, made.choice(["", str(made.randrange(10**12))]), made.choice(["true", "false"]), "28/02/2026", made.choice(NOTES)]
         )
     return text.getvalue()
 
 
 def reference(text: str) -> Counter[str]:
     """The rows that must come out, by Python's csv reader: typed, without what is empty, and without the records that must be refused."""
-    kinds: dict[str, Any] = {"value": float, "n": int, "ok": lambda word: word == "true"}
+    kinds: dict[str, Any] = {
+        "value": lambda word: float(word.replace(",", ".")), "n": int, "ok": lambda word: word == "true",
+        "day": lambda word: "-".join(reversed(word.split("/"))),
+    }  # fmt: skip
     rows = csv.DictReader(io.StringIO(text), delimiter=";")
     kept = [row for row in rows if row["sensor"] and row["value"] != "many"]
     return Counter(canonical({k: kinds.get(k, str)(v) for k, v in row.items() if v != ""}) for row in kept)
