@@ -138,9 +138,7 @@ def variables(settings: Settings) -> dict[str, str]:
         "PYTHONPATH": settings.root,
         "PYTHONWARNINGS": "ignore",  # Airflow's own deprecations, a page at each start
         "SPT_NOENV": "1",  # setproctitle would write over /proc/<pid>/environ, by which `down` finds what is left
-        "NO_PROXY": ",".join(filter(None, [settings.environ.get("NO_PROXY"), HOST, "localhost"])),
     }
-    own["no_proxy"] = own["NO_PROXY"]
     if sys.platform == "linux":
         own["LC_ALL"] = "C.UTF-8"  # under LANG=C a JVM cannot open a file whose name holds an ñ
     caudal = {name: value for name, value in settings.environ.items() if name.startswith("CAUDAL_")}

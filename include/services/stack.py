@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from include import environment, streams
 from include.kafka import topics
-from include.services import airflow, broker, home, ports, processes, records, supervisor
+from include.services import airflow, broker, home, ports, processes, proxies, records, supervisor
 from include.services.ports import HOST, Ports
 from include.services.records import Plan, Record, Service
 from include.settings import Settings
@@ -55,11 +55,17 @@ def _check_room(settings: Settings) -> None:
         raise DiskFull(f"{free // 2**20} MiB are free, {_ROOM_BYTES // 2**20} are needed to start", settings.home)
 
 
+def _environ(settings: Settings) -> dict[str, str]:
+    """What the services get of the caller's own variables. A proxy may hold a password, so none is in the plan, which is written down."""
+    kept = {name: value for name, value in environment.of_services(settings).items() if not proxies.is_one(name)}
+    return kept | proxies.proxies(settings.environ)
+
+
 def _prepare(settings: Settings, chosen: Ports) -> Plan:
     """Everything that must lie on disk before the services start, broker and Airflow side by side."""
     env = airflow.variables(settings)
     with ThreadPoolExecutor(max_workers=2) as both:
-        parts = both.submit(airflow.prepare, settings, chosen, {**environment.of_services(settings), **env})
+        parts = both.submit(airflow.prepare, settings, chosen, {**_environ(settings), **env})
         kafka: tuple[Service, ...] = (broker.prepare(settings, chosen),) if settings.embedded_kafka else ()
         return Plan((*kafka, *parts.result()), env)
 
@@ -78,7 +84,7 @@ def _start(settings: Settings) -> tuple[Ports, list[str]]:
         plan = _prepare(settings, choice.ports)
         if before != plan and any(record.alive for record in known.values()):
             supervisor.stop(settings.home)
-        supervisor.launch(settings.home, plan, environment.of_services(settings), choice.locks)
+        supervisor.launch(settings.home, plan, _environ(settings), choice.locks)
     finally:
         choice.release()
     return choice.ports, choice.moved
@@ -197,7 +203,14 @@ def _ensure(settings: Settings) -> tuple[bool, Ports, list[str]]:
     if boss:
         return False, _heal(settings, boss), []
     _check_room(settings)
-    return True, *_start(settings)
+    chosen, moved = _start(settings)
+    return True, chosen, [*moved, *_left_out(settings)]
+
+
+def _left_out(settings: Settings) -> list[str]:
+    """A sentence about proxy variables that the services do not get; none when all of them work."""
+    names = proxies.refused(settings.environ)
+    return [f"{', '.join(names)}: left out where Airflow's tasks cannot use it as a proxy; mend it in your shell"] if names else []
 
 
 def down(settings: Settings) -> list[str]:
