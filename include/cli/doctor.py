@@ -20,9 +20,10 @@ _MARKS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only what is wrong.")] = False,
+    canary: Annotated[bool, typer.Option("--canary", help="Also have Airflow do one small task, as up does.")] = False,
 ) -> int:
     """Look at everything, change nothing: a line each, with the fix; exit 1 when anything is wrong."""
-    found = _found()
+    found = _found(canary)
     for finding in found:
         if finding.state == "wrong" or not quiet:
             say(_line(finding))
@@ -33,12 +34,12 @@ def command(
     return int(ExitCode.FAILED if bad else ExitCode.DONE)
 
 
-def _found() -> list[Finding]:
+def _found(canary: bool) -> list[Finding]:
     try:
         loaded = settings.load()
     except CaudalError as error:
         return [of_error("settings", error)]
-    return examine.everything(loaded, datetime.now(UTC))
+    return examine.everything(loaded, datetime.now(UTC), canary=canary)
 
 
 def _line(finding: Finding) -> str:

@@ -10,6 +10,7 @@ from include import streams
 from include.doctor.findings import Finding, note, ok, wrong
 from include.kafka import topics
 from include.services import airflow, broker, ports, records, stack
+from include.services import canary as canaries
 from include.services.stack import Row
 from include.settings import Settings
 from jobs.contract.errors import CaudalError
@@ -81,6 +82,15 @@ def dags(settings: Settings) -> Iterator[Finding]:
         yield note("DAGs", f"paused, so their schedule does nothing: {', '.join(paused)}", "switch them on in the UI when that is not meant")
     if not errors and not missing:
         yield ok("DAGs", f"{len(listed)} loaded without an error")
+
+
+def canary(settings: Settings) -> Iterator[Finding]:
+    """Has Airflow do one small task. A note while it is not running."""
+    chosen = ports.remembered(settings)
+    if chosen is None or not _alive(settings, airflow.API):
+        yield note("canary", "Airflow is not running, so no task could be tried", UP)
+    else:
+        yield ok("canary", str(canaries.run(settings, airflow.client(settings, chosen))))
 
 
 def _alive(settings: Settings, name: str) -> bool:

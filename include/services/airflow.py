@@ -40,6 +40,7 @@ _PARTS = {  # service -> (words, the name of its part in /api/v2/monitor/health)
 }
 NAMES = tuple(_PARTS)
 POOL = "spark"
+PARALLELISM = 4  # tasks at once
 _CORES_PER_DRIVER = 2
 _MIGRATE_S = 300.0
 _START_S = 60.0  # longer than that is no start any more: 10 s on two free cores
@@ -71,7 +72,7 @@ def _sections(settings: Settings, ports: Ports, secret: keys.Keys) -> dict[str, 
         "core": {
             "dags_folder": f"{settings.root / 'dags'}",
             "executor": "LocalExecutor",
-            "parallelism": "4",
+            "parallelism": f"{PARALLELISM}",
             "load_examples": "False",
             "dags_are_paused_at_creation": "False",
             "fernet_key": secret.fernet_key,

@@ -120,6 +120,26 @@ class Rest:
         path = f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}/taskInstances"
         return list(self.call("GET", path)["task_instances"])
 
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The DAG's newest hundred runs."""
+        return list(self.call("GET", f"/api/v2/dags/{_quote(dag_id)}/dagRuns?limit=100&order_by=-run_after")["dag_runs"])
+
+    def delete_run(self, dag_id: str, run_id: str) -> None:
+        """Takes a run out of the history. Raises Refused for one that runs, or is not there."""
+        self.call("DELETE", f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}")
+
+    def unpause(self, dag_id: str) -> None:
+        self.call("PATCH", f"/api/v2/dags/{_quote(dag_id)}", {"is_paused": False})
+
+    def running_tasks(self) -> int:
+        """How many tasks run now, of all DAGs."""
+        return int(self.call("GET", "/api/v2/dags/~/dagRuns/~/taskInstances?state=running&limit=1")["total_entries"])
+
+    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> list[dict[str, Any]]:
+        """The lines of a task's log, each with `event` and, where it has them, `level` and `error_detail`."""
+        path = f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}/taskInstances/{_quote(task_id)}/logs/{attempt}?full_content=true"
+        return [line for line in self.call("GET", path)["content"] if isinstance(line, dict)]
+
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         path = f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}/taskInstances/{_quote(task_id)}/xcomEntries/{_quote(key)}"
         return self.call("GET", path)["value"]

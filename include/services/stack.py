@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from include import environment, streams
 from include.kafka import topics
-from include.services import airflow, broker, home, ports, processes, proxies, records, supervisor
+from include.services import airflow, broker, canary, home, ports, processes, proxies, records, supervisor
+from include.services.canary import Proof
 from include.services.ports import HOST, Ports
 from include.services.records import Plan, Record, Service
 from include.settings import Settings
@@ -37,11 +38,12 @@ class Row:
 
 @dataclass
 class Up:
-    """What `up` did. `notes`: moved ports, topics made, DAG files that do not load."""
+    """What `up` did. `notes`: moved ports, topics made, DAG files that do not load. `proof`: the task that ran."""
 
     ports: Ports
     started: bool
     rows: list[Row]
+    proof: Proof
     notes: list[str] = field(default_factory=list)
 
 
@@ -179,9 +181,11 @@ def _wait_for_dags(settings: Settings, chosen: Ports, said: Callable[[str], None
 
 
 def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout_s: float = UP_S) -> Up:
-    """Starts what is not running and returns when all of it is healthy, the embedded broker has its topics and the DAGs are listed.
+    """Starts what is not running and returns when all of it is healthy, the embedded broker has its topics, Airflow has done a task and the
+    DAGs are listed.
 
-    Safe to call again (0.5 s). `said` hears what is waited for. Raises PortTaken, ConfigError, InstallationError, DiskFull, ServiceError, Refused.
+    Safe to call again (4 s). `said` hears what is waited for.
+    Raises PortTaken, ConfigError, InstallationError, DiskFull, ServiceError, NoTaskRuns, Refused.
     """
     home.make(settings.layout)
     (settings.tmp / "services").mkdir(parents=True, exist_ok=True)
@@ -193,8 +197,9 @@ def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout
         started, chosen, notes = _ensure(settings)
         while not _wait(settings, chosen, said, notes, deadline, time.time()):
             started, chosen, notes = _ensure(settings)
+        proof = canary.run(settings, airflow.client(settings, chosen), said)
         notes += _wait_for_dags(settings, chosen, said, deadline)
-    return Up(chosen, started, rows(settings), notes)
+    return Up(chosen, started, rows(settings), proof, notes)
 
 
 def _ensure(settings: Settings) -> tuple[bool, Ports, list[str]]:

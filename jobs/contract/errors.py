@@ -110,6 +110,14 @@ class ServiceError(CaudalError):
     ui = "The task is tried again by itself; if it stays red, ask for ./caudal doctor"
 
 
+class NoTaskRuns(ServiceError):
+    """All services answer, yet Airflow did not get one small task done, so no stream would run either. The message says why."""
+
+    code, transient = "no-task-runs", False
+    cli = "mend what is named here, then ./caudal down and ./caudal up; ./caudal doctor --canary tries again"
+    ui = "The log of caudal_canary, if it has one, ends with the reason"
+
+
 class BrokerDown(ServiceError):
     """No Kafka broker answers at the bootstrap address."""
 

@@ -13,7 +13,7 @@ from include import streams
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-SINGLE = ("archive_processed_files", "clean_checkpoints", "manage_stream", "reprocess_quarantine", "seed_kafka_topics")
+SINGLE = ("archive_processed_files", "caudal_canary", "clean_checkpoints", "manage_stream", "reprocess_quarantine", "seed_kafka_topics")
 FILES = {"broken_streams.py": set(), "streams.py": set(streams.collect()[0]), **{f"{name}.py": {name} for name in SINGLE}}  # file -> its DAGs
 
 

@@ -20,10 +20,11 @@ import pytest
 
 from include import generations, lease, streams
 from include.housekeeping import restore
-from include.services import airflow, broker, demo, processes, records, stack
+from include.services import airflow, broker, canary, demo, processes, records, stack
+from include.services.rest import FINAL
 from include.settings import Settings
 from jobs.contract import process
-from jobs.contract.errors import Refused
+from jobs.contract.errors import CaudalError, Refused
 from tests.integration.airflow_home import FICHEROS, RUN_S, Here, family, gone, here, lines, listening, parent, until
 from tests.integration.test_demo import NUMBERS_PER_DEMO
 from tests.integration.test_new_stream import ADD, published, reference
@@ -270,6 +271,7 @@ def held(database: Path, seconds: float) -> Iterator[None]:
 def test_all_is_local_no_secret_shows_and_a_second_up_changes_nothing(here: Here) -> None:
     again = stack.up(here.settings)
     assert (again.started, {row.state for row in again.rows}) == (False, {"healthy"})
+    assert 0 < again.proof.task_s < 60
     assert {row.name for row in again.rows} == {broker.NAME, *airflow.NAMES, records.SUPERVISOR}
     served = {("127.0.0.1", port) for port in (again.ports.kafka, again.ports.controller, again.ports.airflow)}
     assert served <= listening(here.settings)
@@ -280,6 +282,40 @@ def test_all_is_local_no_secret_shows_and_a_second_up_changes_nothing(here: Here
     last = stack.up(here.settings)
     assert time.monotonic() - start < 10  # 0.5 s on a free machine; a start takes 15
     assert (last.started, last.rows, last.ports) == (False, again.rows, again.ports)
+
+
+def tried(here: Here) -> str:
+    """What a canary says: of its success, or its error's one line."""
+    try:
+        return str(canary.run(here.settings, here.rest))
+    except CaudalError as error:
+        return str(error)
+
+
+def test_a_canary_runs_also_when_paused_and_only_the_newest_stays_in_the_history(here: Here) -> None:
+    logs = here.settings.layout.logs / "airflow" / f"dag_id={canary.DAG}"
+    here.rest.call("PATCH", f"/api/v2/dags/{canary.DAG}", {"is_paused": True})
+    for _ in range(2):
+        until(lambda: all(run["state"] in FINAL for run in here.rest.runs(canary.DAG)), 30)
+        assert tried(here).startswith("a task ran through Airflow in ")
+    (run,) = here.rest.runs(canary.DAG)
+    assert [path.name for path in logs.iterdir()] == [f"run_id={run['dag_run_id']}"]
+
+
+def test_a_canary_that_fails_says_why_from_its_own_log_else_from_the_schedulers(here: Here) -> None:
+    probe, logs = here.settings.home / "runs" / ".canary", here.settings.layout.logs / "airflow" / f"dag_id={canary.DAG}"
+    probe.mkdir()
+    found = tried(here)
+    assert found.startswith("no-task-runs: a task fails: ") and str(probe) in found and "attempt=1.log" in found
+    probe.rmdir()
+    until(lambda: all(run["state"] in FINAL for run in here.rest.runs(canary.DAG)), 30)
+    logs.rename(logs.with_name("aside"))
+    logs.write_text("where its folder should be")
+    found = tried(here)
+    assert found.startswith("no-task-runs: a task fails and left no log: ") and "airflow-scheduler.log" in found
+    assert str(logs) in found
+    logs.unlink()
+    assert tried(here).startswith("a task ran")
 
 
 def test_a_locked_database_of_airflow_is_asked_again(here: Here) -> None:

@@ -1,0 +1,24 @@
+"""What the DAG caudal_canary does: the first steps of a stream's run, without a stream."""
+
+from __future__ import annotations
+
+import os
+
+from include.airflow_kit import failures
+from include.airflow_kit.operator import LAUNCHER
+from include.services import files
+from include.settings import Settings
+from include.setup import class_data, java, jvm
+from jobs.contract.errors import InstallationError
+
+
+def work(settings: Settings) -> None:
+    """Writes where runs write, and looks for all that a driver is started with. Raises Airflow's error with the one line of ours."""
+    with failures.one_line():
+        probe = settings.layout.data.parent / "runs" / ".canary"
+        files.write(probe, "the newest canary was here\n")
+        probe.unlink()
+        jvm.driver_class_path(settings)
+        for program in (LAUNCHER, java.find(settings).binary, class_data.spark_home() / "bin" / "spark-submit"):
+            if not os.access(program, os.X_OK):
+                raise InstallationError("this user may not run it", program, cli="chmod a+x the file named here")
