@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from include.kafka import away
 from include.kafka.connection import connect
 from include.kafka.offsets import Admin
 from include.settings import Settings
 from jobs.contract import librdkafka
-from jobs.contract.errors import BrokerDown, ServiceError
+from jobs.contract.errors import ServiceError
 
 SILENCE_S = 15.0  # no record and no end of a partition for this long: the broker is gone
 _FETCH_RECORDS = 2000
@@ -71,7 +72,7 @@ def _between(
                 heard_s = time.monotonic()
                 yield from _take(message, waiting, end)
             if waiting and time.monotonic() - heard_s > silence_s:
-                raise BrokerDown(f"topic {topic} gave nothing for {silence_s:g} s, before its end", connect(settings).bootstrap)
+                raise away.explained(f"topic {topic} gave nothing for {silence_s:g} s, before its end", connect(settings))
     finally:
         consumer.close()
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from include import streams
+from include.kafka import away
 from include.kafka.connection import Connection, connect
 from include.settings import Settings
 from jobs.contract import librdkafka
-from jobs.contract.errors import BrokerDown, CaudalError, ConfigError, ServiceError, TopicMissing, UsageError
+from jobs.contract.errors import CaudalError, ConfigError, ServiceError, TopicMissing, UsageError
 from jobs.contract.nearest import hint
 from jobs.contract.stream import Stream, Topic
 
@@ -92,11 +93,20 @@ class Admin:
         while True:
             futures = self._ask(lambda left_s: self._client.list_offsets(wanted, isolation_level=level, request_timeout=left_s))
             try:
-                return {tp.partition: self._result(future, topic).offset for tp, future in futures.items()}
+                return {tp.partition: self._offset(future, topic, tp.partition) for tp, future in futures.items()}
             except (_Moving, TopicMissing) as error:  # a leader is being chosen, a broker has just started: ask again while there is time
                 if time.monotonic() > self._end_s:
                     raise ServiceError(error.what, error.where) from None
                 time.sleep(_POLL_S)
+
+    def _offset(self, future: Future[Any], topic: str, partition: int) -> int:
+        """A leader that could not be asked is no error to the client: it gives -1001, which is no offset."""
+        offset = int(self._result(future, topic).offset)
+        if offset >= 0:
+            return offset
+        if time.monotonic() > self._end_s:
+            raise away.explained(f"the leader of partition {partition} of topic {topic} does not answer in time", self._connection)
+        raise _Moving(f"partition {partition} of topic {topic} gives no offset", self._connection.bootstrap)
 
     def _heard(self, error: Any) -> None:
         if error.code() == self._codes._AUTHENTICATION:
@@ -115,7 +125,7 @@ class Admin:
             if self._denied:
                 raise ConfigError(self._denied, self._connection.bootstrap, cli="check CAUDAL_KAFKA_PROPERTIES")
             if self._refused_s and time.monotonic() - self._refused_s > _REFUSED_S:
-                raise BrokerDown("no broker answers", self._connection.bootstrap)
+                raise away.explained("no broker answers", self._connection)
         try:
             return future.result()
         except self._failed as error:
@@ -125,7 +135,7 @@ class Admin:
         if error.code() == self._codes.UNKNOWN_TOPIC_OR_PART:
             return missing(topic, self._connection.bootstrap, self._client)
         if error.code() in (self._codes._TIMED_OUT, self._codes._TRANSPORT, self._codes._ALL_BROKERS_DOWN):
-            return BrokerDown("no broker answers in time", self._connection.bootstrap)
+            return away.explained("no broker answers in time", self._connection)
         if error.code() in (self._codes.TOPIC_AUTHORIZATION_FAILED, self._codes.CLUSTER_AUTHORIZATION_FAILED):
             return ConfigError(f"the login may not read topic {topic}", self._connection.bootstrap)
         moving = (self._codes.LEADER_NOT_AVAILABLE, self._codes.NOT_LEADER_FOR_PARTITION)

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from include.kafka import away
 from include.kafka.connection import Connection, connect
 from include.kafka.offsets import Admin
 from include.settings import Settings
-from jobs.contract.errors import BrokerDown, CaudalError, ConfigError, ServiceError
+from jobs.contract.errors import CaudalError, ConfigError, ServiceError
 from jobs.contract.stream import Stream, Topic
 
 BOOTSTRAP_S = 15.0  # a broker that has just started on a busy machine; one that refuses is told within 1.1 s anyway
@@ -130,7 +131,7 @@ def _admin(connection: Connection) -> Iterator[Any]:
     except CaudalError:
         raise
     except (KafkaTimeoutError, KafkaConnectionError):
-        raise BrokerDown("no broker answers in time", connection.bootstrap) from None
+        raise away.explained("no broker answers in time", connection) from None
     except KafkaError as error:
         raise ServiceError(f"Kafka answers {type(error).__name__}", connection.bootstrap) from None
     finally:

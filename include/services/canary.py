@@ -16,7 +16,8 @@ from typing import Any
 from include.services import airflow, files, ports, records
 from include.services.rest import FINAL, Rest
 from include.settings import Settings
-from jobs.contract.errors import CaudalError, DiskFull, InstallationError, NoTaskRuns, Refused
+from jobs.contract.errors import CaudalError, DiskFull, InstallationError, Refused
+from jobs.contract.errors_services import NoTaskRuns
 
 DAG, TASK = "caudal_canary", "work"
 TASK_S = 90.0  # 3 s on two free cores

@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 # modules with classes of their own
-ELSEWHERE = ("jobs.contract.thresholds", "jobs.contract.errors_downstream", "jobs.contract.errors_driver", "jobs.contract.errors_csv")
+# modules with classes of their own
+ELSEWHERE = tuple(f"jobs.contract.{name}" for name in ("thresholds", "errors_downstream", "errors_driver", "errors_csv", "errors_services"))
 
 
 class ExitCode(IntEnum):
@@ -108,14 +109,6 @@ class ServiceError(CaudalError):
     code, exit_code, transient = "service", ExitCode.SERVICE, True
     cli = "./caudal up, then ./caudal doctor"
     ui = "The task is tried again by itself; if it stays red, ask for ./caudal doctor"
-
-
-class NoTaskRuns(ServiceError):
-    """All services answer, yet Airflow did not get one small task done, so no stream would run either. The message says why."""
-
-    code, transient = "no-task-runs", False
-    cli = "mend what is named here, then ./caudal down and ./caudal up; ./caudal doctor --canary tries again"
-    ui = "The log of caudal_canary, if it has one, ends with the reason"
 
 
 class BrokerDown(ServiceError):

@@ -19,9 +19,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import StructType
 
-from jobs.contract import account, failpoints, process, report, storage, thresholds
+from jobs.contract import account, advertised, connection, failpoints, process, report, storage, thresholds
 from jobs.contract.errors import (
     BrokenStream,
+    BrokerDown,
     CaudalError,
     ConfigError,
     DiskFull,
@@ -35,6 +36,7 @@ from jobs.contract.errors import (
 )
 from jobs.contract.errors_csv import NoCsvForm
 from jobs.contract.errors_downstream import StateUnusable
+from jobs.contract.errors_services import BrokerUnreachable
 from jobs.contract.layout import Layout
 from jobs.contract.report import Report
 from jobs.contract.spec import RunSpec
@@ -94,6 +96,7 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
         _keep_trace(layout, spec)
         error = foreseen(caught, layout.run(spec.stream.name, spec.run_id) / "driver.log")
     if error:
+        error = _explained(error, spec)
         error.about(spec.stream.name)
     done = _final(layout, spec, query, error, time.monotonic() - begin)
     try:
@@ -153,6 +156,16 @@ def foreseen(error: Exception, log: Path) -> CaudalError:
         if needle in text:
             return kind(what, log)
     return RunFailed(f"{type(error).__name__}: {_cause(text)[:300]}", log)
+
+
+def _explained(error: CaudalError, spec: RunSpec) -> CaudalError:
+    """A broker that did not answer: with the addresses it sends its clients to, where they cannot be reached from here."""
+    if type(error) not in (BrokerDown, ServiceError) or not spec.bootstrap:
+        return error
+    from confluent_kafka.admin import AdminClient
+
+    found = advertised.explained(BrokerDown(error.what, error.where), AdminClient, connection.of_run(spec).librdkafka())
+    return found if isinstance(found, BrokerUnreachable) else error
 
 
 def _cause(text: str) -> str:

@@ -11,7 +11,8 @@ from include import settings as caudal
 from include.services import canary, records
 from include.services.canary import _Try
 from include.services.rest import Rest
-from jobs.contract.errors import CaudalError, DiskFull, InstallationError, NoTaskRuns
+from jobs.contract.errors import CaudalError, DiskFull, InstallationError
+from jobs.contract.errors_services import NoTaskRuns
 
 NOBODY = Rest("http://127.0.0.1:1", "", "")
 TRACE = """\
