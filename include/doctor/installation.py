@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from include.doctor.findings import Finding, note, ok, wrong
 from include.settings import Settings
 from include.setup import bootstrap, class_data, jars, java, jvm
+from include.setup.files import way_out, whose
 from jobs.contract.errors import InstallationError
 
 SETUP = "./caudal setup"
@@ -91,7 +93,10 @@ def cache(settings: Settings) -> Iterator[Finding]:
     if archive is None:
         tried = any((settings.cache / "class-data").glob("*.log"))
         made = any((settings.cache / "class-data").glob("*-*.jsa"))
-        if tried and not made:
+        if not os.access(settings.cache, os.W_OK):
+            what = f"none that fits, and this user cannot make one{whose(settings.cache)}: runs start slower [{settings.cache}]"
+            yield note("class-data cache", what, way_out(settings.cache))
+        elif tried and not made:
             yield note("class-data cache", f"this Java makes none: runs start slower [{settings.cache / 'class-data'}]", SETUP)
         else:
             yield wrong("class-data cache", f"none that fits: every run starts 5 to 9 s slower [{settings.cache / 'class-data'}]", SETUP)

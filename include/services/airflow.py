@@ -12,12 +12,13 @@ import importlib.util
 import io
 import json
 import os
+import pwd
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,15 @@ def _spark_home() -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
+def _user() -> dict[str, str]:
+    """Airflow does not start for a user id without a name, as containers have; any name in LOGNAME will do."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return {"LOGNAME": f"uid-{os.getuid()}"}
+    return {}
+
+
 def variables(settings: Settings) -> dict[str, str]:
     """What Airflow and its tasks get on top of the caller's own variables. No secret is among them."""
     own = {
@@ -142,6 +152,7 @@ def variables(settings: Settings) -> dict[str, str]:
     }
     if sys.platform == "linux":
         own["LC_ALL"] = "C.UTF-8"  # under LANG=C a JVM cannot open a file whose name holds an ñ
+    own |= _user()
     caudal = {name: value for name, value in settings.environ.items() if name.startswith("CAUDAL_")}
     return caudal | {name: str(value) for name, value in own.items()}
 
@@ -150,15 +161,34 @@ def _version() -> str:
     return importlib.metadata.version("apache-airflow")
 
 
-def _copy_database(source: Path, target: Path) -> None:
-    """A whole copy of an SQLite database, or none."""
+def _copy_database(source: Path, target: Path, mode: int = 0o600, how: str = "") -> None:
+    """A whole copy of an SQLite database, or none. `how`: more of the source's URI, as `?immutable=1` for one that nobody changes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(temporary)) as new:
-        old.backup(new)
-    temporary.chmod(0o600)
-    temporary.replace(target)
+    try:
+        with closing(sqlite3.connect(f"{source.absolute().as_uri()}{how}", uri=True)) as old, closing(sqlite3.connect(temporary)) as new:
+            old.backup(new)
+        temporary.chmod(mode)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _from_cache(empty: Path, database: Path) -> bool:
+    """Whether there was an empty database to begin with. It lies in a folder that may be another user's, and is never changed there."""
+    try:
+        _copy_database(empty, database, how="?immutable=1")
+    except (OSError, sqlite3.Error):
+        return False
+    return True
+
+
+def _keep_in_cache(database: Path, empty: Path) -> None:
+    """For the next home, if it can be; it holds no secret and no data yet."""
+    with suppress(OSError, sqlite3.Error):
+        _copy_database(database, empty, 0o644)
 
 
 def _migrate(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -179,13 +209,11 @@ def _database(settings: Settings, environ: Mapping[str, str]) -> None:
     if database.exists() and done.exists() and done.read_text(encoding="utf-8") == _version():
         return
     empty = settings.cache / f"airflow-{_version()}.sqlite"
-    if not database.exists() and empty.exists():
-        _copy_database(empty, database)
-    else:
-        is_new = not database.exists()
+    is_new = not database.exists()
+    if not (is_new and empty.exists() and _from_cache(empty, database)):
         _migrate(settings, environ)
         if is_new:
-            _copy_database(database, empty)
+            _keep_in_cache(database, empty)
     files.write(done, _version())
 
 

@@ -7,10 +7,12 @@ a lock that the home's supervisor keeps as long as it lives.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
@@ -78,7 +80,23 @@ def _reservations() -> Path:
 
 
 def reserve(port: int) -> int | None:
-    """A descriptor whose lock keeps other homes of this user off `port`; None when another home has it."""
+    """A descriptor that keeps other homes off `port`, those of other users too where there are abstract sockets; None when another has it."""
+    return _named(f"caudal-port-{port}") if sys.platform == "linux" else _locked(port)
+
+
+def _named(name: str) -> int | None:
+    """A socket of this abstract name, which one process on the machine can have, and no file stays."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as taken:
+        try:
+            taken.bind(f"\0{name}")
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return None
+        return taken.detach()
+
+
+def _locked(port: int) -> int | None:
     lock = os.open(_reservations() / f"{port}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

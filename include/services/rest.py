@@ -55,7 +55,11 @@ class Rest:
         try:
             self._token = str(self._send("POST", "/auth/token", body, "")["access_token"])
         except urllib.error.HTTPError as error:
-            raise _refusal(error, "POST /auth/token") from None
+            if error.code != 401:
+                raise _refusal(error, "POST /auth/token") from None
+            error.close()
+            what = "what answers there does not know this home's password: another home's Airflow has the port, or the password was changed"
+            raise ServiceError(what, self.base, cli="./caudal down, then ./caudal up takes a free port and sets the password") from None
         return self._token
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None, token: str) -> Any:

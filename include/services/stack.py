@@ -15,6 +15,7 @@ from include.services.canary import Proof
 from include.services.ports import HOST, Ports
 from include.services.records import Plan, Record, Service
 from include.settings import Settings
+from include.setup import jvm
 from jobs.contract.errors import CaudalError, ConfigError, DiskFull, ServiceError
 
 _POLL_S = 0.2
@@ -66,6 +67,7 @@ def _environ(settings: Settings) -> dict[str, str]:
 def _prepare(settings: Settings, chosen: Ports) -> Plan:
     """Everything that must lie on disk before the services start, broker and Airflow side by side."""
     env = airflow.variables(settings)
+    jvm.driver_class_path(settings)  # before the database is made for 5 s: without the jars neither broker nor run could start
     with ThreadPoolExecutor(max_workers=2) as both:
         parts = both.submit(airflow.prepare, settings, chosen, {**_environ(settings), **env})
         kafka: tuple[Service, ...] = (broker.prepare(settings, chosen),) if settings.embedded_kafka else ()

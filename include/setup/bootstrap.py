@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -180,6 +181,8 @@ def sound(dist: metadata.Distribution | None, version: str, site: Path) -> bool:
 def ensure(root: Path, env: Path, environ: dict[str, str]) -> None:
     """Makes `env` unless it is there and sound. Raises Stop; after any end but success there is no marker."""
     check_place(env)
+    if ready(env) and not missing(root, env):
+        return  # nothing to do, so nothing to lock: the cache may be another user's
     env.parent.mkdir(parents=True, exist_ok=True)
     with locked(env.with_name(f"{env.name}.lock")) as lock:
         if ready(env):
@@ -198,6 +201,24 @@ def ensure(root: Path, env: Path, environ: dict[str, str]) -> None:
         say(f"environment ready after {time.monotonic() - start:.0f} s")
 
 
+def whose(place: Path) -> str:
+    """Who has what is in the way, when it is another user; include/setup/files.py says the same after the installation."""
+    for path in (place, *place.parents):
+        try:
+            uid = path.stat().st_uid
+        except OSError:
+            continue
+        return "" if uid == os.geteuid() else f"; {path} belongs to {name(uid)}, and this is {name(os.geteuid())}"
+    return ""
+
+
+def name(uid: int) -> str:
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:
+        return f"uid {uid}"
+
+
 def main(argv: list[str], environ: dict[str, str]) -> int:
     """`ROOT ENV` makes it; `--check ROOT ENV` only looks: 0 when sound, 1 when not."""
     if argv[0] == "--check":
@@ -214,7 +235,8 @@ def main(argv: list[str], environ: dict[str, str]) -> int:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         what = "disk-full: no space left while installing" if full else f"installation: {error.strerror}"
-        say(f"caudal: {what} [{error.filename or env}] -> mend that, or set CAUDAL_CACHE to another folder, then ./caudal setup")
+        place = Path(error.filename or env)
+        say(f"caudal: {what}{whose(place)} [{place}] -> mend that, or set CAUDAL_CACHE to another folder, then ./caudal setup")
         return SERVICE if full else CONFIG
     return 0
 

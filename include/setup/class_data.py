@@ -21,7 +21,7 @@ from pathlib import Path
 from include import environment
 from include.settings import Settings
 from include.setup import jvm
-from include.setup.files import install_errors, one_maker
+from include.setup.files import install_errors, one_maker, why_not_writable
 from include.setup.java import Java, telling
 from jobs.contract import storage
 from jobs.contract.errors import InstallationError
@@ -51,7 +51,7 @@ def archive(settings: Settings, java: Java) -> Path | None:
         path = _path(settings, java)
     except (InstallationError, OSError):
         return None
-    return path if path.is_file() else None
+    return path if os.access(path, os.R_OK) else None
 
 
 def mapping(settings: Settings, java: Java) -> tuple[str, ...]:
@@ -87,10 +87,13 @@ def ensure(settings: Settings, java: Java, say: Callable[[str], None]) -> Path |
     Raises InstallationError when the training run itself fails, since Spark would not run either.
     """
     path = _path(settings, java)
-    if path.is_file():
+    if os.access(path, os.R_OK):
         return path
     if " " in f"{path}{spark_home()}":  # the JVM maps no class of a jar whose URL has %20 (tried with 17)
         say(f"no class-data cache below a path with a blank; runs start slower [{path.parent}]")
+        return None
+    if reason := why_not_writable(path.parent):
+        say(f"no class-data cache can be written, so runs start slower: {reason}")
         return None
     with install_errors(path), one_maker(path.with_suffix(".lock"), say) as lock:
         if not path.is_file():

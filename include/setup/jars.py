@@ -9,6 +9,7 @@ write-once; `.ready` is written last.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.settings import Settings
-from include.setup.files import install_errors, one_maker, sha256, write_whole
+from include.setup.files import install_errors, missing, one_maker, sha256, whose, write_whole
 from include.setup.java import find
 from jobs.contract.errors import DiskFull, InstallationError, ServiceError
 
@@ -78,16 +79,21 @@ def compiler(settings: Settings) -> Path:
 
 def _made(settings: Settings) -> Path:
     made = folder(settings)
-    if not (made / ".ready").is_file():
-        raise InstallationError("the jars are not there, or not all", made)
+    if not is_whole(settings):
+        raise missing("the jars are not there, or not all", made)
     return made
+
+
+def is_whole(settings: Settings) -> bool:
+    """Whether every jar was once compared with the lock, and this user may read them."""
+    return os.access(folder(settings) / ".ready", os.R_OK)
 
 
 def check(settings: Settings) -> list[str]:
     """What is wrong with the jars, by name and size; [] when nothing. Reads no file."""
     made = folder(settings)
-    if not (made / ".ready").is_file():
-        return [f"{made}: not complete"]
+    if not is_whole(settings):
+        return [f"{made}: not complete{whose(made)}"]
     return [f"{path}: {what}" for jar in pinned() if (what := _wrong_size(path := made / jar.set / jar.name, jar))]
 
 
@@ -108,6 +114,8 @@ def ensure(settings: Settings, say: Callable[[str], None]) -> None:
     Safe to interrupt: what has come into place stays, `.ready` stands only when every jar was compared.
     """
     made = folder(settings)
+    if is_whole(settings) and not _wanted(made):
+        return  # nothing to do, so nothing to lock: the cache may be another user's
     with install_errors(made), one_maker(made.with_name(f"{made.name}.lock"), say) as lock:
         wanted = _wanted(made)
         if wanted:

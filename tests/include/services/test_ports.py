@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 
 from include import settings
 from include.services import ports
-from include.settings import Settings
+from include.settings import ROOT, Settings
 from jobs.contract.errors import ExitCode, PortTaken
 
 
@@ -126,3 +129,19 @@ def test_a_damaged_memory_is_no_memory(tmp_path: Path, text: str) -> None:
     config = make(tmp_path)
     (tmp_path / "state/ports.json").write_text(text)
     assert ports.remembered(config) is None
+
+
+def test_a_reserved_port_is_nobody_elses_until_its_process_ends_not_even_another_users(busy: int) -> None:
+    code = "import sys; from include.services import ports; print(ports.reserve(int(sys.argv[1])) is not None)"
+    other = ["setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
+    as_other = other if os.geteuid() == 0 and shutil.which("setpriv") else []
+
+    def asked() -> str:
+        argv = [*as_other, sys.executable, "-P", "-c", code, str(busy)]
+        return subprocess.run(argv, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True).stdout.strip()
+
+    held = ports.reserve(busy)
+    assert held is not None
+    assert asked() == "False"
+    os.close(held)
+    assert asked() == "True"
