@@ -164,8 +164,10 @@ def _explained(error: CaudalError, spec: RunSpec) -> CaudalError:
         return error
     from confluent_kafka.admin import AdminClient
 
-    found = advertised.explained(BrokerDown(error.what, error.where), AdminClient, connection.of_run(spec).librdkafka())
-    return found if isinstance(found, BrokerUnreachable) else error
+    with suppress(CaudalError):  # the properties are gone meanwhile: the error at hand is the one to tell
+        found = advertised.explained(BrokerDown(error.what, error.where), AdminClient, connection.of_run(spec).librdkafka())
+        return found if isinstance(found, BrokerUnreachable) else error
+    return error
 
 
 def _cause(text: str) -> str:
