@@ -73,4 +73,4 @@ def test_a_delivery_that_is_too_large_to_be_read_whole_is_not_made(tmp_path: Pat
 
 def test_records_are_delivered_under_the_header_they_stood_under(tmp_path: Path) -> None:
     assert fit(tmp_path, WHOLE, [("rule", b'1;"a\nb"'), ("malformed", b'2;"c')], "id;t") == (["malformed", "rule"], [], b'id;t\n1;"a\nb"\n2;"c\n')
-    assert fit(tmp_path, WHOLE, [("rule", b"1;a")], 'id;"t')[0] == []
+    assert fit(tmp_path, WHOLE, [("rule", b'1;a"')], 'id;"t')[0] == []  # the header would take the record in
