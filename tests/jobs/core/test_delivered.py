@@ -57,3 +57,19 @@ def test_columns_in_another_order_are_never_published_under_wrong_names(home: Ho
     rows = {(row["id"], row["compra"], row["venta"]) for row in home.rows()}
     assert (3, 12, 22) in rows
     assert rows <= {(1, 10, 20), (2, 11, 21), (3, 12, 22)}
+
+
+def test_fields_that_span_lines_are_counted_and_read_alike_however_the_file_was_packed(home: Home) -> None:
+    """A broken quote costs its own line; a line inside a field is never a row."""
+    of(home, TEXTS, Files("csv", separator=";", multiline=True))
+    text = b'id;texto\r\n1;"uno\r\n7;siete\r\n""dos"""\r\n' + BOM + b'2;"a\nb"\n3;"open\n4;d\n' + BOM + b'\n"5";e'
+    for ending, pack in PACKED.items():
+        for mark in (b"", BOM):
+            deliver(home, f"x{len(mark)}.csv{ending}", pack(mark + text))
+    home.put("last.csv", "id;texto\n6;f\n")
+    home.run()
+    (done,) = home.manifests()
+    assert (done.records_in, done.headers, done.quarantined) == (6 * 5 + 1, 7, 6)
+    rows = {(1, 'uno\r\n7;siete\r\n"dos"'), (2, "a\nb"), (4, "d"), (5, "e")}
+    assert sorted((row["id"], row["texto"]) for row in home.rows()) == sorted([*[row for row in rows for _ in range(6)], (6, "f")])
+    assert [bad["raw"] for bad in home.quarantined()] == ['3;"open'] * 6
