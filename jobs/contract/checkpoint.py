@@ -130,8 +130,7 @@ def planned_log_files(path: Path, start: dict[str, Any], end: dict[str, Any]) ->
 
 
 def all_entries(path: Path, above: int = -1, *, newest_first: bool = False) -> Iterator[SourceEntry]:
-    """Every file the first source has seen with log offset > `above`: the newest compact file plus all later ones, or
-    these in turn. Streams."""
+    """Every file the first source has seen with log offset > `above`: the newest compact file and all later ones, in or against this order."""
     files = log_files(path)
     for file in reversed(files) if newest_first else files:
         try:

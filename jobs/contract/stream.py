@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from jobs.contract import spelling, under_way
-from jobs.contract.errors import BrokenStream
 from jobs.contract.layout import is_name
+from jobs.contract.policies import Checks, EventTime, Limits, Thresholds, Upkeep, require
+
+__all__ = [
+    "Checks", "Delivery", "EventTime", "Files", "Format", "Limits", "Mode", "Published", "Source", "Stream", "Thresholds", "Topic", "Upkeep",
+    "is_separator",
+]  # fmt: skip
 
 Format = Literal["json", "csv", "parquet"]
 Delivery = Literal["exactly-once", "at-least-once"]
@@ -17,25 +22,20 @@ _COLUMNS = ("by-name", "in-order", "by-position")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
-def _require(condition: bool, what: str, where: object) -> None:
-    if not condition:
-        raise BrokenStream(what, where)
-
-
 def is_separator(text: str) -> bool:
     """Whether csv fields may be told apart by it."""
     return len(text) == 1 and text not in '\r\n"'
 
 
 def _require_spelling(end: Files | Topic, where: str) -> None:
-    _require(end.decimal in (".", ","), f"decimal={end.decimal!r} is not . or ,", where)
-    _require(end.decimal == "." or end.format == "csv", "decimal is for csv: JSON has a point", where)
+    require(end.decimal in (".", ","), f"decimal={end.decimal!r} is not . or ,", where)
+    require(end.decimal == "." or end.format == "csv", "decimal is for csv: JSON has a point", where)
     for why in (
         end.date_format and spelling.unfit_date(end.date_format),
         end.timestamp_format and spelling.unfit_timestamp(end.timestamp_format),
         spelling.unfit_zone(end.timezone),
     ):
-        _require(not why, why, where)
+        require(not why, why, where)
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,20 @@ class Files:
     under_way: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(self.format in ("json", "csv", "parquet"), f"unknown format {self.format!r} (json, csv, parquet)", "Files")
-        _require(not self.folder or is_name(self.folder), f"unsafe folder name {self.folder!r}", "Files")
-        _require(0 <= self.settle_s <= 3600, f"settle_s={self.settle_s} is not within 0 and 3600 s", "Files")
-        _require(self.duplicates in ("refuse", "take"), f"duplicates={self.duplicates!r} is not refuse or take", "Files")
-        _require(is_separator(self.separator), f"separator {self.separator!r} is not one character", "Files")
-        _require(not (why := under_way.fault(self.under_way, self.format)), why, "Files")
+        require(self.format in ("json", "csv", "parquet"), f"unknown format {self.format!r} (json, csv, parquet)", "Files")
+        require(not self.folder or is_name(self.folder), f"unsafe folder name {self.folder!r}", "Files")
+        require(0 <= self.settle_s <= 3600, f"settle_s={self.settle_s} is not within 0 and 3600 s", "Files")
+        require(self.duplicates in ("refuse", "take"), f"duplicates={self.duplicates!r} is not refuse or take", "Files")
+        require(is_separator(self.separator), f"separator {self.separator!r} is not one character", "Files")
+        require(not (why := under_way.fault(self.under_way, self.format)), why, "Files")
         for name, known in (("columns", _COLUMNS), ("missing_columns", ("refuse", "null")), ("extra_columns", ("refuse", "ignore"))):
             value = getattr(self, name)
-            _require(value in known, f"{name}={value!r} is not one of {', '.join(known)}", "Files")
+            require(value in known, f"{name}={value!r} is not one of {', '.join(known)}", "Files")
             by_header = value == known[0] or (self.format == "csv" and self.header)
-            _require(by_header, f"{name}={value!r} needs csv files with a header", "Files")
+            require(by_header, f"{name}={value!r} needs csv files with a header", "Files")
         _require_spelling(self, "Files")
-        _require(type(self.multiline) is bool, f"multiline={self.multiline!r} is not True or False", "Files")
-        _require(self.format == "csv" or not self.multiline, f"multiline is for csv: a record of {self.format} never spans lines", "Files")
+        require(type(self.multiline) is bool, f"multiline={self.multiline!r} is not True or False", "Files")
+        require(self.format == "csv" or not self.multiline, f"multiline is for csv: a record of {self.format} never spans lines", "Files")
 
     @property
     def multiline_separator(self) -> bytes:
@@ -115,10 +115,10 @@ class Topic:
     timezone: str = "UTC"
 
     def __post_init__(self) -> None:
-        _require(_TOPIC.fullmatch(self.name) is not None and self.name not in (".", ".."), f"unsafe topic name {self.name!r}", "Topic")
-        _require(self.format in ("json", "csv"), f"unknown format {self.format!r} (json, csv)", self.name)
-        _require(1 <= self.partitions <= 1000, f"partitions={self.partitions} is not within 1 and 1000", self.name)
-        _require(self.delivery in get_args(Delivery), f"unknown delivery {self.delivery!r} ({', '.join(get_args(Delivery))})", self.name)
+        require(_TOPIC.fullmatch(self.name) is not None and self.name not in (".", ".."), f"unsafe topic name {self.name!r}", "Topic")
+        require(self.format in ("json", "csv"), f"unknown format {self.format!r} (json, csv)", self.name)
+        require(1 <= self.partitions <= 1000, f"partitions={self.partitions} is not within 1 and 1000", self.name)
+        require(self.delivery in get_args(Delivery), f"unknown delivery {self.delivery!r} ({', '.join(get_args(Delivery))})", self.name)
         _require_spelling(self, self.name)
 
 
@@ -133,7 +133,7 @@ class Published:
     files: Files = field(default_factory=Files)
 
     def __post_init__(self) -> None:
-        _require(is_name(self.stream), f"unsafe stream name {self.stream!r}", "Published")
+        require(is_name(self.stream), f"unsafe stream name {self.stream!r}", "Published")
 
     @property
     def format(self) -> Format:
@@ -141,102 +141,6 @@ class Published:
 
 
 Source = Files | Topic | Published
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one batch and one run may take. A replay after a rewind ignores the batch limits (Spark's doing)."""
-
-    batch_bytes: int = 256 * 1024 * 1024  # files: maxBytesPerTrigger
-    batch_records: int = 500_000  # Kafka: maxOffsetsPerTrigger
-    record_bytes: int = 4 * 1024 * 1024  # a longer record goes to quarantine unparsed
-    line_bytes: int = 16 * 1024 * 1024  # a file with a longer line is refused whole; two tasks in 1024 MiB read 16 MiB lines, and died of 32 MiB ones
-    file_bytes: int = 8 * 1024 * 1024 * 1024  # a larger file is refused unread; of a packed one its text counts
-    whole_file_bytes: int = 64 * 1024 * 1024  # of a csv with multiline=True, unpacked: one task holds it in memory several times
-    unpack_ratio: int = 250  # bytes of text for one packed byte; judged from 64 MiB of text on
-    run_s: int = 3600  # a run longer than this is stopped by Airflow
-    driver_memory_mib: int = 1024
-    transaction_records: int = 100_000  # of one Kafka transaction: a second or two
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            _require(type(value) is int and value > 0, f"{name}={value!r} is not a whole number above 0", "Limits")
-
-
-@dataclass(frozen=True)
-class EventTime:
-    """`column` holds when it happened, as `unit` says. A record is refused when that is over `future_s` after its admission (a file's, or the
-    Kafka record's own time), or over `past_s` before; None: however old."""
-
-    column: str
-    unit: Literal["ms", "s", "timestamp"] = "ms"
-    future_s: int = 86_400
-    past_s: int | None = None
-
-    def __post_init__(self) -> None:
-        _require(self.unit in ("ms", "s", "timestamp"), f"unknown unit {self.unit!r} (ms, s, timestamp)", "EventTime")
-        _require(self.future_s >= 0 and (self.past_s is None or self.past_s >= 0), "future_s and past_s cannot be negative", "EventTime")
-
-
-@dataclass(frozen=True)
-class Checks:
-    """What becomes of records that break a rule of their domain. Those of the rules in `report` are published, and counted as warnings with an
-    example; every other rule refuses. `unknown_fields`: of a JSON record, kept quiet about, reported, or refused."""
-
-    report: tuple[str, ...] = ()
-    unknown_fields: Literal["quiet", "report", "refuse"] = "report"
-    event_time: EventTime | None = None
-
-    def __post_init__(self) -> None:
-        known = self.unknown_fields in ("quiet", "report", "refuse")
-        _require(known, f"unknown_fields={self.unknown_fields!r} is not quiet, report or refuse", "Checks")
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """How many refused records are too many: a share of the records read (0.05: more than five in a hundred) or a number; None: no limit.
-
-    `when`: "after" publishes what is good, and the run then fails; "before" publishes nothing of a batch over a fail limit until a person
-    accepts it (`quarantine accept`). "after" judges all batches of a run together, "before" each by itself.
-    """
-
-    warn_share: float | None = None
-    fail_share: float | None = None
-    warn_records: int | None = None
-    fail_records: int | None = None
-    when: Literal["after", "before"] = "after"
-
-    def __post_init__(self) -> None:
-        for name in ("warn_share", "fail_share"):
-            share = getattr(self, name)
-            known = share is None or (isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1)
-            _require(known, f"{name}={share!r} is not a share between 0 and 1", "Thresholds")
-        for name in ("warn_records", "fail_records"):
-            records = getattr(self, name)
-            _require(records is None or (type(records) is int and records >= 0), f"{name}={records!r} is not a number of records", "Thresholds")
-        _require(self.when in ("after", "before"), f"when={self.when!r} is not after or before", "Thresholds")
-        limited = self.fail_share is not None or self.fail_records is not None
-        _require(self.when == "after" or limited, 'when="before" needs fail_share or fail_records', "Thresholds")
-
-
-@dataclass(frozen=True)
-class Upkeep:
-    """When housekeeping acts by itself. `*_days`: how long archived files, retired generations and run folders are kept; None: for ever.
-
-    A checkpoint with more files or bytes in its source log, or more batches, begins a new generation at the next cleaning.
-    """
-
-    archive_days: int | None = None
-    retired_days: int | None = 30
-    runs_days: int | None = 30
-    log_files: int = 50_000
-    log_bytes: int = 32 * 1024 * 1024
-    batches: int = 10_000
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not (value is None and name.endswith("_days")):
-                _require(type(value) is int and value > 0, f"{name}={value!r} is not a whole number above 0", "Upkeep")
 
 
 @dataclass(frozen=True)
@@ -264,13 +168,13 @@ class Stream:
     doc: str = ""
 
     def __post_init__(self) -> None:
-        _require(is_name(self.name), f"unsafe stream name {self.name!r}: lower-case letters, digits, _", "Stream")
-        _require(not (isinstance(self.source, Files) and self.source.format == "parquet"), "a source is json or csv", self.name)
-        _require(not (isinstance(self.sink, Topic) and not self.sink.key), "a topic sink needs key=COLUMN", self.name)
-        _require(not (isinstance(self.sink, Files) and self.sink.multiline), "multiline is for a source; a sink writes what it is given", self.name)
-        _require(len({t.name for t in self.topics}) == len(self.topics), "a stream that writes the topic it reads never ends", self.name)
+        require(is_name(self.name), f"unsafe stream name {self.name!r}: lower-case letters, digits, _", "Stream")
+        require(not (isinstance(self.source, Files) and self.source.format == "parquet"), "a source is json or csv", self.name)
+        require(not (isinstance(self.sink, Topic) and not self.sink.key), "a topic sink needs key=COLUMN", self.name)
+        require(not (isinstance(self.sink, Files) and self.sink.multiline), "multiline is for a source; a sink writes what it is given", self.name)
+        require(len({t.name for t in self.topics}) == len(self.topics), "a stream that writes the topic it reads never ends", self.name)
         _require_whole_batches(self)
-        _require(self.lease_wait_s >= 0 and self.retries >= 0, "lease_wait_s and retries cannot be negative", self.name)
+        require(self.lease_wait_s >= 0 and self.retries >= 0, "lease_wait_s and retries cannot be negative", self.name)
 
     @property
     def folder(self) -> str:
@@ -316,12 +220,12 @@ _NOT_APPEND = {
 
 
 def _require_whole_batches(row: Stream) -> None:
-    _require(row.mode in get_args(Mode), f"unknown mode {row.mode!r} ({', '.join(get_args(Mode))})", row.name)
-    _require(row.mode == "append", f"mode={row.mode!r} cannot be published: {_NOT_APPEND.get(row.mode, '')}", row.name)
+    require(row.mode in get_args(Mode), f"unknown mode {row.mode!r} ({', '.join(get_args(Mode))})", row.name)
+    require(row.mode == "append", f"mode={row.mode!r} cannot be published: {_NOT_APPEND.get(row.mode, '')}", row.name)
     known = row.close_windows in ("by-watermark", "end-of-run")
-    _require(known, f"close_windows={row.close_windows!r} is not by-watermark or end-of-run", row.name)
-    _require(row.close_windows == "by-watermark" or row.stateful, "close_windows needs stateful=True: without state no window is open", row.name)
+    require(known, f"close_windows={row.close_windows!r} is not by-watermark or end-of-run", row.name)
+    require(row.close_windows == "by-watermark" or row.stateful, "close_windows needs stateful=True: without state no window is open", row.name)
     if isinstance(row.source, Published):
-        _require(row.source.stream != row.name, "a stream cannot read what it publishes itself", row.name)
-        _require(row.checks == Checks(), f"checks belong to {row.upstream}, which reads the records", row.name)
-        _require(isinstance(row.sink, Files), "a stream that reads a published one writes files", row.name)
+        require(row.source.stream != row.name, "a stream cannot read what it publishes itself", row.name)
+        require(row.checks == Checks(), f"checks belong to {row.upstream}, which reads the records", row.name)
+        require(isinstance(row.sink, Files), "a stream that reads a published one writes files", row.name)
