@@ -13,7 +13,7 @@ from include import lease, streams
 from include.doctor.findings import Finding, note, of_error, ok, wrong
 from include.housekeeping import leftovers
 from include.settings import Settings
-from jobs.contract import failpoints, journal
+from jobs.contract import failpoints, journal, report
 from jobs.contract.errors import CaudalError
 from jobs.contract.layout import Layout
 
@@ -54,7 +54,8 @@ def _parent_is_gone(process: psutil.Process) -> bool:
 
 
 def leases(settings: Settings) -> Iterator[Finding]:
-    """Locks die with their holders; what stays is the text. A stream that is registered is told by its own check."""
+    """Locks die with their holders; what stays is the text, and a run that has ended leaves it, too: its report says so.
+    A stream that is registered is told by its own check."""
     layout, known = settings.layout, streams.collect()[0]
     names = sorted({path.stem for path in _listed(layout.state / "leases") if path.suffix in (".lease", ".publish")})
     held = {name: owner for name in names if (owner := lease.holder(layout, name))}
@@ -63,12 +64,23 @@ def leases(settings: Settings) -> Iterator[Finding]:
             yield wrong(
                 "leases", f"pid {owner.pid} holds the lease of {name}, which is not registered [{owner.run_dir}]", _KILL.format(pid=owner.pid)
             )
-    dead = {name: owner for name in names if name not in held and (owner := lease.left_by(layout, name))}
+    left = {name: owner for name in names if name not in held and (owner := lease.left_by(layout, name))}
+    dead = {name: owner for name, owner in left.items() if _died(owner, name in known)}
     for name, owner in dead.items():
         yield note("leases", f"{name}: pid {owner.pid} died with the lease in hand (since {owner.started}) [{owner.run_dir}]",
                    "nothing: the lock is free, and the next run goes on")  # fmt: skip
     if not dead:
         yield ok("leases", f"{len(held)} held, none left by the dead")
+
+
+def _died(owner: lease.Owner, registered: bool) -> bool:
+    """Whether nothing says how this holder's work ended: a run's report does, and housekeeping takes its text away.
+    A report that stays at running is told by the check of its stream, where there is one."""
+    try:
+        found = report.read(Path(owner.run_dir, "report.json"))
+    except (CaudalError, OSError):
+        return True
+    return found is None or (found.status == "running" and not registered)
 
 
 def operations(settings: Settings) -> Iterator[Finding]:

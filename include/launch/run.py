@@ -35,14 +35,26 @@ class Ready:
 def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
     """The command to become, under the stream's lease; None when nothing was waiting. Raises CaudalError, LeaseHeld among them.
 
-    From the moment the lease is held there is a report.
+    From the moment the lease is held there is a report. Without a command the lease is free again.
     """
     stream = streams.get(request.stream)
     run_id = run_ids.after(settings.layout, stream.name, now)
     folder = settings.layout.run(stream.name, run_id)
     held = lease.acquire(settings.layout, stream.name, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder)))
+    built = None
+    try:
+        built = _begun(settings, request, stream, folder, now)
+    finally:
+        if built is None:
+            held.release()
+    return Ready(held, built, settings.home) if built else None
+
+
+def _begun(settings: Settings, request: Request, stream: Stream, folder: Path, now: datetime) -> command.Command | None:
+    """As `ready`, under the lease; the run's report says how it began or ended."""
     with storage.disk_errors(settings.home):
         ended.under_lease(settings.layout, stream.name)
+    run_id = folder.name
     first = Report(stream=stream.name, run_id=run_id, status="running", started=now.isoformat(), airflow_run_id=request.airflow_run_id)
     with storage.disk_errors(folder):
         storage.make_dirs(folder)
@@ -61,10 +73,9 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
         raise
     if late:
         raise late
-    if built is None:
-        return None
-    _say(_going(made))
-    return Ready(held, built, settings.home)
+    if built:
+        _say(_going(made))
+    return built
 
 
 def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> CaudalError | None:

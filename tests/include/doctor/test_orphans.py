@@ -8,13 +8,17 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from include import lease
 from include.doctor import orphans
+from include.launch import run
+from include.launch.request import Request
 from include.settings import Settings
-from jobs.contract import failpoints, journal, storage
+from jobs.contract import failpoints, journal, report, storage
+from jobs.contract.errors import UsageError
 from jobs.contract.journal import Operation, Step
 from tests.include.doctor.conftest import STREAM, lines
 from tests.include.doctor.test_streams import HOLD
@@ -50,6 +54,11 @@ def test_a_driver_whose_parent_was_killed_is_wrong_and_named_by_pid(empty: Setti
     assert finding.fix.startswith(f"kill -KILL {child}: safe")
 
 
+def fd_of(path: Path) -> int:
+    """The descriptor of this process that has `path` open."""
+    return next(int(link.name) for link in Path("/proc/self/fd").iterdir() if link.is_symlink() and link.readlink() == path)
+
+
 def hold(settings: Settings, name: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-c", HOLD, str(settings.home), name]
     held = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(settings.root)})
@@ -66,6 +75,26 @@ def test_a_lease_of_the_dead_is_a_note_and_the_next_holder_gets_it(empty: Settin
     with lease.acquire(empty.layout, STREAM, lease.Owner(os.getpid(), "r-2", "now", "here")):
         pass
     assert lines(orphans.leases(empty), "note") == []
+
+
+@pytest.mark.parametrize("status", get_args(report.Status))
+def test_the_text_of_a_run_whose_report_has_ended_is_no_death(empty: Settings, status: report.Status) -> None:
+    for name in (STREAM, "gone"):
+        folder = empty.layout.run(name, "r-1")
+        storage.make_dirs(folder)
+        (folder / "report.json").write_bytes(report.Report(name, "r-1", status, "now").to_json())
+        lease.acquire(empty.layout, name, lease.Owner(os.getpid(), "r-1", "now", str(folder))).hand_over()  # as exec does, without letting go
+        os.close(fd_of(empty.layout.lease(name)))
+    died = [f"gone: pid {os.getpid()} died with the lease in hand (since now) [{empty.layout.run('gone', 'r-1')}]"]
+    assert lines(orphans.leases(empty), "note") == (died if status == "running" else [])
+
+
+def test_an_idle_run_and_a_refused_one_let_go_of_the_lease_and_of_their_text(empty: Settings) -> None:
+    assert run.ready(empty, Request(STREAM, "", "local[2]"), NOW) is None
+    assert (empty.layout.lease(STREAM).read_text(), lines(orphans.leases(empty), "note")) == ("", [])
+    with pytest.raises(UsageError, match="no windows to close"):
+        run.ready(empty, Request(STREAM, "", "local[2]", close_windows=True), NOW)
+    assert (empty.layout.lease(STREAM).read_text(), lease.holder(empty.layout, STREAM)) == ("", None)
 
 
 def test_a_held_lease_of_a_stream_that_is_not_registered_is_wrong(empty: Settings) -> None:
