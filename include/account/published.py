@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ from jobs.contract.manifest import Manifest
 from jobs.contract.report import Report
 from jobs.contract.stream import Files, Stream
 
+_LOOKED_AT = 1000  # records of a file
 _READERS = {
     "json": "read_json(?, format = 'newline_delimited', union_by_name = true, hive_partitioning = false, maximum_object_size = 67108864)",
     "parquet": "read_parquet(?, union_by_name = true, hive_partitioning = false)",
@@ -32,13 +38,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts over all live generations; `run` is the newest run's report, None before the first."""
+    """Counts over all live generations; `run` is the newest run's report, `with_data` the newest that read something; None before the first."""
 
     batches: int
     records_in: int
     rows: int
     quarantined: int
     run: Report | None
+    with_data: Report | None = None
 
 
 def batches(settings: Settings, stream: Stream) -> list[Batch]:
@@ -53,24 +60,65 @@ def batches(settings: Settings, stream: Stream) -> list[Batch]:
 def summary(settings: Settings, stream: Stream) -> Summary:
     """One pass over the manifests, no data file is opened."""
     found = [b.manifest for b in batches(settings, stream)]
-    newest = next(report.newest(settings.layout.runs(stream.name)), None)
-    run = report.read(newest) if newest else None
-    return Summary(len(found), sum(m.records_in for m in found), sum(m.rows_out for m in found), sum(m.quarantined for m in found), run)
+    runs = settings.layout.runs(stream.name)
+    newest = next(report.newest(runs), None)
+    counts = sum(m.records_in for m in found), sum(m.rows_out for m in found), sum(m.quarantined for m in found)
+    return Summary(len(found), *counts, report.read(newest) if newest else None, report.newest_with_data(runs))
 
 
 def newest_rows(settings: Settings, stream: Stream, rows: int) -> list[dict[str, Any]]:
-    """The last `rows` rows by batch and file, oldest first; [] before the first batch. Opens only the batches that hold them.
-
-    Raises DataError when a file named by a manifest is gone or not what it should be.
+    """The last `rows` rows by batch and file, oldest first, columns in the order of the sink; [] before the first batch. Opens only the batches
+    that hold them. Raises DataError when a file named by a manifest is gone or not what it should be.
     """
-    paths: list[str] = []
+    paths: list[Path] = []
+    orders: list[Sequence[str]] = []
     reached = 0
     for batch in reversed(batches(settings, stream)):
         if reached >= rows:
             break
-        paths = [str(batch.folder / f.name) for f in batch.manifest.files if f.records] + paths
+        files = [batch.folder / f.name for f in batch.manifest.files if f.records]
+        paths, orders = files + paths, [*_orders(stream, batch.manifest, files), *orders]
         reached += batch.manifest.rows_out
-    return _query(stream, paths, rows, max(0, reached - rows)) if paths else []
+    found = _query(stream, list(map(str, paths)), rows, max(0, reached - rows)) if paths else []
+    names = merged(orders)
+    return [{name: row[name] for name in dict.fromkeys((*names, *row)) if name in row} for row in found]
+
+
+def columns(settings: Settings, stream: Stream) -> list[str]:
+    """Of the newest batch that tells, in the order of the sink; [] when none does."""
+    return list(next((b.manifest.columns for b in reversed(batches(settings, stream)) if b.manifest.columns), ()))
+
+
+def merged(orders: Iterable[Sequence[str]]) -> list[str]:
+    """All names in one order that keeps each of `orders`; as they were first seen where these contradict each other."""
+    chains = list(dict.fromkeys(map(tuple, orders)))
+    names = list(dict.fromkeys(name for chain in chains for name in chain))
+    sorter = TopologicalSorter[str](dict.fromkeys(names, ()))
+    for before, after in (pair for chain in chains for pair in pairwise(chain)):
+        sorter.add(after, before)
+    try:
+        sorter.prepare()
+    except CycleError:
+        return names
+    found: list[str] = []
+    ready: list[str] = []
+    while sorter.is_active():
+        ready = [*sorter.get_ready(), *ready]  # the newest first: along a chain as far as it goes
+        found.append(ready.pop(0))
+        sorter.done(found[-1])
+    return found
+
+
+def _orders(stream: Stream, found: Manifest, files: Sequence[Path]) -> list[Sequence[str]]:
+    """The order of a batch's columns; of an older batch as JSON, in which nulls are left out, the orders of its first records."""
+    if found.columns or not isinstance(stream.sink, Files) or stream.sink.format != "json":
+        return [found.columns]
+    orders: dict[tuple[str, ...], None] = {}
+    with suppress(OSError, ValueError, TypeError):  # what cannot be read is told where the rows are
+        for file in files:
+            with file.open("rb") as lines:
+                orders |= dict.fromkeys(tuple(json.loads(line)) for line in islice(lines, _LOOKED_AT))
+    return list(orders)
 
 
 def _query(stream: Stream, paths: list[str], rows: int, skip: int) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import typer
 
 from include import settings, streams
 from include.account import checkpoints
-from include.cli._console import json_line, say, table
+from include.cli._console import json_line, say, step, table
 from include.launch import plan
 from include.launch.waiting import Waiting
 from include.settings import Settings
@@ -26,8 +26,9 @@ def show(
 ) -> int:
     """Explain STREAM's checkpoint: planned, committed, published, growth, what runs next. Changes nothing; exit 65 when a run would be refused."""
     config, row = settings.load(), streams.get(stream)
-    found = checkpoints.explain(config.layout, row, datetime.now(UTC))
-    waiting = _waiting(config, row) if found.sound else None
+    with step(f"checkpoint of {stream}", aside=True):
+        found = checkpoints.explain(config.layout, row, datetime.now(UTC))
+        waiting = _waiting(config, row) if found.sound else None
     for line in _head(found, row):
         say(line)
     if found.batches:

@@ -22,7 +22,7 @@ def run(lab: Lab, as_json: bool) -> int:
             line = series.named(lab.fault, lambda _: None)
         except RuntimeError as error:
             raise Refused(str(error), lab.name, cli="como root, o lee docs/reliability.md") from None
-    table(_COLUMNS, [_row("Spark sin más", line.plain), _row("Caudal", line.caudal)])
+    table(_COLUMNS, [_row("Spark sin más", line.plain), _row("Caudal", line.caudal)], prose="dice")
     for sentence in lab.doc.splitlines():
         say(sentence)
     if as_json:

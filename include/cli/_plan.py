@@ -14,7 +14,7 @@ def show(plan: Plan, *, done: bool, every: bool = False) -> None:
     named = [((s.source or s.target).rpartition("/")[2], s) for s in plan.steps]
     rows = [(name, s.batch if s.batch >= 0 else "-", f"{s.size_bytes:,}", s.target.rpartition("/")[0]) for name, s in named]
     if rows:
-        table(("file", "batch", "bytes", "to"), rows if every else rows[:SHOWN])
+        table(("file", "batch", "bytes", "to"), rows if every else rows[:SHOWN], least=("bytes", "batch"))
     if len(rows) > SHOWN:
         say(f"… {len(rows):,} files in all, {plan.size_bytes:,} bytes")
     for kept in plan.kept[:SHOWN]:

@@ -17,7 +17,7 @@ def _line(row: Row) -> tuple[str, ...]:
 
 def show(settings: Settings, rows: Sequence[Row]) -> None:
     """The table of services, then where to log in and where to read on."""
-    table(("service", "state", "pid", "port", "address"), [_line(row) for row in rows])
+    table(("service", "state", "pid", "port", "address"), [_line(row) for row in rows], least=("pid", "port"))
     for row in rows:
         if row.state in ("gave-up", "dead", "waiting") and row.log:
             say(f"{row.name}: read {row.log}")

@@ -9,6 +9,7 @@ import typer
 
 from include import settings, streams
 from include.cli import _plan
+from include.cli._console import step
 from include.housekeeping import archive
 
 
@@ -21,7 +22,8 @@ def command(
 ) -> None:
     """Archive STREAM's files that Spark has committed. Every run does it by itself; restore brings files back."""
     config, row, now = settings.load(), streams.get(stream), datetime.now(UTC)
-    made = archive.sweep(config, row, now, min_age) if apply else archive.plan(config, row, now, min_age)
+    with step(f"archive of {stream}: proving what is committed{', then moving it' if apply else ''}", aside=True):
+        made = archive.sweep(config, row, now, min_age) if apply else archive.plan(config, row, now, min_age)
     done = apply and bool(made.steps)
     _plan.show(made, done=done, every=every)
     if as_json:

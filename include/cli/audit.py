@@ -31,8 +31,7 @@ def command(
 
 
 def _say(found: Audit) -> None:
-    for title, count in found.counts.items():
-        _console.say(f"  {title:<42}{count:>14,}")
+    _console.table(("counted again", ""), [(title, f"{count:>14,}") for title, count in found.counts.items()])
     for text in found.unchecked:
         _console.say(f"not checked: {text}")
     for difference in found.differences:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ import typer
 from include import settings as configuration
 from include import streams
 from include.cli import setup, show
-from include.cli._console import Step, json_line, plain, say, step, table
+from include.cli._console import Step, json_line, say, step, table
 from include.kafka import topics
 from include.services import airflow, demo, keys, stack
 from include.services.demo import Check
@@ -20,17 +20,8 @@ from include.settings import Settings
 from jobs.contract.errors import ExitCode
 
 
-def _progress(current: Step) -> Callable[[dict[str, str]], None]:
-    """Tells the states of the runs, on change: the spinner's text, or a line."""
-    last: list[str] = []
-
-    def seen(states: dict[str, str]) -> None:
-        text = ", ".join(f"{dag} {state}" for dag, state in states.items())
-        if last != [text]:
-            last[:] = [text]
-            (say if plain() else current.update)(text)
-
-    return seen
+def _told(current: Step, states: dict[str, str]) -> None:
+    current.update(", ".join(f"{dag} {state}" for dag, state in states.items()))
 
 
 def _up(settings: Settings) -> stack.Up:
@@ -73,11 +64,12 @@ def command(
     for place in fed.places:
         say(f"  {place}")
     with step("Three streams in Airflow") as progress:
-        states = demo.run(airflow.client(settings, done.ports), timeout, _progress(progress))
+        states = demo.run(airflow.client(settings, done.ports), timeout, partial(_told, progress))
     checks = demo.compare(settings, fed)
     agrees = _show(settings, done, checks, states)
     say()
-    show.command(demo.FILES_STREAM, rows=5, as_json=False)
+    with step("the newest rows", closing=False):
+        show.command(demo.FILES_STREAM, rows=5, as_json=False)
     if as_json:
         json_line({"agrees": agrees, "states": states, "checks": [asdict(check) for check in checks]})
     return int(ExitCode.DONE if agrees else ExitCode.FAILED)

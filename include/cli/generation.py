@@ -13,7 +13,7 @@ import typer
 
 from include import settings, streams
 from include.account import lives
-from include.cli._console import json_line, say, table
+from include.cli._console import json_line, say, step, table
 from include.housekeeping import apply as housekeeping
 from include.housekeeping import purge as purges
 from include.housekeeping import reset as resets
@@ -39,7 +39,8 @@ Planner = Callable[[Settings, datetime], Plan]
 @APP.command(name="list")
 def list_(stream: Name, as_json: AsJson = False) -> None:
     """List STREAM's generations: which is current, which readers see, what was retired."""
-    found = lives.all_of(settings.load().layout, _known(stream))
+    with step(f"generations of {stream}", aside=True):
+        found = lives.all_of(settings.load().layout, _known(stream))
     rows = [(g.number, g.state, g.created[:19], g.start, g.batches, g.rows, "yes" if g.checkpoint else "no") for g in found]
     table(("generation", "state", "begun", "start", "batches", "rows", "checkpoint"), rows)
     if as_json:
@@ -130,11 +131,13 @@ def _gone(name: str) -> str:
 
 def _do(planner: Planner, apply: bool, every: bool, as_json: bool) -> int:
     config, now = settings.load(), datetime.now(UTC)
-    plan = planner(config, now)
+    with step("planning", aside=True):
+        plan = planner(config, now)
     _print(plan, every)
     done = apply and bool(plan.steps)
     if done:
-        housekeeping.apply(config, plan, partial(planner, config, now), now)
+        with step(f"{plan.kind} of {plan.stream}: {len(plan.steps):,} steps", aside=True):
+            housekeeping.apply(config, plan, partial(planner, config, now), now)
     say(f"done: {plan.kind} {plan.id}" if done else "nothing to do" if not plan.steps else "nothing was changed; --apply does it")
     if as_json:
         json_line({**plan.to_json(), "applied": done})
@@ -145,7 +148,7 @@ def _print(plan: Plan, every: bool) -> None:
     say(f"{plan.kind} of {plan.stream}, generation {plan.generation}")
     for line in plan.summary:
         say(f"  {line}")
-    table(COLUMNS, listed(plan.steps, every))
+    table(COLUMNS, listed(plan.steps, every), least=("stage", "bytes"))
     if len(plan.steps) > SHOWN:
         verbs = Counter(step.verb for step in plan.steps)
         say(f"  … {len(plan.steps)} steps in all ({', '.join(f'{count} {verb}' for verb, count in verbs.items())}), {plan.size_bytes:,} bytes")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from include import settings, streams
-from include.cli._console import json_line, say
+from include.cli._console import json_line, say, step
 from include.samples import put
 
 
@@ -19,9 +19,13 @@ def command(
 ) -> None:
     """Copy files into entrada of STREAM, each whole or not at all; a name that is taken gets a suffix. Nothing is copied if one of them is unfit."""
     config, row = settings.load(), streams.get(stream)
-    for file in files:
-        put.check(row, file)
-    done = [put.file(config, row, file) for file in files]
+    with step(f"{len(files)} files for {stream}", aside=True) as progress:
+        for file in files:
+            put.check(row, file)
+        done = []
+        for file in files:
+            progress.update(file.name)
+            done.append(put.file(config, row, file))
     for one in done:
         why = f"the name {one.wished} was taken, hidden, or that of a delivery under way"
         note = f"  ({why})" if one.renamed else ""

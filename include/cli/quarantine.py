@@ -17,7 +17,7 @@ from include import settings, streams
 from include.account import quarantine as account
 from include.account.quarantine import Shown
 from include.cli import _plan
-from include.cli._console import json_line, say, table
+from include.cli._console import json_line, say, step, table
 from include.housekeeping import apply as housekeeping
 from include.housekeeping import quarantine as deciding
 from include.housekeeping.plan import Plan
@@ -47,13 +47,14 @@ def list_(
         raise UsageError("a stream, or --all", "quarantine list", cli="./caudal quarantine list --all")
     layout = settings.load().layout
     chosen = list(streams.collect()[0].values()) if every else [streams.get(stream)]
-    groups = {row.name: account.groups(layout, row.name) for row in chosen}
-    files = {row.name: account.files(layout, row) for row in chosen}
+    with step("reading what is refused", aside=True):
+        groups = {row.name: account.groups(layout, row.name) for row in chosen}
+        files = {row.name: account.files(layout, row) for row in chosen}
     rows = [(name, g.generation, g.batch, g.reason, g.records, g.state, g.at[:19]) for name, of in groups.items() for g in of]
-    table(("stream", "generation", "batch", "reason", "records", "state", "refused"), rows)
+    table(("stream", "generation", "batch", "reason", "records", "state", "refused"), rows, least=("refused", "generation"))
     if any(files.values()):
         cells = [(name, f.path.name, f.code, f.size_bytes, f.at[:19]) for name, found in files.items() for f in found]
-        table(("stream", "file", "code", "bytes", "refused"), cells)
+        table(("stream", "file", "code", "bytes", "refused"), cells, least=("refused", "bytes"))
     if as_json:
         told = {n: {"records": [asdict(g) for g in groups[n]], "files": [asdict(f) for f in files[n]]} for n in groups}
         json_line({"streams": told})
@@ -77,7 +78,8 @@ def show(
             sys.stdout.buffer.write((shown.record.raw or b"") + b"\n")
         sys.stdout.buffer.flush()
         return
-    chosen = list(islice(found, most))
+    with step("reading what is refused", aside=True):
+        chosen = list(islice(found, most))
     files = [f for f in account.files(layout, row) if file and file in (f.original_name, f.path.name)]
     for shown in chosen:
         _say(shown)
@@ -151,10 +153,12 @@ def _asked(reasons: list[str] | None, since: str, batch: int | None, files: bool
 
 def _do(row: Stream, planner: Callable[[Settings, datetime], Plan], apply: bool, as_json: bool, asked: deciding.Asked | None = None) -> None:
     config, now = settings.load(), datetime.now(UTC)
-    made = planner(config, now)
+    with step("planning", aside=True):
+        made = planner(config, now)
     done = apply and bool(made.steps)
     if done:
-        housekeeping.apply(config, made, partial(planner, config, now), now)
+        with step(f"{made.kind} of {made.stream}: {len(made.steps):,} steps", aside=True):
+            housekeeping.apply(config, made, partial(planner, config, now), now)
     for sentence in account.unmet(config.layout, row, asked.reasons, asked.batch) if asked else ():
         say(sentence)
     _plan.show(made, done=done)

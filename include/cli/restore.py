@@ -9,6 +9,7 @@ import typer
 
 from include import settings, streams
 from include.cli import _plan
+from include.cli._console import step
 from include.housekeeping import restore
 
 
@@ -24,9 +25,10 @@ def command(
     """Bring archived files of STREAM back to en_proceso. Never overwrites; refused where records would be published twice."""
     asked = restore.Asked(file, date, batch)
     config, row, now = settings.load(), streams.get(stream), datetime.now(UTC)
-    made = restore.plan(config, row, now, asked)
-    if apply:
-        restore.apply(config, row, made, now, asked)
+    with step(f"restore of {stream}", aside=True):
+        made = restore.plan(config, row, now, asked)
+        if apply:
+            restore.apply(config, row, made, now, asked)
     _plan.show(made, done=apply, every=every)
     if as_json:
         _plan.show_json(made, done=apply)

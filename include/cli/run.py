@@ -11,7 +11,8 @@ import typer
 
 from include import settings, streams
 from include.account import places
-from include.cli._console import json_line, say
+from include.cli._console import json_line, say, step
+from include.cli._progress import spinner_below
 from include.housekeeping import after_run
 from include.launch import child
 from include.launch import run as launcher
@@ -38,7 +39,8 @@ def command(
             say(f"waiting: {made.waiting}; files still in entrada are not counted")
         return 0
     code, found = _launch(config, row.name, close_windows)
-    tidied = after_run.tidy(config, row, datetime.now(UTC)) if code == 0 else after_run.Tidied()
+    with step(f"archiving what {row.name} has read", aside=True):
+        tidied = after_run.tidy(config, row, datetime.now(UTC)) if code == 0 else after_run.Tidied()
     placed = places.check(config, row, found) if found and code == 0 else places.Places()
     for line in (*tidied.lines(), *placed.lines()):
         say(f"{row.name}: {line}")
@@ -52,4 +54,5 @@ def command(
 
 def _launch(config: Settings, stream: str, close_windows: bool) -> tuple[int, Report | None]:
     words = ["--master", config.master, f"jobs/{stream}.py", "--stream", stream]
-    return child.run(config, [*words, *(["--close-windows", "yes"] if close_windows else [])], stream)
+    with spinner_below(f"run of {stream}", child.write) as write:
+        return child.run(config, [*words, *(["--close-windows", "yes"] if close_windows else [])], stream, write)

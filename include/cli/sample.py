@@ -27,7 +27,8 @@ def command(
     config, row, now_s = settings.load(), streams.get(stream), time.time()
     kind = feed.kind(row)
     chosen, now_ms = int(now_s) if seed is None else seed, int(now_s * 1000)
-    with step(f"{count} {kind.what} for {stream}, seed {chosen}"):
+    say(what := f"{count} {kind.what} for {stream}, seed {chosen}")
+    with step(what):
         where = _deliver(config, row, kind, (count, chosen, now_ms), files)
     totals = kind.totals(kind.documents(count, chosen, now_ms))
     for place in where:

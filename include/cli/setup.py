@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from pathlib import Path
 
 import typer
 
 from include import settings as configuration
-from include.cli._console import json_line, plain, say, step
+from include.cli._console import json_line, say, step
 from include.services import home
 from include.setup import class_data, jars, java, jvm
 
@@ -23,7 +22,9 @@ def command(json: bool = typer.Option(False, "--json", help="One JSON object as 
     say(f"Java: {found.major} {origin} [{found.home}]")
     _jars(settings)
     say(f"jars: {jars.folder(settings)}")
-    say(f"own classes: {jvm.ensure(settings, found, class_data.spark_home(), say)}")
+    with step("own classes") as progress:
+        classes = jvm.ensure(settings, found, class_data.spark_home(), progress.update)
+    say(f"own classes: {classes}")
     cached = _class_data(settings, found)
     say(f"class data: {cached or 'not in use'}")
     home.make(settings.layout)
@@ -34,12 +35,8 @@ def command(json: bool = typer.Option(False, "--json", help="One JSON object as 
 
 
 def _jars(settings: configuration.Settings) -> None:
-    if not jars.check(settings):
-        jars.ensure(settings, say)  # compares checksums; says nothing when they are right
-        return
     with step("jars") as progress:
-        lines = itertools.count()  # where lines are kept, every tenth of 50 is enough
-        jars.ensure(settings, lambda text: progress.update(text) if not plain() else say(text) if next(lines) % 10 == 0 else None)
+        jars.ensure(settings, progress.update)  # compares checksums when all are there
 
 
 def _class_data(settings: configuration.Settings, found: java.Java) -> Path | None:

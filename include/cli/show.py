@@ -10,7 +10,7 @@ import typer
 from include import settings, streams
 from include.account import published
 from include.account.published import Summary
-from include.cli._console import json_line, say, table
+from include.cli._console import json_line, say, step, table
 from include.kafka import consume
 from include.samples import feed
 from include.settings import Settings
@@ -25,9 +25,10 @@ def command(
 ) -> None:
     """Show the newest rows of STREAM's output, or the last messages of its topic, with counts and the newest run."""
     config, row = settings.load(), streams.get(stream)
-    found, counts = _newest(config, row, rows), published.summary(config, row)
+    with step(f"reading what {stream} has published", aside=True):
+        found, counts = _newest(config, row, rows), published.summary(config, row)
     if found:
-        columns = list(dict.fromkeys(name for one in found for name in one))
+        columns = _columns(config, row, found)
         table(columns, [["" if one.get(c) is None else one[c] for c in columns] for one in found])
     for line in _words(row, counts, len(found)):
         say(line)
@@ -42,6 +43,13 @@ def _newest(config: Settings, row: Stream, rows: int) -> list[dict[str, Any]]:
     return published.newest_rows(config, row, rows)
 
 
+def _columns(config: Settings, row: Stream, found: list[dict[str, Any]]) -> list[str]:
+    """Of all rows, in the order of the sink: JSON leaves nulls out, so no single row has them all."""
+    there = {name for one in found for name in one}
+    told = [name for name in published.columns(config, row) if name != row.sink.key] if isinstance(row.sink, Topic) else []
+    return [name for name in published.merged([*map(tuple, found), told]) if name in there]
+
+
 def _message(topic: Topic, record: consume.Record) -> dict[str, Any]:
     """The value's own fields when it is a JSON object, else its text; the key first."""
     key, text = ((data or b"").decode("utf-8", "backslashreplace") for data in (record.key, record.value))
@@ -54,13 +62,20 @@ def _message(topic: Topic, record: consume.Record) -> dict[str, Any]:
 
 def _words(row: Stream, counts: Summary, shown: int) -> list[str]:
     if not counts.batches and not shown:
-        return [f"{row.name} has published nothing yet  -> {', then '.join(feed.commands(row))}", *_run(counts.run)]
+        return [f"{row.name} has published nothing yet  -> {', then '.join(feed.commands(row))}", *_runs(counts)]
     totals = f"{counts.batches} batches, {counts.records_in} records in, {counts.rows} rows out, {counts.quarantined} quarantined"
-    return [f"{row.name}: {totals}; {row.guarantee}", *_run(counts.run)]
+    return [f"{row.name}: {totals}; {row.guarantee}", *_runs(counts)]
 
 
-def _run(run: Report | None) -> list[str]:
-    if run is None:
+def _runs(counts: Summary) -> list[str]:
+    """The newest run, and the newest that read something when that is an earlier one."""
+    if counts.run is None:
         return ["no run yet"]
+    data = counts.with_data
+    earlier = [_run("newest run with data", data)] if data and data.run_id != counts.run.run_id else []
+    return [_run("newest run", counts.run), *earlier]
+
+
+def _run(which: str, run: Report) -> str:
     why = f": {run.error.get('what', '')}" if run.error else ""
-    return [f"newest run {run.run_id}: {run.status}{why}, {run.records_in} records in, {run.rows_out} rows out, {run.duration_s:.1f} s"]
+    return f"{which} {run.run_id}: {run.status}{why}, {run.records_in} records in, {run.rows_out} rows out, {run.duration_s:.1f} s"

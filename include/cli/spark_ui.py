@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Annotated
 
@@ -33,9 +34,10 @@ def command(
             json_line({"running": now})
         return
     number = history.port(config, port)
-    with step("Spark's History Server") as starting, history.serving(config, launch.events(config), number, LOGGING) as server:
-        starting.update(server.address)
-        found = server.applications()
+    with ExitStack() as ending:
+        with step("Spark's History Server"):
+            server = ending.enter_context(history.serving(config, launch.events(config), number, LOGGING))
+            found = server.applications()
         table(("lab", "ended", "page"), [(a.name.removeprefix("lab-"), "yes" if a.ended else "runs", a.page) for a in found])
         say(f"{server.address}: Ctrl-C ends it; a page's tab Structured Streaming shows its queries")
         if as_json:

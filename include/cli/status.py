@@ -9,31 +9,39 @@ import typer
 
 from include import settings
 from include.cli import _services
-from include.cli._console import json_line, say, table
+from include.cli._console import json_line, say, step, table
 from include.services import airflow, keys, overview, stack
 from include.services.overview import StreamRow
 
-_COLUMNS = ("stream", "from", "to", "schedule", "DAG", "last run", "started", "in", "out", "quarantined")
+_COLUMNS = ("stream", "last run", "started UTC", "last data UTC", "in", "out", "quarantined", "DAG", "schedule", "from", "to")
+_LEAST = ("to", "from", "schedule", "started UTC", "DAG")
 
 
 def _cells(row: StreamRow) -> tuple[object, ...]:
-    counts = (row.records_in, row.rows_out, row.quarantined) if row.started else ("-", "-", "-")
-    return row.name, row.source, row.sink, row.schedule, row.dag, row.last, row.started or "-", *counts
+    """Counts are those of the last run that read something: a schedule's empty runs say nothing of it."""
+    data = row.with_data
+    counts = (_minute(data.started), data.records_in, data.rows_out, data.quarantined) if data else ("-", "-", "-", "-")
+    return row.name, row.last, _minute(row.started), *counts, row.dag, row.schedule, row.source, row.sink
+
+
+def _minute(started: str) -> str:
+    return started[:16].replace("T", " ") or "-"
 
 
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
     show_password: Annotated[bool, typer.Option("--show-password", help="Also print the password of Airflow's user admin.")] = False,
 ) -> None:
-    """Show the services (process, port, health), and each stream with its schedule and newest run. Changes nothing."""
+    """Show the services (process, port, health), and each stream with its newest run and the last one that read something. Changes nothing."""
     loaded = settings.load()
-    services = stack.rows(loaded)
-    up = any(row.name == airflow.API and row.state == "healthy" for row in services)
-    rows, broken = overview.of_streams(loaded, up)
+    with step("asking services and Airflow", aside=True):
+        services = stack.rows(loaded)
+        up = any(row.name == airflow.API and row.state == "healthy" for row in services)
+        rows, broken = overview.of_streams(loaded, up)
     say(f"home {loaded.home}")
     _services.show(loaded, services)
     say()
-    table(_COLUMNS, [_cells(row) for row in rows])
+    table(_COLUMNS, [_cells(row) for row in rows], least=_LEAST)
     for line in [f"{row.name}: {row.error}" for row in rows if row.error] + broken:
         say(line)
     if show_password:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from include import settings, streams
-from include.cli._console import json_line, say, table
+from include.cli._console import json_line, say, step, table
 from include.kafka import offsets, topics
 
 APP = typer.Typer(help="Topics: make the registry's, list the broker's.")
@@ -36,11 +36,13 @@ def list_(as_json: AsJson = False) -> None:
     config = settings.load()
     known = list(streams.collect()[0].values())
     users = {topic.name: [s.name for s in known if topic in (*s.topics, s.tokens)] for topic in topics.declared(known)}
-    rows = [{"topic": t.name, "partitions": t.partitions, "records": offsets.positions(config, t.name).records, "topic_id": t.topic_id,
-             "streams": users.get(t.name, [])} for t in topics.list_topics(config)]  # fmt: skip
+    with step("asking the broker", aside=True):
+        rows = [{"topic": t.name, "partitions": t.partitions, "records": offsets.positions(config, t.name).records, "topic_id": t.topic_id,
+                 "streams": users.get(t.name, [])} for t in topics.list_topics(config)]  # fmt: skip
     table(
         ("topic", "partitions", "records", "streams"),
         [(r["topic"], r["partitions"], r["records"], ", ".join(map(str, users.get(str(r["topic"]), [])))) for r in rows],
+        prose="streams",
     )
     missing = sorted(users.keys() - {str(r["topic"]) for r in rows})
     if missing:

@@ -20,7 +20,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> int:
     """Tell where a file is now: waiting, being read, archived or refused, with sequence, time, records and reason."""
-    found = where.find(settings.load().layout, streams.collect()[0].values(), where.question(file))
+    with _console.step(f"looking for {file}", aside=True):
+        found = where.find(settings.load().layout, streams.collect()[0].values(), where.question(file))
     if not found and not as_json:
         _console.say(f"{file}: no stream of this home has seen it; {_way_out(file)}")
     for one in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
@@ -17,10 +18,19 @@ BUDGET_S = 9.0  # for all checks together, a second on an idle machine: doctor a
 _LONGER_S = {"class-data cache": 20.0, "canary": TASK_S + 10.0}
 
 
-def everything(settings: Settings, now: datetime, budget_s: float = BUDGET_S, canary: bool = False) -> list[Finding]:
-    """Every finding. Reads everything, changes nothing, raises nothing. `canary`: has Airflow do one task, too."""
+def everything(
+    settings: Settings,
+    now: datetime,
+    budget_s: float = BUDGET_S,
+    canary: bool = False,
+    said: Callable[[str], None] = lambda _: None,
+) -> list[Finding]:
+    """Every finding. Reads everything, changes nothing, raises nothing.
+
+    `canary`: has Airflow do one task, too. `said` hears which check is waited for.
+    """
     more: dict[str, Check] = {"canary": partial(services.canary, settings)} if canary else {}
-    return findings.run({**checks(settings, now), **more}, budget_s, _LONGER_S)
+    return findings.run({**checks(settings, now), **more}, budget_s, _LONGER_S, said)
 
 
 def checks(settings: Settings, now: datetime) -> dict[str, Check]:

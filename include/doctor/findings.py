@@ -47,11 +47,16 @@ def of_error(check: str, error: Exception) -> Finding:
     return wrong(check, f"this check itself failed: {type(error).__name__}: {error}", "if nothing else is wrong, this is a bug of doctor: report it")
 
 
-def run(checks: Mapping[str, Check], budget_s: float, longer_s: Mapping[str, float] = MappingProxyType({})) -> list[Finding]:
+def run(
+    checks: Mapping[str, Check],
+    budget_s: float,
+    longer_s: Mapping[str, float] = MappingProxyType({}),
+    said: Callable[[str], None] = lambda _: None,
+) -> list[Finding]:
     """The findings of all checks in the order of `checks`. One that is not through within `budget_s` seconds is said to be late.
 
-    `longer_s`: check -> its own budget in seconds, for what must not be cut short. Threads are daemons: a check that hangs (a dead network
-    disk) must not keep the program from ending.
+    `longer_s`: check -> its own budget in seconds, for what must not be cut short. `said` hears which one is waited for.
+    Threads are daemons: a check that hangs (a dead network disk) must not keep the program from ending.
     """
     done: dict[str, list[Finding]] = {}
     threads = [threading.Thread(target=_guarded, args=(name, check, done), daemon=True) for name, check in checks.items()]
@@ -59,6 +64,7 @@ def run(checks: Mapping[str, Check], budget_s: float, longer_s: Mapping[str, flo
     for thread in threads:
         thread.start()
     for name, thread in zip(checks, threads, strict=True):
+        said(name)
         thread.join(max(0.0, start + longer_s.get(name, budget_s) - time.monotonic()))
     return [finding for name in checks for finding in done.get(name, [_late(name, longer_s.get(name, budget_s))])]
 

@@ -7,7 +7,7 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -35,8 +35,19 @@ class Ended:
     output: tuple[str, ...]
 
 
-def run(settings: Settings, words: Sequence[str], stream: str) -> tuple[int, Report | None]:
-    """Runs the launcher to its end. Returns a documented exit code and the report of this run, None when it made none.
+def write(out: TextIO, part: bytes) -> None:
+    """What the reader or the disk does not take is lost; the run goes on, and its report tells."""
+    with suppress(OSError):
+        out.flush()
+        out.buffer.write(part)
+        out.buffer.flush()
+
+
+def run(
+    settings: Settings, words: Sequence[str], stream: str, write: Callable[[TextIO, bytes], None] = write
+) -> tuple[int, Report | None]:
+    """Runs the launcher to its end, its output handed to `write` as it comes. Returns a documented exit code and the report of this run, None when
+    it made none.
 
     Raises DriverDied when it ended without a report of its own; by then that one is finished. Passes Stopped and KeyboardInterrupt on, likewise.
     """
@@ -46,7 +57,7 @@ def run(settings: Settings, words: Sequence[str], stream: str) -> tuple[int, Rep
     try:
         done = Ended(0, ())
         with _signals():
-            done = _pumped(child)
+            done = _pumped(child, write)
     except (KeyboardInterrupt, Stopped):
         done = _stop(child)
         raise
@@ -86,7 +97,7 @@ def _signals() -> Iterator[None]:
             signal.signal(kind, old)
 
 
-def _pumped(child: subprocess.Popen[bytes]) -> Ended:
+def _pumped(child: subprocess.Popen[bytes], write: Callable[[TextIO, bytes], None]) -> Ended:
     """Both streams passed through as they come, until the last writer has closed them: the Python driver may outlive the JVM by an instant."""
     kept = b""
     with selectors.DefaultSelector() as ready:
@@ -102,16 +113,8 @@ def _pumped(child: subprocess.Popen[bytes]) -> Ended:
                 if not part:
                     ready.unregister(key.fileobj)
                 kept = (kept + part)[-_KEPT_BYTES:]
-                _write(sys.stdout if key.data == 1 else sys.stderr, part)
+                write(sys.stdout if key.data == 1 else sys.stderr, part)
     return Ended(child.wait(), tuple(kept.decode("utf-8", "replace").splitlines()))
-
-
-def _write(out: TextIO, part: bytes) -> None:
-    """What the reader or the disk does not take is lost; the run goes on, and its report tells."""
-    with suppress(OSError):
-        out.flush()
-        out.buffer.write(part)
-        out.buffer.flush()
 
 
 def _stop(child: subprocess.Popen[bytes]) -> Ended:

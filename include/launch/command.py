@@ -54,7 +54,7 @@ def submit(settings: Settings, job: Job, master: str, python: str) -> Command:
     options = (*_options(settings, job, master, found), "--py-files", _uri(shipped))
     argv = (str(home / "bin" / "spark-submit"), *options, _uri(job.file), "--spec", str(job.spec))
     # Spark hands --py-files to the job and its workers, not to the process that it starts for state in Python
-    return Command(argv, _environ(settings, job, found.home, home, python) | {"PYTHONPATH": str(shipped)})
+    return Command(argv, _environ(settings, job, java.for_spark(settings, found), home, python) | {"PYTHONPATH": str(shipped)})
 
 
 def _uri(path: Path) -> str:
@@ -72,7 +72,7 @@ def interactive(settings: Settings, job: Job, master: str, python: str) -> dict[
     path. The job's file is not run. Raises as `build`."""
     found, home = java.find(settings), class_data.spark_home()
     words = shlex.join((*_options(settings, job, master, found), "pyspark-shell"))
-    return _environ(settings, job, found.home, home, python) | {"PYSPARK_SUBMIT_ARGS": words, "PYTHONPATH": str(settings.root)}
+    return _environ(settings, job, java.for_spark(settings, found), home, python) | {"PYSPARK_SUBMIT_ARGS": words, "PYTHONPATH": str(settings.root)}
 
 
 def _options(settings: Settings, job: Job, master: str, found: java.Java) -> list[str]:

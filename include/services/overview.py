@@ -17,7 +17,8 @@ from jobs.contract.stream import Published, Source, Stream, Topic
 
 @dataclass(frozen=True)
 class StreamRow:
-    """`last`: status of the newest report, 'died' when it says running and nobody holds the lease; or 'never run', 'unreadable report'.
+    """`last`, `started` and the counts: of the newest report. `last` is its status, 'died' when it says running and nobody holds the lease; or
+    'never run', 'unreadable report'. `with_data`: the newest run that read something, that one or an earlier one.
 
     `dag`: active, paused, broken, or unknown while Airflow is down.
     """
@@ -34,6 +35,7 @@ class StreamRow:
     quarantined: int
     error: str
     dag: str
+    with_data: Report | None = None
 
 
 def _end(end: Source, folder: str) -> str:
@@ -54,12 +56,12 @@ def _newest(settings: Settings, stream: Stream) -> Report | CaudalError | None:
 def _row(settings: Settings, stream: Stream, dag: str) -> StreamRow:
     ends = _end(stream.source, f"entrada/{stream.folder}"), _end(stream.sink, f"salida/{stream.name}")
     fixed = (stream.name, *ends, stream.schedule or "by hand", stream.guarantee)
-    found = _newest(settings, stream)
+    found, with_data = _newest(settings, stream), report.newest_with_data(settings.layout.runs(stream.name))
     if not isinstance(found, Report):
-        return StreamRow(*fixed, "unreadable report" if found else "never run", "", 0, 0, 0, str(found or ""), dag)
+        return StreamRow(*fixed, "unreadable report" if found else "never run", "", 0, 0, 0, str(found or ""), dag, with_data)
     error = str((found.error or {}).get("what", ""))
     status = "died" if found.status == "running" and lease.holder(settings.layout, stream.name) is None else found.status
-    return StreamRow(*fixed, status, found.started, found.records_in, found.rows_out, found.quarantined, error, dag)
+    return StreamRow(*fixed, status, found.started, found.records_in, found.rows_out, found.quarantined, error, dag, with_data)
 
 
 def _dag_state(dags: Mapping[str, Mapping[str, Any]] | None, name: str) -> str:

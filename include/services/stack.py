@@ -195,6 +195,7 @@ def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout
         if stream.folder:
             settings.layout.entrada(stream.folder).mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + timeout_s
+    said("ports, configuration, Airflow's database")
     with records.changing(settings.home):
         started, chosen, notes = _ensure(settings)
         while not _wait(settings, chosen, said, notes, deadline, time.time()):

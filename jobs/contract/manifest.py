@@ -48,7 +48,8 @@ class Manifest:
 
     `notes`: rule code -> what was published against it. `headers`: csv header lines, -1 when this was not yet counted. `partitions`: of a Kafka
     source, topic/partition -> records; empty when this was not counted. `dropped_late`: rows that a
-    stateful batch took for too late; Spark counts them after its first aggregation, so it is a lower bound.
+    stateful batch took for too late; Spark counts them after its first aggregation, so it is a lower bound. `columns`: of the rows, in the sink's
+    order, which JSON alone does not keep (it leaves nulls out); empty in older manifests.
     """
 
     stream: str
@@ -68,6 +69,7 @@ class Manifest:
     headers: int = -1
     partitions: Mapping[str, int] = field(default_factory=dict)
     dropped_late: int = 0
+    columns: tuple[str, ...] = ()
     version: int = VERSION
 
     @property
@@ -75,7 +77,8 @@ class Manifest:
         return Identity(self.query_id, canonical(self.start), canonical(self.end), self.input_digest)
 
     def to_json(self) -> bytes:
-        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")  # names that are no UTF-8
+        values = {name: value for name, value in asdict(self).items() if name != "columns" or value}
+        return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")  # names that are no UTF-8
 
     @classmethod
     def from_json(cls, data: bytes, where: object = "") -> Manifest:
@@ -85,7 +88,8 @@ class Manifest:
             if raw["version"] != VERSION:
                 raise DataError(f"manifest version {raw['version']} is not {VERSION}", where)
             notes = {code: Note(**note) for code, note in raw.get("notes", {}).items()}
-            return cls(**{**raw, "files": tuple(OutputFile(**f) for f in raw["files"]), "notes": notes})
+            files, columns = tuple(OutputFile(**f) for f in raw["files"]), tuple(raw.get("columns", ()))
+            return cls(**{**raw, "files": files, "notes": notes, "columns": columns})
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"unreadable manifest ({type(error).__name__}: {error})", where) from error
 

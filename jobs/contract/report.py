@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -121,3 +122,13 @@ def newest(runs: Path) -> Iterator[Path]:
     """Report files of one stream, newest run first (run ids sort by time). Lazy: a stream has hundreds of runs a day."""
     names = sorted((entry.name for entry in runs.iterdir()), reverse=True) if runs.is_dir() else []
     return (path for name in names if (path := runs / name / "report.json").is_file())
+
+
+def newest_with_data(runs: Path) -> Report | None:
+    """The newest report of a run that read or published something: a schedule's empty runs come after it. Unreadable ones are passed over."""
+    for path in newest(runs):
+        with suppress(DataError, OSError):
+            found = read(path)
+            if found and (found.records_in or found.rows_out):
+                return found
+    return None

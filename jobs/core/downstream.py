@@ -55,7 +55,7 @@ class Downstream(Publisher):
         counts = Counts(lines=self._lines(plan), blank=0, headers=0, quarantined=0, rows_out=rows, notes={})
         self._account(counts, expected, taken, plan)
         self._keep_state()
-        done = replace(self._manifest(plan, files, counts, ""), dropped_late=sum(self._metrics(_LATE)))
+        done = replace(self._manifest(frame, plan, files, counts, ""), dropped_late=sum(self._metrics(_LATE)))
         storage.write_new(self.staged(plan.batch) / MANIFEST, done.to_json())
         failpoints.hit("manifest")
         return done

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pyspark import SparkContext
 from pyspark.logger import PySparkLogger
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
@@ -24,6 +25,7 @@ from jobs.core import sinks, sources
 from jobs.core.lab_kafka import Topics
 
 _POLL_S = 0.1
+_LAST_WORDS_S = 2.0  # tasks end within milliseconds; those of another query go on
 _PYTHON_LOGGER = "DataFrameQueryContextLogger"  # 20 KB of trace in one line, for each error in an expression
 _LOGGERS = ("org.apache.spark", "org.apache.spark.util.Utils")  # the second has a level of its own in conf/log4j2.properties
 Facts = dict[str, Any]
@@ -165,7 +167,28 @@ def stop(query: StreamingQuery, wait_s: float = 30.0) -> None:
     deadline = time.monotonic() + wait_s
     while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
         time.sleep(_POLL_S / 5)
-    query.stop()
+    if query.isActive:
+        with cut_short_in_silence():
+            query.stop()
+
+
+@contextmanager
+def cut_short_in_silence() -> Iterator[None]:
+    """Tasks that are killed meanwhile die of interrupted reads and writes: driver.log has their traces, the terminal has not."""
+    context = SparkContext._active_spark_context
+    appender = context and context._jvm.org.apache.logging.log4j.LogManager.getContext(False).getConfiguration().getAppender("console")
+    if not appender:  # a session that was not started by the launcher
+        yield
+        return
+    silence = context._jvm.org.apache.logging.log4j.core.filter.DenyAllFilter.newBuilder().build()
+    appender.addFilter(silence)
+    try:
+        yield
+        deadline = time.monotonic() + _LAST_WORDS_S
+        while time.monotonic() < deadline and any(one.numRunningTasks() for one in context._jsc.sc().statusTracker().getExecutorInfos()):
+            time.sleep(_POLL_S / 5)
+    finally:
+        appender.removeFilter(silence)
 
 
 def aligned(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

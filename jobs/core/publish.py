@@ -26,6 +26,7 @@ from jobs.contract.stream import Files, Topic
 from jobs.core import heads, hold, quarantine, sinks, sources
 from jobs.core.records import BLANK, HEADER, Subject, business, classify, is_refused, notes
 from jobs.core.source_topic import SourceTopic
+from jobs.domain.positions import POSITION
 
 if TYPE_CHECKING:
     from jobs.core.transactions import Sending
@@ -160,7 +161,7 @@ class Publisher:
             digest = quarantine.publish(classified, self.subject, self.spec, plan.batch, counts.quarantined, layouts)
             failpoints.hit("quarantined")
             hold.require_allowed(self.spec, plan, counts.records_in, counts.quarantined)
-        done = self._manifest(plan, files, counts, digest)
+        done = self._manifest(rows, plan, files, counts, digest)
         storage.write_new(self.staged(plan.batch) / MANIFEST, done.to_json())
         failpoints.hit("manifest")
         return done
@@ -220,7 +221,9 @@ class Publisher:
         elif gap:
             raise AccountMismatch(f"{expected} records were counted before Spark, {found} by Spark", self.target(plan.batch))
 
-    def _manifest(self, plan: BatchPlan, files: tuple[OutputFile, ...], counts: Counts, quarantine_digest: str) -> Manifest:
+    def _manifest(
+        self, rows: DataFrame, plan: BatchPlan, files: tuple[OutputFile, ...], counts: Counts, quarantine_digest: str
+    ) -> Manifest:
         return Manifest(
             stream=self.spec.stream.name,
             query_id=plan.query_id,
@@ -237,6 +240,7 @@ class Publisher:
             notes=counts.notes,
             headers=counts.headers,
             partitions=counts.partitions,
+            columns=tuple(name for name in rows.columns if name != POSITION),
             run_id=self.spec.run_id,
         )
 

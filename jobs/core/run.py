@@ -8,7 +8,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -89,6 +89,7 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
         if lock is None:
             raise LeaseHeld("another driver of this stream is still publishing", layout.publish_lock(spec.stream.name))
         with session.opened(f"caudal-{spec.stream.name}") as spark:
+            print(f"Spark is ready after {_since(spec.started):.1f} s; planning the first batch", flush=True)
             query = stream(spark, spec, subject, transform)
     except CaudalError as caught:
         error = caught
@@ -125,7 +126,7 @@ def _query(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Tran
     """A query of the stream, run to its end. Raises the publisher's own error where there is one."""
     publisher, frame = _ends(spark, spec, subject, transform)
     checkpoint = Layout(Path(spec.home)).checkpoint(spec.stream.name, spec.generation)
-    writer = frame.writeStream.queryName(spec.stream.name).foreachBatch(publisher).option("checkpointLocation", str(checkpoint))
+    writer = frame.writeStream.queryName(spec.stream.name).foreachBatch(_announced(publisher)).option("checkpointLocation", str(checkpoint))
     try:
         query = writer.trigger(**trigger).start()
         query.awaitTermination()
@@ -134,6 +135,19 @@ def _query(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Tran
             raise publisher.failure from error
         raise
     return query
+
+
+def _announced(publisher: Publisher) -> Callable[[DataFrame, int], None]:
+    """`publisher`, which tells of each batch when it stands; of the first one it is said that it begins, too: Spark has been silent so far."""
+    told: list[int] = []
+
+    def publish(frame: DataFrame, batch: int) -> None:
+        if not told:
+            print(f"batch {batch} begins", flush=True)
+        told.append(batch)
+        publisher(frame, batch)
+
+    return publish
 
 
 def _ends(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform) -> tuple[Publisher, DataFrame]:

@@ -55,6 +55,17 @@ def test_the_way_to_delta_brings_delta_along(tmp_path: Path) -> None:
 @pytest.mark.torture
 @pytest.mark.slow
 @pytest.mark.spark
+def test_a_continuous_query_ends_without_a_warning_of_the_tasks_that_its_end_kills(tmp_path: Path) -> None:
+    line = [sys.executable, "-P", "-m", "include.cli", "lab", "continuo", "--seconds", "2"]
+    environ = {**os.environ, "CAUDAL_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=RUN_S, check=False)
+    assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 5), done
+    assert "TaskKilled" in (Layout(tmp_path).lab("continuo") / "driver.log").read_text()
+
+
+@pytest.mark.torture
+@pytest.mark.slow
+@pytest.mark.spark
 def test_state_in_python_finds_its_modules_where_nothing_but_the_shipped_jobs_is_on_the_path(tmp_path: Path) -> None:
     facts = run(tmp_path, "estado_propio")
     row = labs.get("estado_propio")

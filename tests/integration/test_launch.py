@@ -17,6 +17,7 @@ import pytest
 from include import generations, lease, streams
 from include.account import where
 from include.samples import facturas as samples
+from jobs.contract import manifest
 from tests.integration import here
 from tests.integration.runs import RUN_S, Home, below, kill, multiset, python_driver, wait_for
 from tests.integration.test_archive import caudal
@@ -47,6 +48,10 @@ def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(
     assert wait_for(lambda: ".jsa" in _maps(first.pid), "the JVM maps the class-data cache", of=first)
     out, _ = first.communicate(timeout=RUN_S)
     assert first.returncode == 0, out
+    waited = [line for line in out.splitlines() if line.startswith(("Spark is ready after ", "batch 0 begins", "batch 0: "))]
+    assert len(waited) == 3 and "WARNING" not in out, out
+    columns = manifest.read(home.settings.layout.batch(home.stream, 1, 0)).columns
+    assert (columns[0], columns[-1], len(columns)) == ("InvoiceNumber", "TotalValue", 15)
     assert home.rows() == expected
     assert (home.report().status, home.report().records_in, home.report().files_admitted) == ("done", 50, 1)
     expected += invoices(home, 2)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from include import settings as caudal
 from include.account import published
 from include.settings import Settings
-from jobs.contract import report, spec
+from jobs.contract import manifest, report, spec
 from jobs.contract.errors import DataError
 from jobs.contract.layout import MANIFEST
 from jobs.contract.manifest import Manifest, OutputFile
@@ -88,6 +91,41 @@ def test_csv_is_shown_as_the_row_says_it_is_written(home: Settings, separator: s
 def test_columns_left_out_of_some_rows_read_as_null(home: Settings) -> None:
     publish(home, 1, 0, [[{"id": "a"}], [{"id": "b", "City": "Dehri"}]])
     assert published.newest_rows(home, row(), 2) == [{"id": "a", "City": None}, {"id": "b", "City": "Dehri"}]
+
+
+@pytest.mark.parametrize("told", [("id", "City", "State", "total"), ()])
+def test_columns_stand_in_the_order_of_the_sink_whichever_a_row_leaves_out(home: Settings, told: tuple[str, ...]) -> None:
+    rows: list[list[dict[str, Any]]] = [[{"id": "a", "total": 1}], [{"id": "b", "State": "s", "total": 2}, {"id": "c", "City": "x", "State": "s"}]]
+    folder = publish(home, 1, 0, rows)
+    (folder / MANIFEST).write_bytes(replace(manifest.read(folder), columns=told).to_json())
+    assert [list(one) for one in published.newest_rows(home, row(), 3)] == [["id", "City", "State", "total"]] * 3
+    assert [one["total"] for one in published.newest_rows(home, row(), 3)] == [1, 2, None]
+
+
+@given(st.permutations("abcdefgh"), st.data())
+def test_merged_keeps_the_order_of_each_part_of_one_schema(schema: list[str], data: st.DataObject) -> None:
+    parts = data.draw(st.lists(st.sets(st.sampled_from(schema)).map(lambda names: [n for n in schema if n in names]), max_size=6))
+    found = published.merged(parts)
+    assert sorted(found) == sorted({name for part in parts for name in part})
+    assert all([name for name in found if name in part] == part for part in parts)
+    assert published.merged([schema, *parts]) == schema
+
+
+def test_merged_goes_by_first_sight_where_the_orders_contradict_each_other() -> None:
+    assert published.merged(["ab", "bca"]) == ["a", "b", "c"]
+    assert published.merged(["ad", "be", "bf"]) == ["a", "d", "b", "e", "f"]
+    assert published.merged([]) == []
+
+
+def test_the_newest_run_with_data_is_found_behind_empty_and_broken_ones(home: Settings) -> None:
+    for second, (status, records) in enumerate([("done", 7), ("failed", 0), ("idle", 0), ("idle", 0)]):
+        folder = home.layout.run("ventas", spec.new_run_id(datetime(2026, 11, 23, 20, 0, second, tzinfo=UTC)))
+        folder.mkdir(parents=True)
+        made = report.Report("ventas", folder.name, status, "2026-11-23T20:00:00+00:00", records_in=records)  # type: ignore[arg-type]
+        (folder / "report.json").write_bytes(made.to_json() if second != 2 else b"{")
+    found = published.summary(home, row())
+    assert found.run is not None and found.with_data is not None
+    assert (found.run.status, found.with_data.records_in) == ("idle", 7)
 
 
 def test_the_summary_adds_up_manifests_and_shows_the_newest_run(home: Settings) -> None:

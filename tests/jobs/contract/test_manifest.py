@@ -49,6 +49,7 @@ MANIFESTS = st.builds(
     quarantined=COUNTS,
     quarantine_digest=st.text(),
     run_id=st.text(),
+    columns=st.lists(st.text(), max_size=3).map(tuple),
     version=st.just(manifest.VERSION),
 )
 
