@@ -86,7 +86,7 @@ def test_a_changed_file_is_told_and_is_the_verb_s_end(hand: Hand, capsys: pytest
 
 def test_a_run_archives_what_it_has_committed_and_says_so(hand: Hand, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for code, files in ((70, 0), (0, 22), (0, 0)):
-        monkeypatch.setattr(run, "_launch", lambda *_, code=code: code)
+        monkeypatch.setattr(run, "_launch", lambda *_, code=code: (code, None))
         assert run.command("s", as_json=True) == code
         lines, told = said(capsys)
         assert told["archive"]["files"] == files
