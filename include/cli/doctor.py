@@ -38,10 +38,10 @@ def command(
 
 
 def _short(found: list[Finding], quiet: bool) -> Iterator[str]:
-    """Without what is ok. Streams of which the same is noted share a line."""
+    """Without what is ok, but for the canary, which somebody asked for. Streams of which the same is noted share a line."""
     alike: dict[str, list[Finding]] = {}
     for one in found:
-        if one.state == "wrong" or (one.state == "note" and not quiet):
+        if one.state == "wrong" or (not quiet and (one.state == "note" or one.check == "canary")):
             alike.setdefault(_of_any_stream(one), []).append(one)
     for line, those in alike.items():
         names = ", ".join(one.check.removeprefix(_STREAM) for one in those)

@@ -16,6 +16,8 @@ from rich.cells import cell_len
 
 from include import settings as caudal
 from include import streams
+from include.cli import doctor
+from include.doctor import findings
 from include.settings import ROOT
 from jobs.contract import report, spec
 from jobs.contract.layout import MANIFEST, Layout
@@ -112,3 +114,9 @@ def test_doctor_tells_what_is_not_ok_in_unbroken_lines_and_the_rest_when_asked(t
     never = [line for line in short if "never run" in line]
     names = ", ".join(streams.collect()[0])
     assert never == [f"note   streams {names}: never run  -> ./caudal run STREAM"]
+
+
+def test_doctor_is_silent_of_what_is_ok_but_for_the_canary_that_somebody_asked_for() -> None:
+    found = [findings.ok("java", "17"), findings.ok("canary", "done in 3 s"), findings.wrong("disk", "full", "free some")]
+    assert list(doctor._short(found, quiet=False)) == ["ok     canary: done in 3 s", "WRONG  disk: full  -> free some"]
+    assert list(doctor._short(found, quiet=True)) == ["WRONG  disk: full  -> free some"]
