@@ -76,7 +76,9 @@ def run(
 
 
 def _start(settings: Settings, words: Sequence[str]) -> subprocess.Popen[bytes]:
-    environ = environment.base(settings) | {"CAUDAL_PYTHON": sys.executable}
+    # the launcher looks for Java where set-up did: the class-data cache fits no other
+    java = {name: text for name, text in settings.environ.items() if name == "JAVA_HOME"}
+    environ = environment.base(settings) | java | {"CAUDAL_PYTHON": sys.executable}
     line = [str(settings.root / "include/launch/spark-submit"), *words]
     return subprocess.Popen(line, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
 
