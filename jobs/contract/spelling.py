@@ -40,11 +40,7 @@ def unfit_timestamp(pattern: str) -> str:
     if ("h" in letters) != ("a" in letters) or {"h", "H"} <= letters:
         return f"{pattern!r}: an hour is HH (0 to 23), or hh (1 to 12) together with a (AM or PM)"
     there = [bool(letters & {"H", "h"}), *(letter in letters for letter in "msS")]
-    return (
-        ""
-        if there == sorted(there, reverse=True)
-        else f"{pattern!r} has a part of a time without the larger one before it"
-    )
+    return "" if there == sorted(there, reverse=True) else f"{pattern!r} has a part of a time without the larger one before it"
 
 
 def unfit_zone(name: str) -> str:

@@ -18,8 +18,9 @@ from pyspark.sql.types import StringType, StructType
 
 from jobs.contract.errors import BrokenStream
 from jobs.contract.errors_csv import NoCsvForm
-from jobs.contract.stream import Files
+from jobs.contract.stream import Files, Stream
 from jobs.core import csv_form, run, sinks
+from jobs.core.records import Subject
 from tests.jobs.core import csv_readers
 
 pytestmark = pytest.mark.spark
@@ -111,6 +112,16 @@ def test_an_empty_text_in_a_table_of_one_column_is_a_row_and_a_null_is_refused_b
         written(spark, tmp_path / "null", [("a",), (None,)], Files("csv"), ["a"])
     found = run.foreseen(raised.value, tmp_path)
     assert (type(found), "blank line" in found.what) == (NoCsvForm, True)
+
+
+def test_a_run_ends_by_that_name_and_publishes_nothing(home: Any, tmp_path: Path) -> None:
+    home.stream = Stream("palabras", Files("json", settle_s=0), Files("csv"))
+    home.subject, home.transform = Subject(StructType().add("a", StringType()), {}), lambda rows: rows
+    home.put("1.json", '{"a": "x"}\n{"a": null}\n')
+    with pytest.raises(Exception) as raised:
+        home.run()
+    assert isinstance(run.foreseen(raised.value, tmp_path), NoCsvForm), raised.value
+    assert (home.manifests(), home.lines()) == ([], [])
 
 
 def test_other_types_come_back_as_the_same_values(spark: Any, tmp_path: Path) -> None:
