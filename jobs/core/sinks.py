@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.avro.functions import to_avro
 from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
+from pyspark.sql.types import DataType, StructField, TimestampNTZType, TimestampType
 
 from jobs.contract import ends, plain, storage
 from jobs.contract.ends import Way
@@ -18,9 +19,11 @@ from jobs.contract.stream import Files, Topic
 from jobs.core import avro, csv_form
 from jobs.domain.positions import POSITION
 
+_ZONES: dict[DataType, str] = {TimestampType(): "XXX", TimestampNTZType(): ""}  # how a time's text ends in JSON
 
 def write_files(rows: DataFrame, sink: Files, folder: Path) -> None:
     """Rows -> part files under `folder` (made by Spark, must not exist). Raises BrokenStream for a type that csv has not."""
+    rows = with_micros(rows) if sink.format == "json" else rows
     writer = rows.write.mode("errorifexists").format(sink.format)
     if sink.format == "csv":
         csv_form.require_writable(rows.schema)
@@ -44,7 +47,7 @@ def _value(rows: DataFrame, sink: Topic) -> Column:
 
 def packed(rows: DataFrame, form: ends.ValueFormat) -> Column:
     """All columns as the value of one message; as text, the first column alone. Raises BrokenStream for a type that has no csv or Avro form."""
-    fields = F.struct(*[F.col(f"`{name}`") for name in rows.columns])
+    fields = F.struct(*(_json_columns(rows) if form == "json" else [F.col(f"`{name}`") for name in rows.columns]))
     match form:
         case "csv":
             return csv_form.value(rows)
@@ -54,6 +57,24 @@ def packed(rows: DataFrame, form: ends.ValueFormat) -> Column:
             return F.col(f"`{rows.columns[0]}`").cast("string")
         case _:
             return F.to_json(fields)
+
+
+def with_micros(rows: DataFrame) -> DataFrame:
+    """Columns of times as the text that Spark's JSON has for them, with microseconds where there are some: Spark drops them without a word."""
+    return rows.select(*_json_columns(rows)) if any(field.dataType in _ZONES for field in rows.schema.fields) else rows
+
+
+def _json_columns(rows: DataFrame) -> list[Column]:
+    return [_json_column(field) for field in rows.schema.fields]
+
+
+def _json_column(field: StructField) -> Column:
+    column = F.col(f"`{field.name}`")
+    if field.dataType not in _ZONES:
+        return column
+    coarse, fine = (f"yyyy-MM-dd'T'HH:mm:ss.{'S' * digits}{_ZONES[field.dataType]}" for digits in (3, 6))
+    has_micros = F.unix_micros(column.cast("timestamp")) % 1000 != 0
+    return F.when(has_micros, F.date_format(column, fine)).otherwise(F.date_format(column, coarse)).alias(field.name)
 
 
 def seal(folder: Path, sink_format: str, header: bool) -> tuple[OutputFile, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from pyspark.sql.types import StringType, StructType
 from jobs.contract import plain
 from jobs.contract.errors import RunFailed
 from jobs.contract.stream import Files, Stream
-from jobs.core import publish
+from jobs.core import publish, sinks
 from jobs.core.records import Subject, business, classify, notes
 from jobs.domain import facturas
 
@@ -71,3 +73,17 @@ def test_counts_that_never_come_fail_the_batch_instead_of_waiting_for_ever(spark
     with pytest.raises(RunFailed, match="batch 7 was written, but Spark gave no count"):
         publish.Publisher(spec, home.subject, home.transform)._observed(never, 7)
     assert time.monotonic() - start < 30
+
+
+def test_json_keeps_microseconds_and_writes_all_other_times_as_spark_does(spark: Any, tmp_path: Path) -> None:
+    times = ["2026-11-25T10:00:00.123456Z", "2026-11-25T10:00:00.120Z", "2026-11-25T10:00:00Z", None]
+    frame = spark.createDataFrame([(text,) for text in times], "text string").selectExpr(
+        "text", "cast(text as timestamp) as t", "cast(replace(text, 'Z') as timestamp_ntz) as l", "cast(text as date) as d"
+    )
+    sinks.write_files(frame.coalesce(1), Files("json"), tmp_path / "out")
+    [part] = (tmp_path / "out").glob("part-*")
+    found = [json.loads(line) for line in part.read_text().splitlines()]
+    expected = [json.loads(row["j"]) for row in frame.select(F.to_json(F.struct("*")).alias("j")).collect()]
+    assert found[0] == {"text": times[0], "t": times[0], "l": "2026-11-25T10:00:00.123456", "d": "2026-11-25"}
+    assert found[1:] == expected[1:]
+    assert json.loads(frame.select(sinks.packed(frame, "json").alias("j")).first()["j"]) == found[0]
