@@ -1,14 +1,18 @@
 """Why a broker that answers is still out of reach: it sends its clients on to addresses of its own choice (`advertised.listeners`).
 
-It is given confluent-kafka's AdminClient: the contract imports none.
+A client forgets the bootstrap address as soon as it hears of others, and then answers by chance. So a plain broker is asked without one, by the one
+request that says it all; confluent-kafka's AdminClient, which is handed over (the contract imports none), asks where TLS or a login is needed.
 """
 
 from __future__ import annotations
 
+import queue
 import socket
+import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +20,11 @@ from jobs.contract.errors import BrokerDown
 from jobs.contract.errors_services import BrokerUnreachable
 
 PROBE_S = 2.0  # all addresses together; on one machine a connection takes a millisecond
-# A client that hears of an address out of reach may ask there from then on, and a new client begins with the broker that answers. With these
-# settings five of six give an answer (one of three without: measured, 30 each); a broker that hangs costs _ASK_S * _ASKED.
-_ASK_S, _ASKED = 0.5, 10
+# a client with these settings answers five times of six (one of three without: measured, 30 each): another is begun every _NEXT_S
+_ASK_S, _NEXT_S = 2.0, 0.2
 _PATIENT = {"enable.sparse.connections": False, "reconnect.backoff.ms": 0, "reconnect.backoff.max.ms": 10}
+_METADATA = struct.pack(">hhihi", 3, 1, 1, -1, 0)  # key, version, correlation id, no client id, of no topic: the brokers alone
+_MOST = 1 << 20  # bytes of an answer
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,12 @@ def explained(error: BrokerDown, client: Callable[[Mapping[str, Any]], Any], opt
 
     `client`, `options`: AdminClient and what it takes.
     """
-    if all(probe(_parsed(options["bootstrap.servers"]))):
-        return error  # nobody there to ask
-    named = _named(client, options)
+    servers = _parsed(options["bootstrap.servers"])
+    there = [server for server, reason in zip(servers, probe(servers), strict=True) if not reason]
+    if not there:
+        return error
+    is_plain = options.get("security.protocol", "PLAINTEXT") == "PLAINTEXT"
+    named = next(filter(None, map(_told, there)), []) if is_plain else _named(client, options)
     away = {address: reason for address, reason in zip(named, probe(named), strict=True) if reason}
     if not away:
         return error
@@ -52,15 +60,48 @@ def _parsed(bootstrap: str) -> list[Address]:
     return [Address(host.strip("[]"), int(port)) for host, _, port in parts]
 
 
+def _told(server: Address) -> list[Address]:
+    """Where this broker says that the brokers are; nothing from what is no broker."""
+    try:
+        with socket.create_connection((server.host, server.port), _ASK_S) as link, link.makefile("rb") as answer:
+            link.sendall(struct.pack(">i", len(_METADATA)) + _METADATA)
+            (size,) = struct.unpack(">i", answer.read(4))
+            return sorted(_brokers(answer.read(size)) if 0 < size < _MOST else [], key=str)
+    except (OSError, struct.error, UnicodeDecodeError):
+        return []
+
+
+def _brokers(answer: bytes) -> Iterator[Address]:
+    """Of Kafka's metadata response, version 1: correlation id, then for each broker its id, host, port and rack."""
+    at = struct.calcsize(">ii")
+    for _ in range(struct.unpack_from(">ii", answer)[1]):
+        (length,) = struct.unpack_from(">4xh", answer, at)
+        host = answer[at + 6 : at + 6 + length].decode()
+        port, rack = struct.unpack_from(">ih", answer, at + 6 + length)
+        at += 12 + length + max(rack, 0)
+        yield Address(host, port)
+
+
 def _named(client: Callable[[Mapping[str, Any]], Any], options: Mapping[str, Any]) -> list[Address]:
     """Where the broker sends its clients; none when it does not answer."""
-    for _ in range(_ASKED):
-        try:
-            brokers = client({**options, **_PATIENT, "error_cb": lambda _error: None}).list_topics(timeout=_ASK_S).brokers.values()
-        except Exception:  # noqa: S112 - its client's errors are not known here, and none of them is news
-            continue
-        return sorted({Address(broker.host, broker.port) for broker in brokers}, key=str)
+    answers: queue.SimpleQueue[list[Address]] = queue.SimpleQueue()
+    until_s = time.monotonic() + _ASK_S
+    asked = {**options, **_PATIENT, "error_cb": lambda _error: None}
+    while time.monotonic() < until_s:
+        threading.Thread(target=_ask, args=(client, asked, answers), daemon=True).start()
+        with suppress(queue.Empty):
+            return answers.get(timeout=_NEXT_S)
     return []
+
+
+def _ask(client: Callable[[Mapping[str, Any]], Any], options: Mapping[str, Any], answers: queue.SimpleQueue[list[Address]]) -> None:
+    """Hands over what it hears before its client is taken down, which waits for a name service that does not answer (5 s)."""
+    try:
+        asking = client(options)
+        brokers = asking.list_topics(timeout=_ASK_S).brokers.values()
+    except Exception:  # its client's errors are not known here, and none of them is news
+        return
+    answers.put(sorted({Address(broker.host, broker.port) for broker in brokers}, key=str))
 
 
 def probe(addresses: Sequence[Address], within_s: float = PROBE_S) -> list[str]:

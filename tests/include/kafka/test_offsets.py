@@ -84,7 +84,7 @@ def test_a_broker_that_never_answers_costs_the_budget_and_no_more(silent: Settin
     start_s = time.monotonic()
     with pytest.raises(BrokerDown, match="in time"):
         offsets.positions(silent, "facturas", timeout_s=1.0)
-    assert 0.9 < time.monotonic() - start_s < 4  # and 1.6 s to hear whether it sends its clients elsewhere
+    assert 0.9 < time.monotonic() - start_s < 5  # and 2 s to hear whether it sends its clients elsewhere
 
 
 @pytest.mark.broker
