@@ -51,7 +51,9 @@ def apply(said: dict[str, Any], source: Files | Topic) -> Files | Topic:
         try:
             source = type(source)(**{**vars(source), name: value})
         except BrokenStream as error:
-            raise UsageError(error.what, option, cli=f"leave it out, or {WAYS[name]}") from None
+            # a switch has no other value that would be right: only another source takes it
+            way = WAYS[name] if WAYS[name] != option else "--from files:csv"
+            raise UsageError(error.what, option, cli=f"leave it out, or {way}") from None
     return source
 
 
