@@ -22,14 +22,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from include import generations, streams
 from include import settings as caudal
-from include.generations import Generation
-from include.housekeeping import after_run, archive, engine, rollover
+from include import streams
+from include.housekeeping import engine
+from include.housekeeping.files import after_run, archive
+from include.housekeeping.generations import rollover
 from include.settings import Settings
-from jobs.contract import ledger, manifest
-from jobs.contract.ledger import Entry
-from jobs.contract.manifest import Manifest, OutputFile
+from include.state import generations
+from include.state.generations import Generation
+from jobs.contract.commit import manifest
+from jobs.contract.commit.manifest import Manifest, OutputFile
+from jobs.contract.disk import ledger
+from jobs.contract.disk.ledger import Entry
+from jobs.contract.disk.sqlite import Connection
 
 STREAM = "facturas_ficheros"
 PER_BATCH = 100
@@ -54,12 +59,24 @@ def make(settings: Settings, files: int) -> None:
     _checkpoint(settings, path, [names[i : i + PER_BATCH] for i in range(0, len(names), PER_BATCH)])
 
 
-def _entries(db: ledger.Connection, folder: Path, files: int) -> Iterator[Entry]:
+def _entries(db: Connection, folder: Path, files: int) -> Iterator[Entry]:
     for number in range(1, files + 1):
         data = f'{{"InvoiceNumber":"{number}","TotalValue":{number % 977}.5}}\n'.encode() * LINES
-        digest, mtime_ms = hashlib.sha256(data).hexdigest(), START_MS + (number // PER_BATCH) * BATCH_MS + number % PER_BATCH
-        entry = Entry(number, digest, f"facturas-{number}.json", ledger.admitted_name(number, digest, f"facturas-{number}.json"), len(data), LINES,
-                      mtime_ms * 1_000_000, mtime_ms, _time(mtime_ms))  # fmt: skip
+        digest, mtime_ms = (
+            hashlib.sha256(data).hexdigest(),
+            START_MS + (number // PER_BATCH) * BATCH_MS + number % PER_BATCH,
+        )
+        entry = Entry(
+            number,
+            digest,
+            f"facturas-{number}.json",
+            ledger.admitted_name(number, digest, f"facturas-{number}.json"),
+            len(data),
+            LINES,
+            mtime_ms * 1_000_000,
+            mtime_ms,
+            _time(mtime_ms),
+        )
         ledger.insert(db, [entry], finished=True)
         (folder / entry.name).write_bytes(data)
         yield entry
@@ -70,12 +87,16 @@ def _checkpoint(settings: Settings, path: Path, batches: list[list[str]]) -> Non
     compact = max((n for n in range(last + 1) if n % 10 == 9), default=-1)
     text = ["v1"]
     for batch, names in enumerate(batches):
-        lines = [f'{{"path":"file://{folder / name}","timestamp":{START_MS},"batchId":{batch}}}' for name in names]
+        lines = [
+            f'{{"path":"file://{folder / name}","timestamp":{START_MS},"batchId":{batch}}}' for name in names
+        ]
         text += lines if batch <= compact else []
         if batch > compact:
             (path / "sources/0" / str(batch)).write_text("\n".join(["v1", *lines]))
         if batch > last - RETAINED:
-            (path / "offsets" / str(batch)).write_text(f'v1\n{{"batchWatermarkMs":0,"batchTimestampMs":{START_MS}}}\n{{"logOffset":{batch}}}')
+            (path / "offsets" / str(batch)).write_text(
+                f'v1\n{{"batchWatermarkMs":0,"batchTimestampMs":{START_MS}}}\n{{"logOffset":{batch}}}'
+            )
             (path / "commits" / str(batch)).write_text('v1\n{"nextBatchWatermarkMs":0}')
         _publish(settings, batch, names)
     if compact >= 0:
@@ -89,7 +110,21 @@ def _publish(settings: Settings, batch: int, names: list[str]) -> None:
     data = b'{"InvoiceNumber":"1","TotalValue":1.5}\n' * rows
     (folder / "part-0.json").write_bytes(data)
     part = OutputFile("part-0.json", len(data), hashlib.sha256(data).hexdigest(), rows)
-    made = Manifest(STREAM, QUERY, 1, batch, manifest.digest(sorted(names)), start, {"logOffset": batch}, (part,), rows, rows, 0, "", "bench")
+    made = Manifest(
+        STREAM,
+        QUERY,
+        1,
+        batch,
+        manifest.digest(sorted(names)),
+        start,
+        {"logOffset": batch},
+        (part,),
+        rows,
+        rows,
+        0,
+        "",
+        "bench",
+    )
     (folder / "_MANIFEST").write_bytes(made.to_json())
 
 
@@ -127,7 +162,13 @@ def _peak_mib() -> float:
 
 
 def measured(settings: Settings, name: str) -> dict[str, float]:
-    done = subprocess.run([sys.executable, __file__, "--step", name], env=_environ(settings), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, __file__, "--step", name],
+        env=_environ(settings),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
@@ -150,21 +191,31 @@ def _environ(settings: Settings) -> dict[str, str]:
 
 def main(files: int, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="caudal-bench-", dir=folder) as place:
-        small, big = (caudal.load({**os.environ, "CAUDAL_HOME": f"{place}/{name}"}) for name in ("small", "big"))
+        small, big = (
+            caudal.load({**os.environ, "CAUDAL_HOME": f"{place}/{name}"}) for name in ("small", "big")
+        )
         make(small, PER_BATCH)
         base = measured(small, "nothing")["peak_mib"]
         begin = time.monotonic()
         make(big, files)
-        print(f"{files:,} files, {files // PER_BATCH:,} batches, made in {time.monotonic() - begin:.0f} s", flush=True)
+        print(
+            f"{files:,} files, {files // PER_BATCH:,} batches, made in {time.monotonic() - begin:.0f} s",
+            flush=True,
+        )
         print(f"idle run, {PER_BATCH} files ever seen, not archived   {idle_run(small):7.3f} s")
         print(f"idle run, {files:,} files in en_proceso      {idle_run(big):7.3f} s", flush=True)
         for name in ("plan", "apply", "plan", "after a run"):
             found = measured(big, name)
-            print(f"{name:<12}{found['files']:>9,.0f} files {found['seconds']:8.3f} s {found['peak_mib'] - base:7.0f} MiB", flush=True)
+            print(
+                f"{name:<12}{found['files']:>9,.0f} files {found['seconds']:8.3f} s {found['peak_mib'] - base:7.0f} MiB",
+                flush=True,
+            )
         print(f"idle run, all archived                    {idle_run(big):7.3f} s", flush=True)
         measured(big, "rollover")
         print(f"idle run, after the rollover              {idle_run(big):7.3f} s", flush=True)
-        sizes = [path.stat().st_size / 1e6 for path in (big.layout.ledger(STREAM), big.layout.journal(STREAM))]
+        sizes = [
+            path.stat().st_size / 1e6 for path in (big.layout.ledger(STREAM), big.layout.journal(STREAM))
+        ]
         print(f"ledger and journal                        {sizes[0]:.0f} MB, {sizes[1]:.0f} MB")
 
 
@@ -172,4 +223,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--step"]:
         print(json.dumps(step(sys.argv[2])))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000, Path(sys.argv[2] if len(sys.argv) > 2 else tempfile.gettempdir()))
+        main(
+            int(sys.argv[1]) if len(sys.argv) > 1 else 200_000,
+            Path(sys.argv[2] if len(sys.argv) > 2 else tempfile.gettempdir()),
+        )

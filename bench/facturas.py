@@ -1,6 +1,6 @@
 """Seconds of one scheduled run from files: Caudal against the plain job, in the same minute on the same files. Prints a table and ratios.
 
-    ./caudal bench [--invoices 1000] [--rounds 3]
+./caudal bench [--invoices 1000] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ def measure(invoices: int, rounds: int, say: Callable[[str], None]) -> list[Resu
     rows: dict[str, int] = {}
     for number in range(rounds):
         with tempfile.TemporaryDirectory(prefix="caudal-bench-") as folder:
-            for way, once in (("plain Spark", _plain), ("caudal", _caudal), ("caudal, nothing waiting", _caudal)):
+            for way, once in (
+                ("plain Spark", _plain),
+                ("caudal", _caudal),
+                ("caudal, nothing waiting", _caudal),
+            ):
                 started = time.monotonic()
                 _prepare(Path(folder), invoices, number)
                 begin = time.monotonic()
@@ -72,19 +76,37 @@ def _settings(folder: Path) -> Settings:
 def _plain(folder: Path) -> None:
     settings = _settings(folder)
     home = class_data.spark_home()
-    environ = {**settings.environ, "JAVA_HOME": str(java.find(settings).home), "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable}
+    environ = {
+        **settings.environ,
+        "JAVA_HOME": str(java.find(settings).home),
+        "SPARK_HOME": str(home),
+        "PYSPARK_PYTHON": sys.executable,
+    }
     job = str(Path(__file__).with_name("plain_job.py"))
-    words = [str(home / "bin/spark-submit"), "--master", settings.master, job, *(str(folder / n) for n in ("in", "out", "checkpoint"))]
+    words = [
+        str(home / "bin/spark-submit"),
+        "--master",
+        settings.master,
+        job,
+        *(str(folder / n) for n in ("in", "out", "checkpoint")),
+    ]
     subprocess.run(words, env=environ, check=True, capture_output=True)
 
 
 def _caudal(folder: Path) -> None:
     settings = _settings(folder)
-    words = [str(settings.root / "include/launch/spark-submit"), "jobs/facturas_ficheros.py", "--stream", "facturas_ficheros"]
+    words = [
+        str(settings.root / "include/launch/launcher"),
+        "jobs/facturas_ficheros.py",
+        "--stream",
+        "facturas_ficheros",
+    ]
     environ = {**settings.environ, "CAUDAL_PYTHON": sys.executable, "PYTHONPATH": str(settings.root)}
     subprocess.run(words, env=environ, check=True, capture_output=True)
 
 
 def _rows(folder: Path, way: str) -> int:
-    pattern = "out/part-*" if way == "plain Spark" else "home/data/salida/facturas_ficheros/gen=*/batch=*/part-*"
+    pattern = (
+        "out/part-*" if way == "plain Spark" else "home/data/salida/facturas_ficheros/gen=*/batch=*/part-*"
+    )
     return sum(p.read_bytes().count(b"\n") for p in folder.glob(pattern))

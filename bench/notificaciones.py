@@ -30,19 +30,19 @@ from include.launch import plan as launch
 from include.samples import facturas as samples
 from include.settings import Settings
 from include.setup import class_data, jvm
-from jobs.contract import report
-from jobs.contract.spec import new_run_id
-from jobs.contract.stream import Stream, Topic
+from jobs.contract.run import report
+from jobs.contract.run.spec import new_run_id
+from jobs.contract.stream import Delivery, Stream, Topic
 from jobs.core import run
-from jobs.core.records import Subject
+from jobs.core.read.records import Subject
 from jobs.core.session import SETTINGS
 from jobs.domain import facturas
 
 SOURCE = Topic("bench-facturas")
-WAYS = ("at-least-once", "exactly-once")
+WAYS: tuple[Delivery, ...] = ("at-least-once", "exactly-once")
 
 
-def stream(way: str) -> Stream:
+def stream(way: Delivery) -> Stream:
     """The row of `notificaciones` with another source, and a sink of its own for each way."""
     row = streams.get("notificaciones")
     assert isinstance(row.sink, Topic)
@@ -59,7 +59,9 @@ def measure(bootstrap: str, invoices: int, rounds: int) -> dict[str, list[tuple[
     _remove(settings, rows)
     topics.ensure(settings, rows)
     sent = (Message(d.encode()) for d in samples.documents(invoices, 1, 1_700_000_000_000))
-    print(f"{produce.produce(settings, SOURCE.name, sent).records:,} invoices are on {SOURCE.name}", flush=True)
+    print(
+        f"{produce.produce(settings, SOURCE.name, sent).records:,} invoices are on {SOURCE.name}", flush=True
+    )
     times: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     with _session() as spark:
         for number in range(rounds + 1):  # the first one warms the session up, and does not count
@@ -97,11 +99,19 @@ def _session() -> Iterator[Any]:
     """As a scheduled run's: the JVM options of a long one are not those of a test."""
     os.environ["SPARK_HOME"] = str(class_data.spark_home())
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable  # another Python has none of the packages
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = (
+        sys.executable
+    )  # another Python has none of the packages
     from pyspark.sql import SparkSession
 
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.driver.host", "127.0.0.1")
-    builder = builder.config("spark.driver.extraClassPath", jvm.driver_class_path(caudal.load())).config("spark.driver.memory", "1g")
+    builder = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1")
+    )
+    builder = builder.config("spark.driver.extraClassPath", jvm.driver_class_path(caudal.load())).config(
+        "spark.driver.memory", "1g"
+    )
     for key, value in SETTINGS.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
@@ -116,7 +126,9 @@ def _once(spark: Any, bootstrap: str, row: Stream) -> tuple[float, float]:
         settings, now = _settings(bootstrap, Path(folder)), datetime.now(UTC)
         found = launch.positions(settings, row)
         generation = launch.first_generation(row, found, now)
-        made = launch.make(settings, launch.spec(settings, row, generation, new_run_id(now), "", now), generation, found)
+        made = launch.make(
+            settings, launch.spec(settings, row, generation, new_run_id(now), "", now), generation, found
+        )
         begin, before_s = time.monotonic(), _cpu_s()
         run.stream(spark, made.spec, Subject(facturas.SCHEMA, dict(facturas.RULES)), facturas.notificaciones)
         took = time.monotonic() - begin, _cpu_s() - before_s
@@ -141,4 +153,6 @@ if __name__ == "__main__":
     seconds = measure(given.bootstrap, given.invoices, given.rounds)
     for index, what in enumerate(("seconds", "CPU seconds")):
         own, exact = (median(pair[index] for pair in seconds[way]) for way in WAYS)
-        print(f"{what}, median of {given.rounds}: at least once (Spark's own) {own:.2f}, exactly once {exact:.2f}, ratio {exact / own:.2f}")
+        print(
+            f"{what}, median of {given.rounds}: at least once (Spark's own) {own:.2f}, exactly once {exact:.2f}, ratio {exact / own:.2f}"
+        )

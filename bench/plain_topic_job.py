@@ -13,8 +13,15 @@ spark.sparkContext.setLogLevel("ERROR")
 broker = {"kafka.bootstrap.servers": bootstrap}
 read = spark.readStream.format("kafka").options(**broker, subscribe=source, startingOffsets="earliest").load()
 schema = "InvoiceNumber string, CustomerCardNo string, TotalAmount double"
-invoice = read.select("key", F.from_json(F.col("value").cast("string"), schema).alias("v")).select("key", "v.*")
+invoice = read.select("key", F.from_json(F.col("value").cast("string"), schema).alias("v")).select(
+    "key", "v.*"
+)
 row = F.struct("CustomerCardNo", "TotalAmount", (F.col("TotalAmount") * 0.2).alias("EarnedLoyaltyPoints"))
 out = invoice.select("key", F.to_json(row).alias("value"))
-query = out.writeStream.format("kafka").options(**broker, topic=sink, checkpointLocation=checkpoint).trigger(availableNow=True).start()
+query = (
+    out.writeStream.format("kafka")
+    .options(**broker, topic=sink, checkpointLocation=checkpoint)
+    .trigger(availableNow=True)
+    .start()
+)
 query.awaitTermination()

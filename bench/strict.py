@@ -19,8 +19,9 @@ from include import settings as caudal
 from include.samples import facturas as samples
 from include.setup import class_data, java, jvm
 from jobs.contract.stream import Files, Stream
-from jobs.core import publish, session
-from jobs.core.records import Subject, business, classify, notes
+from jobs.core import session
+from jobs.core.read.records import Subject, business, classify, notes
+from jobs.core.write import publish
 from jobs.domain import facturas
 
 STREAM = Stream("facturas_ficheros", Files("json"), Files("json"))
@@ -34,8 +35,14 @@ def plain(spark: SparkSession, path: str) -> DataFrame:
 
 def strict(spark: SparkSession, path: str) -> DataFrame:
     raw = spark.read.option("lineSep", "\n").text(path)
-    frame = raw.select(F.col("value").cast("binary").alias("_raw"), F.lit("f").alias("_origin"), F.current_timestamp().alias("_admitted"))
-    counted = classify(frame, SUBJECT, STREAM).observe(Observation(), *publish._metrics(notes(SUBJECT, STREAM)))
+    frame = raw.select(
+        F.col("value").cast("binary").alias("_raw"),
+        F.lit("f").alias("_origin"),
+        F.current_timestamp().alias("_admitted"),
+    )
+    counted = classify(frame, SUBJECT, STREAM).observe(
+        Observation(), *publish._metrics(notes(SUBJECT, STREAM))
+    )
     return business(counted, SUBJECT)
 
 
@@ -53,15 +60,25 @@ def cost(spark: SparkSession, way: Way, path: str) -> float:
 
 def main(invoices: int, rounds: int) -> None:
     config = caudal.load()
-    os.environ |= class_data.environ(config, java.find(config)) | {"SPARK_LOCAL_IP": "127.0.0.1"}
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
-    builder = builder.config("spark.driver.memory", "2g").config("spark.driver.extraClassPath", jvm.driver_class_path(config))
+    os.environ |= class_data.environ(
+        config, java.find(config), Path(tempfile.mkdtemp(prefix="caudal-bench-"))
+    ) | {"SPARK_LOCAL_IP": "127.0.0.1"}
+    builder = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+    )
+    builder = builder.config("spark.driver.memory", "2g").config(
+        "spark.driver.extraClassPath", jvm.driver_class_path(config)
+    )
     for key, value in session.SETTINGS.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "in.json")
-        path.write_text("\n".join(samples.generate(invoices, 1, 1_700_000_000_000).documents) + "\n", encoding="utf-8")
+        path.write_text(
+            "\n".join(samples.generate(invoices, 1, 1_700_000_000_000).documents) + "\n", encoding="utf-8"
+        )
         ways: dict[str, Way] = {"plain": plain, "strict": strict}
         found: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(rounds + 1):
@@ -69,7 +86,11 @@ def main(invoices: int, rounds: int) -> None:
                 found[name] += [cost(spark, way, str(path))]
     # the first round warms up
     medians = {name: round(statistics.median(values[1:]), 2) for name, values in found.items()}
-    print(json.dumps({"invoices": invoices, "cpu_s": medians, "ratio": round(medians["strict"] / medians["plain"], 2)}))
+    print(
+        json.dumps(
+            {"invoices": invoices, "cpu_s": medians, "ratio": round(medians["strict"] / medians["plain"], 2)}
+        )
+    )
     spark.stop()
 
 

@@ -23,12 +23,26 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 
 @dag(
-    dag_id="archive_processed_files", description="Moves files that are read and committed to archivo, with the plan in the log",
-    doc_md=__doc__, schedule="40 * * * *", start_date=START, catchup=False, max_active_runs=1, is_paused_upon_creation=False,
-    dagrun_timeout=timedelta(minutes=50), tags=["housekeeping"], params=archiving.params(), default_args={"owner": OWNER},
-)  # fmt: skip
+    dag_id="archive_processed_files",
+    description="Moves files that are read and committed to archivo, with the plan in the log",
+    doc_md=__doc__,
+    schedule="40 * * * *",
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    dagrun_timeout=timedelta(minutes=50),
+    tags=["housekeeping"],
+    params=archiving.params(),
+    default_args={"owner": OWNER},
+)
 def archive_processed_files() -> None:
-    @task(retries=2, retry_delay=timedelta(seconds=30), execution_timeout=timedelta(minutes=15), outlets=[assets.archived()])
+    @task(
+        retries=2,
+        retry_delay=timedelta(seconds=30),
+        execution_timeout=timedelta(minutes=15),
+        outlets=[assets.archived()],
+    )
     def archive(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
             found = archiving.archive(settings.load(), form, context["ti"].start_date)

@@ -17,12 +17,22 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 
 @dag(
-    dag_id="caudal_canary", description="Caudal's own test of this Airflow, run by up and doctor", doc_md=__doc__, schedule=None, start_date=START,
-    catchup=False, max_active_runs=1, is_paused_upon_creation=False, dagrun_timeout=timedelta(minutes=5), tags=["canary"],
+    dag_id="caudal_canary",
+    description="Caudal's own test of this Airflow, run by up and doctor",
+    doc_md=__doc__,
+    schedule=None,
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    dagrun_timeout=timedelta(minutes=5),
+    tags=["canary"],
     default_args={"owner": OWNER},
-)  # fmt: skip
+)
 def caudal_canary() -> None:
-    @task(retries=0, execution_timeout=timedelta(minutes=1), priority_weight=1000)  # somebody waits for it: before every stream
+    @task(
+        retries=0, execution_timeout=timedelta(minutes=1), priority_weight=1000
+    )  # somebody waits for it: before every stream
     def work() -> None:
         canary.work(settings.load())
 

@@ -28,12 +28,26 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 
 @dag(
-    dag_id="clean_checkpoints", description="New generations for grown checkpoints, purges past retention, leftovers removed",
-    doc_md=__doc__, schedule="20 3 * * *", start_date=START, catchup=False, max_active_runs=1, is_paused_upon_creation=False,
-    dagrun_timeout=timedelta(hours=4), tags=["housekeeping"], params=cleaning.params(), default_args={"owner": OWNER},
-)  # fmt: skip
+    dag_id="clean_checkpoints",
+    description="New generations for grown checkpoints, purges past retention, leftovers removed",
+    doc_md=__doc__,
+    schedule="20 3 * * *",
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    dagrun_timeout=timedelta(hours=4),
+    tags=["housekeeping"],
+    params=cleaning.params(),
+    default_args={"owner": OWNER},
+)
 def clean_checkpoints() -> None:
-    @task(retries=2, retry_delay=timedelta(minutes=2), execution_timeout=timedelta(hours=1), outlets=[assets.checkpoints()])
+    @task(
+        retries=2,
+        retry_delay=timedelta(minutes=2),
+        execution_timeout=timedelta(hours=1),
+        outlets=[assets.checkpoints()],
+    )
     def clean(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
             found = cleaning.clean(settings.load(), form, context["ti"].start_date)

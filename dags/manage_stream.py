@@ -32,10 +32,19 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 
 @dag(
-    dag_id="manage_stream", description="Rollover, reset, rewind, retire, undo, purge: plan, approval, apply", doc_md=__doc__,
-    schedule=None, start_date=START, catchup=False, max_active_runs=8, is_paused_upon_creation=False, dagrun_timeout=timedelta(hours=4),
-    tags=["housekeeping"], params=managing.params(), default_args={"owner": OWNER},
-)  # fmt: skip
+    dag_id="manage_stream",
+    description="Rollover, reset, rewind, retire, undo, purge: plan, approval, apply",
+    doc_md=__doc__,
+    schedule=None,
+    start_date=START,
+    catchup=False,
+    max_active_runs=8,
+    is_paused_upon_creation=False,
+    dagrun_timeout=timedelta(hours=4),
+    tags=["housekeeping"],
+    params=managing.params(),
+    default_args={"owner": OWNER},
+)
 def manage_stream() -> None:
     @task(retries=2, retry_delay=timedelta(seconds=15), execution_timeout=timedelta(minutes=15))
     def plan(**context: Any) -> dict[str, Any]:
@@ -47,11 +56,16 @@ def manage_stream() -> None:
             return managing.proposal(found)
 
     approve = ApprovalOperator(
-        task_id="approve", subject="{{ ti.xcom_pull(task_ids='plan')['subject'] }}", body="{{ ti.xcom_pull(task_ids='plan')['body'] }}",
-        response_timeout=timedelta(hours=2), retries=0,
-    )  # fmt: skip
+        task_id="approve",
+        subject="{{ ti.xcom_pull(task_ids='plan')['subject'] }}",
+        body="{{ ti.xcom_pull(task_ids='plan')['body'] }}",
+        response_timeout=timedelta(hours=2),
+        retries=0,
+    )
 
-    @task(retries=0, execution_timeout=timedelta(hours=1), outlets=[assets.generations()])  # a second try would be another plan: it would be refused
+    @task(
+        retries=0, execution_timeout=timedelta(hours=1), outlets=[assets.generations()]
+    )  # a second try would be another plan: it would be refused
     def apply(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
             approved = context["ti"].xcom_pull(task_ids="plan")["digest"]

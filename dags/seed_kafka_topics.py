@@ -27,11 +27,23 @@ def _say(result: dict[str, Any]) -> dict[str, Any]:
 
 
 @dag(
-    dag_id="seed_kafka_topics", description="Makes the registry's Kafka topics; puts sample messages and files on request", doc_md=__doc__,
-    schedule=None, start_date=START, catchup=False, max_active_runs=1, is_paused_upon_creation=False, dagrun_timeout=timedelta(minutes=20),
-    tags=["kafka", "samples"], params=seed.params(),
-    default_args={"owner": OWNER, "execution_timeout": timedelta(minutes=5), "retry_delay": timedelta(seconds=15)},
-)  # fmt: skip
+    dag_id="seed_kafka_topics",
+    description="Makes the registry's Kafka topics; puts sample messages and files on request",
+    doc_md=__doc__,
+    schedule=None,
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    dagrun_timeout=timedelta(minutes=20),
+    tags=["kafka", "samples"],
+    params=seed.params(),
+    default_args={
+        "owner": OWNER,
+        "execution_timeout": timedelta(minutes=5),
+        "retry_delay": timedelta(seconds=15),
+    },
+)
 def seed_kafka_topics() -> None:
     @task(retries=2)
     def topics(**context: Any) -> dict[str, Any]:
@@ -41,12 +53,25 @@ def seed_kafka_topics() -> None:
     @task(retries=0)  # a second try would send what had arrived once more
     def messages(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
-            return _say(seed.send_messages(settings.load(), form["messages_topic"], form["messages"], form["seed"], _now(context)))
+            return _say(
+                seed.send_messages(
+                    settings.load(), form["messages_topic"], form["messages"], form["seed"], _now(context)
+                )
+            )
 
     @task(retries=0)  # as for messages
     def files(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
-            return _say(seed.put_files(settings.load(), form["files_stream"], form["files"], form["invoices"], form["seed"], _now(context)))
+            return _say(
+                seed.put_files(
+                    settings.load(),
+                    form["files_stream"],
+                    form["files"],
+                    form["invoices"],
+                    form["seed"],
+                    _now(context),
+                )
+            )
 
     topics() >> messages()
     files()

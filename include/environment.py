@@ -16,9 +16,19 @@ from include.settings import RESERVED, Settings
 
 EVERYWHERE = ("CAUDAL_*", "PATH", "TERM", "COLORTERM", "NO_COLOR", "USER", "LOGNAME")
 NETWORK = (
-    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
-)  # fmt: skip
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
 SERVICES = (*NETWORK, "AIRFLOW_CONN_*", "AIRFLOW_VAR_*")
 TESTS = (*NETWORK, "PYTEST_*", "HYPOTHESIS_*", "CI", "PIP_*", "UV_*")
 _PATH = "/usr/local/bin:/usr/bin:/bin"  # a shell without these finds neither bash nor ps, which Spark's own scripts call
@@ -27,8 +37,14 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"  # a shell without these finds neither ba
 def base(settings: Settings, more: Iterable[str] = ()) -> dict[str, str]:
     """What may pass of the caller's variables, with one locale and one time zone. `more`: names of a purpose, `NAME*` for all that begin so."""
     allowed = (*EVERYWHERE, *more, *settings.pass_env)
-    kept = {name: text for name, text in settings.environ.items() if _among(name, allowed) and not _among(name, RESERVED)}
-    path = ":".join(dict.fromkeys(part for part in f"{kept.get('PATH', '')}:{_PATH}".split(":") if part))  # an empty part is the working directory
+    kept = {
+        name: text
+        for name, text in settings.environ.items()
+        if _among(name, allowed) and not _among(name, RESERVED)
+    }
+    path = ":".join(
+        dict.fromkeys(part for part in f"{kept.get('PATH', '')}:{_PATH}".split(":") if part)
+    )  # an empty part is the working directory
     return _named(kept) | _LOCALE | {"PATH": path}
 
 
@@ -68,7 +84,12 @@ def of_services(settings: Settings) -> dict[str, str]:
 def of_tests(settings: Settings, home: Path) -> dict[str, str]:
     """Of linters and tests, which have a home of their own: no home, broker or port of the user's is touched."""
     kept = {name: text for name, text in base(settings, TESTS).items() if not name.startswith("CAUDAL_")}
-    return kept | {"CAUDAL_HOME": str(home), "CAUDAL_CACHE": str(settings.cache), "HOME": _home(settings, home), "TMPDIR": str(home.parent)}
+    return kept | {
+        "CAUDAL_HOME": str(home),
+        "CAUDAL_CACHE": str(settings.cache),
+        "HOME": _home(settings, home),
+        "TMPDIR": str(home.parent),
+    }
 
 
 def _home(settings: Settings, otherwise: Path) -> str:
@@ -78,7 +99,11 @@ def _home(settings: Settings, otherwise: Path) -> str:
 
 
 def _at(settings: Settings, place: Path) -> dict[str, str]:
-    passed = {name: settings.environ[name] for name in ("HOME",) if name in settings.environ and name in settings.pass_env}
+    passed = {
+        name: settings.environ[name]
+        for name in ("HOME",)
+        if name in settings.environ and name in settings.pass_env
+    }
     return {"HOME": str(place), "TMPDIR": str(place)} | passed
 
 
@@ -88,4 +113,9 @@ JVM_LOCALE = ("-Duser.language=en", "-Duser.country=US", "-Duser.timezone=UTC")
 
 def jvm(place: Path) -> tuple[str, ...]:
     """Options of a JVM whose temporary files and home are `place`."""
-    return (*JVM_LOCALE, f"-Djava.io.tmpdir={place}", f"-Duser.home={place}", "-XX:-UsePerfData")  # the last: nothing in /tmp/hsperfdata_USER
+    return (
+        *JVM_LOCALE,
+        f"-Djava.io.tmpdir={place}",
+        f"-Duser.home={place}",
+        "-XX:-UsePerfData",
+    )  # the last: nothing in /tmp/hsperfdata_USER

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from include import combination_page
-from jobs.contract import errors, storage
+from include.labs import combination_page
+from jobs.contract import errors
+from jobs.contract.disk import storage
 from jobs.contract.errors import CaudalError, ConfigError, ExitCode
 
 MEANINGS = {
@@ -23,9 +24,11 @@ MEANINGS = {
     ExitCode.CONFIG: "a setting, a registry row or the installation is wrong",
 }
 _OUTSIDE = {
-    129: "the terminal was closed (SIGHUP) while a run was under way", 130: "interrupted (Ctrl-C)", 141: "the reader of the output went away",
+    129: "the terminal was closed (SIGHUP) while a run was under way",
+    130: "interrupted (Ctrl-C)",
+    141: "the reader of the output went away",
     143: "ended by SIGTERM (a time limit, a shutdown) while a run was under way",
-}  # fmt: skip
+}
 _ERRORS_HEAD = """\
 # Errors
 
@@ -37,7 +40,7 @@ the more exact one; this page has the general one.
 # dag_docs imports Airflow (seconds, and only airflow_kit may): it works in a process of its own
 _DAGS = "from include.airflow_kit.dag_docs import render; print(render(), end='')"
 # the command line may be half registered in this process
-_HELP = "from include.cli import __main__ as front, _help; front.collect(); print(_help.render(front.app), end='')"
+_HELP = "from include.cli import __main__ as front; from include.cli.terminal import help; front.collect(); print(help.render(front.app), end='')"
 _TIMEOUT_S = 300.0  # 5 s on two free cores
 
 
@@ -76,7 +79,12 @@ def apply(root: Path, pages: Sequence[Page]) -> list[Path]:
 
 def errors_page() -> str:
     """docs/errors.md: the exit codes, then a section for each error, in the order of the tree."""
-    return "\n".join([_ERRORS_HEAD, *_exit_codes(), *(line for kind in kinds() for line in _section(kind))]).rstrip() + "\n"
+    return (
+        "\n".join(
+            [_ERRORS_HEAD, *_exit_codes(), *(line for kind in kinds() for line in _section(kind))]
+        ).rstrip()
+        + "\n"
+    )
 
 
 def dags_page(root: Path) -> str:
@@ -90,7 +98,14 @@ def help_page(root: Path) -> str:
 
 
 def _printed(root: Path, program: str, where: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, encoding="utf-8", timeout=_TIMEOUT_S, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=root,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
     if done.returncode:
         raise ConfigError(done.stderr.strip().rpartition("\n")[2] or "the page could not be made", where)
     return done.stdout
@@ -98,8 +113,7 @@ def _printed(root: Path, program: str, where: str) -> str:
 
 def kinds() -> Iterator[type[CaudalError]]:
     """The errors of the tree below its root; classes that other modules derive for themselves are left out."""
-    named = (errors.__name__, *errors.ELSEWHERE)
-    return (kind for kind in errors.tree() if kind.__module__ in named and kind is not CaudalError)
+    return (kind for kind in errors.tree() if kind.__module__ == errors.__name__ and kind is not CaudalError)
 
 
 def _read(path: Path) -> str | None:
@@ -116,9 +130,24 @@ def _exit_codes() -> Iterator[str]:
 
 
 def _section(kind: type[CaudalError]) -> Iterator[str]:
-    again = "Airflow tries the task again by itself." if kind.transient else "Trying again does not help before something is changed."
-    yield from (f"## {kind.code}", "", " ".join((kind.__doc__ or "").split()), "", f"Exit code {int(kind.exit_code)}. {again}", "")
-    yield from (f"- {where}: {_escaped(way)}" for where, way in (("Command line", kind.cli), ("Airflow", kind.ui)) if way)
+    again = (
+        "Airflow tries the task again by itself."
+        if kind.transient
+        else "Trying again does not help before something is changed."
+    )
+    yield from (
+        f"## {kind.code}",
+        "",
+        " ".join((kind.__doc__ or "").split()),
+        "",
+        f"Exit code {int(kind.exit_code)}. {again}",
+        "",
+    )
+    yield from (
+        f"- {where}: {_escaped(way)}"
+        for where, way in (("Command line", kind.cli), ("Airflow", kind.ui))
+        if way
+    )
     yield ""
 
 

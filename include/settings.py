@@ -24,8 +24,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import ConfigError
-from jobs.contract.layout import Layout
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_BYTES = 400  # of a home: state/intake/<stream>.sqlite-journal comes behind it
@@ -85,7 +85,11 @@ def _port(env: Mapping[str, str], variable: str, default: int) -> Port:
     if not text:
         return Port(default, variable, configured=False)
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise ConfigError(f"{variable}={text[:20]!r} is not a port (1-65535)", variable, cli=f"name one, or unset {variable}")
+        raise ConfigError(
+            f"{variable}={text[:20]!r} is not a port (1-65535)",
+            variable,
+            cli=f"name one, or unset {variable}",
+        )
     return Port(int(text), variable, configured=True)
 
 
@@ -94,7 +98,11 @@ def _path(variable: str, text: str) -> Path:
     try:
         return ROOT / Path(text).expanduser()
     except RuntimeError as error:
-        raise ConfigError(f"{variable}={text[:80]!r} names a user this machine does not know", variable, cli="write the path out") from error
+        raise ConfigError(
+            f"{variable}={text[:80]!r} names a user this machine does not know",
+            variable,
+            cli="write the path out",
+        ) from error
 
 
 def _folder(env: Mapping[str, str], variable: str, default: Path) -> Path:
@@ -116,7 +124,9 @@ def _properties(env: Mapping[str, str]) -> Path | None:
     if not path.is_file():
         raise ConfigError("CAUDAL_KAFKA_PROPERTIES names no file", path, cli="name one, or unset it")
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise ConfigError("CAUDAL_KAFKA_PROPERTIES must be readable by its owner alone", path, cli=f"chmod 600 {path}")
+        raise ConfigError(
+            "CAUDAL_KAFKA_PROPERTIES must be readable by its owner alone", path, cli=f"chmod 600 {path}"
+        )
     return path
 
 
@@ -132,9 +142,17 @@ def _pass_env(env: Mapping[str, str]) -> tuple[str, ...]:
     names = tuple(filter(None, (word.strip() for word in env.get("CAUDAL_PASS_ENV", "").split(","))))
     for name in names:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", name):
-            raise ConfigError(f"{name[:80]!r} is not the name of a variable, or NAME* for all that begin so", "CAUDAL_PASS_ENV", cli="NAME,NAME*")
+            raise ConfigError(
+                f"{name[:80]!r} is not the name of a variable, or NAME* for all that begin so",
+                "CAUDAL_PASS_ENV",
+                cli="NAME,NAME*",
+            )
         if name in RESERVED or any(name.startswith(one[:-1]) for one in RESERVED if one.endswith("*")):
-            raise ConfigError(f"Caudal sets {name} itself, so no other value of it can pass", "CAUDAL_PASS_ENV", cli=f"leave {name} out")
+            raise ConfigError(
+                f"Caudal sets {name} itself, so no other value of it can pass",
+                "CAUDAL_PASS_ENV",
+                cli=f"leave {name} out",
+            )
     return names
 
 

@@ -10,11 +10,21 @@ import sys
 import traceback
 from pathlib import Path
 
-from jobs.contract import process
-from jobs.contract.errors import BrokenStream, CaudalError, ConfigError, DiskFull, ExitCode, OffsetsLost, ServiceError, TopicMissing
-from jobs.contract.errors_downstream import StateUnusable
-from jobs.contract.lab import LabSpec
-from jobs.core import lab, run, session
+from jobs.contract.disk import processes
+from jobs.contract.errors import (
+    BrokenStream,
+    CaudalError,
+    ConfigError,
+    DiskFull,
+    ExitCode,
+    OffsetsLost,
+    ServiceError,
+    StateUnusable,
+    TopicMissing,
+)
+from jobs.core import run, session
+from jobs.labs.declared.lab import LabSpec
+from jobs.labs.kit import lab
 
 _FORESEEN: dict[type[CaudalError], str] = {
     DiskFull: "no queda sitio en el disco",
@@ -32,11 +42,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="A lab. Start it with ./caudal lab NAME")
     parser.add_argument("--spec", type=Path, required=True)
     path: Path = parser.parse_args().spec
-    process.die_with_parent(os.getppid())
+    processes.die_with_parent(os.getppid())
     spec = LabSpec.from_json(path.read_bytes(), path)
     try:
         with session.opened(f"lab-{spec.lab}") as spark:
-            found = importlib.import_module(f"jobs.labs.{spec.lab}").run(lab.of(spark, spec))
+            found = importlib.import_module(f"jobs.labs.{spec.program}").run(lab.of(spark, spec))
     except CaudalError as error:
         error.way_cli = error.way_cli if "STREAM" not in error.way_cli else f"./caudal lab {spec.lab}"
         print(f"caudal: {error}", flush=True)
@@ -47,14 +57,20 @@ def main() -> int:
         told = _told(error, path.with_name("driver.log"), spec.lab)
         print(f"caudal: {told}", flush=True)
         return int(told.exit_code)
-    path.with_name("facts.json").write_text(json.dumps(found, ensure_ascii=False, default=str), encoding="utf-8")
+    path.with_name("facts.json").write_text(
+        json.dumps(found, ensure_ascii=False, default=str), encoding="utf-8"
+    )
     return int(ExitCode.DONE)
 
 
 def _told(error: Exception, log: Path, name: str) -> CaudalError:
     """As run.foreseen, in Spanish; of what was not foreseen Spark's or Python's own words."""
     told = run.foreseen(error, log)
-    return type(told)(_FORESEEN.get(type(told), told.what), log, cli=f"lee el driver.log nombrado; después, otra vez: ./caudal lab {name}")
+    return type(told)(
+        _FORESEEN.get(type(told), told.what),
+        log,
+        cli=f"lee el driver.log nombrado; después, otra vez: ./caudal lab {name}",
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from include import environment
 from include import settings as caudal
 from include.settings import Settings
 from include.setup import class_data, java
-from tests.brokers import in_a_home
+from include.torture.brokers import in_a_home
 
 SETTINGS = {
     "spark.ui.enabled": "false",
@@ -35,18 +35,52 @@ SETTINGS = {
 # the files that take longest, from five minutes down to ten seconds, as the end of `./caudal test` lists them
 LONG_S = 10.0
 LONG = (
-    "integration/test_airflow", "torture/test_matrix", "integration/test_kafka_faults", "jobs/core/test_transactions", "torture/test_notifications",
-    "integration/test_labs", "torture/test_faults", "include/housekeeping/test_rewind", "jobs/core/test_downstream", "labs/test_notebooks",
-    "integration/test_kafka_generations", "jobs/contract/test_protocol_model", "jobs/labs/test_camino", "include/housekeeping/test_quarantine",
-    "integration/test_launch", "include/housekeeping/test_cut_off", "integration/test_front_door", "include/housekeeping/test_undo",
-    "include/housekeeping/test_engine_crash", "jobs/labs/test_trampas", "include/kafka/test_secure_broker", "integration/test_temperaturas",
-    "integration/test_early_death", "include/housekeeping/test_purge", "include/housekeeping/test_rollover", "jobs/labs/test_caso2",
+    "integration/test_airflow",
+    "torture/test_matrix",
+    "integration/test_kafka_faults",
+    "jobs/core/test_transactions",
+    "torture/test_notifications",
+    "integration/test_labs",
+    "torture/test_faults",
+    "include/housekeeping/test_rewind",
+    "jobs/core/test_downstream",
+    "labs/test_notebooks",
+    "integration/test_kafka_generations",
+    "jobs/contract/test_protocol_model",
+    "jobs/labs/test_camino",
+    "include/housekeeping/test_quarantine",
+    "integration/test_launch",
+    "include/housekeeping/test_cut_off",
+    "integration/test_front_door",
+    "include/housekeeping/test_undo",
+    "include/housekeeping/test_engine_crash",
+    "jobs/labs/test_trampas",
+    "include/kafka/test_secure_broker",
+    "integration/test_temperaturas",
+    "integration/test_early_death",
+    "include/housekeeping/test_purge",
+    "include/housekeeping/test_rollover",
+    "jobs/labs/test_caso2",
     "dags/test_streams",
-    "integration/test_new_stream", "integration/test_kafka_streams", "jobs/labs/test_estado", "include/services/test_supervisor",
-    "jobs/core/test_publish", "torture/test_power", "torture/test_table", "integration/test_bizums_por_dia", "integration/test_services",
-    "include/cli/test_feed_and_look", "include/housekeeping/test_reset", "integration/test_kafka_account", "jobs/labs/test_sink_mongodb",
-    "jobs/labs/test_bizums", "jobs/labs/test_fuentes_kafka", "jobs/labs/test_actividad3", "labs/test_notebook_server", "jobs/core/test_strict",
-)  # fmt: skip
+    "integration/test_new_stream",
+    "integration/test_kafka_streams",
+    "jobs/labs/test_estado",
+    "include/services/test_supervisor",
+    "jobs/core/test_publish",
+    "torture/test_power",
+    "torture/test_table",
+    "integration/test_bizums_por_dia",
+    "integration/test_services",
+    "include/cli/test_feed_and_look",
+    "include/housekeeping/test_reset",
+    "integration/test_kafka_account",
+    "jobs/labs/test_sink_mongodb",
+    "jobs/labs/test_bizums",
+    "jobs/labs/test_fuentes_kafka",
+    "jobs/labs/test_actividad3",
+    "labs/test_notebook_server",
+    "jobs/core/test_strict",
+)
 
 
 @pytest.hookimpl(trylast=True)
@@ -66,7 +100,10 @@ def slowest(reports: Iterable[pytest.TestReport], least_s: float) -> list[tuple[
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The files that decide how long the whole takes: a file is never shared by two processes, and LONG above is the order they start in."""
-    found = slowest((r for group in terminalreporter.stats.values() for r in group if isinstance(r, pytest.TestReport)), LONG_S)
+    found = slowest(
+        (r for group in terminalreporter.stats.values() for r in group if isinstance(r, pytest.TestReport)),
+        LONG_S,
+    )
     if found:
         terminalreporter.section(f"files over {LONG_S:.0f} s")
         for spent, file in found:
@@ -84,7 +121,9 @@ def _prepare_environment() -> None:
 
 def _clean_environment() -> None:
     """What a shell carries reaches the tests no more than a driver, whoever starts pytest."""
-    kept = {name: os.environ[name] for name in ("PYTHONPATH", "JAVA_HOME", "HOME", "TMPDIR") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("PYTHONPATH", "JAVA_HOME", "HOME", "TMPDIR") if name in os.environ
+    }
     clean = environment.base(caudal.load(), environment.TESTS) | kept
     os.environ.clear()
     os.environ.update(clean)
@@ -110,14 +149,23 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         from jobs.core.session import UNTRACED
 
         warehouse = tmp_path_factory.mktemp("spark-warehouse")
-        builder = SparkSession.builder.master("local[2]").appName("caudal-tests").config("spark.sql.warehouse.dir", str(warehouse))
+        builder = (
+            SparkSession.builder.master("local[2]")
+            .appName("caudal-tests")
+            .config("spark.sql.warehouse.dir", str(warehouse))
+        )
         settings = caudal.load()
-        ours = class_data.short_driver(settings, java.find(settings))  # without jars: one line that names ./caudal setup
+        ours = class_data.short_driver(
+            settings, java.find(settings)
+        )  # without jars: one line that names ./caudal setup
         for key, value in (SETTINGS | UNTRACED | ours).items():
             builder = builder.config(key, value)
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
-    for name in ("functions", "PythonUtils"):  # asked for at each use of a column, and looked for in 280 jars each time
+    for name in (
+        "functions",
+        "PythonUtils",
+    ):  # asked for at each use of a column, and looked for in 280 jars each time
         setattr(session._jvm, name, getattr(session._jvm, name))
     _quiet_py4j()
     yield session

@@ -16,7 +16,10 @@ def seeded(values: Iterable[Any], short: int, *marks: pytest.MarkDecorator) -> l
     arguments."""
     found = list(values)
     chosen = {*Random(_SEED).sample(range(len(found)), short)}
-    return [_param(value, marks if at in chosen else (*marks, pytest.mark.torture)) for at, value in enumerate(found)]
+    return [
+        _param(value, marks if at in chosen else (*marks, pytest.mark.torture))
+        for at, value in enumerate(found)
+    ]
 
 
 def long(value: Any) -> Any:

@@ -13,7 +13,9 @@ from pyspark.sql import SparkSession
 pytestmark = pytest.mark.spark
 
 
-def test_what_py4j_says_of_dead_connections_is_in_no_other_test_s_output(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_py4j_says_of_dead_connections_is_in_no_other_test_s_output(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said, root = StringIO(), logging.getLogger()
     handler = logging.StreamHandler(said)
     root.addHandler(handler)

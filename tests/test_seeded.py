@@ -5,17 +5,23 @@ from __future__ import annotations
 import pytest
 import typer
 
-from include.cli import test as verb
-from include.cli import torture
+from include.cli.build import test as verb
+from include.cli.build import torture
 from tests.matrix import long, seeded
 
 
 def test_a_seeded_part_is_short_and_all_the_rest_is_marked() -> None:
     values = [*range(20), ("a", 1)]
     made = seeded(values, 4)
-    assert [one.values for one in made] == [value if isinstance(value, tuple) else (value,) for value in values]
+    assert [one.values for one in made] == [
+        value if isinstance(value, tuple) else (value,) for value in values
+    ]
     assert [len(one.marks) for one in made].count(0) == 4
-    assert {mark.name for one in made for mark in one.marks} == {"torture"} == {mark.name for mark in long(1).marks}
+    assert (
+        {mark.name for one in made for mark in one.marks}
+        == {"torture"}
+        == {mark.name for mark in long(1).marks}
+    )
     assert [one.marks for one in seeded(values, 4)] == [one.marks for one in made]
     assert all("slow" in {mark.name for mark in one.marks} for one in seeded(values, 4, pytest.mark.slow))
 

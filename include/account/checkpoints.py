@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include import generations, growth, pairing
-from include.generations import Generation
-from include.growth import Growth
-from jobs.contract import batch_plan, checkpoint, manifest, protocol
+from include.state import generations, growth, pairing
+from include.state.generations import Generation
+from include.state.growth import Growth
+from jobs.contract.commit import batch_plan, checkpoint, manifest, protocol
+from jobs.contract.commit.manifest import canonical
+from jobs.contract.commit.protocol import Next, Proceed
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import CaudalError, Refused
-from jobs.contract.layout import Layout
-from jobs.contract.manifest import canonical
-from jobs.contract.protocol import Next, Proceed
 from jobs.contract.stream import Stream
 
 _SHOWN = 10
@@ -87,7 +87,11 @@ def current(layout: Layout, stream: Stream) -> Generation:
     """The stream's generation. Raises Refused before its first run."""
     found = generations.current(layout, stream.name)
     if found is None:
-        raise Refused("this stream has not run yet, so there is no checkpoint", stream.name, cli=f"./caudal run {stream.name}")
+        raise Refused(
+            "this stream has not run yet, so there is no checkpoint",
+            stream.name,
+            cli=f"./caudal run {stream.name}",
+        )
     return found
 
 
@@ -147,7 +151,10 @@ def position_words(position: dict[str, Any]) -> str:
         return "nothing yet"
     if "logOffset" in position:
         return f"source log {position['logOffset']}"
-    return "; ".join(f"{topic} {' '.join(f'{p}:{o}' for p, o in sorted(parts.items(), key=_partition))}" for topic, parts in position.items())
+    return "; ".join(
+        f"{topic} {' '.join(f'{p}:{o}' for p, o in sorted(parts.items(), key=_partition))}"
+        for topic, parts in position.items()
+    )
 
 
 def _partition(item: tuple[str, Any]) -> int:

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from include import generations
-from jobs.contract import admitted, journal, ledger, report
+from include.state import generations, journal
+from jobs.contract.disk import ledger
+from jobs.contract.disk.layout import Layout
+from jobs.contract.disk.ledger import Entry
 from jobs.contract.errors import DataError, FilePassedOver
-from jobs.contract.layout import Layout
-from jobs.contract.ledger import Entry
-from jobs.contract.report import Report
+from jobs.contract.run import admitted, report
+from jobs.contract.run.report import Report
 from jobs.contract.stream import Stream
 
 _RUNS = 500  # looked back over at most, for one that has read to its end

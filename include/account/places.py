@@ -10,11 +10,14 @@ from itertools import islice
 from typing import Any
 
 from include.settings import Settings
-from jobs.contract import archived, checkpoint, journal, ledger, manifest, report, storage
+from include.state import archived, journal
+from jobs.contract.commit import checkpoint, manifest
+from jobs.contract.disk import ledger, storage
+from jobs.contract.disk.layout import Layout
+from jobs.contract.disk.ledger import Entry
 from jobs.contract.errors import AccountMismatch, CaudalError
-from jobs.contract.layout import Layout
-from jobs.contract.ledger import Entry
-from jobs.contract.report import Report
+from jobs.contract.run import report
+from jobs.contract.run.report import Report
 from jobs.contract.stream import Stream
 
 _RUNS = 50  # looked back over at most; the audit looks at all
@@ -34,7 +37,13 @@ class Places:
 
     def to_json(self) -> dict[str, Any]:
         error = self.error.to_json() if self.error else None
-        return {"files": self.files, "en_proceso": self.en_proceso, "archivo": self.archivo, "error": error, "unchecked": self.unchecked}
+        return {
+            "files": self.files,
+            "en_proceso": self.en_proceso,
+            "archivo": self.archivo,
+            "error": error,
+            "unchecked": self.unchecked,
+        }
 
     def lines(self) -> Iterator[str]:
         """For the log; nothing when all files were found, or none had to be."""
@@ -78,10 +87,21 @@ def _unsettled_since(layout: Layout, stream: Stream, done: Report) -> datetime |
 def _covered(layout: Layout, stream: Stream, done: Report, since: datetime | None) -> list[Entry]:
     names = set(_read(layout, stream, done))
     with ledger.reader(layout.ledger(stream.folder)) as db:
-        found = {entry.name: entry for entry in (*ledger.newest(db, done.files_admitted), *ledger.select(db, "name", names))}
-        found |= {entry.name: entry for entry in (ledger.since(db, since.astimezone(UTC).isoformat(timespec="milliseconds")) if since else ())}
+        found = {
+            entry.name: entry
+            for entry in (*ledger.newest(db, done.files_admitted), *ledger.select(db, "name", names))
+        }
+        found |= {
+            entry.name: entry
+            for entry in (
+                ledger.since(db, since.astimezone(UTC).isoformat(timespec="milliseconds")) if since else ()
+            )
+        }
     if strange := sorted(names - found.keys()):
-        raise AccountMismatch(f"{len(strange)} files were read that the intake ledger does not know, {strange[0]} the first", stream.name)
+        raise AccountMismatch(
+            f"{len(strange)} files were read that the intake ledger does not know, {strange[0]} the first",
+            stream.name,
+        )
     return list(found.values())
 
 
@@ -89,7 +109,10 @@ def _read(layout: Layout, stream: Stream, done: Report) -> Iterator[str]:
     """Names of the files of the report's batches."""
     if not done.batches:
         return
-    first, last = (manifest.read(layout.batch(stream.name, done.generation, batch)) for batch in (done.batches[0], done.batches[-1]))
+    first, last = (
+        manifest.read(layout.batch(stream.name, done.generation, batch))
+        for batch in (done.batches[0], done.batches[-1])
+    )
     path = layout.checkpoint(stream.name, done.generation)
     span = int(first.start.get("logOffset", -1)), int(last.end.get("logOffset", -1))
     yield from (entry.name for entry in checkpoint.planned_entries(path, *span))
@@ -115,9 +138,14 @@ def _counted(layout: Layout, stream: Stream, entries: list[Entry]) -> Places:
 
 def _not_retired(layout: Layout, stream: Stream, gone: list[Entry]) -> list[Entry]:
     """Those that no reset has moved to retirado: it retires the copy of a record that it gives back itself."""
-    source, target = (path.relative_to(layout.home) for path in (layout.en_proceso(stream.folder), layout.retired(stream.name)))
+    source, target = (
+        path.relative_to(layout.home)
+        for path in (layout.en_proceso(stream.folder), layout.retired(stream.name))
+    )
     where = "undone_by = '' AND source LIKE ? AND target LIKE ?"
-    moved = journal.moves(layout.journal(stream.name), ("reset", "retire", "rewind"), where, (f"{source}/%", f"{target}/%"))
+    moved = journal.moves(
+        layout.journal(stream.name), ("reset", "retire", "rewind"), where, (f"{source}/%", f"{target}/%")
+    )
     retired = {step.source.rpartition("/")[2] for _, step in moved}
     return [entry for entry in gone if entry.name not in retired]
 
@@ -126,5 +154,5 @@ def _missing(layout: Layout, stream: Stream, gone: list[Entry]) -> AccountMismat
     more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
     what = f"{gone[0].name} was admitted, but lies neither in en_proceso nor in archivo{more}"
     error = AccountMismatch(what, layout.archivo(stream.folder))
-    error.about(stream.name)
+    error.name_stream(stream.name)
     return error

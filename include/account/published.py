@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from include.settings import Settings
-from jobs.contract import manifest, report
+from jobs.contract.commit import manifest
+from jobs.contract.commit.manifest import Manifest
+from jobs.contract.disk.layout import parse_generation
 from jobs.contract.errors import DataError
-from jobs.contract.layout import parse_generation
-from jobs.contract.manifest import Manifest
-from jobs.contract.report import Report
+from jobs.contract.run import report
+from jobs.contract.run.report import Report
 from jobs.contract.stream import Files, Stream
 
 _LOOKED_AT = 1000  # records of a file
@@ -53,8 +54,14 @@ def batches(settings: Settings, stream: Stream) -> list[Batch]:
     salida = settings.layout.salida(stream.name)
     if not salida.is_dir():
         return []
-    generations = sorted((n, entry) for entry in salida.iterdir() if (n := parse_generation(entry.name)) is not None)
-    return [Batch(folder, manifest.read(folder)) for _, output in generations for folder in manifest.published(output).values()]
+    generations = sorted(
+        (n, entry) for entry in salida.iterdir() if (n := parse_generation(entry.name)) is not None
+    )
+    return [
+        Batch(folder, manifest.read(folder))
+        for _, output in generations
+        for folder in manifest.published(output).values()
+    ]
 
 
 def summary(settings: Settings, stream: Stream) -> Summary:
@@ -62,8 +69,14 @@ def summary(settings: Settings, stream: Stream) -> Summary:
     found = [b.manifest for b in batches(settings, stream)]
     runs = settings.layout.runs(stream.name)
     newest = next(report.newest(runs), None)
-    counts = sum(m.records_in for m in found), sum(m.rows_out for m in found), sum(m.quarantined for m in found)
-    return Summary(len(found), *counts, report.read(newest) if newest else None, report.newest_with_data(runs))
+    counts = (
+        sum(m.records_in for m in found),
+        sum(m.rows_out for m in found),
+        sum(m.quarantined for m in found),
+    )
+    return Summary(
+        len(found), *counts, report.read(newest) if newest else None, report.newest_with_data(runs)
+    )
 
 
 def newest_rows(settings: Settings, stream: Stream, rows: int) -> list[dict[str, Any]]:
@@ -86,7 +99,9 @@ def newest_rows(settings: Settings, stream: Stream, rows: int) -> list[dict[str,
 
 def columns(settings: Settings, stream: Stream) -> list[str]:
     """Of the newest batch that tells, in the order of the sink; [] when none does."""
-    return list(next((b.manifest.columns for b in reversed(batches(settings, stream)) if b.manifest.columns), ()))
+    return list(
+        next((b.manifest.columns for b in reversed(batches(settings, stream)) if b.manifest.columns), ())
+    )
 
 
 def merged(orders: Iterable[Sequence[str]]) -> list[str]:
@@ -130,8 +145,12 @@ def _query(stream: Stream, paths: list[str], rows: int, skip: int) -> list[dict[
     try:
         with duckdb.connect(":memory:") as database:
             database.execute("SET autoinstall_known_extensions = false")
-            cursor = database.execute(f"SELECT * FROM {_READERS[sink.format]} LIMIT ? OFFSET ?", [paths, *form, rows, skip])  # noqa: S608 - our own words
+            cursor = database.execute(
+                f"SELECT * FROM {_READERS[sink.format]} LIMIT ? OFFSET ?", [paths, *form, rows, skip]
+            )
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     except duckdb.Error as error:
-        raise DataError(f"published files cannot be read: {str(error).splitlines()[0]}", Path(paths[-1]).parent) from error
+        raise DataError(
+            f"published files cannot be read: {str(error).splitlines()[0]}", Path(paths[-1]).parent
+        ) from error

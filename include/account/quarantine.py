@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.intake import refuse
-from jobs.contract import archived, deliveries, ledger, lines, records, refused, storage
+from include.state import archived, deliveries, refused_records
+from include.state.refused_records import Batch, Mark, Record, State
+from jobs.contract.disk import ledger, storage
+from jobs.contract.disk.layout import Layout
+from jobs.contract.disk.ledger import Entry
 from jobs.contract.errors import DataError
-from jobs.contract.layout import Layout
-from jobs.contract.ledger import Entry
 from jobs.contract.nearest import hint
-from jobs.contract.refused import Batch, Mark, Record, State
 from jobs.contract.stream import Files, Stream
+from jobs.contract.text import csv_records, lines
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,27 @@ class Shown:
 def groups(layout: Layout, stream: str) -> list[Group]:
     """Oldest first. Raises DataError for what cannot be read."""
     return [
-        Group(b.generation, b.number, reason, count, b.state(reason), b.at.isoformat(timespec="seconds"), _run_id(b), b.mark(reason))
-        for b in refused.batches(layout, stream) for reason, count in sorted(refused.reasons(b).items())
-    ]  # fmt: skip
+        Group(
+            b.generation,
+            b.number,
+            reason,
+            count,
+            b.state(reason),
+            b.at.isoformat(timespec="seconds"),
+            _run_id(b),
+            b.mark(reason),
+        )
+        for b in refused_records.batches(layout, stream)
+        for reason, count in sorted(refused_records.reasons(b).items())
+    ]
 
 
 def _run_id(batch: Batch) -> str:
-    return batch.manifest.run_id if batch.manifest else next((r.run_id for r in refused.records(batch.folder)), "")
+    return (
+        batch.manifest.run_id
+        if batch.manifest
+        else next((r.run_id for r in refused_records.records(batch.folder)), "")
+    )
 
 
 def files(layout: Layout, stream: Stream) -> list[RefusedFile]:
@@ -80,14 +96,30 @@ def files(layout: Layout, stream: Stream) -> list[RefusedFile]:
     folder = layout.refused_files(stream.folder)
     if not stream.folder or not folder.is_dir():
         return []
-    return [_file(p) for p in sorted(folder.iterdir()) if storage.is_regular(p) and not p.name.endswith(refuse.REASON_SUFFIX) and p.name[0] != "."]
+    return [
+        _file(p)
+        for p in sorted(folder.iterdir())
+        if storage.is_regular(p) and not p.name.endswith(refuse.REASON_SUFFIX) and p.name[0] != "."
+    ]
 
 
 def _file(path: Path) -> RefusedFile:
-    raw = {"original_name": path.name, "code": "unknown", "reason": "the reason beside it cannot be read", "refused_at": ""}
+    raw = {
+        "original_name": path.name,
+        "code": "unknown",
+        "reason": "the reason beside it cannot be read",
+        "refused_at": "",
+    }
     with suppress(OSError, ValueError, TypeError):
         raw |= storage.read_json(path.with_name(f"{path.name}{refuse.REASON_SUFFIX}"))
-    return RefusedFile(path, str(raw["original_name"]), str(raw["code"]), str(raw["reason"]), path.stat().st_size, str(raw["refused_at"]))
+    return RefusedFile(
+        path,
+        str(raw["original_name"]),
+        str(raw["code"]),
+        str(raw["reason"]),
+        path.stat().st_size,
+        str(raw["refused_at"]),
+    )
 
 
 @dataclass(frozen=True)
@@ -102,22 +134,30 @@ class Asked:
         return self.reason in ("", shown.record.reason) and self.file in ("", shown.file, shown.record.origin)
 
 
-def unmet(layout: Layout, stream: Stream, reasons: Sequence[str] = (), batch: int | None = None, file: str = "") -> list[str]:
+def unmet(
+    layout: Layout, stream: Stream, reasons: Sequence[str] = (), batch: int | None = None, file: str = ""
+) -> list[str]:
     """A sentence for each part of a question that nothing in this stream's quarantine meets, with what there is."""
     found, refused_files = groups(layout, stream.name), files(layout, stream)
     known = sorted({one.reason for one in found} | {one.code for one in refused_files})
     there = f" (refused here: {', '.join(known) or 'nothing'})"
-    told = [f"nothing is refused as {one[:40]!r}{there}{hint(one, known)}" for one in reasons if one not in known]
+    told = [
+        f"nothing is refused as {one[:40]!r}{there}{hint(one, known)}" for one in reasons if one not in known
+    ]
     if batch is not None and batch not in {one.batch for one in found}:
         numbers = ", ".join(map(str, sorted({one.batch for one in found})))
         told.append(f"batch {batch} has no refused records; batches that have: {numbers or 'none'}")
-    near = hint(file, [name for one in refused_files for name in (one.original_name, one.path.name)]) if file else ""
+    near = (
+        hint(file, [name for one in refused_files for name in (one.original_name, one.path.name)])
+        if file
+        else ""
+    )
     return [*told, *([f"no refused file is called {file[:80]!r}{near}"] if near else [])]
 
 
 def show(layout: Layout, stream: Stream, asked: Asked) -> Iterator[Shown]:
     """Refused records that the question meets, oldest batch first; each origin file is read once a batch. Raises DataError."""
-    found = refused.batches(layout, stream.name)
+    found = refused_records.batches(layout, stream.name)
     if asked.batch is not None:
         found = [b for b in found if b.number == asked.batch][-1:]
     for batch in found:
@@ -125,7 +165,7 @@ def show(layout: Layout, stream: Stream, asked: Asked) -> Iterator[Shown]:
 
 
 def _shown(layout: Layout, stream: Stream, batch: Batch) -> Iterator[Shown]:
-    found = list(refused.records(batch.folder))
+    found = list(refused_records.records(batch.folder))
     origins = _origins(layout, stream, found)
     places = {name: _lines(layout, stream, entry, found) for name, entry in origins.items()}
     for record in found:
@@ -133,7 +173,15 @@ def _shown(layout: Layout, stream: Stream, batch: Batch) -> Iterator[Shown]:
         name = entry.original_name if entry else record.origin if stream.folder else ""
         left = places.get(record.origin, {}).get(record.raw or b"", [])
         line = left.pop(0) if left else None
-        yield Shown(record, batch.generation, batch.number, batch.state(record.reason), name, line, _from(layout, stream, name))
+        yield Shown(
+            record,
+            batch.generation,
+            batch.number,
+            batch.state(record.reason),
+            name,
+            line,
+            _from(layout, stream, name),
+        )
 
 
 def _origins(layout: Layout, stream: Stream, found: Sequence[Record]) -> dict[str, Entry]:
@@ -142,7 +190,9 @@ def _origins(layout: Layout, stream: Stream, found: Sequence[Record]) -> dict[st
     return ledger.lookup(layout.ledger(stream.folder), {r.origin for r in found})
 
 
-def _lines(layout: Layout, stream: Stream, entry: Entry, refused_ones: Sequence[Record]) -> dict[bytes, list[int]]:
+def _lines(
+    layout: Layout, stream: Stream, entry: Entry, refused_ones: Sequence[Record]
+) -> dict[bytes, list[int]]:
     """Raw bytes -> numbers of the lines that these records start in, ascending. Raises DataError for a file that cannot be read."""
     path: Path | None = layout.en_proceso(stream.folder) / entry.name
     if path is None or not storage.is_regular(path):
@@ -153,12 +203,16 @@ def _lines(layout: Layout, stream: Stream, entry: Entry, refused_ones: Sequence[
         return found
     assert isinstance(stream.source, Files)  # noqa: S101 - it has a folder
     try:
-        for number, raw in records.read(path, stream.source):
-            known = raw if raw in wanted else lines.unmarked(raw)  # of a file that is read whole, too, the first mark may be left out
+        for number, raw in csv_records.read(path, stream.source):
+            known = (
+                raw if raw in wanted else lines.unmarked(raw)
+            )  # of a file that is read whole, too, the first mark may be left out
             if known in wanted:
                 found[known].append(number)
     except lines.UNREADABLE as error:
-        raise DataError(f"the file of refused records cannot be read: {error}", path, cli="put it back from a backup") from error
+        raise DataError(
+            f"the file of refused records cannot be read: {error}", path, cli="put it back from a backup"
+        ) from error
     return found
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from include import generations
 from include.intake import counting, refuse
 from include.intake.types import Busy, shown
-from jobs.contract import archived, checkpoint, ledger, manifest, storage
-from jobs.contract.layout import Layout
-from jobs.contract.ledger import Entry
+from include.state import archived, generations
+from jobs.contract.commit import checkpoint, manifest
+from jobs.contract.disk import ledger, storage
+from jobs.contract.disk.layout import Layout
+from jobs.contract.disk.ledger import Entry
 from jobs.contract.stream import Stream
 
 Place = Literal["entrada", "claimed", "en_proceso", "archivo", "cuarentena", "gone"]
@@ -52,7 +53,9 @@ class Found:
             return f"read, published in {told} and archived"
         if self.place != "en_proceso":
             return WORDS[self.place]
-        return f"{WORDS[self.place]}; " + (f"its records are published in {told}" if told else "in no published batch yet")
+        return f"{WORDS[self.place]}; " + (
+            f"its records are published in {told}" if told else "in no published batch yet"
+        )
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,10 @@ def find(layout: Layout, streams: Iterable[Stream], asked: Question) -> tuple[Fo
 
 
 def _in_stream(layout: Layout, stream: Stream, asked: Question) -> Iterator[Found]:
-    places: tuple[tuple[Place, Path], ...] = (("entrada", layout.entrada(stream.folder)), ("claimed", layout.claims(stream.folder)))
+    places: tuple[tuple[Place, Path], ...] = (
+        ("entrada", layout.entrada(stream.folder)),
+        ("claimed", layout.claims(stream.folder)),
+    )
     for place, folder in places:
         for path in _files(folder):
             if asked.meets(shown(path.name)):
@@ -107,13 +113,27 @@ def _entries(layout: Layout, stream: Stream, asked: Question) -> Sequence[Entry]
 
 def _placed(layout: Layout, stream: Stream, entry: Entry) -> Found:
     found = Found(
-        stream.name, "gone", "", entry.original_name, entry.name, entry.sequence, entry.admitted_at, entry.records, entry.content_hash,
-    )  # fmt: skip
+        stream.name,
+        "gone",
+        "",
+        entry.original_name,
+        entry.name,
+        entry.sequence,
+        entry.admitted_at,
+        entry.records,
+        entry.content_hash,
+    )
     visible = layout.en_proceso(stream.folder) / entry.name
     if storage.is_regular(visible):
-        return _with_batch(replace(found, place="en_proceso", path=str(visible)), _published_in(layout, stream, entry.name))
+        return _with_batch(
+            replace(found, place="en_proceso", path=str(visible)), _published_in(layout, stream, entry.name)
+        )
     told = archived.record(layout, stream.name, stream.folder, entry.name)
-    read = (told.generation, told.batch) if told and told.batch >= 0 else _published_in(layout, stream, entry.name)
+    read = (
+        (told.generation, told.batch)
+        if told and told.batch >= 0
+        else _published_in(layout, stream, entry.name)
+    )
     path = archived.locate(layout, stream.name, stream.folder, entry)
     return _with_batch(replace(found, place="archivo", path=shown(str(path))) if path else found, read)
 
@@ -134,7 +154,9 @@ def _published_in(layout: Layout, stream: Stream, name: str) -> tuple[int, int] 
         return None
     published = manifest.published(layout.output(stream.name, generation.number))
     numbers = list(published)
-    first = bisect_left(numbers, logged, key=lambda n: int(manifest.read(published[n]).end.get("logOffset", -1)))
+    first = bisect_left(
+        numbers, logged, key=lambda n: int(manifest.read(published[n]).end.get("logOffset", -1))
+    )
     return (generation.number, numbers[first]) if first < len(numbers) else None
 
 
@@ -147,7 +169,9 @@ def _refused(layout: Layout, stream: Stream, asked: Question) -> Iterator[Found]
             raw = {"original_name": "", "content_hash": "", "reason": "", **storage.read_json(beside)}
         except (ValueError, TypeError):  # torn: the file beside it can still be found by its own name
             raw = {"original_name": path.name, "content_hash": "", "reason": f"{beside.name} cannot be read"}
-        met = asked.meets(path.name, raw["original_name"]) or (asked.content_hash and raw["content_hash"] == asked.content_hash)
+        met = asked.meets(path.name, raw["original_name"]) or (
+            asked.content_hash and raw["content_hash"] == asked.content_hash
+        )
         if met and storage.is_regular(path):
             yield Found(
                 stream.name, "cuarentena", str(path), raw["original_name"], path.name,

@@ -19,6 +19,12 @@ def work(settings: Settings) -> None:
         files.write(probe, "the newest canary was here\n")
         probe.unlink()
         jvm.driver_class_path(settings)
-        for program in (LAUNCHER, java.find(settings).binary, class_data.spark_home() / "bin" / "spark-submit"):
+        for program in (
+            LAUNCHER,
+            java.find(settings).binary,
+            class_data.spark_home() / "bin" / "spark-submit",
+        ):
             if not os.access(program, os.X_OK):
-                raise InstallationError("this user may not run it", program, cli="chmod a+x the file named here")
+                raise InstallationError(
+                    "this user may not run it", program, cli="chmod a+x the file named here"
+                )

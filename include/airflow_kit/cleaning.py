@@ -17,12 +17,17 @@ from include.settings import Settings
 
 def params() -> dict[str, Param]:
     return {
-        "dry_run": boolean(False, title="Dry run", description="Only show what would be done; nothing is changed."),
+        "dry_run": boolean(
+            False, title="Dry run", description="Only show what would be done; nothing is changed."
+        ),
         "grace_days": integer(
-            7, title="Grace in days", minimum=1, maximum=365,
+            7,
+            title="Grace in days",
+            minimum=1,
+            maximum=365,
             description="How long the checkpoints of a stream that is no longer registered stay where they are, in case it comes back.",
         ),
-    }  # fmt: skip
+    }
 
 
 def clean(settings: Settings, form: Mapping[str, Any], now: datetime) -> list[Outcome]:
@@ -31,7 +36,12 @@ def clean(settings: Settings, form: Mapping[str, Any], now: datetime) -> list[Ou
 
 def report(found: list[Outcome], dry_run: bool) -> dict[str, Any]:
     """For XCom and the asset event; `bytes_freed` counts what is gone for good."""
-    return {"dry_run": dry_run, "bytes_freed": cleaning.freed_bytes(found), "states": sweep.totals(found), "work": tables.plain(found)}
+    return {
+        "dry_run": dry_run,
+        "bytes_freed": cleaning.freed_bytes(found),
+        "states": sweep.totals(found),
+        "work": tables.plain(found),
+    }
 
 
 def lines(found: list[Outcome], dry_run: bool) -> list[str]:

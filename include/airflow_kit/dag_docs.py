@@ -36,7 +36,15 @@ def render(only: Iterable[str] = ()) -> str:
     with tempfile.TemporaryDirectory(prefix="caudal-dags-") as home:
         environ = {**settings.load().environ, **_quiet(home), "PYTHONPATH": str(settings.ROOT)}
         command = [sys.executable, "-m", "include.airflow_kit.dag_docs", *only]
-        done = subprocess.run(command, cwd=settings.ROOT, env=environ, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command,
+            cwd=settings.ROOT,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
     if done.returncode != 0:
         raise ConfigError(f"the DAGs do not load: {done.stderr.strip().rpartition(chr(10))[2]}", "dags/")
     return done.stdout
@@ -58,7 +66,12 @@ def page(dags: Iterable[Any], folder: Path) -> str:
         by_file.setdefault(Path(dag.fileloc).name, []).append(dag)
     lines = [_HEAD]
     for file in sorted(p for p in folder.glob("*.py") if p.name != "__init__.py"):
-        lines += [f"## dags/{file.name}", "", ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "", ""]
+        lines += [
+            f"## dags/{file.name}",
+            "",
+            ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "",
+            "",
+        ]
         for dag in by_file.get(file.name, []):
             lines += _dag(dag)
     return "\n".join(lines).rstrip() + "\n"
@@ -87,7 +100,9 @@ def _facts(dag: Any) -> Iterator[tuple[str, str]]:
 def _schedule(cron: str) -> str:
     """The row's own text: which minute a stream starts at depends on the other streams."""
     text, moved = re.subn(r"^\d+-59/", "*/", cron)
-    return f"`{text}`" + (", a minute apart from the others on the same schedule" if moved or text.startswith("*/") else "")
+    return f"`{text}`" + (
+        ", a minute apart from the others on the same schedule" if moved or text.startswith("*/") else ""
+    )
 
 
 def _uris(found: Iterable[Any]) -> str:
@@ -113,7 +128,12 @@ def main(only: list[str]) -> None:
     folder = settings.ROOT / "dags"
     bag = DagBag(str(folder))
     if bag.import_errors:
-        sys.exit("; ".join(f"{Path(file).name}: {text.strip().rpartition(chr(10))[2]}" for file, text in bag.import_errors.items()))
+        sys.exit(
+            "; ".join(
+                f"{Path(file).name}: {text.strip().rpartition(chr(10))[2]}"
+                for file, text in bag.import_errors.items()
+            )
+        )
     print(page((dag for dag in bag.dags.values() if not only or dag.dag_id in only), folder), end="")
 
 

@@ -17,8 +17,14 @@ _PERMANENT = (ExitCode.USAGE, ExitCode.DATA, ExitCode.CONFIG)
 def line(error: Mapping[str, Any]) -> str:
     """One line of a report's error: code, what, where and both ways out."""
     where = f" [{error['where']}]" if error.get("where") else ""
-    ways = [f"{label}: {error[key]}" for label, key in (("command line", "cli"), ("Airflow", "ui")) if error.get(key)]
-    return " ".join(f"{error['code']}: {error['what']}{where}{' -> ' if ways else ''}{'; '.join(ways)}".split())
+    ways = [
+        f"{label}: {error[key]}"
+        for label, key in (("command line", "cli"), ("Airflow", "ui"))
+        if error.get(key)
+    ]
+    return " ".join(
+        f"{error['code']}: {error['what']}{where}{' -> ' if ways else ''}{'; '.join(ways)}".split()
+    )
 
 
 def transient(code: str, exit_code: int) -> bool:

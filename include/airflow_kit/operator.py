@@ -13,23 +13,30 @@ from typing import Any
 
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException, AirflowTaskTimeout
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowTaskTimeout,
+)
 
 from include import settings
 from include.account import places
 from include.airflow_kit import assets, failures, reports
 from include.airflow_kit.params import refuse_unknown_keys
-from include.housekeeping import after_run
+from include.housekeeping.files import after_run
 from include.launch import ended
+from jobs.contract.disk.processes import die_with_parent
 from jobs.contract.errors import ConfigError, ExitCode, LeaseHeld, RunFailed, UsageError
-from jobs.contract.process import die_with_parent
-from jobs.contract.report import Report
+from jobs.contract.run.report import Report
 from jobs.contract.stream import Stream
 
-LAUNCHER = settings.ROOT / "include" / "launch" / "spark-submit"
+LAUNCHER = settings.ROOT / "include" / "launch" / "launcher"
 LEASE_POLL_S = 15  # a run takes seconds; the scheduler itself looks every few seconds
 _END_S = 30.0  # a killed launcher is gone at once, unless its disk hangs
-_RUN_ID = re.compile(r"[A-Za-z0-9_.~:+][A-Za-z0-9_.~:+-]{0,249}")  # Airflow's own pattern, but never an option
+_RUN_ID = re.compile(
+    r"[A-Za-z0-9_.~:+][A-Za-z0-9_.~:+-]{0,249}"
+)  # Airflow's own pattern, but never an option
 _ERROR_LINE = re.compile(r"([a-z][a-z-]+): .* -> ")  # jobs.contract.errors.CaudalError.__str__
 
 
@@ -41,14 +48,20 @@ class StreamOperator(SparkSubmitOperator):
     Fails without a retry when the same call would fail again. `spark_binary`: the launcher.
     """
 
-    template_fields: Sequence[str] = ()  # nothing a user types at the trigger reaches the command line through a template
+    template_fields: Sequence[
+        str
+    ] = ()  # nothing a user types at the trigger reaches the command line through a template
     reschedule = True  # Airflow's scheduler asks for it before it lets a rescheduled task wait
 
     def __init__(self, *, stream: Stream, spark_binary: str = str(LAUNCHER), **kwargs: Any) -> None:
         super().__init__(
-            application=str(settings.ROOT / "jobs" / f"{stream.name}.py"), name=stream.name, spark_binary=spark_binary,
-            inlets=[assets.source(stream)], outlets=[assets.output(stream)], **kwargs,
-        )  # fmt: skip
+            application=str(settings.ROOT / "jobs" / f"{stream.name}.py"),
+            name=stream.name,
+            spark_binary=spark_binary,
+            inlets=[assets.source(stream)],
+            outlets=[assets.output(stream)],
+            **kwargs,
+        )
         self.stream = stream
         self._stopped = False
 
@@ -56,7 +69,12 @@ class StreamOperator(SparkSubmitOperator):
         with failures.one_line():
             refuse_unknown_keys(context)
             _die_with_supervisor()
-            self.application_args = ["--stream", self.stream.name, "--airflow-run-id", checked_run_id(context["run_id"])]
+            self.application_args = [
+                "--stream",
+                self.stream.name,
+                "--airflow-run-id",
+                checked_run_id(context["run_id"]),
+            ]
             runs = settings.load().layout.runs(self.stream.name)
             before = reports.run_names(runs)
             try:
@@ -82,13 +100,25 @@ class StreamOperator(SparkSubmitOperator):
         if self._hook is not None:
             self._hook.on_kill()
 
-    def _found(self, runs: Path, before: frozenset[str], airflow_run_id: str, exit_code: int, why: RunFailed | None = None) -> Report | None:
+    def _found(
+        self,
+        runs: Path,
+        before: frozenset[str],
+        airflow_run_id: str,
+        exit_code: int,
+        why: RunFailed | None = None,
+    ) -> Report | None:
         """The report of this try; one that its driver left at `running` is finished first."""
         found = reports.find(runs, before, airflow_run_id)
         if found is None or found.status != "running":
             return found
         lines = list(self._hook._last_submit_log_lines) if self._hook else []
-        return ended.finish(settings.load().layout, self.stream.name, ended.End(found.run_id, exit_code, lines, why)) or found
+        return (
+            ended.finish(
+                settings.load().layout, self.stream.name, ended.End(found.run_id, exit_code, lines, why)
+            )
+            or found
+        )
 
     def _submit(self, context: Mapping[str, Any]) -> int:
         """Exit code of the launcher; negative when a signal ended it. Raises RunFailed after `limits.run_s`."""
@@ -109,9 +139,15 @@ class StreamOperator(SparkSubmitOperator):
     def _get_hook(self) -> SparkSubmitHook:
         hook = super()._get_hook()
         if hook._is_yarn:
-            raise ConfigError(f"the connection {self._conn_id} is missing, so Spark's master would be yarn", "Airflow connections")
+            raise ConfigError(
+                f"the connection {self._conn_id} is missing, so Spark's master would be yarn",
+                "Airflow connections",
+            )
         if hook._connection["deploy_mode"] == "cluster":
-            raise ConfigError(f"the connection {self._conn_id} asks for cluster mode, in which no driver can hold the lease", "Airflow connections")
+            raise ConfigError(
+                f"the connection {self._conn_id} asks for cluster mode, in which no driver can hold the lease",
+                "Airflow connections",
+            )
         return hook
 
     def _wait_for_lease(self, context: Mapping[str, Any]) -> None:
@@ -120,7 +156,11 @@ class StreamOperator(SparkSubmitOperator):
         left_s = self.stream.lease_wait_s - (now - first).total_seconds()
         if left_s <= 0:
             what = f"still held after lease_wait_s={self.stream.lease_wait_s} s: {_told(self._last_line())}"
-            error = LeaseHeld(what, self.stream.name, ui="Clear this task when the run named here has ended; the next scheduled run tries by itself")
+            error = LeaseHeld(
+                what,
+                self.stream.name,
+                ui="Clear this task when the run named here has ended; the next scheduled run tries by itself",
+            )
             raise AirflowFailException(failures.line(error.to_json()))
         self.log.info("The lease is held; this task waits without a slot, for %.0f s more at most", left_s)
         raise AirflowRescheduleException(now + timedelta(seconds=min(LEASE_POLL_S, left_s)))
@@ -147,7 +187,11 @@ class StreamOperator(SparkSubmitOperator):
         """(line, code) of a launcher that gave up before it had a report: its own last line, which has the form of an error."""
         last = self._last_line()
         code = match[1] if (match := _ERROR_LINE.match(last)) else ""
-        text = last if code else f"the launcher ended with exit code {exit_code} and left no report of this run; it said: {last}"
+        text = (
+            last
+            if code
+            else f"the launcher ended with exit code {exit_code} and left no report of this run; it said: {last}"
+        )
         return text, code
 
     def _last_line(self) -> str:
@@ -155,7 +199,9 @@ class StreamOperator(SparkSubmitOperator):
         lines = [text for text in self._hook._last_submit_log_lines if text] if self._hook else []
         return lines[-1].removeprefix("caudal: ") if lines else "nothing"
 
-    def _publish(self, found: Report, tidied: after_run.Tidied, placed: places.Places, context: Mapping[str, Any]) -> dict[str, Any]:
+    def _publish(
+        self, found: Report, tidied: after_run.Tidied, placed: places.Places, context: Mapping[str, Any]
+    ) -> dict[str, Any]:
         for text in (*reports.summary(found), *(f"  {line}" for line in (*tidied.lines(), *placed.lines()))):
             self.log.info("%s", text)
         values = {**reports.plain(found), "archive": tidied.to_json(), "files": placed.to_json()}
@@ -166,7 +212,10 @@ class StreamOperator(SparkSubmitOperator):
 def checked_run_id(run_id: str) -> str:
     """Airflow's run id, when it is safe as a word of a command line. Raises UsageError."""
     if not _RUN_ID.fullmatch(run_id):
-        raise UsageError(f"the run id {run_id[:80]!r} holds a character outside A-Z a-z 0-9 _ . ~ : + - or begins with -", "dag_run_id")
+        raise UsageError(
+            f"the run id {run_id[:80]!r} holds a character outside A-Z a-z 0-9 _ . ~ : + - or begins with -",
+            "dag_run_id",
+        )
     return run_id
 
 
@@ -180,7 +229,10 @@ def _die_with_supervisor() -> None:
     poll = select.poll()
     poll.register(0, 0)
     if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0)):
-        raise RunFailed("the supervisor of this task is gone, so nobody would notice its end; nothing was started", f"pid {os.getpid()}")
+        raise RunFailed(
+            "the supervisor of this task is gone, so nobody would notice its end; nothing was started",
+            f"pid {os.getpid()}",
+        )
 
 
 def _told(line: str) -> str:

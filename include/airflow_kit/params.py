@@ -14,7 +14,9 @@ from jobs.contract.errors import UsageError
 
 def integer(default: int, *, title: str, description: str, minimum: int, maximum: int) -> Param:
     """A whole number within minimum and maximum, both allowed."""
-    return Param(default, type="integer", title=title, description=description, minimum=minimum, maximum=maximum)
+    return Param(
+        default, type="integer", title=title, description=description, minimum=minimum, maximum=maximum
+    )
 
 
 def boolean(default: bool, *, title: str, description: str) -> Param:
@@ -23,12 +25,26 @@ def boolean(default: bool, *, title: str, description: str) -> Param:
 
 def choice(default: str, *, title: str, description: str, values: Sequence[str], origin: str) -> Param:
     """One of `values`, as a list to pick from. `origin` says in words where the values come from, for pages that outlive a change of them."""
-    return Param(default, type="string", title=title, description=description, enum=list(values), **{"$comment": origin})
+    return Param(
+        default,
+        type="string",
+        title=title,
+        description=description,
+        enum=list(values),
+        **{"$comment": origin},
+    )
 
 
 def text(default: str, *, title: str, description: str, pattern: str, origin: str) -> Param:
     """A line of text that `pattern` (a whole match) allows; `origin` says in words what that is."""
-    return Param(default, type="string", title=title, description=description, pattern=f"^({pattern})$", **{"$comment": origin})
+    return Param(
+        default,
+        type="string",
+        title=title,
+        description=description,
+        pattern=f"^({pattern})$",
+        **{"$comment": origin},
+    )
 
 
 def refuse_unknown_keys(context: Mapping[str, Any]) -> None:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jobs.contract import report
-from jobs.contract.report import Report
+from jobs.contract.run import report
+from jobs.contract.run.report import Report
 
 
 def run_names(runs: Path) -> frozenset[str]:
@@ -50,7 +50,11 @@ def summary(found: Report) -> list[str]:
 def _batches(batches: tuple[int, ...]) -> str:
     if not batches:
         return "no new batch"
-    return f"batch {batches[0]}" if len(batches) == 1 else f"{len(batches)} batches, {batches[0]} to {batches[-1]}"
+    return (
+        f"batch {batches[0]}"
+        if len(batches) == 1
+        else f"{len(batches)} batches, {batches[0]} to {batches[-1]}"
+    )
 
 
 def _recounted(found: Report) -> list[str]:
@@ -59,8 +63,14 @@ def _recounted(found: Report) -> list[str]:
         return []
     told, gaps = found.account, found.account["gaps"]
     rows = "" if told["rows_read"] is None else f", {told['rows_read']:,} rows by a plain reader"
-    empty = f"; offsets without a record: {', '.join(f'{name} {count:,}' for name, count in gaps.items())}" if gaps else ""
-    return [f"  recounted: {told['counted']:,} {'lines at intake' if told['files'] else 'offsets'}{rows}{empty}"]
+    empty = (
+        f"; offsets without a record: {', '.join(f'{name} {count:,}' for name, count in gaps.items())}"
+        if gaps
+        else ""
+    )
+    return [
+        f"  recounted: {told['counted']:,} {'lines at intake' if told['files'] else 'offsets'}{rows}{empty}"
+    ]
 
 
 def _warnings(found: Report) -> list[str]:

@@ -15,7 +15,7 @@ from include.kafka import produce as kafka_produce
 from include.kafka import topics as kafka_topics
 from include.samples import facturas
 from include.settings import Settings
-from jobs.contract import storage
+from jobs.contract.disk import storage
 from jobs.contract.errors import UsageError
 from jobs.contract.stream import Files, Stream, Topic
 
@@ -33,30 +33,55 @@ def params() -> dict[str, Param]:
     topics = sorted({topic.name for stream in found.values() for topic in stream.topics})
     return {
         "topics": choice(
-            ALL, title="Topics", values=[ALL, *topics], origin="`all`, or a topic of the registry",
+            ALL,
+            title="Topics",
+            values=[ALL, *topics],
+            origin="`all`, or a topic of the registry",
             description="Which topics to make. One that exists is never changed; where its settings differ from the registry, the log says so.",
         ),
         "messages": integer(
-            0, title="Sample messages", minimum=0, maximum=MESSAGES,
+            0,
+            title="Sample messages",
+            minimum=0,
+            maximum=MESSAGES,
             description="How many sample invoices to send, one message each. Triggering again sends more: a topic takes everything.",
         ),
         "messages_topic": choice(
-            readers[0], title="Topic of the messages", values=readers, origin="a topic that a stream of invoices reads",
+            readers[0],
+            title="Topic of the messages",
+            values=readers,
+            origin="a topic that a stream of invoices reads",
             description="Where the sample messages go.",
         ),
-        "files": integer(0, title="Sample files", minimum=0, maximum=FILES, description="How many files of sample invoices to put into entrada."),
+        "files": integer(
+            0,
+            title="Sample files",
+            minimum=0,
+            maximum=FILES,
+            description="How many files of sample invoices to put into entrada.",
+        ),
         "invoices": integer(
-            100, title="Invoices a file", minimum=1, maximum=INVOICES, description="How many invoices each sample file holds, one a line."
+            100,
+            title="Invoices a file",
+            minimum=1,
+            maximum=INVOICES,
+            description="How many invoices each sample file holds, one a line.",
         ),
         "files_stream": choice(
-            folders[0], title="Stream of the files", values=folders, origin="a stream that reads files of invoices",
+            folders[0],
+            title="Stream of the files",
+            values=folders,
+            origin="a stream that reads files of invoices",
             description="Whose folder under entrada the sample files go to.",
         ),
         "seed": integer(
-            0, title="Seed", minimum=0, maximum=facturas.SEEDS - 1,
+            0,
+            title="Seed",
+            minimum=0,
+            maximum=facturas.SEEDS - 1,
             description="The same seed gives the same amounts and invoice numbers. 0: another one at each trigger, named in the result.",
         ),
-    }  # fmt: skip
+    }
 
 
 def make_topics(settings: Settings, wanted: str) -> dict[str, list[str]]:
@@ -74,7 +99,11 @@ def make_topics(settings: Settings, wanted: str) -> dict[str, list[str]]:
         )
     applied = kafka_topics.apply(plan)
     there = sorted([*plan.as_declared, *applied.met])
-    return {"created": list(applied.created), "already_there": there, "differences": [str(d) for d in plan.differences]}
+    return {
+        "created": list(applied.created),
+        "already_there": there,
+        "differences": [str(d) for d in plan.differences],
+    }
 
 
 def send_messages(settings: Settings, topic: str, count: int, seed: int, now: datetime) -> dict[str, Any]:
@@ -84,11 +113,15 @@ def send_messages(settings: Settings, topic: str, count: int, seed: int, now: da
     _refuse_none(topic, "messages_topic")
     seed = chosen_seed(seed, now)
     sample = facturas.generate(count, seed, _ms(now))
-    sent = kafka_produce.produce(settings, topic, (kafka_produce.Message(document.encode()) for document in sample.documents))
+    sent = kafka_produce.produce(
+        settings, topic, (kafka_produce.Message(document.encode()) for document in sample.documents)
+    )
     return {"topic": topic, "messages": sent.records, "seed": seed, "totals": sample.totals.to_json()}
 
 
-def put_files(settings: Settings, stream: str, count: int, invoices: int, seed: int, now: datetime) -> dict[str, Any]:
+def put_files(
+    settings: Settings, stream: str, count: int, invoices: int, seed: int, now: datetime
+) -> dict[str, Any]:
     """Writes `count` files of `invoices` lines each into the stream's folder under entrada, each whole at once and over none.
 
     Raises UnknownStream, DiskFull; UsageError when these very files are there already.
@@ -106,8 +139,16 @@ def put_files(settings: Settings, stream: str, count: int, invoices: int, seed: 
             try:
                 storage.write_new(folder / name, ("\n".join(part) + "\n").encode())
             except FileExistsError:
-                raise UsageError("this sample file is there already", folder / name, cli="trigger again in a second") from None
-    return {"stream": stream, "folder": str(folder), "files": names, "seed": seed, "totals": sample.totals.to_json()}
+                raise UsageError(
+                    "this sample file is there already", folder / name, cli="trigger again in a second"
+                ) from None
+    return {
+        "stream": stream,
+        "folder": str(folder),
+        "files": names,
+        "seed": seed,
+        "totals": sample.totals.to_json(),
+    }
 
 
 def chosen_seed(seed: int, now: datetime) -> int:
@@ -129,17 +170,27 @@ def _text(value: Any) -> str:
 
 
 def _message_topics(found: Mapping[str, Stream]) -> list[str]:
-    names = {s.source.name for s in found.values() if isinstance(s.source, Topic) and s.source.format == "json" and SAMPLES in s.tags}
+    names = {
+        s.source.name
+        for s in found.values()
+        if isinstance(s.source, Topic) and s.source.format == "json" and SAMPLES in s.tags
+    }
     return sorted(names) or [NONE]
 
 
 def _file_streams(found: Mapping[str, Stream]) -> list[str]:
-    return sorted(s.name for s in found.values() if isinstance(s.source, Files) and s.source.format == "json" and SAMPLES in s.tags) or [NONE]
+    return sorted(
+        s.name
+        for s in found.values()
+        if isinstance(s.source, Files) and s.source.format == "json" and SAMPLES in s.tags
+    ) or [NONE]
 
 
 def _refuse_none(name: str, field: str) -> None:
     if name == NONE:
-        raise UsageError("no stream of the registry reads invoices, so there is nowhere to put samples", field)
+        raise UsageError(
+            "no stream of the registry reads invoices, so there is nowhere to put samples", field
+        )
 
 
 def _ms(now: datetime) -> int:

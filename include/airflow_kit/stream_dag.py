@@ -51,14 +51,30 @@ def run_limit_s(stream: Stream) -> int:
 def build(stream: Stream, schedule: str | None, launcher: str = str(LAUNCHER), **operator: Any) -> DAG:
     """The DAG of `stream`: one task, `run`. `operator`: more arguments for it."""
     dag = DAG(
-        dag_id=stream.name, description=stream.doc.partition("\n")[0], doc_md=stream.doc, schedule=schedule, start_date=START,
-        catchup=False, max_active_runs=1, is_paused_upon_creation=False, dagrun_timeout=timedelta(seconds=run_limit_s(stream)),
-        tags=["stream", *stream.tags], default_args={"owner": OWNER},
-    )  # fmt: skip
+        dag_id=stream.name,
+        description=stream.doc.partition("\n")[0],
+        doc_md=stream.doc,
+        schedule=schedule,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        dagrun_timeout=timedelta(seconds=run_limit_s(stream)),
+        tags=["stream", *stream.tags],
+        default_args={"owner": OWNER},
+    )
     StreamOperator(
-        dag=dag, task_id="run", stream=stream, spark_binary=launcher, pool=POOL, retries=stream.retries,
-        retry_delay=timedelta(seconds=RETRY_DELAY_S), execution_timeout=timedelta(seconds=stream.limits.run_s), doc_md=stream.doc, **operator,
-    )  # fmt: skip
+        dag=dag,
+        task_id="run",
+        stream=stream,
+        spark_binary=launcher,
+        pool=POOL,
+        retries=stream.retries,
+        retry_delay=timedelta(seconds=RETRY_DELAY_S),
+        execution_timeout=timedelta(seconds=stream.limits.run_s),
+        doc_md=stream.doc,
+        **operator,
+    )
     return dag
 
 
@@ -66,4 +82,7 @@ def raise_broken() -> None:
     """Raises BrokenStream with a line for each row that does not load; nothing when all do."""
     _, broken = streams.collect()
     if broken:
-        raise BrokenStream("; ".join(f"{error.where}: {error.what}" for error in broken), f"{len(broken)} of the registry's files")
+        raise BrokenStream(
+            "; ".join(f"{error.where}: {error.what}" for error in broken),
+            f"{len(broken)} of the registry's files",
+        )

@@ -19,7 +19,10 @@ def lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]
     """The head and a line for each row, columns aligned; control characters of file names are shown, not printed."""
     cells = [[*columns], *([printable(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
 
 
 def printable(text: str) -> str:
@@ -37,7 +40,10 @@ def outcomes(found: Iterable[Outcome]) -> list[str]:
 def steps(plan: Plan) -> list[str]:
     """The plan's steps as a table, many of a kind in one row, the number of all, what stays and why, the way back."""
     rows = [(*row, f"{size_bytes:,}") for *row, size_bytes in listed(plan.steps)]
-    said = [f"{plan.kind} of {plan.stream}, generation {plan.generation}:", *(f"  {line}" for line in plan.summary)]
+    said = [
+        f"{plan.kind} of {plan.stream}, generation {plan.generation}:",
+        *(f"  {line}" for line in plan.summary),
+    ]
     said += lines(COLUMNS, rows) if rows else []
     if len(plan.steps) > SHOWN:
         said.append(f"… {len(plan.steps):,} steps in all, {plan.size_bytes:,} bytes")
@@ -50,9 +56,16 @@ def steps(plan: Plan) -> list[str]:
 def markdown(plan: Plan) -> str:
     """The plan for the approval page, as `steps`: lists and one table, since that page folds a block of code into one line."""
     head = [f"- {_text(line)}" for line in plan.summary]
-    rows = [(stage, verb, _code(source), _code(target), f"{size_bytes:,}") for stage, verb, source, target, size_bytes in listed(plan.steps)]
+    rows = [
+        (stage, verb, _code(source), _code(target), f"{size_bytes:,}")
+        for stage, verb, source, target, size_bytes in listed(plan.steps)
+    ]
     table = [_row(COLUMNS), _row("---" for _ in COLUMNS), *(_row(row) for row in rows)] if rows else []
-    more = [f"… {len(plan.steps):,} steps in all, {plan.size_bytes:,} bytes", ""] if len(plan.steps) > SHOWN else []
+    more = (
+        [f"… {len(plan.steps):,} steps in all, {plan.size_bytes:,} bytes", ""]
+        if len(plan.steps) > SHOWN
+        else []
+    )
     stay = [f"- stays: {_code(kept.path)}: {_text(kept.reason)}" for kept in plan.kept[:SHOWN]]
     stay += [f"- … {len(plan.kept):,} things stay in all"] if len(plan.kept) > SHOWN else []
     return "\n".join([*head, "", *table, "", *more, *stay, "", f"Way back: {_text(plan.way_back)}"])

@@ -1,4 +1,5 @@
-"""The command line: one module a verb or noun in this folder, each with `command` (a function) or `APP` (a typer group)."""
+"""The command line. The packages beside this file hold one module for each verb or noun, with `command` (a function) or
+`APP` (a typer group)."""
 
 from __future__ import annotations
 
@@ -14,29 +15,36 @@ from typer.exceptions import Abort, TyperException
 
 import include.cli
 from include import labs, streams
-from include.cli import _help, _output
-from include.cli._console import console_error, say
+from include.cli.terminal import help, output
+from include.cli.terminal.console import console_error, say
 from include.settings import ROOT
-from jobs.contract import process, storage
+from jobs.contract.disk import processes, storage
 from jobs.contract.errors import CaudalError, ExitCode, UnknownStream
 
 app = typer.Typer(
-    name="caudal", cls=_help.Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    name="caudal",
+    cls=help.Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
     help="Spark Structured Streaming under Airflow, without losing or repeating a record.",
-)  # fmt: skip
+)
 
 
 def _version(asked: bool) -> None:
     if asked:
-        say(_help.version())
+        say(help.version())
         raise typer.Exit
 
 
 @app.callback()
 def options(
     debug: bool = typer.Option(False, "--debug", help="Show the trace of a foreseen error, too."),
-    version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True, callback=_version),
+    version: bool = typer.Option(
+        False, "--version", help="Show the version and exit.", is_eager=True, callback=_version
+    ),
 ) -> None:
     _STATE["debug"] = debug
 
@@ -44,16 +52,25 @@ def options(
 _STATE = {"debug": False}
 
 
+def modules() -> dict[str, str]:
+    """Verb -> its module. `new_stream` is the verb `new-stream`; a module that begins with _ is no verb."""
+    found = [
+        info.name for info in pkgutil.walk_packages(include.cli.__path__, "include.cli.") if not info.ispkg
+    ]
+    verbs = [name for name in found if name.count(".") == 3 and ".terminal." not in name and "._" not in name]
+    return {name.rpartition(".")[2].replace("_", "-"): name for name in verbs}
+
+
 def collect(only: str = "") -> None:
-    """Registers every verb, in the order of its file name. A module `new_stream` is the verb `new-stream`.
+    """Registers every verb, in alphabetical order.
 
     `only`: when it is a verb, that one alone; what the others import is a third of the time of a short call.
     """
-    verbs = sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(include.cli.__path__) if not info.name.startswith("_"))
-    for verb in [only] if only in verbs else verbs:
-        module = importlib.import_module(f"include.cli.{verb.replace('-', '_')}")
+    verbs = modules()
+    for verb in [only] if only in verbs else sorted(verbs):
+        module = importlib.import_module(verbs[verb])
         if hasattr(module, "APP"):
-            app.add_typer(module.APP, name=verb, cls=_help.Verbs)
+            app.add_typer(module.APP, name=verb, cls=help.Verbs)
         else:
             app.command(name=verb, context_settings=getattr(module, "CONTEXT", {}))(module.command)
 
@@ -62,42 +79,54 @@ def main(argv: list[str] | None = None) -> NoReturn:
     """Runs one verb. Exits with its ExitCode; a foreseen error is one line on stderr. What was not foreseen shows its trace, and is exit 70."""
     words = argv or sys.argv[1:] or ["--help"]
     verb = next((word for word in words if not word.startswith("-")), "")
-    process.begin(ROOT)
-    out = _output.install(verb)
+    processes.begin(ROOT)
+    out = output.install(verb)
     collect(verb)
     try:
         with storage.disk_errors(""):
             code = app(args=words, prog_name="caudal", standalone_mode=False)
             sys.stdout.flush()
-            code = _output.exit_code(int(code or 0), out)
+            code = output.exit_code(int(code or 0), out)
         sys.exit(code)
     except CaudalError as error:
         if _STATE["debug"]:
             traceback.print_exc()
-        error.about(next((word for word in words if word in streams.collect()[0]), "STREAM"))
-        if isinstance(error, UnknownStream) and (lab := next((word for word in words if word in labs.collect()[0]), "")):
+        error.name_stream(next((word for word in words if word in streams.collect()[0]), "STREAM"))
+        if isinstance(error, UnknownStream) and (
+            lab := next((word for word in words if word in labs.collect()[0]), "")
+        ):
             error.way_cli = f"{lab} is a lab: ./caudal lab {lab}"
         console_error(str(error))
         _let_go_of_output()
         sys.exit(int(error.exit_code))
     except (Abort, KeyboardInterrupt):
-        console_error("interrupted; nothing half done is published, the same command goes on where this one stopped")
+        console_error(
+            "interrupted; nothing half done is published, the same command goes on where this one stopped"
+        )
         sys.exit(130)
-    except process.Stopped as stop:
-        console_error(f"{stop}; nothing half done is published, the same command goes on where this one stopped")
+    except processes.Stopped as stop:
+        console_error(
+            f"{stop}; nothing half done is published, the same command goes on where this one stopped"
+        )
         sys.exit(stop.exit_code)
     except TyperException as error:
         context = getattr(error, "ctx", None)
-        console_error(f"usage: {error.format_message()} -> ./{context.command_path if context else 'caudal'} --help")
+        console_error(
+            f"usage: {error.format_message()} -> ./{context.command_path if context else 'caudal'} --help"
+        )
         sys.exit(int(ExitCode.USAGE))
-    except SystemExit as end:  # a pipe's reader that went away is exit 1 to typer, which means something else here
+    except (
+        SystemExit
+    ) as end:  # a pipe's reader that went away is exit 1 to typer, which means something else here
         sys.exit(141 if isinstance(end.__context__, BrokenPipeError) else end.code)
     except BrokenPipeError:
         _let_go_of_output()
         sys.exit(141)
     except Exception as error:
         traceback.print_exc()
-        console_error(f"bug: {type(error).__name__}: {error} -> ./caudal doctor; if it finds nothing, report the trace above")
+        console_error(
+            f"bug: {type(error).__name__}: {error} -> ./caudal doctor; if it finds nothing, report the trace above"
+        )
         sys.exit(int(ExitCode.BUG))
 
 

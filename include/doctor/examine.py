@@ -13,7 +13,9 @@ from include.doctor.findings import Check, Finding
 from include.services.canary import TASK_S
 from include.settings import Settings
 
-BUDGET_S = 9.0  # for all checks together, a second on an idle machine: doctor answers within 10 s, whatever hangs
+BUDGET_S = (
+    9.0  # for all checks together, a second on an idle machine: doctor answers within 10 s, whatever hangs
+)
 # it starts a JVM (0.8 s on an idle machine) and removes that one's log afterwards: on a busy machine it is waited for
 _LONGER_S = {"class-data cache": 20.0, "canary": TASK_S + 10.0}
 
@@ -35,7 +37,10 @@ def everything(
 
 def checks(settings: Settings, now: datetime) -> dict[str, Check]:
     """The checks by name; nothing is looked at yet."""
-    each = {f"stream {name}": partial(stream_checks.examine, settings.layout, stream) for name, stream in streams.collect()[0].items()}
+    each = {
+        f"stream {name}": partial(stream_checks.examine, settings.layout, stream)
+        for name, stream in streams.collect()[0].items()
+    }
     return {
         "python": installation.python,
         "environment": partial(installation.environment, settings),

@@ -11,7 +11,9 @@ from typing import Literal
 
 from jobs.contract.errors import CaudalError
 
-State = Literal["ok", "note", "wrong"]  # note: worth a line, no fault (a service that is not started, files that wait)
+State = Literal[
+    "ok", "note", "wrong"
+]  # note: worth a line, no fault (a service that is not started, files that wait)
 Check = Callable[[], Iterable["Finding"]]
 
 
@@ -44,7 +46,11 @@ def of_error(check: str, error: Exception) -> Finding:
         return wrong(check, f"{error.what}{where}", error.way_cli)
     if isinstance(error, OSError) and error.strerror:
         return wrong(check, f"{error.strerror.lower()} [{error.filename}]", "mend what is named here")
-    return wrong(check, f"this check itself failed: {type(error).__name__}: {error}", "if nothing else is wrong, this is a bug of doctor: report it")
+    return wrong(
+        check,
+        f"this check itself failed: {type(error).__name__}: {error}",
+        "if nothing else is wrong, this is a bug of doctor: report it",
+    )
 
 
 def run(
@@ -59,14 +65,19 @@ def run(
     Threads are daemons: a check that hangs (a dead network disk) must not keep the program from ending.
     """
     done: dict[str, list[Finding]] = {}
-    threads = [threading.Thread(target=_guarded, args=(name, check, done), daemon=True) for name, check in checks.items()]
+    threads = [
+        threading.Thread(target=_guarded, args=(name, check, done), daemon=True)
+        for name, check in checks.items()
+    ]
     start = time.monotonic()
     for thread in threads:
         thread.start()
     for name, thread in zip(checks, threads, strict=True):
         said(name)
         thread.join(max(0.0, start + longer_s.get(name, budget_s) - time.monotonic()))
-    return [finding for name in checks for finding in done.get(name, [_late(name, longer_s.get(name, budget_s))])]
+    return [
+        finding for name in checks for finding in done.get(name, [_late(name, longer_s.get(name, budget_s))])
+    ]
 
 
 def _guarded(name: str, check: Check, done: dict[str, list[Finding]]) -> None:
@@ -81,4 +92,8 @@ def _until_error(name: str, check: Check) -> Iterator[Finding]:
 
 
 def _late(name: str, budget_s: float) -> Finding:
-    return wrong(name, f"no answer within {budget_s:g} s", "a slow disk, a busy machine, or a service that hangs: try again, then ./caudal status")
+    return wrong(
+        name,
+        f"no answer within {budget_s:g} s",
+        "a slow disk, a busy machine, or a service that hangs: try again, then ./caudal status",
+    )

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import psutil
 
-from include import lease, streams
+from include import streams
 from include.doctor.findings import Finding, note, of_error, ok, wrong
-from include.housekeeping import leftovers
+from include.housekeeping.files import leftovers
 from include.settings import Settings
-from jobs.contract import failpoints, journal, report
+from include.state import journal, lease
+from jobs.contract.disk import failpoints
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import CaudalError
-from jobs.contract.layout import Layout
+from jobs.contract.run import report
 
 CLEAN = "the daily DAG clean_checkpoints removes what killed programs left"
 _KILL = "kill -KILL {pid}: safe, the next run goes on from what is published"
@@ -48,7 +50,9 @@ def _parent_is_gone(process: psutil.Process) -> bool:
     nor Java, which a Python driver runs under, nor the shell of a person who ran spark-submit."""
     try:
         parent = process.parent()
-        return parent is None or not any(word in parent.name() for word in ("python", "java", "airflow", "sh"))
+        return parent is None or not any(
+            word in parent.name() for word in ("python", "java", "airflow", "sh")
+        )
     except psutil.Error:
         return False  # it has just ended
 
@@ -57,18 +61,25 @@ def leases(settings: Settings) -> Iterator[Finding]:
     """Locks die with their holders; what stays is the text, and a run that has ended leaves it, too: its report says so.
     A stream that is registered is told by its own check."""
     layout, known = settings.layout, streams.collect()[0]
-    names = sorted({path.stem for path in _listed(layout.state / "leases") if path.suffix in (".lease", ".publish")})
+    names = sorted(
+        {path.stem for path in _listed(layout.state / "leases") if path.suffix in (".lease", ".publish")}
+    )
     held = {name: owner for name in names if (owner := lease.holder(layout, name))}
     for name, owner in held.items():
         if name not in known:
             yield wrong(
-                "leases", f"pid {owner.pid} holds the lease of {name}, which is not registered [{owner.run_dir}]", _KILL.format(pid=owner.pid)
+                "leases",
+                f"pid {owner.pid} holds the lease of {name}, which is not registered [{owner.run_dir}]",
+                _KILL.format(pid=owner.pid),
             )
     left = {name: owner for name in names if name not in held and (owner := lease.left_by(layout, name))}
     dead = {name: owner for name, owner in left.items() if _died(owner, name in known)}
     for name, owner in dead.items():
-        yield note("leases", f"{name}: pid {owner.pid} died with the lease in hand (since {owner.started}) [{owner.run_dir}]",
-                   "nothing: the lock is free, and the next run goes on")  # fmt: skip
+        yield note(
+            "leases",
+            f"{name}: pid {owner.pid} died with the lease in hand (since {owner.started}) [{owner.run_dir}]",
+            "nothing: the lock is free, and the next run goes on",
+        )
     if not dead:
         yield ok("leases", f"{len(held)} held, none left by the dead")
 
@@ -86,18 +97,29 @@ def _died(owner: lease.Owner, registered: bool) -> bool:
 def operations(settings: Settings) -> Iterator[Finding]:
     """Housekeeping that was cut short, of registered streams and of any other."""
     layout, known = settings.layout, streams.collect()[0]
-    found = [_operation(layout, path.stem, path.stem in known) for path in sorted(_listed(layout.state / "journal")) if path.suffix == ".sqlite"]
+    found = [
+        _operation(layout, path.stem, path.stem in known)
+        for path in sorted(_listed(layout.state / "journal"))
+        if path.suffix == ".sqlite"
+    ]
     yield from (finding for finding in found if finding)
     if not any(found):
         yield ok("housekeeping", f"no operation is open ({len(found)} journals)")
 
 
 def _operation(layout: Layout, name: str, registered: bool) -> Finding | None:
-    path, again = layout.journal(name), f"./caudal run {name}" if registered else "the daily DAG clean_checkpoints"
+    path, again = (
+        layout.journal(name),
+        f"./caudal run {name}" if registered else "the daily DAG clean_checkpoints",
+    )
     if lease.holder(layout, name):
         return None  # it is being done
-    if path.with_name(f"{path.name}-journal").exists():  # reading it would roll back, and doctor changes nothing
-        return note("housekeeping", f"the journal of {name} was cut in mid write [{path}]", f"{again} rolls that back")
+    if path.with_name(
+        f"{path.name}-journal"
+    ).exists():  # reading it would roll back, and doctor changes nothing
+        return note(
+            "housekeeping", f"the journal of {name} was cut in mid write [{path}]", f"{again} rolls that back"
+        )
     try:
         cut = journal.open_operations(path)
     except CaudalError as error:
@@ -106,7 +128,9 @@ def _operation(layout: Layout, name: str, registered: bool) -> Finding | None:
         return None
     steps = len(journal.steps(path, cut[0].id))
     what = f"{cut[0].kind} of {name} was cut short: {cut[0].id}, {steps} step{'' if steps == 1 else 's'}, begun {cut[0].begun}"
-    return note("housekeeping", what, f"{again} finishes it first, and so does the next housekeeping of {name}")
+    return note(
+        "housekeeping", what, f"{again} finishes it first, and so does the next housekeeping of {name}"
+    )
 
 
 def torn(settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -115,7 +139,11 @@ def torn(settings: Settings, now: datetime) -> Iterator[Finding]:
     if found:
         files = f"{len(found)} temporary file{'' if len(found) == 1 else 's'}"
         size = sum(left.size_bytes for left in found)
-        yield note("temporary files", f"{files} of killed programs, {size:,} bytes, the first [{found[0].path}]", CLEAN)
+        yield note(
+            "temporary files",
+            f"{files} of killed programs, {size:,} bytes, the first [{found[0].path}]",
+            CLEAN,
+        )
     else:
         yield ok("temporary files", "none older than a day")
 
@@ -124,7 +152,9 @@ def failpoint(settings: Settings) -> Iterator[Finding]:
     """A failpoint kills for real: fine for a torture run, not for a home with data that matter."""
     if armed := settings.environ.get(failpoints.VARIABLE):
         yield wrong(
-            "failpoint", f"{failpoints.VARIABLE}={armed} is set: programs started from here are killed on purpose", f"unset {failpoints.VARIABLE}"
+            "failpoint",
+            f"{failpoints.VARIABLE}={armed} is set: programs started from here are killed on purpose",
+            f"unset {failpoints.VARIABLE}",
         )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from include import streams
 from include.doctor.findings import Finding, note, ok, wrong
 from include.kafka import topics
-from include.services import airflow, broker, ports, records, stack
+from include.services import broker, ports, records, stack
 from include.services import canary as canaries
+from include.services.airflow import server
 from include.services.stack import Row
 from include.settings import Settings
 from jobs.contract.errors import CaudalError
@@ -33,10 +34,16 @@ def judge_rows(rows: Sequence[Row]) -> Iterator[Finding]:
             yield ok("service", f"{row.name} is healthy{f' at {row.url}' if row.url else ''}{deaths}")
         elif row.state in _BROKEN:
             yield wrong(
-                "service", f"{row.name} is {row.state}{f' after {row.deaths} deaths' if row.deaths else ''} [{row.log}]", f"read that log, then {UP}"
+                "service",
+                f"{row.name} is {row.state}{f' after {row.deaths} deaths' if row.deaths else ''} [{row.log}]",
+                f"read that log, then {UP}",
             )
         elif row.state == "starting":
-            yield note("service", f"{row.name} is starting, or does not answer [{row.log}]", f"{UP} waits until it is healthy")
+            yield note(
+                "service",
+                f"{row.name} is starting, or does not answer [{row.log}]",
+                f"{UP} waits until it is healthy",
+            )
     if len(stopped) == len([row for row in rows if row.state != "external"]):
         yield note("service", f"not running: {', '.join(stopped)}", UP)
     else:
@@ -55,9 +62,17 @@ def kafka(settings: Settings) -> Iterator[Finding]:
         return
     yield ok("broker", f"answers at {found.connection.bootstrap}")
     if found.to_create:
-        yield wrong("topics", f"declared, but not on the broker: {', '.join(t.name for t in found.to_create)}", "./caudal topics create")
+        yield wrong(
+            "topics",
+            f"declared, but not on the broker: {', '.join(t.name for t in found.to_create)}",
+            "./caudal topics create",
+        )
     for difference in found.differences:
-        yield wrong("topics", str(difference), "change the topic on the broker (partitions can only grow), or the row in include/streams/")
+        yield wrong(
+            "topics",
+            str(difference),
+            "change the topic on the broker (partitions can only grow), or the row in include/streams/",
+        )
     if found.as_declared and not found.to_create:
         yield ok("topics", f"as declared: {', '.join(found.as_declared)}")
 
@@ -65,21 +80,27 @@ def kafka(settings: Settings) -> Iterator[Finding]:
 def dags(settings: Settings) -> Iterator[Finding]:
     """DAG files that do not load, streams without a DAG, paused ones. Nothing while Airflow is not running."""
     chosen = ports.remembered(settings)
-    if chosen is None or not _alive(settings, airflow.API):
+    if chosen is None or not _alive(settings, server.API):
         return
-    rest = airflow.client(settings, chosen)
+    rest = server.client(settings, chosen)
     rest.timeout_s = _TRACE_S
-    errors, missing = rest.import_errors(), airflow.missing_dags(settings, rest)
+    errors, missing = rest.import_errors(), server.missing_dags(settings, rest)
     listed = rest.dags()
     for file, line in errors:
         yield wrong("DAGs", f"{Path(file).name} does not load: {line[:300]}", f"mend {file}")
     if missing:
         yield wrong(
-            "DAGs", f"Airflow lists none for {', '.join(missing)}", f"wait half a minute; then read {records.log_of(settings.home, 'airflow-dags')}"
+            "DAGs",
+            f"Airflow lists none for {', '.join(missing)}",
+            f"wait half a minute; then read {records.log_of(settings.home, 'airflow-dags')}",
         )
     paused = sorted(name for name, dag in listed.items() if dag["is_paused"])
     if paused:
-        yield note("DAGs", f"paused, so their schedule does nothing: {', '.join(paused)}", "switch them on in the UI when that is not meant")
+        yield note(
+            "DAGs",
+            f"paused, so their schedule does nothing: {', '.join(paused)}",
+            "switch them on in the UI when that is not meant",
+        )
     if not errors and not missing:
         yield ok("DAGs", f"{len(listed)} loaded without an error")
 
@@ -87,10 +108,10 @@ def dags(settings: Settings) -> Iterator[Finding]:
 def canary(settings: Settings) -> Iterator[Finding]:
     """Has Airflow do one small task. A note while it is not running."""
     chosen = ports.remembered(settings)
-    if chosen is None or not _alive(settings, airflow.API):
+    if chosen is None or not _alive(settings, server.API):
         yield note("canary", "Airflow is not running, so no task could be tried", UP)
     else:
-        yield ok("canary", str(canaries.run(settings, airflow.client(settings, chosen))))
+        yield ok("canary", str(canaries.run(settings, server.client(settings, chosen))))
 
 
 def _alive(settings: Settings, name: str) -> bool:
@@ -102,11 +123,19 @@ def registry(settings: Settings) -> Iterator[Finding]:
     """Rows that load, each with its job and its domain function; topics that two rows declare alike."""
     found, broken = streams.collect()
     for error in broken:
-        yield wrong("registry", f"{error.where} does not load: {error.what}", f"mend {error.where}; the other streams go on without it")
+        yield wrong(
+            "registry",
+            f"{error.where} does not load: {error.what}",
+            f"mend {error.where}; the other streams go on without it",
+        )
     topics.declared(found.values())
     lost = [path for name in found if (path := lost_part(settings.root, name))]
     for path in lost:
-        yield wrong("registry", f"the stream's job cannot start without it [{path}]", "git checkout it, or remove the stream's row")
+        yield wrong(
+            "registry",
+            f"the stream's job cannot start without it [{path}]",
+            "git checkout it, or remove the stream's row",
+        )
     if not broken and not lost:
         yield ok("registry", f"{len(found)} streams: {', '.join(found)}")
 

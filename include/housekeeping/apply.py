@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 
-from include import lease
-from include.housekeeping import archive, engine
+from include.housekeeping import engine
+from include.housekeeping.files import archive
 from include.housekeeping.plan import Plan
 from include.settings import Settings
+from include.state import lease
 from jobs.contract.errors import Refused
 
 Planner = Callable[[], Plan]
@@ -24,7 +25,11 @@ def apply(settings: Settings, plan: Plan, again: Planner, now: datetime) -> None
     with lease.acquire(settings.layout, plan.stream, owner):
         engine.redo(settings.layout, plan.stream, now)
         if again().digest != plan.digest:
-            raise Refused("the stream has moved on since this was planned; nothing was changed", plan.stream, cli="plan again, then --apply")
+            raise Refused(
+                "the stream has moved on since this was planned; nothing was changed",
+                plan.stream,
+                cli="plan again, then --apply",
+            )
         if plan.kind == "rollover":  # what it archives must not be found uncommitted after a power cut
             archive.sync_proof(settings.layout, plan.stream, plan.generation)
         engine.apply(settings.layout, plan.stream, plan.operation(now.isoformat()), plan.steps, now)

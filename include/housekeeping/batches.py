@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from jobs.contract import checkpoint, manifest
-from jobs.contract.layout import Layout
+from jobs.contract.commit import checkpoint, manifest
+from jobs.contract.disk.layout import Layout
 
 
 @dataclass
@@ -29,7 +29,10 @@ class Batches:
         if found < 0 and not self._complete:
             self._complete = True
             folders = manifest.published(self.layout.output(self.stream, self.generation))
-            self._learn({batch: int(manifest.read(path).end.get("logOffset", -1)) for batch, path in folders.items()} | self._known)
+            self._learn(
+                {batch: int(manifest.read(path).end.get("logOffset", -1)) for batch, path in folders.items()}
+                | self._known
+            )
             found = self._find(log_offset)
         return found
 

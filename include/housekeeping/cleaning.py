@@ -10,14 +10,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from include import generations, growth, streams
-from include.housekeeping import leftovers, old_runs, past, purge, retire, rollover, sweep
+from include import streams
+from include.housekeeping import replay_inputs, sweep
+from include.housekeeping.files import leftovers, old_runs
+from include.housekeeping.generations import purge, retire, rollover
 from include.housekeeping.plan import Plan
 from include.housekeeping.sweep import Outcome, Planner
 from include.settings import Settings
-from jobs.contract import checkpoint
+from include.state import generations, growth
+from jobs.contract.commit import checkpoint
+from jobs.contract.disk.layout import is_name
 from jobs.contract.errors import CaudalError, Refused
-from jobs.contract.layout import is_name
 from jobs.contract.stream import Stream, Upkeep
 
 LEASE_WAIT_S = 60.0  # a run takes seconds, and a day is long to wait for the next cleaning
@@ -27,7 +30,10 @@ HOME = "(home)"
 def clean(settings: Settings, now: datetime, grace_days: int, dry_run: bool) -> Iterator[Outcome]:
     """Everything, stream by stream; with `dry_run` nothing is changed and each outcome says what would be done."""
     found, broken = streams.collect()
-    registered = {*found, *(Path(error.where).stem for error in broken)}  # one whose file does not load is not gone
+    registered = {
+        *found,
+        *(Path(error.where).stem for error in broken),
+    }  # one whose file does not load is not gone
     for stream in found.values():
         yield from _outgrown(settings, stream, now, dry_run)
     for name, changed in retire.gone(settings.layout, registered).items():
@@ -42,7 +48,11 @@ def clean(settings: Settings, now: datetime, grace_days: int, dry_run: bool) -> 
 
 def freed_bytes(found: list[Outcome]) -> int:
     """What purges and leftovers gave back; nothing for what was only planned."""
-    return sum(one.size_bytes for one in found if one.state == "done" and one.verb in ("purge", "old runs", "staging", "temporary files"))
+    return sum(
+        one.size_bytes
+        for one in found
+        if one.state == "done" and one.verb in ("purge", "old runs", "staging", "temporary files")
+    )
 
 
 def _outgrown(settings: Settings, stream: Stream, now: datetime, dry_run: bool) -> Iterator[Outcome]:
@@ -60,18 +70,24 @@ def _outgrown(settings: Settings, stream: Stream, now: datetime, dry_run: bool) 
     if reasons:
         yield _do(settings, stream.name, "rollover", partial(_rollover, settings, stream, now), now, dry_run)
     else:
-        used = f"generation {current.number} uses {growth.share(grown, stream.upkeep):.0%} of its nearest limit"
+        used = (
+            f"generation {current.number} uses {growth.share(grown, stream.upkeep):.0%} of its nearest limit"
+        )
         yield Outcome(stream.name, "rollover", "nothing", used)
 
 
 def _rollover(settings: Settings, stream: Stream, now: datetime) -> Plan:
     """Raises Refused for a topic that was made anew: what of the old one was never read is a person's to give up."""
-    current, found = generations.current(settings.layout, stream.name), past.positions(settings, stream)
-    if current and found and past.recreated(current, found):
+    current, found = (
+        generations.current(settings.layout, stream.name),
+        replay_inputs.positions(settings, stream),
+    )
+    if current and found and replay_inputs.recreated(current, found):
         raise Refused(
-            f"the topic {found.topic} was deleted and made again; roll over by hand (manage_stream)", stream.name,
+            f"the topic {found.topic} was deleted and made again; roll over by hand (manage_stream)",
+            stream.name,
             cli=f"./caudal generation rollover {stream.name}",
-        )  # fmt: skip
+        )
     return rollover.plan(settings, stream, now)
 
 
@@ -95,7 +111,9 @@ def _seen(settings: Settings) -> set[str]:
     return {name for name in names if is_name(name)}
 
 
-def _old_runs(settings: Settings, name: str, upkeep: Upkeep, now: datetime, dry_run: bool) -> Iterator[Outcome]:
+def _old_runs(
+    settings: Settings, name: str, upkeep: Upkeep, now: datetime, dry_run: bool
+) -> Iterator[Outcome]:
     found = old_runs.past(settings.layout, name, upkeep, now)
     if not found:
         return
@@ -119,14 +137,22 @@ def _staging(settings: Settings, now: datetime, dry_run: bool) -> Iterator[Outco
             yield Outcome(name, "staging", "done", what, leftovers.clear_staging(settings, name, now))
         except CaudalError as error:
             held = error.code == "lease-held"
-            yield Outcome(name, "staging", "held" if held else "failed", error.what if held else str(error), error=error)
+            yield Outcome(
+                name, "staging", "held" if held else "failed", error.what if held else str(error), error=error
+            )
 
 
 def _torn(settings: Settings, now: datetime, dry_run: bool) -> Outcome:
     found = leftovers.torn(settings.layout, now)
     what = f"{len(found)} of killed programs, older than a day"
     if not found or dry_run:
-        return Outcome(HOME, "temporary files", "planned" if found else "nothing", what, sum(left.size_bytes for left in found))
+        return Outcome(
+            HOME,
+            "temporary files",
+            "planned" if found else "nothing",
+            what,
+            sum(left.size_bytes for left in found),
+        )
     try:
         return Outcome(HOME, "temporary files", "done", what, leftovers.remove(settings.layout, found))
     except CaudalError as error:

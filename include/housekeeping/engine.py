@@ -12,10 +12,11 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
-from jobs.contract import failpoints, journal, kernel, refused, storage
+from include.state import journal, refused_records
+from include.state.journal import Operation, Step
+from jobs.contract.disk import failpoints, storage, syscalls
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import JournalDamaged
-from jobs.contract.journal import Operation, Step
-from jobs.contract.layout import Layout
 
 ROUND_MOVES = 5000  # paths held and folders flushed at once: memory stays bounded, and a flush costs nothing beside so many renames
 
@@ -50,7 +51,7 @@ def _flush(layout: Layout, sources: Sequence[Path]) -> None:
     """What will be moved is on the disk under its present name before the journal counts on it: Spark flushes nothing, and after a power cut
     there would be a step with nothing to move."""
     if not all(storage.is_regular(source) for source in sources):
-        if not kernel.syncfs(layout.home):
+        if not syscalls.syncfs(layout.home):
             os.sync()
         return
     storage.fsync_files(sources)
@@ -61,8 +62,12 @@ def _clear(layout: Layout, steps: Iterable[Step]) -> None:
     """Removes the half copies a kill has left beside the targets. Nobody else writes there while the lease is held."""
     for folder in dict.fromkeys(step.target.rpartition("/")[0] for step in steps if step.target):
         place = storage.confine(layout.home, folder)
-        if place.is_dir() and not place.is_relative_to(layout.data / "entrada"):  # producers write there without a lease; the cleaning looks at age
-            storage.unlink_all([path for path in place.glob(f"{storage.TEMP_PREFIX}*") if storage.is_regular(path)])
+        if place.is_dir() and not place.is_relative_to(
+            layout.data / "entrada"
+        ):  # producers write there without a lease; the cleaning looks at age
+            storage.unlink_all(
+                [path for path in place.glob(f"{storage.TEMP_PREFIX}*") if storage.is_regular(path)]
+            )
 
 
 def _finish(layout: Layout, path: Path, operation: Operation, steps: Iterable[Step], now: datetime) -> None:
@@ -127,9 +132,13 @@ def _due(operation: Operation, pairs: Sequence[tuple[Path, Path]]) -> Iterator[t
     for source, target in pairs:
         here, there = os.path.lexists(source), os.path.lexists(target)
         if here and there and not storage.finish_move(source, target):
-            raise JournalDamaged(f"{operation.kind} {operation.id}: the target name is taken by something else", target)
+            raise JournalDamaged(
+                f"{operation.kind} {operation.id}: the target name is taken by something else", target
+            )
         if not here and not there:
-            raise JournalDamaged(f"{operation.kind} {operation.id}: gone from here, and not at {target}", source)
+            raise JournalDamaged(
+                f"{operation.kind} {operation.id}: gone from here, and not at {target}", source
+            )
         if here and not there:
             yield source, target
 
@@ -141,20 +150,30 @@ def _write(home: _Home, operation: Operation, step: Step) -> None:
         storage.write_new(path, data)
     except FileExistsError:
         if not storage.is_regular(path) or path.read_bytes() != data:
-            raise JournalDamaged(f"{operation.kind} {operation.id}: another file has this name", path) from None
+            raise JournalDamaged(
+                f"{operation.kind} {operation.id}: another file has this name", path
+            ) from None
         storage.fsync_dir(path.parent)
 
 
 def _deliver(home: _Home, operation: Operation, step: Step) -> None:
     """Nobody takes the file out of entrada before this is finished: intake wants the same lease, and what was cut short comes first."""
-    folder, path, wanted = home.path(step.source), home.path(step.target), refused.Selection.from_json(step.data)
-    if refused.digest(folder) != wanted.digest:
-        raise JournalDamaged(f"{operation.kind} {operation.id}: these are not the records that were to be delivered", folder)
+    folder, path, wanted = (
+        home.path(step.source),
+        home.path(step.target),
+        refused_records.Selection.from_json(step.data),
+    )
+    if refused_records.digest(folder) != wanted.digest:
+        raise JournalDamaged(
+            f"{operation.kind} {operation.id}: these are not the records that were to be delivered", folder
+        )
     storage.make_dirs(path.parent)
-    if os.path.lexists(path) and not _is(path, refused.delivery(operation.id, path.name, folder, wanted)):
+    if os.path.lexists(path) and not _is(
+        path, refused_records.delivery(operation.id, path.name, folder, wanted)
+    ):
         raise JournalDamaged(f"{operation.kind} {operation.id}: another file has this name", path)
     if not os.path.lexists(path):
-        storage.write_new(path, refused.delivery(operation.id, path.name, folder, wanted))
+        storage.write_new(path, refused_records.delivery(operation.id, path.name, folder, wanted))
     storage.fsync_dir(path.parent)
     failpoints.hit("move")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from jobs.contract.journal import Kind, Operation, Step
+from include.state.journal import Kind, Operation, Step
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,33 @@ class Plan:
         return sum(step.size_bytes for step in self.steps)
 
     def operation(self, begun: str, detail: Mapping[str, Any] | None = None) -> Operation:
-        return Operation(self.id, self.kind, self.generation, begun, {"summary": list(self.summary), **self.options, **(detail or {})})
+        return Operation(
+            self.id,
+            self.kind,
+            self.generation,
+            begun,
+            {"summary": list(self.summary), **self.options, **(detail or {})},
+        )
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`, XCom and the asset event; steps are counted, the first ones shown."""
-        shown = [{"verb": s.verb, "source": s.source, "target": s.target, "size_bytes": s.size_bytes} for s in self.steps[:SHOWN]]
+        shown = [
+            {"verb": s.verb, "source": s.source, "target": s.target, "size_bytes": s.size_bytes}
+            for s in self.steps[:SHOWN]
+        ]
         return {
-            "id": self.id, "stream": self.stream, "kind": self.kind, "generation": self.generation, "summary": list(self.summary),
-            "steps": len(self.steps), "bytes": self.size_bytes, "first_steps": shown, "kept": [asdict(k) for k in self.kept[:SHOWN]],
-            "way_back": self.way_back, "digest": self.digest,
-        }  # fmt: skip
+            "id": self.id,
+            "stream": self.stream,
+            "kind": self.kind,
+            "generation": self.generation,
+            "summary": list(self.summary),
+            "steps": len(self.steps),
+            "bytes": self.size_bytes,
+            "first_steps": shown,
+            "kept": [asdict(k) for k in self.kept[:SHOWN]],
+            "way_back": self.way_back,
+            "digest": self.digest,
+        }
 
 
 SHOWN = 20
@@ -75,7 +92,9 @@ def listed(steps: Sequence[Step], every: bool = False) -> list[tuple[str, str, s
         return [(str(s.stage), s.verb, s.source or "-", s.target or "-", s.size_bytes) for s in steps]
     groups: dict[tuple[str, str, str], list[Step]] = {}
     for step in steps:
-        groups.setdefault((step.verb, step.source.rpartition("/")[0], step.target.rpartition("/")[0]), []).append(step)
+        groups.setdefault(
+            (step.verb, step.source.rpartition("/")[0], step.target.rpartition("/")[0]), []
+        ).append(step)
     return [_together(source, target, found) for (_, source, target), found in groups.items()]
 
 
@@ -85,4 +104,10 @@ def _together(source: str, target: str, steps: Sequence[Step]) -> tuple[str, str
     first, last = steps[0].stage, steps[-1].stage
     stages = str(first) if first == last else f"{first}-{last}"
     size_bytes = sum(step.size_bytes for step in steps)
-    return stages, steps[0].verb, f"{len(steps):,} of {source or target}/", f"{target}/" if target else "-", size_bytes
+    return (
+        stages,
+        steps[0].verb,
+        f"{len(steps):,} of {source or target}/",
+        f"{target}/" if target else "-",
+        size_bytes,
+    )

@@ -10,12 +10,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
-from include import lease
 from include.housekeeping import apply as housekeeping
-from include.housekeeping import archive, engine
+from include.housekeeping import engine
+from include.housekeeping.files import archive
 from include.housekeeping.plan import Plan
 from include.settings import Settings
-from jobs.contract import journal
+from include.state import journal, lease
 from jobs.contract.errors import CaudalError, LeaseHeld, Refused
 from jobs.contract.stream import Stream
 
@@ -42,7 +42,13 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for XCom and the asset event."""
-        values: dict[str, Any] = {"stream": self.stream, "verb": self.verb, "state": self.state, "what": self.what, "bytes": self.size_bytes}
+        values: dict[str, Any] = {
+            "stream": self.stream,
+            "verb": self.verb,
+            "state": self.state,
+            "what": self.what,
+            "bytes": self.size_bytes,
+        }
         error = self.error.to_json() if self.error else None
         return {**values, "plan": self.plan.to_json() if self.plan else None, "error": error}
 
@@ -56,7 +62,7 @@ def attempt(stream: str, verb: str, make: Callable[[], Plan], dry_run: bool) -> 
     except Refused as error:
         return Outcome(stream, verb, "refused", error.what)
     except CaudalError as error:
-        error.about(stream)
+        error.name_stream(stream)
         return Outcome(stream, verb, "failed", str(error), error=error)
 
 
@@ -71,7 +77,9 @@ def archived(settings: Settings, stream: Stream, now: datetime, min_age_s: float
     return found
 
 
-def carried_out(settings: Settings, name: str, planner: Planner, now: datetime, wait_s: float, sleep: Sleep = time.sleep) -> Plan:
+def carried_out(
+    settings: Settings, name: str, planner: Planner, now: datetime, wait_s: float, sleep: Sleep = time.sleep
+) -> Plan:
     """Finishes what was cut short, plans, and does it; a plan without steps is not done. Waits up to `wait_s` for a held lease.
 
     Raises LeaseHeld, Refused, else as `planner` and apply.
@@ -87,7 +95,9 @@ def finish_cut(settings: Settings, name: str, now: datetime) -> None:
     """An operation that a crash has cut short comes before any other. Takes the lease only when there is one. Raises LeaseHeld."""
     layout = settings.layout
     if journal.open_operations(layout.journal(name)):
-        with lease.acquire(layout, name, lease.Owner(os.getpid(), "", now.isoformat(), "housekeeping that was cut short")):
+        with lease.acquire(
+            layout, name, lease.Owner(os.getpid(), "", now.isoformat(), "housekeeping that was cut short")
+        ):
             engine.redo(layout, name, now)
 
 

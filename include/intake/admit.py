@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection
 
-from include.intake import claims, counting, names, refuse, settle, sidecars, undo
+from include.intake import claims, counting, names, reconcile, refuse, settle, sidecars
 from include.intake.refuse import Case
 from include.intake.types import Busy, Clock, Intake, Room, Sleep, shown
-from jobs.contract import admitted, failpoints, ledger, storage
+from jobs.contract.disk import failpoints, ledger, storage
+from jobs.contract.disk.layout import Layout
+from jobs.contract.disk.ledger import Entry
 from jobs.contract.errors import LedgerDamaged
-from jobs.contract.layout import Layout
-from jobs.contract.ledger import Entry
+from jobs.contract.run import admitted
 from jobs.contract.stream import Stream
 
 ROUND_FILES = 1000  # per ledger transaction and flush; a kill repeats at most the hashing of one round
@@ -37,7 +38,7 @@ def admit(layout: Layout, stream: Stream, clock: Clock, sleep: Sleep) -> Intake:
         storage.confine(layout.home, layout.ledger(room.folder))
         with ledger.writer(layout.ledger(room.folder)) as db:
             left = claims.leftovers(room)
-            undo.reconcile(room, db)
+            reconcile.reconcile(room, db)
             _in_rounds(room, db, claims.at_rest(room, left))
             found = settle.settled(room)
             for start in range(0, len(found), ROUND_FILES):
@@ -99,7 +100,10 @@ def _duplicate(entry: Entry) -> str:
 
 def _enter(room: Room, db: Connection, fresh: Sequence[Judged]) -> dict[Path, Entry]:
     """Writes unfinished rows, one a content (where duplicates are taken, one a file), and returns claim -> row."""
-    half = {(e.content_hash, e.original_name): e for e in ledger.select(db, "content_hash", {s.content_hash for _, s in fresh}, only=0)}
+    half = {
+        (e.content_hash, e.original_name): e
+        for e in ledger.select(db, "content_hash", {s.content_hash for _, s in fresh}, only=0)
+    }
     first: dict[object, Judged] = {}
     for path, scan in sorted(fresh, key=lambda judged: _known(*judged) not in half):
         first.setdefault(path if room.takes_duplicates else scan.content_hash, (path, scan))
@@ -112,7 +116,9 @@ def _enter(room: Room, db: Connection, fresh: Sequence[Judged]) -> dict[Path, En
         for number, (path, scan) in enumerate(first.values(), 1):
             mtime_ms = max(now_ms, mtime_ms + 1)
             # a killed run left an unfinished row for this very file: it knows the mtime from before that run set its own
-            known_ns = half[_known(path, scan)].original_mtime_ns if _known(path, scan) in half else scan.mtime_ns
+            known_ns = (
+                half[_known(path, scan)].original_mtime_ns if _known(path, scan) in half else scan.mtime_ns
+            )
             entries[path] = _entry(path, scan, sequence + number, (known_ns, mtime_ms, now_ms))
         ledger.insert(db, list(entries.values()), finished=False)
     return entries
@@ -147,8 +153,12 @@ def _show(room: Room, db: Connection, entries: dict[Path, Entry]) -> None:
         os.utime(path, ns=(entry.mtime_ms * MS, entry.mtime_ms * MS), follow_symlinks=False)
     storage.fsync_files(list(entries))
     target = room.layout.en_proceso(room.folder)
-    for error in storage.move_each_new([(path, target / entry.name) for path, entry in entries.items()]).values():
-        raise LedgerDamaged(f"a new sequence number is taken already: {error}", room.layout.ledger(room.folder))
+    for error in storage.move_each_new(
+        [(path, target / entry.name) for path, entry in entries.items()]
+    ).values():
+        raise LedgerDamaged(
+            f"a new sequence number is taken already: {error}", room.layout.ledger(room.folder)
+        )
     with ledger.transaction(db):
         ledger.finish(db, (e.name for e in entries.values()))
     room.admitted += entries.values()

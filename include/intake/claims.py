@@ -8,7 +8,7 @@ from pathlib import Path
 
 from include.intake import counting
 from include.intake.types import Busy, Room
-from jobs.contract import storage
+from jobs.contract.disk import storage
 
 
 def claim(room: Room, found: Sequence[str]) -> list[Path]:
@@ -50,7 +50,9 @@ def leftovers(room: Room) -> list[Path]:
         return []
     _flush(room)
     elsewhere = _inodes(room.layout.en_proceso(room.folder)) | _inodes(room.layout.refused_files(room.folder))
-    doubled = [p for p in found if _inode(p) in elsewhere or _same(p, room.layout.entrada(room.folder) / p.name)]
+    doubled = [
+        p for p in found if _inode(p) in elsewhere or _same(p, room.layout.entrada(room.folder) / p.name)
+    ]
     storage.unlink_all(doubled)
     return sorted(set(found) - set(doubled), key=lambda p: (p.lstat().st_mtime_ns, os.fsencode(p.name)))
 
@@ -58,7 +60,12 @@ def leftovers(room: Room) -> list[Path]:
 def _flush(room: Room) -> None:
     """The killed run may have ended between a move and its flush; what is seen now must not be undone by a power cut after the next step."""
     layout, folder = room.layout, room.folder
-    places = (layout.entrada(folder), layout.claims(folder), layout.en_proceso(folder), layout.refused_files(folder))
+    places = (
+        layout.entrada(folder),
+        layout.claims(folder),
+        layout.en_proceso(folder),
+        layout.refused_files(folder),
+    )
     storage.fsync_dirs(place for place in places if place.is_dir())
 
 

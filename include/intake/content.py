@@ -13,7 +13,7 @@ from json import JSONDecodeError, JSONDecoder
 from typing import Literal
 
 from include.intake import names
-from jobs.contract.lines import BLANKS, unmarked
+from jobs.contract.text.lines import BLANKS, unmarked
 
 HEAD_BYTES = 1024 * 1024
 _SAMPLE_BYTES = 4096
@@ -22,11 +22,18 @@ _MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml)\b", re.IGNORECASE)
 _BLANK = re.compile(r"[ \t\r\n]*")
 _SECOND_LINE = re.compile(r"[ \t]*\r\s*\S")
 _JSON = JSONDecoder(parse_int=str, parse_float=str)  # a number of 5,000 digits is no error here
-_WIDE_MARKS = ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
+_WIDE_MARKS = (
+    (b"\xff\xfe\0\0", "UTF-32"),
+    (b"\0\0\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
 
 CR_ONLY = "cr-only: its lines end with CR alone, as on old Macs; tr '\\r' '\\n' <FILE >NEW"
 ARRAY = "json-array: one JSON array, where one record a line is expected; jq -c '.[]' FILE >NEW"
-PRETTY = "pretty-printed: JSON documents of several lines, where one record a line is expected; jq -c . FILE >NEW"
+PRETTY = (
+    "pretty-printed: JSON documents of several lines, where one record a line is expected; jq -c . FILE >NEW"
+)
 NUL = "nul-filled: nothing but NUL bytes, as a power cut leaves; deliver it again"
 
 
@@ -148,7 +155,9 @@ def _is_clean(line: bytes) -> bool:
 def _csv_shape(seen: Seen) -> str:
     """CR outside quotes in the only line there is."""
     before, found, after = seen.head.strip(BLANKS).partition(b"\r")
-    return CR_ONLY if seen.records == 1 and found and after.strip(BLANKS) and before.count(b'"') % 2 == 0 else ""
+    return (
+        CR_ONLY if seen.records == 1 and found and after.strip(BLANKS) and before.count(b'"') % 2 == 0 else ""
+    )
 
 
 def _json_shape(seen: Seen) -> str:
@@ -191,7 +200,9 @@ def _one_line(text: str, kind: str, end: int, seen: Seen) -> str:
 def _is_document(text: str, start: int, error: JSONDecodeError, seen: Seen) -> bool:
     """Parsing stopped at `error`. A document of several lines that goes on beyond the head, or was cut, or is broken, and no record beside it."""
     body = text[start:].rstrip()
-    open_end = not text[error.pos :].strip() or (error.msg.startswith("Unterminated") and "\n" not in body[error.pos - start :])
+    open_end = not text[error.pos :].strip() or (
+        error.msg.startswith("Unterminated") and "\n" not in body[error.pos - start :]
+    )
     if not seen.is_whole and open_end:
         return "\n" in body or (seen.records == 1 and text[start] == "[")
     began = body.split("\n", 1)[0].strip() in ("{", "[")

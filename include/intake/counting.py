@@ -1,4 +1,4 @@
-"""One pass over a file: its sha256, its size and its records: lines that are not blank, split at \\n alone, or what jobs/contract/records.py
+"""One pass over a file: its sha256, its size and its records: lines that are not blank, split at \\n alone, or what jobs/contract/text/csv_records.py
 makes of a csv whose fields may span lines."""
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from include.intake import content, names
 from include.intake.content import Demands
 from include.intake.tally import Fields, Records, Whole
 from include.intake.types import Busy
-from jobs.contract import lines
-from jobs.contract.lines import Codec
+from jobs.contract.text import lines
+from jobs.contract.text.lines import Codec
 
 CHUNK_BYTES = 1024 * 1024
 _PIECE_BYTES = 16 * 1024  # of compressed bytes at once: gzip makes at most 16 MB of them
 _GZIP = 31  # zlib's window bits for a gzip header
-_RATIO_FROM_BYTES = 64 * 1024 * 1024  # of unpacked text: a smaller bomb does no harm, and small files of equal lines pack 1000 to 1
+_RATIO_FROM_BYTES = (
+    64 * 1024 * 1024
+)  # of unpacked text: a smaller bomb does no harm, and small files of equal lines pack 1000 to 1
 _MAX_NS = 2**63 - 1  # year 2262; SQLite keeps no bigger number, a file system does
 
 
@@ -94,7 +96,9 @@ def check_no_writer(path: Path) -> None:
             return
         fd = file.fileno()
         try:
-            fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)  # ignored by default; the default SIGIO would end us if a writer came now
+            fcntl.fcntl(
+                fd, fcntl.F_SETSIG, signal.SIGURG
+            )  # ignored by default; the default SIGIO would end us if a writer came now
             fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         except OSError as error:
@@ -127,7 +131,11 @@ def _pass(file: FileIO, safe: str, mtime_ns: int, counter: _Counter) -> Scan:
 def _foreign(start: bytes, safe: str) -> str:
     """Compressed bytes under a name that Spark reads as text."""
     kinds = [kind for magic, kind in names.MAGIC if start.startswith(magic)]
-    return f"packed: the content is {kinds[0]}, which the name does not say; name it so, or unpack it" if kinds and not lines.codec(safe) else ""
+    return (
+        f"packed: the content is {kinds[0]}, which the name does not say; name it so, or unpack it"
+        if kinds and not lines.codec(safe)
+        else ""
+    )
 
 
 class _Counter:
@@ -136,7 +144,9 @@ class _Counter:
     def __init__(self, demands: Demands | None, multiline: bytes = b"") -> None:
         self.total = 0
         self._records = Whole(multiline) if multiline else Records()
-        self._fields = Fields(demands.separator, demands.line_bytes) if demands and demands.separator else None
+        self._fields = (
+            Fields(demands.separator, demands.line_bytes) if demands and demands.separator else None
+        )
         self._demands = demands
         self._head = b""
         self._size_bytes = 0
@@ -151,7 +161,9 @@ class _Counter:
         if self._demands is None:
             return ""
         spanning = self._fields.found() if self._fields else None
-        seen = content.Seen(self._head, self._size_bytes, self.total, self._records.longest_bytes, self._all_nul, spanning)
+        seen = content.Seen(
+            self._head, self._size_bytes, self.total, self._records.longest_bytes, self._all_nul, spanning
+        )
         return content.unfit(seen, self._demands)
 
     def _text(self, data: bytes) -> None:
@@ -168,7 +180,11 @@ class _Decoding(_Counter):
     """As _Counter for compressed bytes: one or more members, each whole, nothing else behind them."""
 
     def __init__(
-        self, kind: str, start: Callable[[], zlib._Decompress | bz2.BZ2Decompressor], demands: Demands | None, multiline: bytes
+        self,
+        kind: str,
+        start: Callable[[], zlib._Decompress | bz2.BZ2Decompressor],
+        demands: Demands | None,
+        multiline: bytes,
     ) -> None:
         super().__init__(demands, multiline)
         self._kind, self._start, self._packed_bytes = kind, start, 0
@@ -185,7 +201,9 @@ class _Decoding(_Counter):
         return ""
 
     def end(self) -> str:
-        return f"truncated: the {self._kind} ends too early; deliver it again" if self._member else super().end()
+        return (
+            f"truncated: the {self._kind} ends too early; deliver it again" if self._member else super().end()
+        )
 
     def _piece(self, data: bytes) -> None:
         self._packed_bytes += len(data)
@@ -225,4 +243,8 @@ def _unpacked(member: zlib._Decompress | bz2.BZ2Decompressor, data: bytes) -> It
 def _counter(codec: Codec, demands: Demands | None, multiline: bytes) -> _Counter:
     if codec == "gz":
         return _Decoding("gzip", lambda: zlib.decompressobj(_GZIP), demands, multiline)
-    return _Decoding("bzip2", bz2.BZ2Decompressor, demands, multiline) if codec == "bz2" else _Counter(demands, multiline)
+    return (
+        _Decoding("bzip2", bz2.BZ2Decompressor, demands, multiline)
+        if codec == "bz2"
+        else _Counter(demands, multiline)
+    )

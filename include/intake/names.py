@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from jobs.contract.ledger import SAFE_CHARS as MAX_CHARS
-from jobs.contract.under_way import is_ignored as is_ignored
+from jobs.contract.disk.ledger import SAFE_CHARS as MAX_CHARS
+from jobs.contract.stream.partial_names import is_ignored as is_ignored
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9-]{1,10}){1,2}\Z")
@@ -15,15 +15,32 @@ _CODEC = re.compile(r"\.(gz|bz2)\Z", re.IGNORECASE)
 DECODED = (".zst", ".lz4", ".snappy", ".deflate", ".lzo", ".lzo_deflate")
 UNCOUNTABLE = (*DECODED, ".xz", ".zip", ".tgz", ".gzip", ".7z", ".z", ".tar", ".rar")
 MAGIC = (
-    (b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ\x00", "xz"), (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"),
-    (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"), (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"\x04\x22\x4d\x18", "lz4"),
     *((b"BZh%d1AY&SY" % level, "bzip2") for level in range(1, 10)),
-)  # fmt: skip
+)
 _BINARY = (
-    (b"Obj\x01", "Avro"), (b"SQLite format 3\0", "SQLite"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document"), (b"\x7fELF", "a program"),
-    (b"\xca\xfe\xba\xbe", "a Java class"), (b"\x89PNG\r\n\x1a\n", "an image"), (b"\xff\xd8\xff", "an image"),
-)  # fmt: skip
-_BINARY_WORDS = ((b"PAR1", "Parquet"), (b"ORC", "ORC"), (b"ARROW1", "Arrow"), (b"%PDF-", "PDF"), (b"GIF8", "an image"))  # text may start so, too
+    (b"Obj\x01", "Avro"),
+    (b"SQLite format 3\0", "SQLite"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document"),
+    (b"\x7fELF", "a program"),
+    (b"\xca\xfe\xba\xbe", "a Java class"),
+    (b"\x89PNG\r\n\x1a\n", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+)
+_BINARY_WORDS = (
+    (b"PAR1", "Parquet"),
+    (b"ORC", "ORC"),
+    (b"ARROW1", "Arrow"),
+    (b"%PDF-", "PDF"),
+    (b"GIF8", "an image"),
+)  # text may start so, too
 _TAR = slice(257, 262)
 _REASON = re.compile(r"[0-9a-f]{16}(\.\d+)?-.+\.reason\.json")
 
@@ -39,7 +56,11 @@ def safe_name(name: str) -> str:
 def unfit_name(safe: str) -> str:
     """Why a file of this name cannot be counted the way Spark reads it; empty when it can."""
     suffix = PurePath(safe).suffix.lower()
-    return f"packed: {suffix} files cannot be counted; deliver plain text, .gz or .bz2" if suffix in UNCOUNTABLE else ""
+    return (
+        f"packed: {suffix} files cannot be counted; deliver plain text, .gz or .bz2"
+        if suffix in UNCOUNTABLE
+        else ""
+    )
 
 
 def is_reason(name: str) -> bool:

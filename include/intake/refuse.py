@@ -11,8 +11,8 @@ from pathlib import Path
 from include.intake import names
 from include.intake.counting import Scan
 from include.intake.types import Refusal, Room, code, shown
-from jobs.contract import storage
-from jobs.contract.ledger import HASH_CHARS
+from jobs.contract.disk import storage
+from jobs.contract.disk.ledger import HASH_CHARS
 
 VERSION = 1
 REASON_SUFFIX = ".reason.json"
@@ -34,8 +34,15 @@ def refuse(room: Room, cases: Sequence[Case]) -> None:
     folder = room.layout.refused_files(room.folder)
     storage.make_dirs(storage.confine(room.layout.data, folder))
     targets = _free_names(folder, cases)
-    storage.replace_all([(folder / f"{name}{REASON_SUFFIX}", _reason(room, case)) for case, name in zip(cases, targets, strict=True)])
-    stayed = storage.move_each_new([(case.claim, folder / name) for case, name in zip(cases, targets, strict=True)])
+    storage.replace_all(
+        [
+            (folder / f"{name}{REASON_SUFFIX}", _reason(room, case))
+            for case, name in zip(cases, targets, strict=True)
+        ]
+    )
+    stayed = storage.move_each_new(
+        [(case.claim, folder / name) for case, name in zip(cases, targets, strict=True)]
+    )
     for error in stayed.values():
         raise error
     room.refused += [Refusal(_delivered(c), name, c.reason) for c, name in zip(cases, targets, strict=True)]
@@ -60,14 +67,16 @@ def _delivered(case: Case) -> str:
 
 
 def _reason(room: Room, case: Case) -> bytes:
-    return storage.to_json_bytes({
-        "version": VERSION,
-        "code": code(case.reason),
-        "reason": case.reason,
-        "original_name": _delivered(case),
-        "content_hash": "" if case.scan.only_start else case.scan.content_hash,
-        "size_bytes": case.scan.size_bytes,
-        "original_mtime_ns": case.scan.mtime_ns,
-        "refused_at": datetime.fromtimestamp(room.clock(), UTC).isoformat(timespec="milliseconds"),
-        "stream": room.stream.name,
-    })  # fmt: skip
+    return storage.to_json_bytes(
+        {
+            "version": VERSION,
+            "code": code(case.reason),
+            "reason": case.reason,
+            "original_name": _delivered(case),
+            "content_hash": "" if case.scan.only_start else case.scan.content_hash,
+            "size_bytes": case.scan.size_bytes,
+            "original_mtime_ns": case.scan.mtime_ns,
+            "refused_at": datetime.fromtimestamp(room.clock(), UTC).isoformat(timespec="milliseconds"),
+            "stream": room.stream.name,
+        }
+    )

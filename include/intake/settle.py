@@ -11,10 +11,13 @@ from pathlib import Path, PurePath
 from include.intake import names
 from include.intake.counting import check_no_writer
 from include.intake.types import Busy, Room, shown
-from jobs.contract import under_way
+from jobs.contract.stream import partial_names
 
 NS = 1_000_000_000
-_KINDS = ((stat.S_ISLNK, "a link; links are never followed"), (stat.S_ISDIR, "a folder; only files directly in entrada are taken"))
+_KINDS = (
+    (stat.S_ISLNK, "a link; links are never followed"),
+    (stat.S_ISDIR, "a folder; only files directly in entrada are taken"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,9 @@ def look(folder: Path, more: Sequence[str] = ()) -> Look:
     found = Look({}, {})
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not under_way.is_ignored(entry.name, more):
+            if not partial_names.is_ignored(entry.name, more):
                 _note(found, entry)
-            elif entry.name.endswith(under_way.STATE_ENDINGS):
+            elif entry.name.endswith(partial_names.STATE_ENDINGS):
                 found.states.append(entry.name)
     for state in found.states:
         if found.files.pop(whole := PurePath(state).stem, None):
@@ -63,7 +66,11 @@ def settled(room: Room) -> list[str]:
         last = look(entrada, room.under_way)
     for name, why in last.others.items():
         room.wait(name, why)
-    still = [name for name, seen in last.files.items() if _at_rest(room, entrada, name, seen, first.files.get(name))]
+    still = [
+        name
+        for name, seen in last.files.items()
+        if _at_rest(room, entrada, name, seen, first.files.get(name))
+    ]
     return sorted(still, key=lambda name: (last.files[name].mtime_ns, os.fsencode(name)))
 
 
@@ -77,7 +84,9 @@ def _note(found: Look, entry: os.DirEntry[str]) -> None:
     elif stat.S_ISREG(info.st_mode):
         found.files[entry.name] = Seen(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns)
     else:
-        found.others[entry.name] = next((why for is_kind, why in _KINDS if is_kind(info.st_mode)), "not a regular file")
+        found.others[entry.name] = next(
+            (why for is_kind, why in _KINDS if is_kind(info.st_mode)), "not a regular file"
+        )
 
 
 def _missing_s(seen: Seen, now_ns: int, settle_s: float) -> float:

@@ -9,12 +9,21 @@ import re
 # colon as it is, as _, as U+F03A, or lost.
 _COLON = r"[:_\uf03a]"
 _STREAMS = r"(?:SmartScreen|AFP_AfpInfo|AFP_Resource|com\.dropbox\.attr(?:s|ibutes))"
-_SIDECARS = tuple((re.compile(form, re.IGNORECASE | re.DOTALL), what) for form, what in (
-    (rf"(?:(?:Zone|.{{80}})\.Identifier|{_COLON}{_STREAMS})(?:{_COLON}[$_]?DATA)?\Z", "what a system notes about a file"),
-    (rf"\A(?:desktop\.ini|(?:eh)?thumbs(?:_vista)?\.db(?:{_COLON}encryptable)?|icon[\r_])\Z", "how a folder is shown"),
-    (r".\.(?:md5|sha1|sha224|sha256|sha384|sha512|sfv)\Z", "the checksum of another file"),
-    (r".\.(?:asc|sig|p7s)\Z", "the signature of another file"),
-))  # fmt: skip
+_SIDECARS = tuple(
+    (re.compile(form, re.IGNORECASE | re.DOTALL), what)
+    for form, what in (
+        (
+            rf"(?:(?:Zone|.{{80}})\.Identifier|{_COLON}{_STREAMS})(?:{_COLON}[$_]?DATA)?\Z",
+            "what a system notes about a file",
+        ),
+        (
+            rf"\A(?:desktop\.ini|(?:eh)?thumbs(?:_vista)?\.db(?:{_COLON}encryptable)?|icon[\r_])\Z",
+            "how a folder is shown",
+        ),
+        (r".\.(?:md5|sha1|sha224|sha256|sha384|sha512|sfv)\Z", "the checksum of another file"),
+        (r".\.(?:asc|sig|p7s)\Z", "the signature of another file"),
+    )
+)
 
 
 def reason(name: str) -> str:

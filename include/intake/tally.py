@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobs.contract import lines, records
-from jobs.contract.lines import BOM
+from jobs.contract.text import csv_records, lines
+from jobs.contract.text.lines import BOM
 
 
 class Records:
@@ -17,7 +17,9 @@ class Records:
         self._count = 0
         self._length = 0  # bytes of the line under way
         self._open = False  # whether it has a character that is not ASCII white space
-        self._start: bytes | None = b""  # the part of a byte order mark that it begins with, so far; None from its first other byte on
+        self._start: bytes | None = (
+            b""  # the part of a byte order mark that it begins with, so far; None from its first other byte on
+        )
 
     def feed(self, data: bytes) -> int:
         """Returns the number of \\n in it."""
@@ -51,7 +53,9 @@ class Records:
 
 def _not_blank(rows: list[bytes], marked: bool) -> int:
     """`marked`: whether there is a byte order mark among them, which costs a look at each."""
-    return sum(1 for row in rows if not lines.is_blank(row)) if marked else sum(1 for row in rows if row.strip())
+    return (
+        sum(1 for row in rows if not lines.is_blank(row)) if marked else sum(1 for row in rows if row.strip())
+    )
 
 
 class Whole:
@@ -69,7 +73,7 @@ class Whole:
 
     def total(self) -> int:
         text, self._parts = b"".join(self._parts), []
-        for record in records.split_records(text, self._separator):
+        for record in csv_records.split_records(text, self._separator):
             self._count += 1
             self.longest_bytes = max(self.longest_bytes, len(record))
         return self._count
@@ -80,7 +84,7 @@ class Fields:
     `longest` bytes on it looks no further: its file is refused for that."""
 
     def __init__(self, separator: bytes, longest: int) -> None:
-        self._spans = records.Spans(separator)
+        self._spans = csv_records.Spans(separator)
         self._longest = longest
         self._tail = b""
         self._ended = False

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from include.intake.content import Demands
-from jobs.contract import deliveries
-from jobs.contract.layout import Layout
-from jobs.contract.ledger import Entry
+from include.state import deliveries
+from jobs.contract.disk.layout import Layout
+from jobs.contract.disk.ledger import Entry
 from jobs.contract.stream import Files, Stream
 
 Clock = Callable[[], float]  # seconds since 1970
@@ -76,7 +76,13 @@ class Room:
         if not isinstance(source, Files) or source.format != "csv":
             return Demands("json", limits.file_bytes, limits.line_bytes, limits.unpack_ratio)
         if source.multiline and limits.whole_file_bytes < limits.file_bytes:
-            return Demands("csv", limits.whole_file_bytes, limits.line_bytes, limits.unpack_ratio, size_limit="whole_file_bytes")
+            return Demands(
+                "csv",
+                limits.whole_file_bytes,
+                limits.line_bytes,
+                limits.unpack_ratio,
+                size_limit="whole_file_bytes",
+            )
         separator = b"" if source.multiline else source.separator.encode()
         return Demands("csv", limits.file_bytes, limits.line_bytes, limits.unpack_ratio, separator)
 
@@ -87,7 +93,11 @@ class Room:
 
     def is_delivery(self, name: str) -> bool:
         """Whether a file of this name was made by the verb reprocess: lines that intake has admitted before, one record each."""
-        found = deliveries.of_name(self.layout, self.stream.name, name) if deliveries.NAME.fullmatch(name) else None
+        found = (
+            deliveries.of_name(self.layout, self.stream.name, name)
+            if deliveries.NAME.fullmatch(name)
+            else None
+        )
         return found is not None and found.begins(self.layout.claims(self.folder) / name)
 
     def wait(self, name: str, why: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from include.kafka.connection import Connection
-from jobs.contract import advertised
 from jobs.contract.errors import BrokerDown
+from jobs.contract.kafka import advertised
 
 
 def explained(what: str, connection: Connection) -> BrokerDown:

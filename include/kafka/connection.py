@@ -1,13 +1,13 @@
-"""Where this home's broker is. How to talk to it is jobs.contract.connection: the Spark side says the same to its own clients."""
+"""Where this home's broker is. How to talk to it is jobs.contract.kafka.connection: the Spark side says the same to its own clients."""
 
 from __future__ import annotations
 
 import json
 
 from include.settings import Settings
-from jobs.contract import properties as java
-from jobs.contract.connection import Connection, Login, from_properties
 from jobs.contract.errors import BrokerDown, ConfigError
+from jobs.contract.kafka import properties as java
+from jobs.contract.kafka.connection import Connection, Login, from_properties
 
 __all__ = ["Connection", "Login", "bootstrap", "connect", "from_properties"]
 
@@ -22,7 +22,9 @@ def bootstrap(settings: Settings) -> str:
     except (FileNotFoundError, KeyError):
         raise BrokerDown("this home has no running broker", ports, cli="start it with ./caudal up") from None
     except (ValueError, TypeError):
-        raise ConfigError("not a JSON object of ports", ports, cli="./caudal down, then ./caudal up writes it again") from None
+        raise ConfigError(
+            "not a JSON object of ports", ports, cli="./caudal down, then ./caudal up writes it again"
+        ) from None
     return f"127.0.0.1:{port}"
 
 
@@ -32,5 +34,9 @@ def connect(settings: Settings) -> Connection:
     if path is None:
         return Connection(servers)
     if settings.embedded_kafka:
-        raise ConfigError("CAUDAL_KAFKA_PROPERTIES is set without CAUDAL_KAFKA_BOOTSTRAP", path, cli="set both, or neither for the embedded broker")
+        raise ConfigError(
+            "CAUDAL_KAFKA_PROPERTIES is set without CAUDAL_KAFKA_BOOTSTRAP",
+            path,
+            cli="set both, or neither for the embedded broker",
+        )
     return from_properties(servers, java.read(path), path)

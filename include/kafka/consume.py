@@ -12,8 +12,8 @@ from include.kafka import away
 from include.kafka.connection import connect
 from include.kafka.offsets import Admin
 from include.settings import Settings
-from jobs.contract import librdkafka
 from jobs.contract.errors import ServiceError
+from jobs.contract.kafka import librdkafka
 
 SILENCE_S = 15.0  # no record and no end of a partition for this long: the broker is gone
 _FETCH_RECORDS = 2000
@@ -35,32 +35,46 @@ def read(settings: Settings, topic: str, silence_s: float = SILENCE_S) -> Iterat
     admin = Admin(connect(settings), timeout_s=5.0)
     partitions = admin.describe(topic)[1]
     start = admin.offsets(topic, partitions, end=False)
-    yield from _between(settings, topic, start, admin.offsets(topic, partitions, end=True, committed=True), silence_s)
+    yield from _between(
+        settings, topic, start, admin.offsets(topic, partitions, end=True, committed=True), silence_s
+    )
 
 
 def tail(settings: Settings, topic: str, records: int, silence_s: float = SILENCE_S) -> list[Record]:
     """The newest `records` by timestamp, oldest of them first. Reads further back where transaction markers or gaps take offsets."""
     admin = Admin(connect(settings), timeout_s=5.0)
     partitions = admin.describe(topic)[1]
-    earliest, end = admin.offsets(topic, partitions, end=False), admin.offsets(topic, partitions, end=True, committed=True)
+    earliest, end = (
+        admin.offsets(topic, partitions, end=False),
+        admin.offsets(topic, partitions, end=True, committed=True),
+    )
     reach = records
     while True:
         start = {p: max(earliest[p], end[p] - reach) for p in partitions}
-        found = sorted(_between(settings, topic, start, end, silence_s), key=lambda r: (r.timestamp_ms, r.offset))
+        found = sorted(
+            _between(settings, topic, start, end, silence_s), key=lambda r: (r.timestamp_ms, r.offset)
+        )
         if len(found) >= records or start == earliest:
             return found[-records:] if records else []
         reach *= 4
 
 
-def between(settings: Settings, topic: str, start: dict[int, int], end: dict[int, int], *, committed: bool = True) -> Iterator[Record]:
+def between(
+    settings: Settings, topic: str, start: dict[int, int], end: dict[int, int], *, committed: bool = True
+) -> Iterator[Record]:
     """Records of start <= offset < end in each partition, by offset; with `committed=False` those of aborted transactions, too. The offsets must
     still be there. Raises BrokerDown, ServiceError."""
     return _between(settings, topic, start, end, SILENCE_S, committed)
 
 
 def _between(
-    settings: Settings, topic: str, start: dict[int, int], end: dict[int, int], silence_s: float, committed: bool = True
-) -> Iterator[Record]:  # fmt: skip
+    settings: Settings,
+    topic: str,
+    start: dict[int, int],
+    end: dict[int, int],
+    silence_s: float,
+    committed: bool = True,
+) -> Iterator[Record]:
     waiting = {p for p in end if start[p] < end[p]}
     if not waiting:
         return
@@ -72,7 +86,9 @@ def _between(
                 heard_s = time.monotonic()
                 yield from _take(message, waiting, end)
             if waiting and time.monotonic() - heard_s > silence_s:
-                raise away.explained(f"topic {topic} gave nothing for {silence_s:g} s, before its end", connect(settings))
+                raise away.explained(
+                    f"topic {topic} gave nothing for {silence_s:g} s, before its end", connect(settings)
+                )
     finally:
         consumer.close()
 

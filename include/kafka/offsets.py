@@ -13,8 +13,8 @@ from include import streams
 from include.kafka import away
 from include.kafka.connection import Connection, connect
 from include.settings import Settings
-from jobs.contract import librdkafka
 from jobs.contract.errors import CaudalError, ConfigError, ServiceError, TopicMissing, UsageError
+from jobs.contract.kafka import librdkafka
 from jobs.contract.nearest import hint
 from jobs.contract.stream import Stream, Topic
 
@@ -63,11 +63,15 @@ class Admin:
         try:
             self._client: Any = AdminClient({**connection.librdkafka(), "error_cb": self._heard})
         except KafkaException as error:  # a PEM file that is none, a client that was built without SASL
-            raise ConfigError(f"the Kafka client refuses its configuration ({error.args[0].name()})", connection.bootstrap) from None
+            raise ConfigError(
+                f"the Kafka client refuses its configuration ({error.args[0].name()})", connection.bootstrap
+            ) from None
 
     def ask_cluster(self) -> None:
         """Raises BrokerDown, or ConfigError for a refused login, unless a broker answers."""
-        self._result(self._ask(lambda left_s: self._client.describe_cluster(request_timeout=left_s)), "(none)")
+        self._result(
+            self._ask(lambda left_s: self._client.describe_cluster(request_timeout=left_s)), "(none)"
+        )
 
     def describe(self, topic: str) -> tuple[str, list[int]]:
         """(topic id, partition numbers). Raises UsageError for what no topic can be called."""
@@ -76,11 +80,15 @@ class Admin:
         if not _NAME.fullmatch(topic):
             what = f"{topic[:40]!r} cannot be the name of a topic: letters a-z and A-Z, digits, . _ and -, 249 at most"
             raise UsageError(what, "TOPIC", cli=f"{_LIST} names those there are")
-        futures = self._ask(lambda left_s: self._client.describe_topics(TopicCollection([topic]), request_timeout=left_s))
+        futures = self._ask(
+            lambda left_s: self._client.describe_topics(TopicCollection([topic]), request_timeout=left_s)
+        )
         found = self._result(futures[topic], topic)
         return librdkafka.id_text(str(found.topic_id)), sorted(p.id for p in found.partitions)
 
-    def offsets(self, topic: str, partitions: list[int], *, end: bool, committed: bool = False) -> dict[int, int]:
+    def offsets(
+        self, topic: str, partitions: list[int], *, end: bool, committed: bool = False
+    ) -> dict[int, int]:
         """The first (or, with `end`, the next) offset of each partition of a topic that is there; `committed`: where readers of committed
         records stop.
         """
@@ -91,10 +99,19 @@ class Admin:
         level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
         wanted = {TopicPartition(topic, p): spec for p in partitions}
         while True:
-            futures = self._ask(lambda left_s: self._client.list_offsets(wanted, isolation_level=level, request_timeout=left_s))
+            futures = self._ask(
+                lambda left_s: self._client.list_offsets(
+                    wanted, isolation_level=level, request_timeout=left_s
+                )
+            )
             try:
-                return {tp.partition: self._offset(future, topic, tp.partition) for tp, future in futures.items()}
-            except (_Moving, TopicMissing) as error:  # a leader is being chosen, a broker has just started: ask again while there is time
+                return {
+                    tp.partition: self._offset(future, topic, tp.partition) for tp, future in futures.items()
+                }
+            except (
+                _Moving,
+                TopicMissing,
+            ) as error:  # a leader is being chosen, a broker has just started: ask again while there is time
                 if time.monotonic() > self._end_s:
                     raise ServiceError(error.what, error.where) from None
                 time.sleep(_POLL_S)
@@ -105,7 +122,10 @@ class Admin:
         if offset >= 0:
             return offset
         if time.monotonic() > self._end_s:
-            raise away.explained(f"the leader of partition {partition} of topic {topic} does not answer in time", self._connection)
+            raise away.explained(
+                f"the leader of partition {partition} of topic {topic} does not answer in time",
+                self._connection,
+            )
         raise _Moving(f"partition {partition} of topic {topic} gives no offset", self._connection.bootstrap)
 
     def _heard(self, error: Any) -> None:
@@ -123,7 +143,9 @@ class Admin:
         while not future.done():
             self._client.poll(_POLL_S)
             if self._denied:
-                raise ConfigError(self._denied, self._connection.bootstrap, cli="check CAUDAL_KAFKA_PROPERTIES")
+                raise ConfigError(
+                    self._denied, self._connection.bootstrap, cli="check CAUDAL_KAFKA_PROPERTIES"
+                )
             if self._refused_s and time.monotonic() - self._refused_s > _REFUSED_S:
                 raise away.explained("no broker answers", self._connection)
         try:
@@ -148,19 +170,31 @@ class Admin:
 def missing(topic: str, where: str, client: Any) -> CaudalError:
     """The broker has no such topic: one that the registry declares can be made, of another the name is wrong. `client`: a confluent-kafka one."""
     known = streams.collect()[0]
-    declared = {one.name for row in known.values() for one in (*row.topics, *([row.tokens] if row.tokens else []))}
+    declared = {
+        one.name for row in known.values() for one in (*row.topics, *([row.tokens] if row.tokens else []))
+    }
     if topic in declared:
         return TopicMissing(f"no topic {topic}", where)
     if topic in known:
         return UsageError(f"{topic} is a stream, not a topic", where, cli=_of_stream(known[topic]))
-    there = {name for name in client.list_topics(timeout=_LIST_S).topics if not name.startswith(("__", "lab_"))}
-    return TopicMissing(f"no topic {topic[:40]}{hint(topic, sorted(declared | there))}", where, cli=f"{_LIST} names those there are")
+    there = {
+        name for name in client.list_topics(timeout=_LIST_S).topics if not name.startswith(("__", "lab_"))
+    }
+    return TopicMissing(
+        f"no topic {topic[:40]}{hint(topic, sorted(declared | there))}",
+        where,
+        cli=f"{_LIST} names those there are",
+    )
 
 
 def _of_stream(stream: Stream) -> str:
     """What to type about its topics."""
     source = [f"it reads ./caudal consume {stream.source.name}"] if isinstance(stream.source, Topic) else []
-    look = f"./caudal consume {stream.sink.name}" if isinstance(stream.sink, Topic) else f"./caudal show {stream.name}"
+    look = (
+        f"./caudal consume {stream.sink.name}"
+        if isinstance(stream.sink, Topic)
+        else f"./caudal show {stream.name}"
+    )
     return "; ".join([*source, f"it writes {look}"])
 
 

@@ -11,11 +11,14 @@ from typing import Any
 from include.kafka.connection import Connection, connect
 from include.kafka.offsets import Admin
 from include.settings import Settings
-from jobs.contract import librdkafka, lines
 from jobs.contract.errors import DeliveryFailed, UsageError
+from jobs.contract.kafka import librdkafka
+from jobs.contract.text import lines
 
 DELIVERY_S = 30.0  # how long one record may wait for its acknowledgement
-_POLL_EVERY = 1000  # records between two looks at the delivery reports: a look a record costs a third of the speed
+_POLL_EVERY = (
+    1000  # records between two looks at the delivery reports: a look a record costs a third of the speed
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ def _key(value: bytes, key_field: str, number: int) -> bytes:
         found = json.loads(value)[key_field]
     except (ValueError, TypeError, KeyError):
         raise UsageError(
-            f"line {number} is no JSON object with a field {key_field}", "--key-field", cli="leave --key-field out, or mend it"
+            f"line {number} is no JSON object with a field {key_field}",
+            "--key-field",
+            cli="leave --key-field out, or mend it",
         ) from None
     return (found if isinstance(found, str) else json.dumps(found)).encode()
 
@@ -69,7 +74,9 @@ class _Tally:
         self.reason = self.reason or error.name()
 
 
-def produce(settings: Settings, topic: str, messages: Iterable[Message], delivery_s: float = DELIVERY_S) -> Produced:
+def produce(
+    settings: Settings, topic: str, messages: Iterable[Message], delivery_s: float = DELIVERY_S
+) -> Produced:
     """Sends all messages, acknowledged by all in-sync replicas, in order per partition, without repeats by the client's own retries.
 
     Takes the iterable as it comes; memory is the client's queue (100,000 records). Raises TopicMissing or BrokerDown before anything is sent,
@@ -77,7 +84,9 @@ def produce(settings: Settings, topic: str, messages: Iterable[Message], deliver
     """
     connection = connect(settings)
     admin = Admin(connection, timeout_s=5.0)
-    admin.offsets(topic, admin.describe(topic)[1], end=True)  # asks every leader: one out of reach is named now, not after `delivery_s`
+    admin.offsets(
+        topic, admin.describe(topic)[1], end=True
+    )  # asks every leader: one out of reach is named now, not after `delivery_s`
     start, tally, size = time.monotonic(), _Tally(), 0
     producer = _producer(connection, delivery_s)
     librdkafka.meet(producer, topic)
@@ -91,11 +100,17 @@ def produce(settings: Settings, topic: str, messages: Iterable[Message], deliver
                 _check(tally, sent, topic, producer)
     except UsageError as error:
         producer.flush(delivery_s)
-        raise UsageError(f"{error.what}; the {tally.arrived} records before it were sent", error.where, cli=error.way_cli) from None
+        raise UsageError(
+            f"{error.what}; the {tally.arrived} records before it were sent", error.where, cli=error.way_cli
+        ) from None
     producer.flush(delivery_s + 5.0)
     _check(tally, sent, topic, producer)
     if tally.arrived != sent:
-        raise DeliveryFailed(f"{tally.arrived} of {sent} records arrived; the others were never acknowledged", topic, cli=_left(topic))
+        raise DeliveryFailed(
+            f"{tally.arrived} of {sent} records arrived; the others were never acknowledged",
+            topic,
+            cli=_left(topic),
+        )
     return Produced(topic, sent, size, time.monotonic() - start)
 
 
@@ -107,9 +122,13 @@ def _producer(connection: Connection, delivery_s: float) -> Any:
     from confluent_kafka import Producer
 
     settings = {
-        "acks": "all", "enable.idempotence": True, "linger.ms": 20, "batch.size": 262144, "delivery.timeout.ms": int(delivery_s * 1000),
+        "acks": "all",
+        "enable.idempotence": True,
+        "linger.ms": 20,
+        "batch.size": 262144,
+        "delivery.timeout.ms": int(delivery_s * 1000),
         "sticky.partitioning.linger.ms": 0,  # else all records of 10 ms without a key lie on one partition
-    }  # fmt: skip
+    }
     return Producer({**connection.librdkafka(), **settings, "error_cb": lambda _error: None})
 
 
@@ -130,4 +149,8 @@ def _send(producer: Any, topic: str, message: Message, tally: _Tally) -> None:
 def _check(tally: _Tally, sent: int, topic: str, producer: Any) -> None:
     if tally.failed:
         producer.flush(5.0)  # what is on its way may still arrive: count it
-        raise DeliveryFailed(f"{tally.arrived} of {sent} records arrived, {tally.failed} failed ({tally.reason})", topic, cli=_left(topic))
+        raise DeliveryFailed(
+            f"{tally.arrived} of {sent} records arrived, {tally.failed} failed ({tally.reason})",
+            topic,
+            cli=_left(topic),
+        )

@@ -18,7 +18,9 @@ from include.settings import Settings
 from jobs.contract.errors import CaudalError, ConfigError, ServiceError
 from jobs.contract.stream import Stream, Topic
 
-BOOTSTRAP_S = 15.0  # a broker that has just started on a busy machine; one that refuses is told within 1.1 s anyway
+BOOTSTRAP_S = (
+    15.0  # a broker that has just started on a busy machine; one that refuses is told within 1.1 s anyway
+)
 VISIBLE_S = 15.0  # a new topic's leaders are known within 0.2 s on one node; clusters take longer
 
 
@@ -67,7 +69,10 @@ def declared(streams: Iterable[Stream]) -> tuple[Topic, ...]:
         for topic in (*stream.topics, *([stream.tokens] if stream.tokens else [])):
             other, owner = found.setdefault(topic.name, (topic, stream.name))
             if _wanted(other) != _wanted(topic):
-                raise ConfigError(f"streams {owner} and {stream.name} declare topic {topic.name} differently", f"include/streams/{stream.name}.py")
+                raise ConfigError(
+                    f"streams {owner} and {stream.name} declare topic {topic.name} differently",
+                    f"include/streams/{stream.name}.py",
+                )
     return tuple(topic for _, (topic, _) in sorted(found.items()))
 
 
@@ -81,7 +86,10 @@ def plan(settings: Settings, streams: Iterable[Stream]) -> TopicPlan:
     differences = tuple(d for t in existing for d in _differences(t, partitions[t.name], settings_of[t.name]))
     odd = {d.topic for d in differences}
     return TopicPlan(
-        connection, tuple(t for t in topics if t.name not in partitions), tuple(t.name for t in existing if t.name not in odd), differences
+        connection,
+        tuple(t for t in topics if t.name not in partitions),
+        tuple(t.name for t in existing if t.name not in odd),
+        differences,
     )
 
 
@@ -89,7 +97,10 @@ def apply(plan: TopicPlan) -> Applied:
     """Makes the missing topics and waits until each has its leaders. A topic made by another in between is met, not an error."""
     if not plan.to_create:
         return Applied((), ())
-    wanted = {t.name: {"num_partitions": t.partitions, "replication_factor": -1, "configs": dict(t.config)} for t in plan.to_create}
+    wanted = {
+        t.name: {"num_partitions": t.partitions, "replication_factor": -1, "configs": dict(t.config)}
+        for t in plan.to_create
+    }
     with _admin(plan.connection) as admin:
         answer = admin.create_topics(wanted, raise_errors=False)
         met = tuple(t["name"] for t in answer["topics"] if _already_there(t))
@@ -105,8 +116,15 @@ def ensure(settings: Settings, streams: Iterable[Stream]) -> tuple[str, ...]:
 def list_topics(settings: Settings) -> list[TopicInfo]:
     """All topics but the broker's internal ones, by name."""
     with _admin(connect(settings)) as admin:
-        found = [t for t in admin.describe_topics() if t["error_code"] == 0 and not t["is_internal"] and not t["name"].startswith("__")]
-        return sorted((TopicInfo(t["name"], _id_text(t["topic_id"]), len(t["partitions"])) for t in found), key=lambda t: t.name)
+        found = [
+            t
+            for t in admin.describe_topics()
+            if t["error_code"] == 0 and not t["is_internal"] and not t["name"].startswith("__")
+        ]
+        return sorted(
+            (TopicInfo(t["name"], _id_text(t["topic_id"]), len(t["partitions"])) for t in found),
+            key=lambda t: t.name,
+        )
 
 
 def _wanted(topic: Topic) -> tuple[int, dict[str, str]]:
@@ -116,12 +134,16 @@ def _wanted(topic: Topic) -> tuple[int, dict[str, str]]:
 @contextmanager
 def _admin(connection: Connection) -> Iterator[Any]:
     """kafka-python's admin client, its own log kept quiet: what matters comes as an error."""
-    with warnings.catch_warnings():  # kafka-python reads its own schemas by a function that Python 3.11 has deprecated
+    with (
+        warnings.catch_warnings()
+    ):  # kafka-python reads its own schemas by a function that Python 3.11 has deprecated
         warnings.simplefilter("ignore", DeprecationWarning)
         from kafka.admin import KafkaAdminClient
         from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
-    Admin(connection, BOOTSTRAP_S).ask_cluster()  # kafka-python leaves its sockets open when nobody answers, and is slower to say so
+    Admin(
+        connection, BOOTSTRAP_S
+    ).ask_cluster()  # kafka-python leaves its sockets open when nobody answers, and is slower to say so
     log = logging.getLogger("kafka")
     level, admin = log.level, None
     log.setLevel(logging.CRITICAL)
@@ -150,7 +172,9 @@ def _configs(admin: Any, topics: list[Topic]) -> dict[str, Mapping[str, Any]]:
     if not topics:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, t.name) for t in topics]
-    found: dict[str, Mapping[str, Any]] = next(iter(admin.describe_configs(resources, config_filter="all").values()))
+    found: dict[str, Mapping[str, Any]] = next(
+        iter(admin.describe_configs(resources, config_filter="all").values())
+    )
     return found
 
 
@@ -171,9 +195,14 @@ def _already_there(answer: Mapping[str, Any]) -> bool:
         return False
     if answer["error_code"] == TopicAlreadyExistsError.errno:
         return True
-    if for_code(answer["error_code"]) is InvalidReplicationFactorError:  # so a cluster answers, too, whose brokers are still coming up
+    if (
+        for_code(answer["error_code"]) is InvalidReplicationFactorError
+    ):  # so a cluster answers, too, whose brokers are still coming up
         raise ServiceError(f"not enough brokers for the topic yet: {answer['error_message']}", answer["name"])
-    raise ConfigError(f"the broker refuses the topic: {answer['error_message'] or for_code(answer['error_code']).__name__}", answer["name"])
+    raise ConfigError(
+        f"the broker refuses the topic: {answer['error_message'] or for_code(answer['error_code']).__name__}",
+        answer["name"],
+    )
 
 
 def _id_text(text: object) -> str:

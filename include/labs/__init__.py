@@ -1,42 +1,58 @@
-"""The labs: one file each, docstring and one Lab(...) row, collected sorted; a broken one never takes the others down.
+"""The wing of the course, which the engine does not import; and its labs, collected from the files below rows/.
 
-The program of a lab is the module of its name in jobs/labs.
+A file has a docstring and one LAB, or LABS for several. A broken file never takes the others down.
+
+The program of a lab is the file of the same group and name in jobs/labs.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from jobs.contract.castellano import pista
 from jobs.contract.errors import BrokenStream, UsageError
-from jobs.contract.lab import Lab
+from jobs.labs.declared.castellano import pista
+from jobs.labs.declared.lab import Lab
+
+ROWS = f"{__name__}.rows"
 
 
-def _load(name: str) -> Lab:
+def _load(module: str) -> list[Lab]:
+    """The labs of a file. Raises BrokenStream, whose `where` is the file."""
+    path = module.replace(".", "/") + ".py"
+    group, _, name = module.removeprefix(f"{ROWS}.").rpartition(".")
     try:
-        module = importlib.import_module(f"{__name__}.{name}")
-        lab = module.LAB
+        found = importlib.import_module(module)
+        labs = list(found.LABS) if hasattr(found, "LABS") else [found.LAB]
     except (Exception, SystemExit) as error:  # whatever a stranger's file raises belongs to that file alone
-        raise BrokenStream(f"{type(error).__name__}: {error}", f"include/labs/{name}.py", cli=f"mend include/labs/{name}.py") from error
-    if not isinstance(lab, Lab) or lab.name != name:
-        raise BrokenStream("LAB must be a Lab named like its file", f"include/labs/{name}.py", cli=f"mend include/labs/{name}.py")
-    return replace(lab, doc=(module.__doc__ or "").strip())
+        raise BrokenStream(f"{type(error).__name__}: {error}", path, cli=f"mend {path}") from error
+    if not all(isinstance(lab, Lab) for lab in labs) or (hasattr(found, "LAB") and labs[0].name != name):
+        raise BrokenStream("LAB must be a Lab named like its file", path, cli=f"mend {path}")
+    return [replace(lab, group=group, doc=lab.doc or (found.__doc__ or "").strip()) for lab in labs]
+
+
+def _modules() -> Iterator[str]:
+    return (
+        info.name
+        for info in pkgutil.walk_packages([f"{path}/rows" for path in __path__], f"{ROWS}.")
+        if not info.ispkg
+    )
 
 
 @cache
 def collect() -> tuple[dict[str, Lab], tuple[BrokenStream, ...]]:
-    """(labs by name, what would not load)."""
+    """(labs by name, sorted; what would not load)."""
     labs: dict[str, Lab] = {}
     broken: list[BrokenStream] = []
-    for info in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
+    for module in _modules():
         try:
-            labs[info.name] = _load(info.name)
+            labs |= {lab.name: lab for lab in _load(module)}
         except BrokenStream as error:
             broken.append(error)
-    return labs, tuple(broken)
+    return dict(sorted(labs.items())), tuple(broken)
 
 
 def get(name: str) -> Lab:
@@ -45,6 +61,10 @@ def get(name: str) -> Lab:
     if name in labs:
         return labs[name]
     for error in broken:
-        if error.where == f"include/labs/{name}.py":
+        if error.where.endswith(f"/{name}.py"):
             raise error
-    raise UsageError(f"no hay un laboratorio {name[:40]!r}{pista(name, labs)}", "include/labs/", cli="./caudal lab enseña los que hay")
+    raise UsageError(
+        f"no hay un laboratorio {name[:40]!r}{pista(name, labs)}",
+        "include/labs/rows/",
+        cli="./caudal lab enseña los que hay",
+    )

@@ -9,20 +9,20 @@ from datetime import UTC, datetime
 
 from include import settings
 from include.launch import request, run
-from jobs.contract import process
+from jobs.contract.disk import processes
 from jobs.contract.errors import CaudalError, ExitCode
 
 
 def main(argv: list[str]) -> int:
     """The launcher: dies with its parent, gives up when nobody listens. Returns an ExitCode, or never."""
-    process.begin(settings.ROOT)
-    process.die_with_parent(os.getppid())
+    processes.begin(settings.ROOT)
+    processes.die_with_parent(os.getppid())
     if _nobody_listens():
         return int(ExitCode.BUG)
     try:
         ready = run.ready(settings.load(), request.parse(argv), datetime.now(UTC))
     except CaudalError as error:
-        process.tell(str(error))
+        processes.tell(str(error))
         return int(error.exit_code)
     if ready is None:
         return int(ExitCode.DONE)

@@ -16,11 +16,11 @@ from typing import TextIO
 from include import environment
 from include.launch import ended
 from include.settings import Settings
-from jobs.contract import report, storage
-from jobs.contract.errors import ExitCode
-from jobs.contract.errors_driver import DriverDied
-from jobs.contract.process import Stopped
-from jobs.contract.report import Report
+from jobs.contract.disk import storage
+from jobs.contract.disk.processes import Stopped
+from jobs.contract.errors import DriverDied, ExitCode
+from jobs.contract.run import report
+from jobs.contract.run.report import Report
 
 _KEPT_BYTES = 65536
 _MAIN_DIED = b'Exception in thread "main"'  # a JVM that could not start a thread may hang for ever behind it
@@ -64,23 +64,38 @@ def run(
     finally:
         with storage.disk_errors(runs):
             newest = next(report.newest(runs), None)
-            ours = newest and newest != before and done.exit_code != ExitCode.HELD  # then the newest is another run's
+            ours = (
+                newest and newest != before and done.exit_code != ExitCode.HELD
+            )  # then the newest is another run's
             found = report.read(newest) if newest and ours else None
             if found and found.status == "running":
-                found = ended.finish(settings.layout, stream, ended.End(found.run_id, done.exit_code, done.output)) or found
+                found = (
+                    ended.finish(
+                        settings.layout, stream, ended.End(found.run_id, done.exit_code, done.output)
+                    )
+                    or found
+                )
     if found and found.status == "failed" and found.error and found.error["code"] == DriverDied.code:
         raise DriverDied(found.error["what"], found.error["where"], cli=found.error["cli"])
     if found is None and not ended.is_documented(done.exit_code):
         raise ended.died(done.exit_code, done.output, runs)
-    return (done.exit_code if ended.is_documented(done.exit_code) else found.exit_code if found else done.exit_code), found
+    return (
+        done.exit_code
+        if ended.is_documented(done.exit_code)
+        else found.exit_code
+        if found
+        else done.exit_code
+    ), found
 
 
 def _start(settings: Settings, words: Sequence[str]) -> subprocess.Popen[bytes]:
     # the launcher looks for Java where set-up did: the class-data cache fits no other
     java = {name: text for name, text in settings.environ.items() if name == "JAVA_HOME"}
     environ = environment.base(settings) | java | {"CAUDAL_PYTHON": sys.executable}
-    line = [str(settings.root / "include/launch/spark-submit"), *words]
-    return subprocess.Popen(line, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    line = [str(settings.root / "include/launch/launcher"), *words]
+    return subprocess.Popen(
+        line, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    )
 
 
 @contextmanager

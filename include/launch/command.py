@@ -11,7 +11,7 @@ from include.launch import package
 from include.launch.profiles import Profile
 from include.settings import Settings
 from include.setup import class_data, java, jvm
-from jobs.contract.spec import RunSpec
+from jobs.contract.run.spec import RunSpec
 
 # Not by SPARK_CONF_DIR: a folder with files on the class path shuts the class-data cache out.
 LOGGING = Path(__file__).parent / "conf" / "log4j2.properties"
@@ -23,10 +23,19 @@ class Command:
     environ: dict[str, str]
 
 
-def build(settings: Settings, spec: RunSpec, spec_path: Path, profile: Profile, master: str, python: str) -> Command:
+def build(
+    settings: Settings, spec: RunSpec, spec_path: Path, profile: Profile, master: str, python: str
+) -> Command:
     """Raises InstallationError when Java, Spark or a jar is missing."""
     name, memory = spec.stream.name, spec.stream.limits.driver_memory_mib
-    job = Job(job_name(name), settings.root / "jobs" / f"{name}.py", spec_path, memory, profile.java_options, ("spark.ui.enabled=false",))
+    job = Job(
+        job_name(name),
+        settings.root / "jobs" / f"{name}.py",
+        spec_path,
+        memory,
+        profile.java_options,
+        ("spark.ui.enabled=false",),
+    )
     return submit(settings, job, master, python)
 
 
@@ -54,7 +63,10 @@ def submit(settings: Settings, job: Job, master: str, python: str) -> Command:
     options = (*_options(settings, job, master, found), "--py-files", _uri(shipped))
     argv = (str(home / "bin" / "spark-submit"), *options, _uri(job.file), "--spec", str(job.spec))
     # Spark hands --py-files to the job and its workers, not to the process that it starts for state in Python
-    return Command(argv, _environ(settings, job, java.for_spark(settings, found), home, python) | {"PYTHONPATH": str(shipped)})
+    return Command(
+        argv,
+        _environ(settings, job, java.for_spark(settings, found), home, python) | {"PYTHONPATH": str(shipped)},
+    )
 
 
 def _uri(path: Path) -> str:
@@ -72,17 +84,29 @@ def interactive(settings: Settings, job: Job, master: str, python: str) -> dict[
     path. The job's file is not run. Raises as `build`."""
     found, home = java.find(settings), class_data.spark_home()
     words = shlex.join((*_options(settings, job, master, found), "pyspark-shell"))
-    return _environ(settings, job, java.for_spark(settings, found), home, python) | {"PYSPARK_SUBMIT_ARGS": words, "PYTHONPATH": str(settings.root)}
+    return _environ(settings, job, java.for_spark(settings, found), home, python) | {
+        "PYSPARK_SUBMIT_ARGS": words,
+        "PYTHONPATH": str(settings.root),
+    }
 
 
 def _options(settings: Settings, job: Job, master: str, found: java.Java) -> list[str]:
     log = job.spec.parent / "driver.log"
-    files = (f"-Dlog4j2.configurationFile={_uri(LOGGING)}", f"-Dcaudal.log={log}", f"-XX:ErrorFile={log.with_name('hs_err.log')}")
+    files = (
+        f"-Dlog4j2.configurationFile={_uri(LOGGING)}",
+        f"-Dcaudal.log={log}",
+        f"-XX:ErrorFile={log.with_name('hs_err.log')}",
+    )
     ours = environment.jvm(place(settings, job))
     options = (*job.java_options, *class_data.mapping(settings, found), *ours, *files)
     class_path = jvm.driver_class_path(settings)
     jars = [*(() if master.startswith("local") else class_path.split(":")), *map(str, job.jars)]
-    conf = (*job.conf, "spark.ui.showConsoleProgress=false", "spark.driver.host=127.0.0.1", "spark.driver.bindAddress=127.0.0.1")
+    conf = (
+        *job.conf,
+        "spark.ui.showConsoleProgress=false",
+        "spark.driver.host=127.0.0.1",
+        "spark.driver.bindAddress=127.0.0.1",
+    )
     return [
         *("--master", master, "--name", job.name),
         *("--driver-memory", f"{job.memory_mib}m"),

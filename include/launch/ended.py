@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from include import lease
 from include.setup import java
-from jobs.contract import report, storage
-from jobs.contract.errors import CaudalError, ExitCode, LeaseHeld
-from jobs.contract.errors_driver import DriverDied
-from jobs.contract.layout import Layout
-from jobs.contract.report import Report
+from include.state import lease
+from jobs.contract.disk import storage
+from jobs.contract.disk.layout import Layout
+from jobs.contract.errors import CaudalError, DriverDied, ExitCode, LeaseHeld
+from jobs.contract.run import report
+from jobs.contract.run.report import Report
 
 _BACK = 20  # reports looked at: a full disk may have left more than the newest one unfinished
 _LINES = 20  # of the driver's output, kept in the report
@@ -59,10 +59,17 @@ def under_lease(layout: Layout, stream: str, end: End | None = None) -> None:
 
 
 def _failed(found: Report, folder: Path, end: End | None) -> Report:
-    lines = [line.rstrip() for line in (end.output if end else ()) if line.strip()] or tail(folder / "driver.log")
+    lines = [line.rstrip() for line in (end.output if end else ()) if line.strip()] or tail(
+        folder / "driver.log"
+    )
     error = (end and end.error) or died(end.exit_code if end else None, lines, folder / "driver.log")
-    error.about(found.stream)
-    return replace(found, status="failed", exit_code=int(error.exit_code), error={**error.to_json(), "log": lines[-_LINES:]})
+    error.name_stream(found.stream)
+    return replace(
+        found,
+        status="failed",
+        exit_code=int(error.exit_code),
+        error={**error.to_json(), "log": lines[-_LINES:]},
+    )
 
 
 def died(exit_code: int | None, lines: Sequence[str], where: object) -> DriverDied:
@@ -92,6 +99,8 @@ def tail(log: Path) -> list[str]:
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-            return [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()][-_LINES:]
+            return [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()][
+                -_LINES:
+            ]
     except OSError:
         return []

@@ -7,7 +7,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from jobs.contract import storage
+from jobs.contract.disk import storage
 
 
 def jobs_zip(root: Path, folder: Path) -> Path:

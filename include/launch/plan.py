@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from include import pairing
-from include.generations import EARLIEST, Generation
 from include.kafka import connection, offsets
 from include.launch import waiting
 from include.settings import Settings
-from jobs.contract import journal, report
+from include.state import journal, pairing
+from include.state.generations import EARLIEST, Generation
+from jobs.contract.commit.protocol import Next
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import CaudalError, PairingBroken
-from jobs.contract.layout import Layout
-from jobs.contract.protocol import Next
-from jobs.contract.spec import RunSpec
+from jobs.contract.run import report
+from jobs.contract.run.spec import RunSpec
 from jobs.contract.stream import Stream, Topic
 
 _BROKER_S = 5.0
@@ -31,7 +31,11 @@ class Plan:
 
 def positions(settings: Settings, stream: Stream) -> offsets.Positions | None:
     """Of the source topic, now; None for a file source. Raises BrokerDown, TopicMissing."""
-    return offsets.positions(settings, stream.source.name, _BROKER_S) if isinstance(stream.source, Topic) else None
+    return (
+        offsets.positions(settings, stream.source.name, _BROKER_S)
+        if isinstance(stream.source, Topic)
+        else None
+    )
 
 
 def first_generation(stream: Stream, found: offsets.Positions | None, now: datetime) -> Generation:
@@ -43,14 +47,21 @@ def first_generation(stream: Stream, found: offsets.Positions | None, now: datet
 def make(settings: Settings, spec: RunSpec, generation: Generation, found: offsets.Positions | None) -> Plan:
     """Pairing check, then what is waiting. Raises PairingBroken, CheckpointDamaged, TopicRecreated, OffsetsLost, UpstreamTakenBack."""
     looked = look(settings.layout, spec.stream, generation, found, spec.close_windows)
-    return Plan(replace(spec, start=start(generation, found), warnings=(*spec.warnings, *_undecided(looked, found))), looked)
+    return Plan(
+        replace(spec, start=start(generation, found), warnings=(*spec.warnings, *_undecided(looked, found))),
+        looked,
+    )
 
 
 def _undecided(looked: waiting.Waiting, found: offsets.Positions | None) -> list[str]:
     """What waits behind an open transaction is read by the first run after its end: by its producer, or by its time limit."""
     if not (found and looked.undecided):
         return []
-    stopped = ", ".join(f"{p} at {found.decided[p]}" for p in sorted(found.end) if found.decided.get(p, found.end[p]) < found.end[p])
+    stopped = ", ".join(
+        f"{p} at {found.decided[p]}"
+        for p in sorted(found.end)
+        if found.decided.get(p, found.end[p]) < found.end[p]
+    )
     what = f"{looked.undecided} offsets of {found.topic} lie behind a transaction that is not decided yet (partition {stopped})"
     return [f"{what}; a later run reads them"]
 
@@ -63,12 +74,23 @@ def start(generation: Generation, found: offsets.Positions | None) -> str | dict
     return {found.topic: {str(p): known.get(str(p), _EARLIEST_OFFSET) for p in sorted(found.end)}}
 
 
-def look(layout: Layout, stream: Stream, generation: Generation, found: offsets.Positions | None, close: bool = False) -> waiting.Waiting:
+def look(
+    layout: Layout,
+    stream: Stream,
+    generation: Generation,
+    found: offsets.Positions | None,
+    close: bool = False,
+) -> waiting.Waiting:
     """As `make`, without a run: what the next one would find in en_proceso, on the topic or among what the other stream has published."""
     paired = pairing.check(layout, stream.name, generation.number)
     if paired.step is Next.REDO:
-        where, way = layout.checkpoint(stream.name, generation.number), f"./caudal run {stream.name} finishes it"
-        raise PairingBroken("a housekeeping operation was cut short and must be finished first", where, cli=way)
+        where, way = (
+            layout.checkpoint(stream.name, generation.number),
+            f"./caudal run {stream.name} finishes it",
+        )
+        raise PairingBroken(
+            "a housekeeping operation was cut short and must be finished first", where, cli=way
+        )
     if found:
         return waiting.topic(found, layout, stream, generation, paired)
     if stream.upstream:
@@ -77,7 +99,13 @@ def look(layout: Layout, stream: Stream, generation: Generation, found: offsets.
 
 
 def spec(
-    settings: Settings, stream: Stream, generation: Generation, run_id: str, airflow_run_id: str, now: datetime, close_windows: bool = False
+    settings: Settings,
+    stream: Stream,
+    generation: Generation,
+    run_id: str,
+    airflow_run_id: str,
+    now: datetime,
+    close_windows: bool = False,
 ) -> RunSpec:
     """All the Spark side is told. Raises BrokerDown when a topic is involved and no broker is known."""
     return RunSpec(
@@ -92,7 +120,9 @@ def spec(
         bootstrap=connection.bootstrap(settings) if stream.topics else "",
         kafka_properties=str(settings.kafka_properties or ""),
         close_windows=close_windows or stream.close_windows == "end-of-run",
-        source_id=generation.topic_ids.get(stream.source.name, "") if isinstance(stream.source, Topic) else "",
+        source_id=generation.topic_ids.get(stream.source.name, "")
+        if isinstance(stream.source, Topic)
+        else "",
         rewinds=len([op for op in _rewinds(settings.layout, stream.name, generation.number) if op.finished]),
     )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from include import environment
 from include.settings import Settings
-from jobs.contract import storage
-from jobs.contract.errors_driver import MachineUnfit
+from jobs.contract.disk import storage
+from jobs.contract.errors import MachineUnfit
 from jobs.contract.stream import Files, Published, Source, Stream
 
 MIB = 2**20
@@ -51,13 +51,21 @@ def _is_native(end: Source) -> bool:
 def _user() -> None:
     if not environment.user():
         way = "add a line for it to /etc/passwd (in a container: --user with a name of the image), or run as a user that has one"
-        raise MachineUnfit(f"user id {os.geteuid()} has no name in the password file, and Spark's login needs one", "/etc/passwd", cli=way)
+        raise MachineUnfit(
+            f"user id {os.geteuid()} has no name in the password file, and Spark's login needs one",
+            "/etc/passwd",
+            cli=way,
+        )
 
 
 def _limits(memory_mib: int) -> None:
     hard = _raise_files()
     if 0 <= hard < FILES:
-        raise MachineUnfit(f"{hard} open files are allowed, a run needs {FILES}", "ulimit -Hn", cli=f"allow {FILES} or more (ulimit -n, LimitNOFILE)")
+        raise MachineUnfit(
+            f"{hard} open files are allowed, a run needs {FILES}",
+            "ulimit -Hn",
+            cli=f"allow {FILES} or more (ulimit -n, LimitNOFILE)",
+        )
     for name, kind, least, unit in (
         ("ulimit -v", resource.RLIMIT_AS, (memory_mib + _ADDRESSES_MIB) * MIB, "bytes of addresses"),
         ("ulimit -d", resource.RLIMIT_DATA, (memory_mib + _DATA_MIB) * MIB, "bytes of data"),
@@ -69,7 +77,11 @@ def _limits(memory_mib: int) -> None:
             raise MachineUnfit(f"{allowed:,} {unit} are allowed, a run needs {least:,}", name)
     for name, left, least in _cgroup_left():
         if left < least:
-            raise MachineUnfit(f"this container allows {left:,} {name}, a run needs {least:,}", _CGROUP, cli="give the container more of it")
+            raise MachineUnfit(
+                f"this container allows {left:,} {name}, a run needs {least:,}",
+                _CGROUP,
+                cli="give the container more of it",
+            )
 
 
 def _raise_files() -> int:
@@ -83,7 +95,10 @@ def _raise_files() -> int:
 
 def _cgroup_left() -> Iterator[tuple[str, int, int]]:
     """(what, how much is allowed, how much a run needs) by the control group at the root of this name space, which a container has."""
-    for name, file, least in (("bytes of memory", "memory.max", _MEMORY_MIB * MIB), ("processes and threads", "pids.max", TASKS)):
+    for name, file, least in (
+        ("bytes of memory", "memory.max", _MEMORY_MIB * MIB),
+        ("processes and threads", "pids.max", TASKS),
+    ):
         try:
             text = (_CGROUP / file).read_text(encoding="ascii").strip()
         except (OSError, ValueError):
@@ -96,10 +111,16 @@ def _folder(settings: Settings, place: Path, *, keep: bool) -> None:
     """This user's alone, and empty unless `keep`: what lies there was left by a run that was killed."""
     root = settings.tmp
     with storage.disk_errors(place):
-        storage.confine(root.parent, root)  # in a folder that everybody may write, somebody else may have put a link there
+        storage.confine(
+            root.parent, root
+        )  # in a folder that everybody may write, somebody else may have put a link there
         storage.make_dirs(root)
         if root.stat().st_uid not in (os.geteuid(), root.parent.stat().st_uid):
-            raise MachineUnfit("the folder for temporary files belongs to another user", root, cli="name another folder with CAUDAL_TMP")
+            raise MachineUnfit(
+                "the folder for temporary files belongs to another user",
+                root,
+                cli="name another folder with CAUDAL_TMP",
+            )
         if not keep:
             storage.remove_tree(root, place)
         place.mkdir(0o700, exist_ok=keep)

@@ -32,9 +32,14 @@ def parse(argv: Sequence[str]) -> Request:
     application = words.pop(0)
     told = _take_options(words, {"--stream", "--airflow-run-id", "--close-windows"})
     if words or application.startswith("-"):
-        raise UsageError(f"the launcher takes no option {(application if application.startswith('-') else words[0])!r}", "launcher")
+        raise UsageError(
+            f"the launcher takes no option {(application if application.startswith('-') else words[0])!r}",
+            "launcher",
+        )
     if options.get("--deploy-mode", "client") != "client":
-        raise UsageError("only client mode: in cluster mode no process here could hold the lease", application)
+        raise UsageError(
+            "only client mode: in cluster mode no process here could hold the lease", application
+        )
     run_id, master = _checked(told.get("--airflow-run-id", "")), _master(options.get("--master", "local[2]"))
     return Request(_required(told, "--stream"), run_id, master, _yes_or_no(told.get("--close-windows", "no")))
 
@@ -62,7 +67,9 @@ def _required(told: dict[str, str], option: str) -> str:
 def _master(text: str) -> str:
     if not _MASTER.fullmatch(text):
         where = "CAUDAL_MASTER, or Airflow's connection spark_default"
-        raise UsageError(f"unknown master {text!r} (local[N], spark://host:port)", where, cli="name one of these")
+        raise UsageError(
+            f"unknown master {text!r} (local[N], spark://host:port)", where, cli="name one of these"
+        )
     return text
 
 

@@ -10,16 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include import generations, intake, lease, run_ids, streams
-from include.account import parts
+from include import intake, streams
+from include.account import parquet_rows
 from include.housekeeping import engine
 from include.launch import command, ended, plan, preflight, profiles
 from include.launch.request import Request
 from include.settings import Settings
-from jobs.contract import account, process, report, storage, thresholds
+from include.state import generations, lease, run_ids
+from jobs.contract.disk import processes, storage
 from jobs.contract.errors import CaudalError, ConfigError, UsageError
-from jobs.contract.report import Report
-from jobs.contract.spec import new_run_id
+from jobs.contract.run import account, report, thresholds
+from jobs.contract.run.report import Report
+from jobs.contract.run.spec import new_run_id
 from jobs.contract.stream import Files, Stream
 
 
@@ -40,7 +42,9 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
     stream = streams.get(request.stream)
     run_id = run_ids.after(settings.layout, stream.name, now)
     folder = settings.layout.run(stream.name, run_id)
-    held = lease.acquire(settings.layout, stream.name, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder)))
+    held = lease.acquire(
+        settings.layout, stream.name, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder))
+    )
     built = None
     try:
         built = _begun(settings, request, stream, folder, now)
@@ -50,12 +54,20 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
     return Ready(held, built, settings.home) if built else None
 
 
-def _begun(settings: Settings, request: Request, stream: Stream, folder: Path, now: datetime) -> command.Command | None:
+def _begun(
+    settings: Settings, request: Request, stream: Stream, folder: Path, now: datetime
+) -> command.Command | None:
     """As `ready`, under the lease; the run's report says how it began or ended."""
     with storage.disk_errors(settings.home):
         ended.under_lease(settings.layout, stream.name)
     run_id = folder.name
-    first = Report(stream=stream.name, run_id=run_id, status="running", started=now.isoformat(), airflow_run_id=request.airflow_run_id)
+    first = Report(
+        stream=stream.name,
+        run_id=run_id,
+        status="running",
+        started=now.isoformat(),
+        airflow_run_id=request.airflow_run_id,
+    )
     with storage.disk_errors(folder):
         storage.make_dirs(folder)
         _write_report(folder, first)
@@ -67,9 +79,11 @@ def _begun(settings: Settings, request: Request, stream: Stream, folder: Path, n
             built = _written(settings, request, made, folder) if made.waiting.anything else None
             late = None if built else _idle(settings, made, folder, now)
     except CaudalError as error:
-        error.about(stream.name)
+        error.name_stream(stream.name)
         with suppress(OSError):  # a full disk is said all the same; without a report the run reads as died
-            _write_report(folder, replace(first, status="failed", exit_code=int(error.exit_code), error=error.to_json()))
+            _write_report(
+                folder, replace(first, status="failed", exit_code=int(error.exit_code), error=error.to_json())
+            )
         raise
     if late:
         raise late
@@ -81,11 +95,19 @@ def _begun(settings: Settings, request: Request, stream: Stream, folder: Path, n
 def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> CaudalError | None:
     """Writes the report; the error when the batches of a killed run, told now, do not add up, or hold more refused records than the row allows."""
     spec = made.spec
-    done = report.with_published(report.of(spec, "idle", _since(now)), settings.layout.output(spec.stream.name, spec.generation))
-    settled = account.settle(done, settings.layout, spec.stream, spec.reported_through, parts.parquet_rows)
+    done = report.with_published(
+        report.of(spec, "idle", _since(now)), settings.layout.output(spec.stream.name, spec.generation)
+    )
+    settled = account.settle(
+        done, settings.layout, spec.stream, spec.reported_through, parquet_rows.parquet_rows
+    )
     done = thresholds.judged(settled, spec.stream)
     _write_report(folder, done)
-    late = f"; {done.records_in} records in {len(done.batches)} batches of a killed run are reported now" if done.batches else ""
+    late = (
+        f"; {done.records_in} records in {len(done.batches)} batches of a killed run are reported now"
+        if done.batches
+        else ""
+    )
     _say(f"{spec.stream.name}: nothing is waiting, Spark was not started{late}")
     return account.failure(done)
 
@@ -96,7 +118,9 @@ def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, n
     The caller holds the lease.
     """
     layout = settings.layout
-    if layout.staging(stream.name).exists():  # under both locks nobody publishes: what lies here was left by a killed run
+    if layout.staging(
+        stream.name
+    ).exists():  # under both locks nobody publishes: what lies here was left by a killed run
         if any(path.is_file() for path in layout.staging(stream.name).rglob("*")):
             _say(f"{stream.name}: cleared what a killed run had left half written in _staging")
         storage.remove_tree(layout.data, layout.staging(stream.name))
@@ -105,20 +129,37 @@ def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, n
     generations.require_recorded(layout, stream.name)
     taken = _take_in(settings, stream)
     found = plan.positions(settings, stream)
-    generation = generations.current(layout, stream.name) or generations.begin(layout, plan.first_generation(stream, found, now))
+    generation = generations.current(layout, stream.name) or generations.begin(
+        layout, plan.first_generation(stream, found, now)
+    )
     if request.close_windows and not stream.stateful:
-        raise UsageError("there are no windows to close: the stream keeps no state", stream.name, cli=f"./caudal run {stream.name}")
+        raise UsageError(
+            "there are no windows to close: the stream keeps no state",
+            stream.name,
+            cli=f"./caudal run {stream.name}",
+        )
     spec = plan.spec(settings, stream, generation, run_id, request.airflow_run_id, now, request.close_windows)
-    spec = replace(spec, files_admitted=len(taken.admitted), files_refused=len(taken.refused), files_waiting=len(taken.waiting))
+    spec = replace(
+        spec,
+        files_admitted=len(taken.admitted),
+        files_refused=len(taken.refused),
+        files_waiting=len(taken.waiting),
+    )
     return plan.make(settings, spec, generation, found)
 
 
-def preview(settings: Settings, stream: Stream, master: str, now: datetime, close_windows: bool = False) -> tuple[plan.Plan, command.Command]:
+def preview(
+    settings: Settings, stream: Stream, master: str, now: datetime, close_windows: bool = False
+) -> tuple[plan.Plan, command.Command]:
     """What `ready` would start now, without taking anything in. Changes nothing."""
     found = plan.positions(settings, stream)
-    generation = generations.current(settings.layout, stream.name) or plan.first_generation(stream, found, now)
+    generation = generations.current(settings.layout, stream.name) or plan.first_generation(
+        stream, found, now
+    )
     run_id = new_run_id(now)
-    made = plan.make(settings, plan.spec(settings, stream, generation, run_id, "", now, close_windows), generation, found)
+    made = plan.make(
+        settings, plan.spec(settings, stream, generation, run_id, "", now, close_windows), generation, found
+    )
     return made, _command(settings, master, made, settings.layout.run(stream.name, run_id) / "spec.json")
 
 
@@ -127,7 +168,9 @@ def _take_in(settings: Settings, stream: Stream) -> intake.Intake:
         return intake.Intake()
     taken = intake.admit(settings.layout, stream, time.time, time.sleep)
     for refusal in taken.refused:
-        _say(f"refused {refusal.original_name}: {refusal.reason} -> {settings.layout.refused_files(stream.folder)}")
+        _say(
+            f"refused {refusal.original_name}: {refusal.reason} -> {settings.layout.refused_files(stream.folder)}"
+        )
     for name in taken.waiting:
         _say(f"left in entrada: {name}")
     return taken
@@ -159,7 +202,11 @@ def _since(now: datetime) -> float:
 
 def _going(made: plan.Plan) -> str:
     work, stream = made.waiting, made.spec.stream
-    amount = f"{work.files} files, {work.size_bytes:,} bytes" if isinstance(stream.source, Files) else f"{work.records} records"
+    amount = (
+        f"{work.files} files, {work.size_bytes:,} bytes"
+        if isinstance(stream.source, Files)
+        else f"{work.records} records"
+    )
     amount += f" of {stream.upstream}" if stream.upstream else ""
     again = ", one batch to run again" if work.open_batch else ""
     again += ", open windows to close" if work.closing else ""
@@ -168,4 +215,4 @@ def _going(made: plan.Plan) -> str:
 
 def _say(text: str) -> None:
     """What the reader or the disk does not take is lost; the run goes on, and its report tells."""
-    process.tell(text)
+    processes.tell(text)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from include import upstream
-from include.generations import Generation
 from include.kafka import offsets
-from jobs.contract import admitted, protocol
-from jobs.contract.closing import is_due
+from include.state import upstream
+from include.state.generations import Generation
+from jobs.contract.commit import protocol
+from jobs.contract.commit.closing_batch import is_due
+from jobs.contract.commit.upstream import outputs
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import OffsetsLost, TopicRecreated
-from jobs.contract.layout import Layout
+from jobs.contract.run import admitted
 from jobs.contract.stream import Stream
-from jobs.contract.upstream import outputs
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def files(layout: Layout, stream: Stream, generation: int, found: protocol.Proce
     return Waiting(found.step is protocol.Next.RERUN, files=len(names), size_bytes=size)
 
 
-def published(layout: Layout, stream: Stream, generation: int, found: protocol.Proceed, close: bool) -> Waiting:
+def published(
+    layout: Layout, stream: Stream, generation: int, found: protocol.Proceed, close: bool
+) -> Waiting:
     """Part files of the other stream that no planned batch holds yet; those without a record wait for others. `close`: whether this run is to
     close windows. Raises UpstreamTakenBack, PlannedFileMissing."""
     unread = upstream.unread(layout, stream, generation)
@@ -53,7 +56,13 @@ def published(layout: Layout, stream: Stream, generation: int, found: protocol.P
     return Waiting(found.step is protocol.Next.RERUN, len(full), size, count, closing)
 
 
-def topic(positions: offsets.Positions, layout: Layout, stream: Stream, generation: Generation, found: protocol.Proceed) -> Waiting:
+def topic(
+    positions: offsets.Positions,
+    layout: Layout,
+    stream: Stream,
+    generation: Generation,
+    found: protocol.Proceed,
+) -> Waiting:
     """Records between the newest planned offsets and the topic's end. Raises TopicRecreated or OffsetsLost: Spark would lose them silently."""
     name = positions.topic
     known = generation.topic_ids.get(name, "")
@@ -65,7 +74,11 @@ def topic(positions: offsets.Positions, layout: Layout, stream: Stream, generati
     begin = {p: max(planned.get(p, 0), earliest) for p, earliest in positions.earliest.items()}
     decided = {p: max(begin[p], positions.decided.get(p, end)) for p, end in positions.end.items()}
     undecided = sum(max(0, end - decided[p]) for p, end in positions.end.items())
-    return Waiting(found.step is protocol.Next.RERUN, records=sum(decided[p] - begin[p] for p in decided), undecided=undecided)
+    return Waiting(
+        found.step is protocol.Next.RERUN,
+        records=sum(decided[p] - begin[p] for p in decided),
+        undecided=undecided,
+    )
 
 
 def _planned(layout: Layout, generation: Generation, name: str) -> Mapping[int, int]:
@@ -82,6 +95,11 @@ def _check_range(name: str, partition: int, offset: int, positions: offsets.Posi
         raise OffsetsLost("the partition is gone from the topic", where)
     earliest, end = positions.earliest[partition], positions.end[partition]
     if offset < earliest:
-        raise OffsetsLost(f"offsets {offset} to {earliest - 1} were never read and are no longer there", where)
+        raise OffsetsLost(
+            f"offsets {offset} to {earliest - 1} were never read and are no longer there", where
+        )
     if offset > end:
-        raise OffsetsLost(f"the topic ends at {end}, this stream has read up to {offset}: records were cut or the broker lost its data", where)
+        raise OffsetsLost(
+            f"the topic ends at {end}, this stream has read up to {offset}: records were cut or the broker lost its data",
+            where,
+        )

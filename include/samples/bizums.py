@@ -10,7 +10,16 @@ from random import Random
 
 _PEOPLE = ("Aitor", "María José", "Íñigo", "Begoña", "Ángel", "Lucía", "Peña", "Noa")
 _WHAT = ("Cena restaurante", "Cine", "Regalo de Lucía", "Alquiler", "Café", "Gasolina, peaje", "Entradas")
-_MALFORMED = ("Aitor;veinte;Cena", "Aitor;25", "", "Noa;;Cine", ";12;Café", "Noa;-3;Cine", "Ángel;1e400;Cine", "Lucía;25;Cine;otra cosa")
+_MALFORMED = (
+    "Aitor;veinte;Cena",
+    "Aitor;25",
+    "",
+    "Noa;;Cine",
+    ";12;Café",
+    "Noa;-3;Cine",
+    "Ángel;1e400;Cine",
+    "Lucía;25;Cine;otra cosa",
+)
 _MALFORMED_SHARE = 0.08
 
 
@@ -42,7 +51,14 @@ def dated_lines(count: int, seed: int, start: datetime, days: int = 3) -> Iterat
 
 def _spelled(name: str, made: Random) -> str:
     """The same person, typed in another way."""
-    ways = (str, str.upper, str.lower, _bare, lambda text: f" {text} ", lambda text: unicodedata.normalize("NFD", text))
+    ways = (
+        str,
+        str.upper,
+        str.lower,
+        _bare,
+        lambda text: f" {text} ",
+        lambda text: unicodedata.normalize("NFD", text),
+    )
     return made.choice(ways)(name)
 
 
@@ -74,9 +90,13 @@ def totals_of(given: Iterable[str]) -> dict[str, float]:
     blank = sum(not line.strip() for line in found)
     total = round(sum(amount for _, amount in counted), 2)
     return {
-        "lines": len(found), "rows": len(counted), "refused": len(found) - blank - len(counted), "blank": blank,
-        "people": len({name for name, _ in counted}), "amount": total,
-    }  # fmt: skip
+        "lines": len(found),
+        "rows": len(counted),
+        "refused": len(found) - blank - len(counted),
+        "blank": blank,
+        "people": len({name for name, _ in counted}),
+        "amount": total,
+    }
 
 
 def dated_totals_of(given: Iterable[str]) -> dict[str, float]:
@@ -84,7 +104,12 @@ def dated_totals_of(given: Iterable[str]) -> dict[str, float]:
     found = list(given)
     amount = round(sum(float(line.split(";")[1]) for line in found), 2)
     late = behind(line.split(";")[3] for line in found)
-    return {"bizums": len(found), "out_of_order": late, "people_and_days": len(highest_by_day(found)), "amount": amount}
+    return {
+        "bizums": len(found),
+        "out_of_order": late,
+        "people_and_days": len(highest_by_day(found)),
+        "amount": amount,
+    }
 
 
 def behind(times: Iterable[str]) -> int:

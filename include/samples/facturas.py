@@ -19,7 +19,9 @@ MAX_LINES = 6
 BLOCK = 10_000  # invoice numbers a seed has before it reaches into the next seed's
 SEEDS = 9_000  # seeds whose numbers differ: SEEDS * BLOCK = all 8-digit numbers
 _FIRST_NUMBER, _NUMBERS = 10_000_000, SEEDS * BLOCK
-_STRIDE = 38_196_601  # coprime with _NUMBERS, near its golden section: neighbours lie far apart, none comes twice
+_STRIDE = (
+    38_196_601  # coprime with _NUMBERS, near its golden section: neighbours lie far apart, none comes twice
+)
 _GST, _CESS = 0.025, 0.00125  # shares of the taxable amount
 _POINTS = 0.2  # loyalty points per unit of TotalAmount, a double as in the course
 _HOME_SHARE, _PRIME_SHARE, _CARD_SHARE = 0.64, 0.4, 0.5  # as in the course's 500 invoices
@@ -81,7 +83,10 @@ def documents(count: int, seed: int, start_ms: int) -> Iterator[str]:
 def files(number: int, each: int) -> dict[str, str]:
     """Invoices for labs, the same for everybody: muestras/facturas-1.json… -> `each` documents, one a line."""
     made = documents(number * each, 6, 1_700_000_000_000)
-    return {f"muestras/facturas-{n}.json": "".join(f"{d}\n" for d in islice(made, each)) for n in range(1, number + 1)}
+    return {
+        f"muestras/facturas-{n}.json": "".join(f"{d}\n" for d in islice(made, each))
+        for n in range(1, number + 1)
+    }
 
 
 def totals_of(documents: Iterable[str]) -> Totals:
@@ -102,10 +107,21 @@ def totals_of(documents: Iterable[str]) -> Totals:
 def lines_of(document: str) -> list[dict[str, Any]]:
     """The rows one invoice must become."""
     invoice = json.loads(document)
-    names = ("InvoiceNumber", "CreatedTime", "StoreID", "PosID", "CustomerType", "PaymentMethod", "DeliveryType")
+    names = (
+        "InvoiceNumber",
+        "CreatedTime",
+        "StoreID",
+        "PosID",
+        "CustomerType",
+        "PaymentMethod",
+        "DeliveryType",
+    )
     head = {name: invoice[name] for name in names}
     address = invoice.get("DeliveryAddress") or {}
-    return [{**head, **{name: address.get(name) for name in ("City", "State", "PinCode")}, **item} for item in invoice["InvoiceLineItems"]]
+    return [
+        {**head, **{name: address.get(name) for name in ("City", "State", "PinCode")}, **item}
+        for item in invoice["InvoiceLineItems"]
+    ]
 
 
 def notification_of(document: str) -> dict[str, Any]:

@@ -26,7 +26,11 @@ def commands(stream: Stream) -> list[str]:
 def kind(stream: Stream) -> Kind:
     """Raises Refused for a stream that none of the samples is made for."""
     if stream.upstream:
-        raise Refused(f"{stream.name} reads what {stream.upstream} publishes", stream.name, cli="; ".join(commands(stream)))
+        raise Refused(
+            f"{stream.name} reads what {stream.upstream} publishes",
+            stream.name,
+            cli="; ".join(commands(stream)),
+        )
     found = _made_for(stream)
     if found is None:
         names = ", ".join(kind.what for kind in KINDS.values())

@@ -40,7 +40,9 @@ def _in_order(totals: dict[str, Any]) -> str:
 
 
 def _late(what: str, most: str) -> Callable[[dict[str, Any]], str]:
-    return lambda totals: f"all {totals[what]:,} are good; {totals['out_of_order']:,} of them come out of order, up to {most} late"
+    return lambda totals: (
+        f"all {totals[what]:,} are good; {totals['out_of_order']:,} of them come out of order, up to {most} late"
+    )
 
 
 def _malformed(totals: dict[str, Any]) -> str:
@@ -49,9 +51,34 @@ def _malformed(totals: dict[str, Any]) -> str:
 
 
 KINDS = {
-    "facturas": Kind("invoices", "facturas-{}.json", facturas.documents, lambda made: facturas.totals_of(made).to_json(), _in_order, "InvoiceNumber"),
-    "temperaturas": Kind("temperatures", "temperaturas-{}.json", _past_temperatures, temperaturas.totals_of, _late("readings", "8 minutes"),
-                         "sensor"),
-    "bizums_fechados": Kind("dated bizums", "bizums-fechados-{}.csv", _past_bizums, bizums.dated_totals_of, _late("bizums", "6 hours")),
-    "bizums": Kind("bizums", "bizums-{}.csv", lambda count, seed, _: bizums.lines(count, seed), bizums.totals_of, _malformed),
-}  # fmt: skip
+    "facturas": Kind(
+        "invoices",
+        "facturas-{}.json",
+        facturas.documents,
+        lambda made: facturas.totals_of(made).to_json(),
+        _in_order,
+        "InvoiceNumber",
+    ),
+    "temperaturas": Kind(
+        "temperatures",
+        "temperaturas-{}.json",
+        _past_temperatures,
+        temperaturas.totals_of,
+        _late("readings", "8 minutes"),
+        "sensor",
+    ),
+    "bizums_fechados": Kind(
+        "dated bizums",
+        "bizums-fechados-{}.csv",
+        _past_bizums,
+        bizums.dated_totals_of,
+        _late("bizums", "6 hours"),
+    ),
+    "bizums": Kind(
+        "bizums",
+        "bizums-{}.csv",
+        lambda count, seed, _: bizums.lines(count, seed),
+        bizums.totals_of,
+        _malformed,
+    ),
+}

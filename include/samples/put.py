@@ -17,9 +17,9 @@ from typing import BinaryIO
 
 from include.samples import facturas, feed
 from include.settings import Settings
-from jobs.contract import storage, under_way
+from jobs.contract.disk import storage
 from jobs.contract.errors import Refused, UsageError
-from jobs.contract.stream import Files, Stream, Topic
+from jobs.contract.stream import Files, Stream, Topic, partial_names
 
 _MAX_SUFFIX = 10_000
 
@@ -51,26 +51,41 @@ def file(settings: Settings, stream: Stream, source: Path) -> Put:
 def lines(settings: Settings, stream: Stream, name: str, documents: Iterable[str]) -> Put:
     """A new file of one document a line. Raises Refused for a stream that reads a topic, UnsafePath, DiskFull, NotWritable."""
     _require_files(stream)
-    return _place(settings, stream, name, lambda target: target.writelines(f"{d}\n".encode() for d in documents))
+    return _place(
+        settings, stream, name, lambda target: target.writelines(f"{d}\n".encode() for d in documents)
+    )
 
 
-def samples(settings: Settings, stream: Stream, count: int, seed: int, start_ms: int, files: int = 1) -> list[Put]:
+def samples(
+    settings: Settings, stream: Stream, count: int, seed: int, start_ms: int, files: int = 1
+) -> list[Put]:
     """`count` generated invoices in `files` new files, as even as can be. Raises as `lines`."""
-    return spread(settings, stream, f"facturas-{seed}.json", facturas.documents(count, seed, start_ms), count, files)
+    return spread(
+        settings, stream, f"facturas-{seed}.json", facturas.documents(count, seed, start_ms), count, files
+    )
 
 
-def spread(settings: Settings, stream: Stream, name: str, documents: Iterator[str], count: int, files: int) -> list[Put]:
+def spread(
+    settings: Settings, stream: Stream, name: str, documents: Iterator[str], count: int, files: int
+) -> list[Put]:
     """`count` documents in `files` new files, as even as can be, numbered before the ending of `name`. Raises as `lines`."""
     stem, dot, ending = name.rpartition(".")
     sizes = [count // files + (number < count % files) for number in range(files)]
-    return [lines(settings, stream, f"{stem}-{n}{dot}{ending}", islice(documents, size)) for n, size in enumerate(sizes, 1)]
+    return [
+        lines(settings, stream, f"{stem}-{n}{dot}{ending}", islice(documents, size))
+        for n, size in enumerate(sizes, 1)
+    ]
 
 
 def check(stream: Stream, source: Path) -> None:
     """Whether `file` would take it; read-only. Raises UsageError, or Refused for a stream that reads a topic."""
     _require_files(stream)
     if source.is_symlink() and source.is_file():
-        raise UsageError("a link; put the file it points to", source, cli=f"./caudal put {stream.name} {shlex.quote(str(source.resolve()))}")
+        raise UsageError(
+            "a link; put the file it points to",
+            source,
+            cli=f"./caudal put {stream.name} {shlex.quote(str(source.resolve()))}",
+        )
     if source.is_dir():
         raise UsageError("a folder; put takes files", source, cli=_of_folder(stream, source))
     if not source.exists():
@@ -83,16 +98,28 @@ def check(stream: Stream, source: Path) -> None:
 
 def _of_folder(stream: Stream, folder: Path) -> str:
     """The call that takes what is in it; a pattern only where all of it can be put."""
-    plain = [storage.is_regular(path) for path in folder.iterdir()] if os.access(folder, os.R_OK | os.X_OK) else []
+    plain = (
+        [storage.is_regular(path) for path in folder.iterdir()]
+        if os.access(folder, os.R_OK | os.X_OK)
+        else []
+    )
     pattern = "*" if plain and all(plain) else "FILE"
-    return f"./caudal put {stream.name} {shlex.quote(str(folder))}/{pattern}" + ("" if plain else ", once there is a file in it")
+    return f"./caudal put {stream.name} {shlex.quote(str(folder))}/{pattern}" + (
+        "" if plain else ", once there is a file in it"
+    )
 
 
 def _require_files(stream: Stream) -> None:
     if stream.upstream:
-        raise Refused(f"{stream.name} reads what {stream.upstream} has published", stream.name, cli=feed.own(stream))
+        raise Refused(
+            f"{stream.name} reads what {stream.upstream} has published", stream.name, cli=feed.own(stream)
+        )
     if isinstance(stream.source, Topic):
-        raise Refused(f"{stream.name} reads the topic {stream.source.name}, not files", stream.name, cli=feed.own(stream))
+        raise Refused(
+            f"{stream.name} reads the topic {stream.source.name}, not files",
+            stream.name,
+            cli=feed.own(stream),
+        )
 
 
 def _place(settings: Settings, stream: Stream, name: str, write: Callable[[BinaryIO], None]) -> Put:
@@ -105,7 +132,7 @@ def _place(settings: Settings, stream: Stream, name: str, write: Callable[[Binar
                 write(target)
                 target.flush()
                 os.fsync(target.fileno())
-            path = _link_free(temp, folder, under_way.final_name(name, _own(stream)), stream.name)
+            path = _link_free(temp, folder, partial_names.final_name(name, _own(stream)), stream.name)
         finally:
             temp.unlink(missing_ok=True)
         storage.fsync_dir(folder)

@@ -43,11 +43,20 @@ def iso(time_ms: int) -> str:
 def totals_of(documents: Iterable[str]) -> dict[str, float]:
     """What must come out of a run over all of them that closes its windows: readings, rows of both windowed streams, the highest temperature."""
     found = list(documents)
-    sliding, tumbling = Windows(15 * MINUTE_MS, 5 * MINUTE_MS, DELAY_MS), Windows(5 * MINUTE_MS, 5 * MINUTE_MS, DELAY_MS)
+    sliding, tumbling = (
+        Windows(15 * MINUTE_MS, 5 * MINUTE_MS, DELAY_MS),
+        Windows(5 * MINUTE_MS, 5 * MINUTE_MS, DELAY_MS),
+    )
     rows = len(sliding.run(found, close=True)), len(tumbling.run(found, close=True))
     highest = max((json.loads(one)["temperatura"] for one in found), default=0.0)
     late = bizums.behind(json.loads(one)["momento"] for one in found)
-    return {"readings": len(found), "out_of_order": late, "windows_of_15_minutes": rows[0], "maxima_of_5_minutes": rows[1], "highest": highest}
+    return {
+        "readings": len(found),
+        "out_of_order": late,
+        "windows_of_15_minutes": rows[0],
+        "maxima_of_5_minutes": rows[1],
+        "highest": highest,
+    }
 
 
 Key = tuple[int, int, str]  # start and end of the window in ms, sensor
@@ -93,4 +102,11 @@ class Windows:
 def _row(key: Key, found: list[float]) -> dict[str, Any]:
     start, end, sensor = key
     mean = sum(found) / len(found)
-    return {"inicio": iso(start), "fin": iso(end), "sensor": sensor, "maxima": max(found), "media": mean, "lecturas": len(found)}
+    return {
+        "inicio": iso(start),
+        "fin": iso(end),
+        "sensor": sensor,
+        "maxima": max(found),
+        "media": mean,
+        "lecturas": len(found),
+    }

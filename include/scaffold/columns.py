@@ -11,20 +11,34 @@ from jobs.contract.errors import UsageError
 from jobs.contract.nearest import hint
 
 SAMPLES = 3  # rows that the generated test shows
-_ONE = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*:\s*([A-Za-z]+)\s*(?:\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\))?\s*(?:,|$)")
+_ONE = re.compile(
+    r"\s*([A-Za-z][A-Za-z0-9_]*)\s*:\s*([A-Za-z]+)\s*(?:\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\))?\s*(?:,|$)"
+)
 _CLASSES = {
-    "string": "StringType", "bigint": "LongType", "long": "LongType", "int": "IntegerType", "integer": "IntegerType", "double": "DoubleType",
-    "boolean": "BooleanType", "date": "DateType", "timestamp": "TimestampType", "decimal": "DecimalType",
-}  # fmt: skip
+    "string": "StringType",
+    "bigint": "LongType",
+    "long": "LongType",
+    "int": "IntegerType",
+    "integer": "IntegerType",
+    "double": "DoubleType",
+    "boolean": "BooleanType",
+    "date": "DateType",
+    "timestamp": "TimestampType",
+    "decimal": "DecimalType",
+}
 _MOST_DIGITS = 38  # Spark's limit for a decimal
-_VALUES: dict[str, tuple[tuple[str, Any], ...]] = {  # class -> (Python source, the value in a JSON document) of three rows
+_VALUES: dict[
+    str, tuple[tuple[str, Any], ...]
+] = {  # class -> (Python source, the value in a JSON document) of three rows
     "StringType": (('"uno"', "uno"), ('"dos"', "dos"), ('"tres"', "tres")),
     "LongType": (("1", 1), ("2", 2), ("3", 3)),
     "IntegerType": (("1", 1), ("2", 2), ("3", 3)),
     "DoubleType": (("1.5", 1.5), ("2.5", 2.5), ("3.5", 3.5)),
     "BooleanType": (("True", True), ("False", False), ("True", True)),
     "DateType": tuple((f"date(2026, 1, {day})", f"2026-01-{day}") for day in (10, 20, 30)),
-    "TimestampType": tuple((f"datetime(2026, 1, {day}, 12, 30)", f"2026-01-{day}T12:30:00Z") for day in (10, 20, 30)),
+    "TimestampType": tuple(
+        (f"datetime(2026, 1, {day}, 12, 30)", f"2026-01-{day}T12:30:00Z") for day in (10, 20, 30)
+    ),
 }
 
 
@@ -73,7 +87,9 @@ def parse(text: str) -> tuple[Column, ...]:
     while end < len(text.rstrip(" ,")):
         match = _ONE.match(text, end)
         if not match:
-            raise _error(f"cannot be read from {text[end:][:40]!r} on: NAME:TYPE, names of letters a-z and A-Z, digits and _")
+            raise _error(
+                f"cannot be read from {text[end:][:40]!r} on: NAME:TYPE, names of letters a-z and A-Z, digits and _"
+            )
         found.append(_column(match))
         end = match.end()
     names = [column.name.lower() for column in found]
@@ -87,14 +103,18 @@ def parse(text: str) -> tuple[Column, ...]:
 def _column(match: re.Match[str]) -> Column:
     name, word = match[1], match[2].lower()
     if word not in _CLASSES:
-        raise _error(f"{name} has the unknown type {word!r}: {', '.join(_CLASSES)}(10,2){hint(word, _CLASSES)}")
+        raise _error(
+            f"{name} has the unknown type {word!r}: {', '.join(_CLASSES)}(10,2){hint(word, _CLASSES)}"
+        )
     if (word == "decimal") != (match[3] is not None):
         raise _error(f"{name}: a decimal is written decimal(10,2), other types without brackets")
     if word != "decimal":
         return Column(name, _CLASSES[word])
     precision, scale = int(match[3]), int(match[4])
     if not 1 <= precision <= _MOST_DIGITS or scale > precision:
-        raise _error(f"{name}: decimal({precision},{scale}) is not within decimal(1,0) and decimal({_MOST_DIGITS},{_MOST_DIGITS})")
+        raise _error(
+            f"{name}: decimal({precision},{scale}) is not within decimal(1,0) and decimal({_MOST_DIGITS},{_MOST_DIGITS})"
+        )
     return Column(name, "DecimalType", (precision, scale))
 
 

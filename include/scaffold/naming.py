@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from jobs.contract.disk.layout import is_name
 from jobs.contract.errors import UsageError
-from jobs.contract.layout import is_name
 from jobs.contract.stream import Stream
 
 LETTERS = "a name is lower-case letters a to z, digits and _, begins with a letter, 63 at most"
@@ -20,14 +20,23 @@ _TAKEN = ("conftest", "main")  # pytest's own; what a job imports beside the dom
 _LONGEST = 48  # letters of a suggestion: room for an ending
 _MOST = 1000
 _PLAIN = str.maketrans({"ñ": "ni", "Ñ": "ni", "ß": "ss", "æ": "ae", "ø": "o", "ł": "l", "ç": "c"})
-_FILES = ("jobs/domain/{}.py", "jobs/{}.py", "jobs/labs/{}.py", "include/labs/{}.py", "tests/jobs/domain/test_{}.py", "tests/jobs/labs/test_{}.py")
+_FILES = (
+    "jobs/domain/{}.py",
+    "jobs/{}.py",
+    "jobs/labs/propios/{}.py",
+    "include/labs/rows/propios/{}.py",
+    "tests/jobs/domain/test_{}.py",
+    "tests/jobs/labs/test_{}.py",
+)
 
 
 def check_name(name: str, root: Path, registry: Mapping[str, Stream], source: str = "") -> None:
     """Raises UsageError for a name that could not be a stream's, a module's and a DAG's at once, with one that could. `source`: as typed."""
     if reason := why_not(name, root, registry):
         free = free_name(name, root, registry, source)
-        raise UsageError(f"{name[:63]!r} cannot be the name: {reason}", "NAME", cli=f"the name {free} is free")
+        raise UsageError(
+            f"{name[:63]!r} cannot be the name: {reason}", "NAME", cli=f"the name {free} is free"
+        )
 
 
 def why_not(name: str, root: Path, registry: Mapping[str, Stream]) -> str:
@@ -37,9 +46,11 @@ def why_not(name: str, root: Path, registry: Mapping[str, Stream]) -> str:
     reasons = {
         "it is a word of Python": keyword.iskeyword(name) or hasattr(builtins, name),
         "it means something else here": name in _TAKEN,
-        "a stream of that name exists": name in registry or (root / "include" / "streams" / f"{name}.py").exists(),
+        "a stream of that name exists": name in registry
+        or (root / "include" / "streams" / f"{name}.py").exists(),
         "a DAG file of that name exists": (root / "dags" / f"{name}.py").exists(),
-        "a folder of that name exists in jobs/": (root / "jobs" / name).exists() or (root / "jobs" / "domain" / name).exists(),
+        "a folder of that name exists in jobs/": (root / "jobs" / name).exists()
+        or (root / "jobs" / "domain" / name).exists(),
         "an installed module has that name, and would hide it or be hidden": _is_module(name),
     }
     return next((reason for reason, wrong in reasons.items() if wrong), "")
@@ -47,7 +58,11 @@ def why_not(name: str, root: Path, registry: Mapping[str, Stream]) -> str:
 
 def free_name(name: str, root: Path, registry: Mapping[str, Stream], source: str = "") -> str:
     """A name like `name` that can be, and none of whose files is there: in plain letters, after its source, or numbered."""
-    return next(one for one in _candidates(plain(name), source) if not why_not(one, root, registry) and not _files(one, root))
+    return next(
+        one
+        for one in _candidates(plain(name), source)
+        if not why_not(one, root, registry) and not _files(one, root)
+    )
 
 
 def _candidates(base: str, source: str) -> Iterator[str]:

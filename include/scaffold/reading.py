@@ -10,9 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from include.scaffold.columns import Column
-from jobs.contract import spelling
 from jobs.contract.errors import BrokenStream, UsageError
-from jobs.contract.stream import Files, Topic
+from jobs.contract.stream import Files, Topic, value_formats
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,15 @@ class Reading:
 
 # field -> a call that is right
 WAYS = {
-    "columns": "--columns-by in-order", "missing_columns": "--missing-columns null", "extra_columns": "--extra-columns ignore",
-    "multiline": "--multiline", "decimal": "--decimal ','", "date_format": "--date-format dd/MM/yyyy",
-    "timestamp_format": "--timestamp-format 'dd/MM/yyyy HH:mm:ss'", "timezone": "--timezone Europe/Madrid",
-}  # fmt: skip
+    "columns": "--columns-by in-order",
+    "missing_columns": "--missing-columns null",
+    "extra_columns": "--extra-columns ignore",
+    "multiline": "--multiline",
+    "decimal": "--decimal ','",
+    "date_format": "--date-format dd/MM/yyyy",
+    "timestamp_format": "--timestamp-format 'dd/MM/yyyy HH:mm:ss'",
+    "timezone": "--timezone Europe/Madrid",
+}
 
 
 def apply(said: dict[str, Any], source: Files | Topic) -> Files | Topic:
@@ -88,7 +92,7 @@ def value(column: Column, row: int, source: Files | Topic) -> Any:
 def spelled(pattern: str, at: datetime, zone: str) -> str:
     """A day, or a time (with its zone) as it is in `zone`, by one of the patterns that a row may have."""
     local = at.astimezone(ZoneInfo(zone)) if at.tzinfo else at
-    return "".join(_part(match[0], match[1], local) for match in spelling.PART.finditer(pattern))
+    return "".join(_part(match[0], match[1], local) for match in value_formats.PART.finditer(pattern))
 
 
 def _part(found: str, letter: str | None, at: datetime) -> str:

@@ -57,7 +57,9 @@ def check(words: Words, root: Path, registry: Mapping[str, Stream]) -> Request:
     sink = _sink(words.sink, registry)
     stream = _stream(words, sink, registry)
     if stream.folder in {other.folder for other in registry.values()} - {""}:
-        raise UsageError(f"the folder {stream.folder} feeds another stream", "--folder", cli="choose a folder of its own")
+        raise UsageError(
+            f"the folder {stream.folder} feeds another stream", "--folder", cli="choose a folder of its own"
+        )
     key = sink.key if isinstance(sink, Topic) else ""
     _check_key(key, columns)
     return Request(stream, columns, _required(words.required, key, columns))
@@ -67,10 +69,21 @@ def _stream(words: Words, sink: Files | Topic, registry: Mapping[str, Stream]) -
     source = _source(words, registry)
     schedule = None if words.schedule.lower() == "none" else " ".join(words.schedule.split())
     if schedule is not None and not _CRON.fullmatch(schedule):
-        raise UsageError(f"{words.schedule!r} is no cron text of five fields", "--schedule", cli='--schedule "*/5 * * * *", or none')
-    about = " ".join(words.about.split()) or f"Records of {words.name} from {describe(source)} to {describe(sink)}."
+        raise UsageError(
+            f"{words.schedule!r} is no cron text of five fields",
+            "--schedule",
+            cli='--schedule "*/5 * * * *", or none',
+        )
+    about = (
+        " ".join(words.about.split())
+        or f"Records of {words.name} from {describe(source)} to {describe(sink)}."
+    )
     if words.about and not ABOUT.fullmatch(about):
-        raise UsageError('a line of 10 to 120 characters without " and \\ is expected', "--about", cli='--about "What this stream is for."')
+        raise UsageError(
+            'a line of 10 to 120 characters without " and \\ is expected',
+            "--about",
+            cli='--about "What this stream is for."',
+        )
     with as_usage():
         return Stream(words.name, source, sink, schedule=schedule, doc=about)
 
@@ -94,13 +107,19 @@ def _plain_source(words: Words, registry: Mapping[str, Stream]) -> Files | Topic
     name, _, form = rest.partition(":")
     if kind == "kafka" and name and form in ("", "json", "csv"):
         return _topic(name, form or "json", "", registry)
-    raise UsageError(f"cannot read from {words.source!r}{hint(words.source, FROM.split(', '))}", "--from", cli=f"one of {FROM}")
+    raise UsageError(
+        f"cannot read from {words.source!r}{hint(words.source, FROM.split(', '))}",
+        "--from",
+        cli=f"one of {FROM}",
+    )
 
 
 def check_separator(text: str) -> str:
     """The separator itself. Raises UsageError."""
     if not _SEPARATOR.fullmatch(text):
-        raise UsageError(f"{text!r} is not one mark of punctuation (or a tab)", "--separator", cli="--separator ';'")
+        raise UsageError(
+            f"{text!r} is not one mark of punctuation (or a tab)", "--separator", cli="--separator ';'"
+        )
     return text
 
 
@@ -117,7 +136,9 @@ def _sink(text: str, registry: Mapping[str, Stream]) -> Files | Topic:
 
 def _topic(name: str, form: str, key: str, registry: Mapping[str, Stream]) -> Topic:
     """A topic that another stream declares keeps its partitions and settings: two streams may not declare one differently."""
-    known = next((topic for stream in registry.values() for topic in stream.topics if topic.name == name), None)
+    known = next(
+        (topic for stream in registry.values() for topic in stream.topics if topic.name == name), None
+    )
     with as_usage():
         made = Topic(name, "csv" if form == "csv" else "json", key)
     return replace(made, partitions=known.partitions, config=known.config) if known else made
@@ -135,15 +156,27 @@ def as_usage() -> Iterator[None]:
 def _check_key(key: str, columns: tuple[Column, ...]) -> None:
     names = [column.name for column in columns]
     if key and key not in names:
-        raise UsageError(f"the key {key} is none of the columns {', '.join(names)}", "--to", cli="topic:NAME:KEYCOLUMN names one of --columns")
+        raise UsageError(
+            f"the key {key} is none of the columns {', '.join(names)}",
+            "--to",
+            cli="topic:NAME:KEYCOLUMN names one of --columns",
+        )
     if key and len(names) == 1:
-        raise UsageError("the key is the only column, so the message would be empty", "--columns", cli="name one more column")
+        raise UsageError(
+            "the key is the only column, so the message would be empty",
+            "--columns",
+            cli="name one more column",
+        )
 
 
 def _required(asked: tuple[str, ...], key: str, columns: tuple[Column, ...]) -> tuple[str, ...]:
     names = [column.name for column in columns]
     if unknown := sorted(set(asked) - set(names)):
-        raise UsageError(f"{unknown[0]} is none of the columns {', '.join(names)}", "--required", cli="name columns of --columns")
+        raise UsageError(
+            f"{unknown[0]} is none of the columns {', '.join(names)}",
+            "--required",
+            cli="name columns of --columns",
+        )
     wanted = {*asked, key} if key else set(asked)
     return tuple(name for name in names if name in wanted) or (names[0],)
 

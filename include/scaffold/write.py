@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import textwrap
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -16,7 +17,8 @@ from include.scaffold import reading
 from include.scaffold.columns import SAMPLES, Column
 from include.scaffold.naming import free_name
 from include.scaffold.request import Request, describe
-from jobs.contract import storage
+from include.settings import ROOT
+from jobs.contract.disk import storage
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Files, Published, Topic
 
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
-_LINE = 140  # characters; ruff's limit is 150
-_WIDEST = 150
+_LINE = 90  # characters of a text: ruff breaks calls and tuples, but no text
 _PART = 60  # characters of a long text in one line; each may be escaped
 _MODULES = {"DateType": "date", "TimestampType": "datetime"}
 
@@ -52,10 +53,17 @@ def plan(request: Request, root: Path) -> tuple[NewFile, ...]:
     return rendered(places, _values(request), lambda: free_name(name, root, streams.collect()[0], source))
 
 
-def rendered(places: Mapping[str, Path], values: Mapping[str, object], free: Callable[[], str]) -> tuple[NewFile, ...]:
+def rendered(
+    places: Mapping[str, Path], values: Mapping[str, object], free: Callable[[], str]
+) -> tuple[NewFile, ...]:
     """Template name -> path, with what stands there now. Raises Refused for another text, with all such files and a name that is free."""
     environment = _environment()
-    files = [NewFile(path, environment.get_template(f"{part}.py.j2").render(values), path.exists()) for part, path in places.items()]
+    files = [
+        NewFile(
+            path, _formatted(environment.get_template(f"{part}.py.j2").render(values), path), path.exists()
+        )
+        for part, path in places.items()
+    ]
     if taken := [file.path for file in files if file.present and not _is_text(file.path, file.text)]:
         what = f"there is another {' and '.join(path.name for path in taken)} already; nothing is overwritten"
         raise Refused(what, ", ".join(map(str, taken)), cli=f"the name {free()} is free")
@@ -75,7 +83,9 @@ def apply(files: tuple[NewFile, ...]) -> list[Path]:
         storage.unlink_all(written[::-1])
         if isinstance(error, FileExistsError):
             place = error.filename2 or error.filename
-            raise Refused("the file appeared meanwhile; nothing was written", place, cli="the same command again") from None
+            raise Refused(
+                "the file appeared meanwhile; nothing was written", place, cli="the same command again"
+            ) from None
         raise
     return written
 
@@ -83,7 +93,11 @@ def apply(files: tuple[NewFile, ...]) -> list[Path]:
 def sample(request: Request) -> str:
     """Two records as the source expects them, with the header if there is one; ends with a line feed."""
     source = request.stream.source
-    head = [_fields(request, [c.name for c in request.columns])] if getattr(source, "header", False) and source.format == "csv" else []
+    head = (
+        [_fields(request, [c.name for c in request.columns])]
+        if getattr(source, "header", False) and source.format == "csv"
+        else []
+    )
     return "".join(f"{line}\n" for line in [*head, *_records(request)])
 
 
@@ -91,7 +105,9 @@ def _records(request: Request) -> list[str]:
     source, columns = request.stream.source, request.columns
     assert not isinstance(source, Published)  # noqa: S101 - no such stream is written by new-stream
     if source.format == "csv":
-        return [_fields(request, [reading.text(c, row, source) for c in columns]) for row in range(SAMPLES - 1)]
+        return [
+            _fields(request, [reading.text(c, row, source) for c in columns]) for row in range(SAMPLES - 1)
+        ]
     documents = ({c.name: reading.value(c, row, source) for c in columns} for row in range(SAMPLES - 1))
     return [json.dumps(document, ensure_ascii=False) for document in documents]
 
@@ -99,7 +115,9 @@ def _records(request: Request) -> list[str]:
 def _fields(request: Request, values: list[str]) -> str:
     """A csv record."""
     out = io.StringIO(newline="")
-    csv.writer(out, delimiter=getattr(request.stream.source, "separator", ","), lineterminator="").writerow(values)
+    csv.writer(out, delimiter=getattr(request.stream.source, "separator", ","), lineterminator="").writerow(
+        values
+    )
     return out.getvalue()
 
 
@@ -114,9 +132,13 @@ def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+        lstrip_blocks=True,
         keep_trailing_newline=True,
-    )  # fmt: skip
+    )
     made.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
     return made
 
@@ -137,10 +159,12 @@ def _values(request: Request) -> dict[str, object]:
         "writes_files": isinstance(stream.sink, Files),
         "types": sorted({"StructType", *(column.kind for column in columns)}),
         **sample_values(columns),
-        "refused": wrapped(["None" if c.name in request.required else c.source(SAMPLES - 1) for c in columns]),
+        "refused": tuple_of(
+            ["None" if c.name in request.required else c.source(SAMPLES - 1) for c in columns]
+        ),
         "records": [_broken(record) for record in _records(request)],
-        "read": [wrapped([_literal(reading.read(c, row)) for c in columns]) for row in range(SAMPLES - 1)],
-        "names": wrapped([f'"{column.name}"' for column in columns], "[]"),
+        "read": [tuple_of([_literal(reading.read(c, row)) for c in columns]) for row in range(SAMPLES - 1)],
+        "names": [column.name for column in columns],
         "sample": [line for line in sample(request).splitlines() if len(line) <= _LINE],
     }
 
@@ -151,37 +175,47 @@ def sample_values(columns: Sequence[Column]) -> dict[str, object]:
     return {
         "dates": sorted(_MODULES[kind] for kind in kinds if kind in _MODULES),
         "decimals": "DecimalType" in kinds,
-        "rows": [wrapped([column.source(row) for column in columns]) for row in range(SAMPLES - 1)],
+        "rows": [tuple_of([column.source(row) for column in columns]) for row in range(SAMPLES - 1)],
     }
 
 
-def wrapped(values: list[str], brackets: str = "()") -> str:
-    """A tuple or list as Python source, broken into lines that fit."""
-    text = ", ".join(values) + ("," if len(values) == 1 and brackets == "()" else "")
-    return textwrap.fill(f"{brackets[0]}{text}{brackets[1]}", _LINE - 20, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+def tuple_of(values: list[str]) -> str:
+    """A tuple as Python source."""
+    return f"({', '.join(values)}{',' if len(values) == 1 else ''})"
+
+
+def _formatted(text: str, path: Path) -> str:
+    """`text` as ruff formats it in this checkout."""
+    line = [sys.executable, "-P", "-m", "ruff", "format", "--quiet", "--config", str(ROOT / "pyproject.toml")]
+    line += ["--stdin-filename", str(path), "-"]
+    return subprocess.run(line, input=text, capture_output=True, text=True, check=True).stdout
 
 
 def _broken(text: str) -> str:
     """A text as Python source, in lines that fit."""
     parts = [_literal(text[at : at + _PART]) for at in range(0, len(text), _PART)]
-    return _literal(text) if len(_literal(text)) <= _LINE else "(\n        " + "\n        ".join(parts) + "\n    )"
+    return (
+        _literal(text)
+        if len(_literal(text)) <= _LINE
+        else "(\n        " + "\n        ".join(parts) + "\n    )"
+    )
 
 
 def end_row(end: Any) -> str:
     """The end as the registry writes it: defaults are left out. Files begin with their format, other ends with their first field."""
-    first = "format" if isinstance(end, Files) else next((f.name for f in fields(end) if f.default is MISSING), "")
-    changed = {f.name: getattr(end, f.name) for f in fields(end) if f.name != first and getattr(end, f.name) != f.default}
+    first = (
+        "format"
+        if isinstance(end, Files)
+        else next((f.name for f in fields(end) if f.default is MISSING), "")
+    )
+    changed = {
+        f.name: getattr(end, f.name)
+        for f in fields(end)
+        if f.name != first and getattr(end, f.name) != f.default
+    }
     words = [_literal(getattr(end, first))] if first else []
-    return _call(type(end).__name__, [*words, *(f"{k}={_literal(v)}" for k, v in changed.items())])
-
-
-def _call(name: str, words: list[str]) -> str:
-    """As ruff breaks a call that is the value of an argument."""
-    text = ", ".join(words)
-    if len(f"    source={name}({text}),") <= _WIDEST:
-        return f"{name}({text})"
-    lines = [text] if len(text) + 8 <= _WIDEST else [f"{word}," for word in words]
-    return "\n".join([f"{name}(", *(f"        {line}" for line in lines), "    )"])
+    words += [f"{name}={_literal(value)}" for name, value in changed.items()]
+    return f"{type(end).__name__}({', '.join(words)})"
 
 
 def _literal(value: object) -> str:

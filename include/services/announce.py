@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from include import streams
-from include.services import airflow, ports, records
+from include.services import ports, records
+from include.services.airflow import server
 from include.settings import Settings
 from jobs.contract.errors import CaudalError
 
@@ -16,7 +17,7 @@ def stream(settings: Settings) -> str:
     known = sorted(streams.collect()[0])
     try:
         if known:
-            airflow.client(settings, chosen).reparse(known[0])
+            server.client(settings, chosen).reparse(known[0])
     except CaudalError:
-        return f"{airflow.url(chosen)} lists its DAG within half a minute"
-    return f"{airflow.url(chosen)} lists its DAG within seconds"
+        return f"{server.url(chosen)} lists its DAG within half a minute"
+    return f"{server.url(chosen)} lists its DAG within seconds"

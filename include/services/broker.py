@@ -21,11 +21,18 @@ from jobs.contract.errors import CaudalError, DiskFull, ServiceError
 NAME = "broker"
 # C1 alone: a start costs 1.9 s of CPU instead of 3.2, 800,000 records of 800 bytes 8.4 instead of 12.2, and they take no longer
 _JVM = (
-    "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError", "-Dfile.encoding=UTF-8",
+    "-Xms64m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Dfile.encoding=UTF-8",
     "-Djava.awt.headless=true",
-)  # fmt: skip
+)
 _FORMAT_S = 60.0
-_THROWN = re.compile(r"(Caused by: |Exception in thread .*)?[\w.$]+(Exception|Error)\b")  # the first line of a Java trace, where the reason stands
+_THROWN = re.compile(
+    r"(Caused by: |Exception in thread .*)?[\w.$]+(Exception|Error)\b"
+)  # the first line of a Java trace, where the reason stands
 
 _SERVER = """\
 process.roles=broker,controller
@@ -117,8 +124,16 @@ def _format(settings: Settings, ports: Ports) -> None:
     argv = _java(settings, "kafka.tools.StorageTool", "format", "-t", _new_id(), "-c", str(config))
     log = records.log_of(settings.home, NAME)
     with log.open("ab") as stream:
-        done = subprocess.run(argv, env=environment.of_services(settings), cwd=settings.home, stdin=subprocess.DEVNULL, stdout=stream,
-                              stderr=subprocess.STDOUT, timeout=_FORMAT_S, check=False)  # fmt: skip
+        done = subprocess.run(
+            argv,
+            env=environment.of_services(settings),
+            cwd=settings.home,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            timeout=_FORMAT_S,
+            check=False,
+        )
     if done.returncode:
         raise failure(settings, "the broker's storage could not be formatted")
     fresh.rename(data)
@@ -146,7 +161,9 @@ def failure(settings: Settings, what: str) -> CaudalError:
         return DiskFull("the broker cannot write: the disk or quota is full", log)
     thrown = [line for line in lines if _THROWN.match(line)]
     reasons = thrown or [line for line in lines if " ERROR " in line or " FATAL " in line]
-    return ServiceError(f"{what}: {(reasons or lines or ['it wrote nothing'])[-1][:300]}", log, cli=f"read {log}")
+    return ServiceError(
+        f"{what}: {(reasons or lines or ['it wrote nothing'])[-1][:300]}", log, cli=f"read {log}"
+    )
 
 
 def answers(port: int, timeout_s: float = 2.0) -> bool:
@@ -156,7 +173,9 @@ def answers(port: int, timeout_s: float = 2.0) -> bool:
 
     quiet = logging.getLogger("caudal.librdkafka")
     quiet.setLevel(logging.CRITICAL + 1)  # a refused connection is an answer here, not a message
-    client = AdminClient({"bootstrap.servers": f"{HOST}:{port}", "socket.timeout.ms": int(timeout_s * 1000)}, logger=quiet)
+    client = AdminClient(
+        {"bootstrap.servers": f"{HOST}:{port}", "socket.timeout.ms": int(timeout_s * 1000)}, logger=quiet
+    )
     try:
         brokers = client.list_topics(timeout=timeout_s).brokers
     except KafkaException:

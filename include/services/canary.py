@@ -13,19 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from include.services import airflow, files, ports, records
-from include.services.rest import FINAL, Rest
+from include.services import files, ports, records
+from include.services.airflow import server
+from include.services.airflow.rest import FINAL, Rest
 from include.settings import Settings
-from jobs.contract.errors import CaudalError, DiskFull, InstallationError, Refused
-from jobs.contract.errors_services import NoTaskRuns
+from jobs.contract.errors import CaudalError, DiskFull, InstallationError, NoTaskRuns, Refused
 
 DAG, TASK = "caudal_canary", "work"
 TASK_S = 90.0  # 3 s on two free cores
 _POLL_S = 0.2
-_BUSY_S = 25.0  # Airflow has given up a lost task by then (task_instance_heartbeat_timeout), so what runs, runs
+_BUSY_S = (
+    25.0  # Airflow has given up a lost task by then (task_instance_heartbeat_timeout), so what runs, runs
+)
 _WAITS = {"queued": "not started", "scheduled": "waiting for a place", "running": "not done"}
 _RUN_ID = re.compile(r"[\w.:+-]{1,250}")
-_REASON = re.compile(r"^\s*(?:[A-Za-z_][\w.]*\.)?\w*(?:Error|Exception|Refused|Invalid\w+|Timeout|Interrupt)\b\s*(?::|$)")
+_REASON = re.compile(
+    r"^\s*(?:[A-Za-z_][\w.]*\.)?\w*(?:Error|Exception|Refused|Invalid\w+|Timeout|Interrupt)\b\s*(?::|$)"
+)
 _TOLD = re.compile(r"\b(?:error|critical|fatal)\b", re.IGNORECASE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded")
@@ -39,7 +43,7 @@ class Proof:
     busy: bool = False
 
     def __str__(self) -> str:
-        busy = f"no task was tried: all {airflow.PARALLELISM} places are taken by tasks that run"
+        busy = f"no task was tried: all {server.PARALLELISM} places are taken by tasks that run"
         return busy if self.busy else f"a task ran through Airflow in {self.task_s:.1f} s"
 
 
@@ -53,10 +57,14 @@ class _Try:
     run: str = ""
 
 
-def run(settings: Settings, rest: Rest, said: Callable[[str], None] = lambda _: None, timeout_s: float = TASK_S) -> Proof:
+def run(
+    settings: Settings, rest: Rest, said: Callable[[str], None] = lambda _: None, timeout_s: float = TASK_S
+) -> Proof:
     """Has one task done and waits for its end. Raises NoTaskRuns with the cause, DiskFull, InstallationError, ServiceError."""
     if not (file := settings.root / "dags" / f"{DAG}.py").is_file():
-        raise InstallationError("Airflow cannot be tried without this DAG: the checkout is not whole", file, cli="git status")
+        raise InstallationError(
+            "Airflow cannot be tried without this DAG: the checkout is not whole", file, cli="git status"
+        )
     start = time.monotonic()
     one = _Try(settings, rest, {log: _size(log) for log in _logs(settings)})
     _await_dag(one, said, start + timeout_s)
@@ -66,7 +74,7 @@ def run(settings: Settings, rest: Rest, said: Callable[[str], None] = lambda _: 
 
 def _logs(settings: Settings) -> list[Path]:
     """The services' own logs, by how likely they explain a task that did not run."""
-    names = ("airflow-scheduler", airflow.API, "airflow-dags", records.SUPERVISOR)
+    names = ("airflow-scheduler", server.API, "airflow-dags", records.SUPERVISOR)
     return [records.log_of(settings.home, name) for name in names]
 
 
@@ -79,9 +87,13 @@ def _await_dag(one: _Try, said: Callable[[str], None], deadline: float) -> None:
     while (listed := one.rest.dags().get(DAG)) is None:
         broken = [reason for file, reason in one.rest.import_errors() if Path(file).name == f"{DAG}.py"]
         if broken:
-            raise NoTaskRuns(f"its DAGs do not load: {broken[0][:300]}", one.settings.root / "dags" / f"{DAG}.py")
+            raise NoTaskRuns(
+                f"its DAGs do not load: {broken[0][:300]}", one.settings.root / "dags" / f"{DAG}.py"
+            )
         if time.monotonic() > deadline:
-            raise _failure(one, f"Airflow lists no DAG {DAG}", records.log_of(one.settings.home, "airflow-dags"))
+            raise _failure(
+                one, f"Airflow lists no DAG {DAG}", records.log_of(one.settings.home, "airflow-dags")
+            )
         said("waiting for Airflow to read its DAGs")
         time.sleep(_POLL_S)
     if listed["is_paused"]:
@@ -95,10 +107,12 @@ def _await_task(one: _Try, said: Callable[[str], None], start: float, timeout_s:
             return Proof(spent)
         if state in FINAL:
             raise _failure(one, "a task fails", *_task_log(one))
-        if spent > _BUSY_S and one.rest.running_tasks() >= airflow.PARALLELISM:
+        if spent > _BUSY_S and one.rest.running_tasks() >= server.PARALLELISM:
             return Proof(spent, busy=True)
         if spent > timeout_s:
-            raise _failure(one, f"a task is {_WAITS.get(state, state)} after {timeout_s:.0f} s", *_task_log(one))
+            raise _failure(
+                one, f"a task is {_WAITS.get(state, state)} after {timeout_s:.0f} s", *_task_log(one)
+            )
         said(f"waiting for a first task to run ({state})")
         time.sleep(_POLL_S)
 
@@ -126,7 +140,14 @@ def _forget_runs(settings: Settings, rest: Rest) -> None:
 
 def _task_log(one: _Try) -> tuple[Path, str]:
     """(where the task's log lies, the reason in it); no reason where the task died before it had a log."""
-    place = one.settings.layout.logs / "airflow" / f"dag_id={DAG}" / f"run_id={one.run}" / f"task_id={TASK}" / "attempt=1.log"
+    place = (
+        one.settings.layout.logs
+        / "airflow"
+        / f"dag_id={DAG}"
+        / f"run_id={one.run}"
+        / f"task_id={TASK}"
+        / "attempt=1.log"
+    )
     if not place.is_file():
         return place, ""
     try:
@@ -159,7 +180,7 @@ def _failure(one: _Try, what: str, where: Path, reason: str = "") -> CaudalError
 def _unwell(settings: Settings) -> str:
     """Services that were healthy and no longer are: one that was stopped, or hangs, writes nothing."""
     chosen = ports.remembered(settings)
-    states = airflow.states(chosen, records.read_records(settings.home)) if chosen else {}
+    states = server.states(chosen, records.read_records(settings.home)) if chosen else {}
     return "".join(f"; {name} is {state}" for name, state in states.items() if state != "healthy")
 
 

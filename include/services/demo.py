@@ -16,7 +16,7 @@ from include import streams
 from include.kafka import consume, offsets, produce
 from include.samples import facturas, put
 from include.samples.facturas import Sample
-from include.services.rest import Rest
+from include.services.airflow.rest import Rest
 from include.settings import Settings
 from jobs.contract.errors import ServiceError
 from jobs.contract.stream import Stream, Topic
@@ -57,7 +57,9 @@ class Check:
 
 def _topic(end: object, stream: str) -> Topic:
     if not isinstance(end, Topic):
-        raise ServiceError(f"the demo needs {stream} as it is delivered, with its topic", f"include/streams/{stream}.py")
+        raise ServiceError(
+            f"the demo needs {stream} as it is delivered, with its topic", f"include/streams/{stream}.py"
+        )
     return end
 
 
@@ -70,7 +72,9 @@ def feed(settings: Settings, now_s: float) -> Fed:
     files = facturas.generate(INVOICES, seed, start_ms)
     messages = facturas.generate(INVOICES, seed + 1, start_ms)
     placed = put.samples(settings, streams.get(FILES_STREAM), INVOICES, seed, start_ms, FILES)
-    sent = produce.produce(settings, source.name, produce.messages((d.encode() for d in messages.documents), KEY))
+    sent = produce.produce(
+        settings, source.name, produce.messages((d.encode() for d in messages.documents), KEY)
+    )
     places = [*(str(one.path) for one in placed), f"topic {sent.topic}: {sent.records} messages"]
     return Fed(places, files, messages, start_ms, mark)
 
@@ -82,14 +86,19 @@ def run(rest: Rest, timeout_s: float, seen: Callable[[dict[str, str]], None]) ->
 
 
 def _expected_lines(sample: Sample) -> Counter[Line]:
-    return Counter((r["InvoiceNumber"], r["CreatedTime"], r["DeliveryType"], r["TotalValue"]) for r in sample.expected_lines())
+    return Counter(
+        (r["InvoiceNumber"], r["CreatedTime"], r["DeliveryType"], r["TotalValue"])
+        for r in sample.expected_lines()
+    )
 
 
 def _reader(stream: Stream) -> str:
     """DuckDB's reader for the documented glob, with only the columns that are compared."""
     if getattr(stream.sink, "format", "") == "parquet":
         return "read_parquet(?)"
-    columns = "{InvoiceNumber: 'VARCHAR', CreatedTime: 'BIGINT', DeliveryType: 'VARCHAR', TotalValue: 'DOUBLE'}"
+    columns = (
+        "{InvoiceNumber: 'VARCHAR', CreatedTime: 'BIGINT', DeliveryType: 'VARCHAR', TotalValue: 'DOUBLE'}"
+    )
     return f"read_json(?, format = 'newline_delimited', columns = {columns})"
 
 
@@ -100,7 +109,7 @@ def _published_lines(settings: Settings, stream: Stream, start_ms: int) -> list[
     salida = settings.layout.salida(stream.name)
     if not any(salida.glob("gen=*/batch=*/part-*")):
         return []
-    query = f"SELECT InvoiceNumber, CreatedTime, DeliveryType, TotalValue FROM {_reader(stream)} WHERE CreatedTime >= ?"  # noqa: S608 - our own words
+    query = f"SELECT InvoiceNumber, CreatedTime, DeliveryType, TotalValue FROM {_reader(stream)} WHERE CreatedTime >= ?"
     with duckdb.connect(":memory:") as database:
         rows = database.execute(query, [str(salida / "gen=*/batch=*/part-*"), start_ms]).fetchall()
     return [(str(number), int(made), str(delivery), float(value)) for number, made, delivery, value in rows]
@@ -134,7 +143,10 @@ def _check_lines(settings: Settings, name: str, sample: Sample, start_ms: int) -
     }
     numbers = _numbers(found)
     differing = (wanted - found).total() + (found - wanted).total()
-    return [*(Check(name, what, number, numbers[what]) for what, number in expected.items()), Check(name, "lines that differ", 0, differing)]
+    return [
+        *(Check(name, what, number, numbers[what]) for what, number in expected.items()),
+        Check(name, "lines that differ", 0, differing),
+    ]
 
 
 def _notices(settings: Settings, mark: dict[int, int], invoices: set[str]) -> list[dict[str, Any]]:
@@ -142,7 +154,9 @@ def _notices(settings: Settings, mark: dict[int, int], invoices: set[str]) -> li
     topic = _topic(streams.get(NOTICES_STREAM).sink, NOTICES_STREAM).name
     end = offsets.positions(settings, topic).end
     new = sum(end[partition] - mark.get(partition, 0) for partition in end)
-    found = [r for r in consume.tail(settings, topic, new) if r.offset >= mark.get(r.partition, 0)] if new else []
+    found = (
+        [r for r in consume.tail(settings, topic, new) if r.offset >= mark.get(r.partition, 0)] if new else []
+    )
     return [json.loads(r.value) for r in found if r.value and r.key and r.key.decode() in invoices]
 
 

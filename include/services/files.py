@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jobs.contract import storage
+from jobs.contract.disk import storage
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:

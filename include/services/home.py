@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from include.services import files
-from jobs.contract.layout import FOLDERS, Layout
+from jobs.contract.disk.layout import FOLDERS, Layout
 
 LEEME = """\
 Las carpetas de data/  (F = carpeta de una fuente, S = stream; por defecto se llaman igual)

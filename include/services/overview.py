@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from include import lease, streams
-from include.services import airflow, ports
+from include import streams
+from include.services import ports
+from include.services.airflow import server
 from include.settings import Settings
-from jobs.contract import report
+from include.state import lease
 from jobs.contract.errors import CaudalError
-from jobs.contract.report import Report
+from jobs.contract.run import report
+from jobs.contract.run.report import Report
 from jobs.contract.stream import Published, Source, Stream, Topic
 
 
@@ -58,10 +60,34 @@ def _row(settings: Settings, stream: Stream, dag: str) -> StreamRow:
     fixed = (stream.name, *ends, stream.schedule or "by hand", stream.guarantee)
     found, with_data = _newest(settings, stream), report.newest_with_data(settings.layout.runs(stream.name))
     if not isinstance(found, Report):
-        return StreamRow(*fixed, "unreadable report" if found else "never run", "", 0, 0, 0, str(found or ""), dag, with_data)
+        return StreamRow(
+            *fixed,
+            "unreadable report" if found else "never run",
+            "",
+            0,
+            0,
+            0,
+            str(found or ""),
+            dag,
+            with_data,
+        )
     error = str((found.error or {}).get("what", ""))
-    status = "died" if found.status == "running" and lease.holder(settings.layout, stream.name) is None else found.status
-    return StreamRow(*fixed, status, found.started, found.records_in, found.rows_out, found.quarantined, error, dag, with_data)
+    status = (
+        "died"
+        if found.status == "running" and lease.holder(settings.layout, stream.name) is None
+        else found.status
+    )
+    return StreamRow(
+        *fixed,
+        status,
+        found.started,
+        found.records_in,
+        found.rows_out,
+        found.quarantined,
+        error,
+        dag,
+        with_data,
+    )
 
 
 def _dag_state(dags: Mapping[str, Mapping[str, Any]] | None, name: str) -> str:
@@ -76,7 +102,7 @@ def _dags(settings: Settings) -> dict[str, dict[str, Any]] | None:
     """None while Airflow does not answer."""
     chosen = ports.remembered(settings)
     try:
-        return airflow.client(settings, chosen).dags() if chosen else None
+        return server.client(settings, chosen).dags() if chosen else None
     except CaudalError:
         return None
 
@@ -85,4 +111,6 @@ def of_streams(settings: Settings, airflow_is_up: bool) -> tuple[list[StreamRow]
     """(a row a stream, a sentence for each registry file that does not load)."""
     found, broken = streams.collect()
     dags = _dags(settings) if airflow_is_up else None
-    return [_row(settings, stream, _dag_state(dags, name)) for name, stream in found.items()], [str(error) for error in broken]
+    return [_row(settings, stream, _dag_state(dags, name)) for name, stream in found.items()], [
+        str(error) for error in broken
+    ]

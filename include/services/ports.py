@@ -62,7 +62,9 @@ def remembered(settings: Settings) -> Ports | None:
 def why_not(port: int) -> str:
     """Empty when a server can listen on 127.0.0.1:`port`, else the reason."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection of yesterday in TIME_WAIT is no listener
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # a connection of yesterday in TIME_WAIT is no listener
         try:
             probe.bind((HOST, port))
             probe.listen(1)
@@ -97,7 +99,9 @@ def _named(name: str) -> int | None:
 
 
 def _locked(port: int) -> int | None:
-    lock = os.open(_reservations() / f"{port}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    lock = os.open(
+        _reservations() / f"{port}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+    )
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -119,12 +123,16 @@ def _take(choice: Choice, number: int, ours: Collection[int], taken: Collection[
     return ""
 
 
-def _first_free(choice: Choice, name: str, port: Port, old: int | None, ours: Collection[int], taken: Collection[int]) -> int:
+def _first_free(
+    choice: Choice, name: str, port: Port, old: int | None, ours: Collection[int], taken: Collection[int]
+) -> int:
     candidates = ([old] if old else []) + list(range(port.number, min(port.number + 200, 65536)))
     for number in candidates:
         if not _take(choice, number, ours, taken):
             if number != port.number:
-                choice.moved.append(f"{name}: port {port.number} is not free, {number} is taken instead ({port.variable} chooses another)")
+                choice.moved.append(
+                    f"{name}: port {port.number} is not free, {number} is taken instead ({port.variable} chooses another)"
+                )
             return number
     raise PortTaken(f"no free port for {name} from {port.number} on", port.variable)
 
@@ -146,7 +154,9 @@ def choose(settings: Settings, ours: Collection[int] = ()) -> Choice:
     if settings.embedded_kafka:
         wanted |= {"kafka": settings.kafka_port, "controller": settings.controller_port}
     choice, numbers = Choice(Ports(0, 0, 0)), dict[str, int]()
-    fixed_first = sorted(wanted, key=lambda name: not wanted[name].configured)  # a default never takes a configured number
+    fixed_first = sorted(
+        wanted, key=lambda name: not wanted[name].configured
+    )  # a default never takes a configured number
     try:
         for name in fixed_first:
             port, taken = wanted[name], numbers.values()

@@ -92,7 +92,9 @@ def members(leaders: Iterable[Identity]) -> set[int]:
 
 def _environment(pid: int) -> bytes:
     if sys.platform != "linux":
-        return "\0".join(f"{k}={v}" for k, v in psutil.Process(pid).environ().items()).encode(errors="surrogateescape")
+        return "\0".join(f"{k}={v}" for k, v in psutil.Process(pid).environ().items()).encode(
+            errors="surrogateescape"
+        )
     return (_PROC / str(pid) / "environ").read_bytes()
 
 

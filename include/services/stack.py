@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from include import environment, streams
 from include.kafka import topics
-from include.services import airflow, broker, canary, home, ports, processes, proxies, records, supervisor
+from include.services import broker, canary, home, ports, processes, records, supervisor
+from include.services.airflow import proxies, server
 from include.services.canary import Proof
 from include.services.ports import HOST, Ports
 from include.services.records import Plan, Record, Service
@@ -49,27 +50,33 @@ class Up:
 
 
 def _names(settings: Settings) -> list[str]:
-    return [*([broker.NAME] if settings.embedded_kafka else []), *airflow.NAMES]
+    return [*([broker.NAME] if settings.embedded_kafka else []), *server.NAMES]
 
 
 def _check_room(settings: Settings) -> None:
     free = shutil.disk_usage(settings.home).free
     if free < _ROOM_BYTES:
-        raise DiskFull(f"{free // 2**20} MiB are free, {_ROOM_BYTES // 2**20} are needed to start", settings.home)
+        raise DiskFull(
+            f"{free // 2**20} MiB are free, {_ROOM_BYTES // 2**20} are needed to start", settings.home
+        )
 
 
 def _environ(settings: Settings) -> dict[str, str]:
     """What the services get of the caller's own variables. A proxy may hold a password, so none is in the plan, which is written down."""
-    kept = {name: value for name, value in environment.of_services(settings).items() if not proxies.is_one(name)}
+    kept = {
+        name: value for name, value in environment.of_services(settings).items() if not proxies.is_one(name)
+    }
     return kept | proxies.proxies(settings.environ)
 
 
 def _prepare(settings: Settings, chosen: Ports) -> Plan:
     """Everything that must lie on disk before the services start, broker and Airflow side by side."""
-    env = airflow.variables(settings)
-    jvm.driver_class_path(settings)  # before the database is made for 5 s: without the jars neither broker nor run could start
+    env = server.variables(settings)
+    jvm.driver_class_path(
+        settings
+    )  # before the database is made for 5 s: without the jars neither broker nor run could start
     with ThreadPoolExecutor(max_workers=2) as both:
-        parts = both.submit(airflow.prepare, settings, chosen, {**_environ(settings), **env})
+        parts = both.submit(server.prepare, settings, chosen, {**_environ(settings), **env})
         kafka: tuple[Service, ...] = (broker.prepare(settings, chosen),) if settings.embedded_kafka else ()
         return Plan((*kafka, *parts.result()), env)
 
@@ -96,20 +103,40 @@ def _start(settings: Settings) -> tuple[Ports, list[str]]:
 
 def _refuse_other_settings(settings: Settings, running: Ports) -> None:
     """A running home keeps the settings it was started with; other ones need a restart, said plainly."""
-    asked = (settings.kafka_port, running.kafka), (settings.controller_port, running.controller), (settings.airflow_port, running.airflow)
+    asked = (
+        (settings.kafka_port, running.kafka),
+        (settings.controller_port, running.controller),
+        (settings.airflow_port, running.airflow),
+    )
     wanted = {port.variable: (port, number) for port, number in asked}
-    other = [name for name, (port, number) in wanted.items() if port.configured and number and port.number != number]
+    other = [
+        name
+        for name, (port, number) in wanted.items()
+        if port.configured and number and port.number != number
+    ]
     plan = records.read_plan(settings.home)
-    now = airflow.variables(settings)
-    other += sorted(name for name in {*now, *plan.env} if name.startswith("CAUDAL_") and now.get(name) != plan.env.get(name) and name not in wanted)
+    now = server.variables(settings)
+    other += sorted(
+        name
+        for name in {*now, *plan.env}
+        if name.startswith("CAUDAL_") and now.get(name) != plan.env.get(name) and name not in wanted
+    )
     if other:
-        raise ConfigError(f"this home runs with another {', '.join(other)}", settings.home, cli="./caudal down, then ./caudal up")
+        raise ConfigError(
+            f"this home runs with another {', '.join(other)}",
+            settings.home,
+            cli="./caudal down, then ./caudal up",
+        )
 
 
 def _heal(settings: Settings, boss: Record) -> Ports:
     running = ports.remembered(settings)
     if running is None:
-        raise ConfigError("state/ports.json is gone while the services run", settings.home, cli="./caudal down, then ./caudal up")
+        raise ConfigError(
+            "state/ports.json is gone while the services run",
+            settings.home,
+            cli="./caudal down, then ./caudal up",
+        )
     _refuse_other_settings(settings, running)
     if any(record.state == "gave-up" for record in records.read_records(settings.home).values()):
         supervisor.nudge(boss)
@@ -123,21 +150,38 @@ def _broker_state(settings: Settings, chosen: Ports) -> dict[str, str]:
     record = records.read_records(settings.home).get(broker.NAME)
     if record is None or record.shown != "running":
         return {broker.NAME: record.shown if record else "not started"}
-    return {broker.NAME: "healthy" if broker.answers(chosen.kafka) else "starting" if time.time() - record.since < _START_S else "not answering"}
+    return {
+        broker.NAME: "healthy"
+        if broker.answers(chosen.kafka)
+        else "starting"
+        if time.time() - record.since < _START_S
+        else "not answering"
+    }
 
 
 def _states(settings: Settings, chosen: Ports) -> dict[str, str]:
-    return _broker_state(settings, chosen) | airflow.states(chosen, records.read_records(settings.home))
+    return _broker_state(settings, chosen) | server.states(chosen, records.read_records(settings.home))
 
 
 def _raise_if_given_up(settings: Settings, states: Mapping[str, str]) -> None:
     for name, state in states.items():
         if state == "gave-up":
             what = f"{name} does not start ({supervisor.FAST_DEATHS} tries)"
-            raise broker.failure(settings, what) if name == broker.NAME else airflow.failure(settings, name, what)
+            raise (
+                broker.failure(settings, what)
+                if name == broker.NAME
+                else server.failure(settings, name, what)
+            )
 
 
-def _wait(settings: Settings, chosen: Ports, said: Callable[[str], None], notes: list[str], deadline: float, since: float) -> bool:
+def _wait(
+    settings: Settings,
+    chosen: Ports,
+    said: Callable[[str], None],
+    notes: list[str],
+    deadline: float,
+    since: float,
+) -> bool:
     """True when all is healthy; False when the supervisor has died meanwhile, and nobody heals."""
     topics_due = settings.embedded_kafka
     while True:
@@ -145,7 +189,7 @@ def _wait(settings: Settings, chosen: Ports, said: Callable[[str], None], notes:
         if topics_due and first[broker.NAME] == "healthy":  # before Airflow's first scheduled run needs them
             topics_due = False
             notes += _make_topics(settings)
-        states = first | airflow.states(chosen, records.read_records(settings.home))
+        states = first | server.states(chosen, records.read_records(settings.home))
         waiting = [name for name, state in states.items() if state != "healthy"]
         if records.supervisor(settings.home) is None:
             return False
@@ -167,16 +211,23 @@ def _make_topics(settings: Settings) -> list[str]:
 
 def _late(settings: Settings, waiting: list[str]) -> CaudalError:
     log = records.log_of(settings.home, waiting[0])
-    return ServiceError(f"not healthy in time: {', '.join(waiting)}", log, cli=f"read {log}; ./caudal up goes on waiting")
+    return ServiceError(
+        f"not healthy in time: {', '.join(waiting)}", log, cli=f"read {log}; ./caudal up goes on waiting"
+    )
 
 
-def _wait_for_dags(settings: Settings, chosen: Ports, said: Callable[[str], None], deadline: float) -> list[str]:
+def _wait_for_dags(
+    settings: Settings, chosen: Ports, said: Callable[[str], None], deadline: float
+) -> list[str]:
     """Waits until every registered stream has its DAG; sentences about DAG files that do not load."""
-    rest = airflow.client(settings, chosen)
-    airflow.ensure_pool(rest)
-    while (missing := airflow.missing_dags(settings, rest)) and not rest.import_errors():
+    rest = server.client(settings, chosen)
+    server.ensure_pool(rest)
+    while (missing := server.missing_dags(settings, rest)) and not rest.import_errors():
         if time.monotonic() > deadline:
-            raise ServiceError(f"Airflow lists no DAG for {', '.join(missing)}", records.log_of(settings.home, "airflow-dags"))
+            raise ServiceError(
+                f"Airflow lists no DAG for {', '.join(missing)}",
+                records.log_of(settings.home, "airflow-dags"),
+            )
         said(f"waiting for the DAGs {', '.join(missing)}")
         time.sleep(_POLL_S)
     return [f"DAG file {name} does not load: {reason}" for name, reason in rest.import_errors()]
@@ -200,7 +251,7 @@ def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout
         started, chosen, notes = _ensure(settings)
         while not _wait(settings, chosen, said, notes, deadline, time.time()):
             started, chosen, notes = _ensure(settings)
-        proof = canary.run(settings, airflow.client(settings, chosen), said)
+        proof = canary.run(settings, server.client(settings, chosen), said)
         notes += _wait_for_dags(settings, chosen, said, deadline)
     return Up(chosen, started, rows(settings), proof, notes)
 
@@ -218,7 +269,13 @@ def _ensure(settings: Settings) -> tuple[bool, Ports, list[str]]:
 def _left_out(settings: Settings) -> list[str]:
     """A sentence about proxy variables that the services do not get; none when all of them work."""
     names = proxies.refused(settings.environ)
-    return [f"{', '.join(names)}: left out where Airflow's tasks cannot use it as a proxy; mend it in your shell"] if names else []
+    return (
+        [
+            f"{', '.join(names)}: left out where Airflow's tasks cannot use it as a proxy; mend it in your shell"
+        ]
+        if names
+        else []
+    )
 
 
 def down(settings: Settings) -> list[str]:
@@ -230,10 +287,22 @@ def down(settings: Settings) -> list[str]:
 
 
 def _row(settings: Settings, name: str, state: str, record: Record | None, chosen: Ports) -> Row:
-    addresses = {broker.NAME: f"{HOST}:{chosen.kafka}", airflow.API: airflow.url(chosen)}
+    addresses = {broker.NAME: f"{HOST}:{chosen.kafka}", server.API: server.url(chosen)}
     living = record is not None and record.alive
-    pid, numbers, deaths = (record.pid, record.ports, record.deaths) if record and living else (0, (), record.deaths if record else 0)
-    return Row(name, state, pid, numbers, addresses.get(name, "") if living else "", deaths, str(records.log_of(settings.home, name)))
+    pid, numbers, deaths = (
+        (record.pid, record.ports, record.deaths)
+        if record and living
+        else (0, (), record.deaths if record else 0)
+    )
+    return Row(
+        name,
+        state,
+        pid,
+        numbers,
+        addresses.get(name, "") if living else "",
+        deaths,
+        str(records.log_of(settings.home, name)),
+    )
 
 
 def rows(settings: Settings) -> list[Row]:

@@ -54,15 +54,32 @@ class _Supervisor:
 
     def start(self, one: _Watched) -> None:
         if one.record:
-            processes.kill_session(one.record.identity)  # what a dead scheduler left running must not meet its successor
+            processes.kill_session(
+                one.record.identity
+            )  # what a dead scheduler left running must not meet its successor
         log = records.log_of(self.home, one.service.name)
         with log.open("ab") as stream:
             child = subprocess.Popen(
-                one.service.argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True, cwd=self.home
+                one.service.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=self.home,
             )
         identity = processes.identify(child.pid)
         deaths = one.record.deaths if one.record else 0
-        one.child, one.record = child, Record(one.service.name, child.pid, identity.started, time.time(), deaths=deaths, ports=one.service.ports)
+        one.child, one.record = (
+            child,
+            Record(
+                one.service.name,
+                child.pid,
+                identity.started,
+                time.time(),
+                deaths=deaths,
+                ports=one.service.ports,
+            ),
+        )
         records.write_record(self.home, one.record)
 
     def _dead(self, one: _Watched) -> bool:
@@ -161,10 +178,15 @@ def launch(home: Path, plan: Plan, environ: Mapping[str, str], keep: Collection[
     log = records.log_of(home, SUPERVISOR)
     with log.open("ab") as stream:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", __spec__.name, str(home)], cwd=home,
+            [sys.executable, "-P", "-m", __spec__.name, str(home)],
+            cwd=home,
             env={**environ, "PYTHONPATH": str(ROOT), **plan.env, processes.MARK: str(home.resolve())},
-            stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, pass_fds=tuple(keep), check=False,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            pass_fds=tuple(keep),
+            check=False,
+        )
     if done.returncode:
         raise ServiceError(f"the supervisor does not start: {' '.join(files.tail(log)[-1:])}", log)
 

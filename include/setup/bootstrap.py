@@ -25,21 +25,45 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
-SERVICE, CONFIG, INTERRUPTED = 69, 78, 130  # as jobs/contract/errors.py has them; 130 as a shell does for SIGINT
+SERVICE, CONFIG, INTERRUPTED = (
+    69,
+    78,
+    130,
+)  # as jobs/contract/errors.py has them; 130 as a shell does for SIGINT
 NEEDED_BYTES = 2_600_000_000  # 1.4 GB installed plus uv's downloads beside it while it works (measured)
 SPECIAL = ",:*?[]{}\\\n\r"  # class paths and Spark's globs take them as special; include/settings.py refuses the same
 PROGRESS = re.compile(r"\s*(Downloading|Building|Built|Prepared|Installed) ")
-UV_FROM_PIP = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS", "cert": "SSL_CERT_FILE",
-               "proxy": "ALL_PROXY", "trusted-host": "UV_INSECURE_HOST", "timeout": "UV_HTTP_TIMEOUT", "no-index": "UV_NO_INDEX"}  # fmt: skip
+UV_FROM_PIP = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+    "proxy": "ALL_PROXY",
+    "trusted-host": "UV_INSECURE_HOST",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "no-index": "UV_NO_INDEX",
+}
 REASONS = (  # first match wins: what a package client prints -> exit code, what happened, what to do
-    (r"No space left on device|Disk quota exceeded|os error 28\b", SERVICE, "disk-full: no space left while installing",
-     "free 3 GB there, then ./caudal setup"),
-    (r"(?i)hash mismatch|do not match the hashes", CONFIG, "installation: a downloaded package is not the one the lock names",
-     "ask whoever runs the package index; nothing was installed"),
-    (r"(?i)dns error|name resolution|error sending request|failed to (fetch|establish|connect)|connect(ion)? (refused|reset|error|timed)|timed out"
-     r"|unreachable|certificate|ProxyError|Max retries", SERVICE, "service: the package index does not answer",
-     "check network, proxy and certificates (PIP_INDEX_URL and PIP_CERT are honoured), then ./caudal setup"),
-)  # fmt: skip
+    (
+        r"No space left on device|Disk quota exceeded|os error 28\b",
+        SERVICE,
+        "disk-full: no space left while installing",
+        "free 3 GB there, then ./caudal setup",
+    ),
+    (
+        r"(?i)hash mismatch|do not match the hashes",
+        CONFIG,
+        "installation: a downloaded package is not the one the lock names",
+        "ask whoever runs the package index; nothing was installed",
+    ),
+    (
+        r"(?i)dns error|name resolution|error sending request|failed to (fetch|establish|connect)|connect(ion)? (refused|reset|error|timed)|timed out"
+        r"|unreachable|certificate|ProxyError|Max retries",
+        SERVICE,
+        "service: the package index does not answer",
+        "check network, proxy and certificates (PIP_INDEX_URL and PIP_CERT are honoured), then ./caudal setup",
+    ),
+)
 
 
 class Stop(Exception):
@@ -79,7 +103,10 @@ def verified_wheel(vendor: Path) -> Path:
     digest, name = (vendor / "SHA256SUMS").read_text().split()
     wheel = vendor / name
     if not wheel.is_file() or hashlib.sha256(wheel.read_bytes()).hexdigest() != digest:
-        raise Stop(CONFIG, f"installation: the vendored pip is not the one SHA256SUMS names [{wheel}] -> git checkout -- vendor")
+        raise Stop(
+            CONFIG,
+            f"installation: the vendored pip is not the one SHA256SUMS names [{wheel}] -> git checkout -- vendor",
+        )
     return wheel
 
 
@@ -108,8 +135,20 @@ def reason(output: str, log: Path) -> Stop:
 def run(argv: list[str], log: Path, lock: int, environ: Mapping[str, str]) -> str:
     """Runs one step with its output in `log`, tells progress, returns the output. Raises Stop."""
     lines: list[str] = []
-    with log.open("a") as out, subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                                errors="replace", env=dict(environ), cwd="/", pass_fds=(lock,)) as child:  # fmt: skip
+    with (
+        log.open("a") as out,
+        subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=dict(environ),
+            cwd="/",
+            pass_fds=(lock,),
+        ) as child,
+    ):
         for line in child.stdout or ():
             lines.append(line)
             out.write(line)
@@ -131,7 +170,10 @@ def check_place(env: Path) -> None:
 def check_machine(env: Path) -> None:
     """Raises Stop where the installation could only fail half way."""
     if importlib.util.find_spec("venv") is None:
-        raise Stop(CONFIG, f"installation: this Python has no venv module [{sys.executable}] -> apt-get install python3-venv")
+        raise Stop(
+            CONFIG,
+            f"installation: this Python has no venv module [{sys.executable}] -> apt-get install python3-venv",
+        )
     free = shutil.disk_usage(env.parent).free
     if free < NEEDED_BYTES:
         what = f"disk-full: {free // 10**6} MB free, {NEEDED_BYTES // 10**6} MB needed"
@@ -145,18 +187,57 @@ def remove(folder: Path) -> None:
 
 def make(root: Path, env: Path, lock: int, environ: dict[str, str]) -> None:
     """Every step from nothing to a full environment; the caller holds the lock and writes the marker."""
-    setup, log, downloads = root / "include/setup", env.with_name(f"{env.name}.log"), env.with_name(f"{env.name}.downloads")
+    setup, log, downloads = (
+        root / "include/setup",
+        env.with_name(f"{env.name}.log"),
+        env.with_name(f"{env.name}.downloads"),
+    )
     log.unlink(missing_ok=True)
     python = str(env / "bin/python")
     run([sys.executable, "-I", "-m", "venv", "--without-pip", str(env)], log, lock, environ)
     pip = [python, "-I", f"{verified_wheel(root / 'vendor')}/pip"]
     tools = env / ".tools"
-    run([*pip, "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps", "--only-binary", ":all:", "--retries", "2",
-         "--require-hashes", "--target", str(tools), "-r", str(setup / "tools.txt")], log, lock, {**environ, "PIP_USER": "0"})  # fmt: skip
+    run(
+        [
+            *pip,
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-cache-dir",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--retries",
+            "2",
+            "--require-hashes",
+            "--target",
+            str(tools),
+            "-r",
+            str(setup / "tools.txt"),
+        ],
+        log,
+        lock,
+        {**environ, "PIP_USER": "0"},
+    )
     own = uv_settings(run([*pip, "config", "list"], log, lock, environ), environ)
     own |= {"UV_CACHE_DIR": str(downloads), "UV_PYTHON_DOWNLOADS": "never"}
-    run([str(tools / "bin/uv"), "pip", "install", "--python", python, "--require-hashes", "--build-constraints", str(setup / "build.txt"),
-         "-r", str(root / "requirements.txt")], log, lock, {**environ, **own})  # fmt: skip
+    run(
+        [
+            str(tools / "bin/uv"),
+            "pip",
+            "install",
+            "--python",
+            python,
+            "--require-hashes",
+            "--build-constraints",
+            str(setup / "build.txt"),
+            "-r",
+            str(root / "requirements.txt"),
+        ],
+        log,
+        lock,
+        {**environ, **own},
+    )
     remove(tools)
     remove(downloads)
 
@@ -166,7 +247,9 @@ def missing(root: Path, env: Path) -> list[str]:
     site = next(iter(env.glob("lib/python3*/site-packages")), env)
     there = {re.sub(r"[-_.]+", "-", d.name).lower(): d for d in metadata.distributions(path=[str(site)])}
     pins = re.findall(r"^([\w.-]+)==(\S+)(.*)", (root / "requirements.txt").read_text(), re.M)
-    return [name for name, version, rest in pins if ";" not in rest and not sound(there.get(name), version, site)]
+    return [
+        name for name, version, rest in pins if ";" not in rest and not sound(there.get(name), version, site)
+    ]
 
 
 def sound(dist: metadata.Distribution | None, version: str, site: Path) -> bool:
@@ -175,7 +258,11 @@ def sound(dist: metadata.Distribution | None, version: str, site: Path) -> bool:
     if not dist or not record or dist.version != version:
         return False
     exists = os.path.exists  # 30,000 files: half the time of Path.exists
-    return all(exists(f"{site}/" + line.rsplit(",", 2)[0].strip('"')) for line in record.splitlines() if not line.endswith(".pyc,,"))
+    return all(
+        exists(f"{site}/" + line.rsplit(",", 2)[0].strip('"'))
+        for line in record.splitlines()
+        if not line.endswith(".pyc,,")
+    )
 
 
 def ensure(root: Path, env: Path, environ: dict[str, str]) -> None:
@@ -208,7 +295,11 @@ def whose(place: Path) -> str:
             uid = path.stat().st_uid
         except OSError:
             continue
-        return "" if uid == os.geteuid() else f"; {path} belongs to {name(uid)}, and this is {name(os.geteuid())}"
+        return (
+            ""
+            if uid == os.geteuid()
+            else f"; {path} belongs to {name(uid)}, and this is {name(os.geteuid())}"
+        )
     return ""
 
 
@@ -236,7 +327,9 @@ def main(argv: list[str], environ: dict[str, str]) -> int:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         what = "disk-full: no space left while installing" if full else f"installation: {error.strerror}"
         place = Path(error.filename or env)
-        say(f"caudal: {what}{whose(place)} [{place}] -> mend that, or set CAUDAL_CACHE to another folder, then ./caudal setup")
+        say(
+            f"caudal: {what}{whose(place)} [{place}] -> mend that, or set CAUDAL_CACHE to another folder, then ./caudal setup"
+        )
         return SERVICE if full else CONFIG
     return 0
 

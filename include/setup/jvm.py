@@ -20,16 +20,23 @@ from include.settings import Settings
 from include.setup import jars
 from include.setup.files import install_errors, missing, one_maker
 from include.setup.java import Java
-from jobs.contract import storage
+from jobs.contract.disk import storage
 from jobs.contract.errors import InstallationError
 
 TARGET = "17"  # the oldest Java that Spark 4 runs on
 COMPILE_S = 120
 # what the sources are compiled against: of pyspark's jars, without their versions
 AGAINST = (
-    "spark-sql_2.13", "spark-sql-api_2.13", "spark-catalyst_2.13", "spark-unsafe_2.13", "spark-common-utils_2.13", "hadoop-client-api",
-    "jackson-core", "scala-library", "kryo-shaded",
-)  # fmt: skip
+    "spark-sql_2.13",
+    "spark-sql-api_2.13",
+    "spark-catalyst_2.13",
+    "spark-unsafe_2.13",
+    "spark-common-utils_2.13",
+    "hadoop-client-api",
+    "jackson-core",
+    "scala-library",
+    "kryo-shaded",
+)
 _BIRTH = (2026, 1, 1, 0, 0, 0)  # of every file in the jar: the same sources make the same bytes
 
 
@@ -73,7 +80,11 @@ def _sources(settings: Settings) -> list[Path]:
 def _path(settings: Settings) -> Path:
     parts = [path.read_bytes() for path in _sources(settings)]
     if not parts:
-        raise InstallationError("the Java sources are missing: this checkout is not whole", settings.root / "jvm" / "src", cli="git status")
+        raise InstallationError(
+            "the Java sources are missing: this checkout is not whole",
+            settings.root / "jvm" / "src",
+            cli="git status",
+        )
     parts += [jars.compiler(settings).name.encode(), version("pyspark").encode(), TARGET.encode()]
     return settings.cache / f"jvm-{hashlib.sha256(b'|'.join(parts)).hexdigest()[:16]}" / "caudal.jar"
 
@@ -93,16 +104,57 @@ def _make(settings: Settings, java: Java, spark_home: Path, path: Path) -> None:
 def _compile(settings: Settings, java: Java, spark_home: Path, classes: Path) -> None:
     path = ":".join(str(_one(spark_home / "jars", name)) for name in AGAINST)
     sources = [str(file) for file in _sources(settings)]
-    argv = [str(java.binary), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", str(jars.compiler(settings)), "-source", TARGET,
-            "-target", TARGET, "-proc:none", "-nowarn", "-encoding", "UTF-8", "-cp", path, "-d", str(classes), *sources]  # fmt: skip
+    argv = [
+        str(java.binary),
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-jar",
+        str(jars.compiler(settings)),
+        "-source",
+        TARGET,
+        "-target",
+        TARGET,
+        "-proc:none",
+        "-nowarn",
+        "-encoding",
+        "UTF-8",
+        "-cp",
+        path,
+        "-d",
+        str(classes),
+        *sources,
+    ]
     try:
-        done = subprocess.run(argv, env=environment.base(settings), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              errors="replace", timeout=COMPILE_S, check=False)  # fmt: skip
+        done = subprocess.run(
+            argv,
+            env=environment.base(settings),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=COMPILE_S,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
-        raise InstallationError(f"compiling took over {COMPILE_S} s", settings.root / "jvm", cli="free the machine, then ./caudal setup") from error
+        raise InstallationError(
+            f"compiling took over {COMPILE_S} s",
+            settings.root / "jvm",
+            cli="free the machine, then ./caudal setup",
+        ) from error
     if done.returncode:
-        said = next((line.strip() for line in (done.stderr + done.stdout).splitlines() if "ERROR" in line or "Error" in line), "no message")
-        raise InstallationError(f"jvm/src does not compile: {said[:300]}", settings.root / "jvm", cli="mend it, then ./caudal setup")
+        said = next(
+            (
+                line.strip()
+                for line in (done.stderr + done.stdout).splitlines()
+                if "ERROR" in line or "Error" in line
+            ),
+            "no message",
+        )
+        raise InstallationError(
+            f"jvm/src does not compile: {said[:300]}",
+            settings.root / "jvm",
+            cli="mend it, then ./caudal setup",
+        )
 
 
 def _one(folder: Path, name: str) -> Path:

@@ -28,18 +28,26 @@ def lines(first: int) -> str:
 
 
 def read(spark: SparkSession, text: DataFrame) -> DataFrame:
-    """The lines' rows, as jobs/core/strict.py makes them."""
+    """The lines' rows, as jobs/core/read/strict.py makes them."""
     caudal: Any = spark.sparkContext._jvm.caudal
     form = caudal.Form("UTC", ".", "", "")
-    caudal.Functions.put("training", caudal.StrictJson(StructType.fromDDL(SCHEMA).json(), 1 << 20, "BLANK", form))
+    caudal.Functions.put(
+        "training", caudal.StrictJson(StructType.fromDDL(SCHEMA).json(), 1 << 20, "BLANK", form)
+    )
     spark.conf.set("spark.sql.catalog.caudal", "caudal.Functions")
     parsed = text.select(f.col("value").cast("binary").alias("_raw"), f.input_file_name().alias("file"))
-    return parsed.withColumn("_read", f.call_function("caudal.training", "_raw")).where("_read.verdict >= 0").select("_read.record.*")
+    return (
+        parsed.withColumn("_read", f.call_function("caudal.training", "_raw"))
+        .where("_read.verdict >= 0")
+        .select("_read.record.*")
+    )
 
 
 def publish(folder: Path, frame: DataFrame, batch: int) -> None:
     observation = Observation()
-    observed = frame.observe(observation, f.count(f.lit(1)).alias("rows"), f.sum("TotalAmount").alias("total"))
+    observed = frame.observe(
+        observation, f.count(f.lit(1)).alias("rows"), f.sum("TotalAmount").alias("total")
+    )
     observed.write.mode("errorifexists").json(f"{folder}/out/json-{batch}")
     frame.write.mode("errorifexists").parquet(f"{folder}/out/parquet-{batch}")
     if observation.get["rows"] < 99:
@@ -53,14 +61,20 @@ def stream(spark: SparkSession, folder: Path) -> None:
     text = spark.readStream.option("maxFilesPerTrigger", 1).option("wholetext", "false").text(f"{folder}/in")
     rows = read(spark, text).select("*", f.explode("Items").alias("item")).drop("Items")
     city = f.coalesce("DeliveryAddress.City", f.lit("")).alias("City")
-    flat = rows.select("InvoiceNumber", "TotalAmount", "item.Code", f.expr("TotalAmount * item.Qty").alias("Total"), city)
+    flat = rows.select(
+        "InvoiceNumber", "TotalAmount", "item.Code", f.expr("TotalAmount * item.Qty").alias("Total"), city
+    )
     query = flat.writeStream.foreachBatch(lambda df, n: publish(folder, df, n))
-    query.option("checkpointLocation", f"{folder}/checkpoint").trigger(availableNow=True).start().awaitTermination()
+    query.option("checkpointLocation", f"{folder}/checkpoint").trigger(
+        availableNow=True
+    ).start().awaitTermination()
 
 
 def read_back(spark: SparkSession, folder: Path) -> None:
     written = spark.read.json(f"{folder}/out/json-*").groupBy("City").agg(f.sum("Total")).collect()
-    spark.read.parquet(f"{folder}/out/parquet-*").select(f.to_json(f.struct("*")).cast("binary")).limit(3).collect()
+    spark.read.parquet(f"{folder}/out/parquet-*").select(f.to_json(f.struct("*")).cast("binary")).limit(
+        3
+    ).collect()
     if len(written) != 1:
         raise SystemExit(f"training: {written} instead of one city")
 
@@ -73,10 +87,15 @@ def kafka(spark: SparkSession, jars: list[str]) -> None:
         for name in zipfile.ZipFile(jar).namelist():
             if name.endswith(".class") and "kafka010" in name:
                 jvm.java.lang.Class.forName(name.removesuffix(".class").replace("/", "."), False, loader)
-    spark.readStream.format("kafka").option("kafka.bootstrap.servers", CLOSED_PORT).option("subscribe", "facturas").load().isStreaming  # noqa: B018
+    options = {"kafka.bootstrap.servers": CLOSED_PORT, "subscribe": "facturas"}
+    assert spark.readStream.format("kafka").options(**options).load().isStreaming  # noqa: S101 - loads classes
     byte = "org.apache.kafka.common.serialization.ByteArray"
     broker, clients = {"bootstrap.servers": CLOSED_PORT}, jvm.org.apache.kafka.clients
-    reader = broker | {"group.id": "training"} | {f"{part}.deserializer": f"{byte}Deserializer" for part in ("key", "value")}
+    reader = (
+        broker
+        | {"group.id": "training"}
+        | {f"{part}.deserializer": f"{byte}Deserializer" for part in ("key", "value")}
+    )
     writer = broker | {f"{part}.serializer": f"{byte}Serializer" for part in ("key", "value")}
     clients.consumer.KafkaConsumer(jvm.java.util.HashMap(reader)).close()
     clients.producer.KafkaProducer(jvm.java.util.HashMap(writer)).close()

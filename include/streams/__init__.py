@@ -34,7 +34,10 @@ def collect() -> tuple[dict[str, Stream], tuple[BrokenStream, ...]]:
         try:
             stream = _load(info.name)
             if stream.folder and stream.folder in folders:
-                raise BrokenStream(f"folder {stream.folder} already feeds {folders[stream.folder]}", f"include/streams/{info.name}.py")
+                raise BrokenStream(
+                    f"folder {stream.folder} already feeds {folders[stream.folder]}",
+                    f"include/streams/{info.name}.py",
+                )
         except BrokenStream as error:
             broken.append(error)
             continue
@@ -46,7 +49,9 @@ def collect() -> tuple[dict[str, Stream], tuple[BrokenStream, ...]]:
 
 def _linked(streams: dict[str, Stream], broken: list[BrokenStream]) -> dict[str, Stream]:
     """Each stream that reads another one's output learns how that is written. One that cannot read is moved to `broken`, and so are its readers."""
-    while lost := next(((name, why) for name, stream in streams.items() if (why := _why_not(streams, stream))), None):
+    while lost := next(
+        ((name, why) for name, stream in streams.items() if (why := _why_not(streams, stream))), None
+    ):
         del streams[lost[0]]
         broken.append(BrokenStream(lost[1], f"include/streams/{lost[0]}.py"))
     return {name: _with_files(streams, stream) for name, stream in streams.items()}
@@ -108,4 +113,7 @@ def readers(name: str) -> list[str]:
 
 def told_readers(name: str) -> list[str]:
     """For the plan of an operation that takes rows of `name` back, which its records give again: a sentence for each of its readers."""
-    return [f"{one} has read these rows and refuses to run until it is reset, too (./caudal generation reset {one})" for one in readers(name)]
+    return [
+        f"{one} has read these rows and refuses to run until it is reset, too (./caudal generation reset {one})"
+        for one in readers(name)
+    ]

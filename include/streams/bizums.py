@@ -11,4 +11,9 @@ accents), Nombre, Cantidad, Concepto. **Guarantee** exactly once: a batch appear
 
 from jobs.contract.stream import Files, Stream
 
-STREAM = Stream(name="bizums", source=Files("csv", separator=";", header=False), sink=Files("json"), tags=("bizums", "actividad-4"))
+STREAM = Stream(
+    name="bizums",
+    source=Files("csv", separator=";", header=False),
+    sink=Files("json"),
+    tags=("bizums", "actividad-4"),
+)

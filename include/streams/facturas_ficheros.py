@@ -9,5 +9,9 @@
 from jobs.contract.stream import Checks, Files, Stream
 
 STREAM = Stream(
-    name="facturas_ficheros", source=Files("json"), sink=Files("json"), checks=Checks(report=("items-count",)), tags=("facturas", "caso-2")
+    name="facturas_ficheros",
+    source=Files("json"),
+    sink=Files("json"),
+    checks=Checks(report=("items-count",)),
+    tags=("facturas", "caso-2"),
 )

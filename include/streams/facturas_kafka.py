@@ -9,5 +9,9 @@
 from jobs.contract.stream import Checks, Files, Stream, Topic
 
 STREAM = Stream(
-    name="facturas_kafka", source=Topic("facturas"), sink=Files("json"), checks=Checks(report=("items-count",)), tags=("facturas", "caso-3")
+    name="facturas_kafka",
+    source=Topic("facturas"),
+    sink=Files("json"),
+    checks=Checks(report=("items-count",)),
+    tags=("facturas", "caso-3"),
 )

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
-from importlib import import_module
 from typing import Any, ClassVar
-
-# modules with classes of their own
-# modules with classes of their own
-ELSEWHERE = tuple(f"jobs.contract.{name}" for name in ("thresholds", "errors_downstream", "errors_driver", "errors_csv", "errors_services"))
 
 
 class ExitCode(IntEnum):
@@ -33,7 +28,9 @@ class CaudalError(Exception):
 
     code: ClassVar[str] = "caudal"
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
-    transient: ClassVar[bool] = False  # True: the same call may succeed later, so an Airflow retry means something
+    transient: ClassVar[bool] = (
+        False  # True: the same call may succeed later, so an Airflow retry means something
+    )
     ui: ClassVar[str] = ""
     cli: ClassVar[str] = ""
 
@@ -50,12 +47,19 @@ class CaudalError(Exception):
         way = f" -> {self.way_cli}" if self.way_cli else ""
         return " ".join(f"{self.code}: {self.what}{where}{way}".split())
 
-    def about(self, stream: str) -> None:
+    def name_stream(self, stream: str) -> None:
         """The ways out name `stream` where they said STREAM: they can be copied as they stand."""
         self.way_cli, self.way_ui = (way.replace("STREAM", stream) for way in (self.way_cli, self.way_ui))
 
     def to_json(self) -> dict[str, Any]:
-        return {"code": self.code, "exit_code": int(self.exit_code), "what": self.what, "where": self.where, "cli": self.way_cli, "ui": self.way_ui}
+        return {
+            "code": self.code,
+            "exit_code": int(self.exit_code),
+            "what": self.what,
+            "where": self.where,
+            "cli": self.way_cli,
+            "ui": self.way_ui,
+        }
 
 
 class UsageError(CaudalError):
@@ -96,6 +100,13 @@ class InstallationError(ConfigError):
     cli = "./caudal setup"
 
 
+class MachineUnfit(ConfigError):
+    """This machine, or the user's limits on it, do not let a Spark driver work; the message names what is too little. Spark was not started."""
+
+    code = "machine"
+    cli = "raise the limit that is named here"
+
+
 class PortTaken(ConfigError):
     """A configured port is used by another program."""
 
@@ -111,11 +122,26 @@ class ServiceError(CaudalError):
     ui = "The task is tried again by itself; if it stays red, ask for ./caudal doctor"
 
 
+class NoTaskRuns(ServiceError):
+    """All services answer, yet Airflow did not get one small task done, so no stream would run either. The message says why."""
+
+    code, transient = "no-task-runs", False
+    cli = "mend what is named here, then ./caudal down and ./caudal up; ./caudal doctor --canary tries again"
+    ui = "The log of caudal_canary, if it has one, ends with the reason"
+
+
 class BrokerDown(ServiceError):
     """No Kafka broker answers at the bootstrap address."""
 
     code = "broker-down"
     cli = "./caudal up (embedded broker), or check CAUDAL_KAFKA_BOOTSTRAP"
+
+
+class BrokerUnreachable(BrokerDown):
+    """The broker answers at the bootstrap address, but sends its clients to addresses that this machine cannot reach, or does not know."""
+
+    code = "broker-unreachable"
+    cli = "set advertised.listeners on the broker to an address that can be reached from here, or make the name known here (DNS, /etc/hosts)"
 
 
 class TopicMissing(ServiceError):
@@ -177,6 +203,22 @@ class PairingBroken(DataError):
     cli = "./caudal checkpoint show STREAM names the batch; restore the missing side, or begin anew: ./caudal generation reset STREAM"
 
 
+class UpstreamTakenBack(DataError):
+    """Rows that this stream has read are no longer published: the stream they come from was reset or rewound, and publishes their records again."""
+
+    code = "upstream-taken-back"
+    cli = "./caudal generation reset STREAM reads from the beginning what is published now; or undo at the other stream"
+    ui = "Trigger manage_stream with verb reset"
+
+
+class StateUnusable(DataError):
+    """The state of a stateful stream cannot be read, or is that of another transform. Nothing was published from it."""
+
+    code = "state-unusable"
+    cli = "./caudal generation reset STREAM makes it anew from what is published; or take back the change of the transform"
+    ui = "Trigger manage_stream with verb reset"
+
+
 class BatchConflict(CaudalError):
     """A batch of this number is published already with other input. Nothing was written."""
 
@@ -190,6 +232,24 @@ class AccountMismatch(DataError):
 
     code = "account-mismatch"
     cli = "./caudal audit STREAM names every file and batch that does not add up"
+
+
+class TooManyRefused(DataError):
+    """More records were refused than the row's thresholds allow. What is good was published, and the next run goes on; this run is red so that
+    somebody looks."""
+
+    code = "too-many-refused"
+    cli = "./caudal quarantine list STREAM; then reprocess or discard; the next run goes on by itself"
+    ui = "Look at the quarantine, then trigger reprocess_quarantine; the next run goes on by itself"
+
+
+class BatchHeld(DataError):
+    """A batch has more refused records than the row's thresholds allow before anything is published. Nothing of it was published; the next run
+    tries the same batch again, and is held again unless the rule is mended or a person accepts it."""
+
+    code = "batch-held"
+    cli = "./caudal quarantine show STREAM --batch BATCH; then ./caudal quarantine accept STREAM --batch BATCH --apply, or mend the rule or the row"
+    ui = "Ask for ./caudal quarantine show STREAM; accepting is a matter of the command line"
 
 
 class TopicRecreated(DataError):
@@ -251,6 +311,15 @@ class RunFailed(CaudalError):
     ui = "The task is tried again; its log ends with the reason"
 
 
+class DriverDied(CaudalError):
+    """Spark's driver ended without a report of its own: killed (by the system when memory ran out, by a person), or it could not begin. Its report
+    was finished by whoever noticed, with the last lines of its output; the batches it published stand, and the next run reports them."""
+
+    code, exit_code, transient = "driver-died", ExitCode.BUG, True
+    cli = "read the named driver.log and the end of its output in report.json; ./caudal run STREAM goes on where it was"
+    ui = "The task is tried again; its log has the last lines of the driver"
+
+
 class Refused(CaudalError):
     """A verb was refused because it would be wrong now; the message says why."""
 
@@ -300,10 +369,15 @@ class MessageRefused(DataError):
     cli = "raise max.message.bytes of the sink's topic, or leave the record out in the transform; then ./caudal run STREAM"
 
 
+class NoCsvForm(DataError):
+    """A row has no csv form: its only column is null. A line that holds nothing is no row to most readers. Nothing was published."""
+
+    code = "no-csv-form"
+    cli = "leave such rows out in the transform, or put a text in their place; or write json or parquet; then ./caudal run STREAM"
+
+
 def tree(root: type[CaudalError] = CaudalError) -> Iterator[type[CaudalError]]:
-    """All error classes, parents first; those of other modules last, whichever was imported first."""
-    for module in ELSEWHERE:
-        import_module(module)
+    """All error classes, parents first."""
     yield root
-    for child in sorted(root.__subclasses__(), key=lambda kind: ELSEWHERE.index(kind.__module__) + 1 if kind.__module__ in ELSEWHERE else 0):
+    for child in root.__subclasses__():
         yield from tree(child)

@@ -12,7 +12,10 @@ from difflib import SequenceMatcher
 
 _MOST = 3
 _LONGEST = 64  # letters of the word that are compared: no name is longer, and a word may be a whole file
-_LIKE, _LIKE_HEAD = 0.6, 0.8  # difflib's own cutoff; more for a name that is only as long as the word because it was cut
+_LIKE, _LIKE_HEAD = (
+    0.6,
+    0.8,
+)  # difflib's own cutoff; more for a name that is only as long as the word because it was cut
 _HEAD_LESS = 0.05  # of two that are as like, the whole name
 _SHORTEST = 3  # letters that a name is looked for by its beginning or a part of it
 

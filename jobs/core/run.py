@@ -19,33 +19,39 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import StructType
 
-from jobs.contract import account, advertised, connection, failpoints, process, report, storage, thresholds
+from jobs.contract.disk import failpoints, processes, storage
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import (
     BrokenStream,
     BrokerDown,
+    BrokerUnreachable,
     CaudalError,
     ConfigError,
     DiskFull,
     ExitCode,
     LeaseHeld,
+    NoCsvForm,
     OffsetsLost,
     PairingBroken,
     RunFailed,
     ServiceError,
+    StateUnusable,
     TopicMissing,
 )
-from jobs.contract.errors_csv import NoCsvForm
-from jobs.contract.errors_downstream import StateUnusable
-from jobs.contract.errors_services import BrokerUnreachable
-from jobs.contract.layout import Layout
-from jobs.contract.report import Report
-from jobs.contract.spec import RunSpec
-from jobs.core import downstream, session, sinks, sources, windows
-from jobs.core.downstream import Downstream
-from jobs.core.publish import Publisher, Transform
-from jobs.core.records import Subject, require_known
+from jobs.contract.kafka import advertised, connection
+from jobs.contract.run import account, report, thresholds
+from jobs.contract.run.report import Report
+from jobs.contract.run.spec import RunSpec
+from jobs.core import session, windows
+from jobs.core.read import sources
+from jobs.core.read.records import Subject, require_known
+from jobs.core.write import downstream, sinks
+from jobs.core.write.downstream import Downstream
+from jobs.core.write.publish import Publisher, Transform
 
-_PUBLISH_WAIT_S = 10.0  # a killed run's Python driver is gone within 0.3 s; a slow disk may hold it a little longer
+_PUBLISH_WAIT_S = (
+    10.0  # a killed run's Python driver is gone within 0.3 s; a slow disk may hold it a little longer
+)
 _CAUSE = re.compile(r"(Caused by: )?[A-Za-z_][\w.$]*(Error|Exception)\b: ")
 _MOVED = "this home was moved or copied: Spark knows its files by the old path; move it back, or ./caudal generation rollover STREAM"
 _OTHER_STATE = "the state of this generation was made by another transform"
@@ -63,19 +69,37 @@ _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     ("STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE", StateUnusable, _OTHER_STATE),
     ("STATE_STORE_VALUE_SCHEMA_NOT_COMPATIBLE", StateUnusable, _OTHER_STATE),
     ("STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA", StateUnusable, _OTHER_STATE),
-    ("STREAMING_OUTPUT_MODE", BrokenStream, "what is published is final: an aggregation needs withWatermark(…) and its window in groupBy"),
-    ("CSV_LONE_NULL", NoCsvForm, "a row of one column is null, and a blank line is no row to most readers of csv"),
+    (
+        "STREAMING_OUTPUT_MODE",
+        BrokenStream,
+        "what is published is final: an aggregation needs withWatermark(…) and its window in groupBy",
+    ),
+    (
+        "CSV_LONE_NULL",
+        NoCsvForm,
+        "a row of one column is null, and a blank line is no row to most readers of csv",
+    ),
     ("TimeoutException", ServiceError, "the broker did not answer in time"),
 )
 
 
-def main(*, schema: StructType, transform: Transform, rules: Mapping[str, str] | None = None, argv: Sequence[str] | None = None) -> NoReturn:
+def main(
+    *,
+    schema: StructType,
+    transform: Transform,
+    rules: Mapping[str, str] | None = None,
+    argv: Sequence[str] | None = None,
+) -> NoReturn:
     """Runs the stream that `--spec PATH` describes, once over what is available now, and exits with its ExitCode."""
     parser = argparse.ArgumentParser(description="A Caudal job. The launcher starts it: ./caudal run STREAM")
     parser.add_argument("--spec", type=Path, required=True, help="spec.json of this run")
     path: Path = parser.parse_args(argv).spec
-    process.die_with_parent(os.getppid())
-    sys.exit(int(execute(RunSpec.from_json(path.read_bytes(), path), Subject(schema, dict(rules or {})), transform)))
+    processes.die_with_parent(os.getppid())
+    sys.exit(
+        int(
+            execute(RunSpec.from_json(path.read_bytes(), path), Subject(schema, dict(rules or {})), transform)
+        )
+    )
 
 
 def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
@@ -84,10 +108,12 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
     begin = time.monotonic()
     error: CaudalError | None = None
     query: dict[str, Any] = {}
-    lock = process.wait_lock(layout.publish_lock(spec.stream.name), _PUBLISH_WAIT_S)
+    lock = processes.wait_lock(layout.publish_lock(spec.stream.name), _PUBLISH_WAIT_S)
     try:
         if lock is None:
-            raise LeaseHeld("another driver of this stream is still publishing", layout.publish_lock(spec.stream.name))
+            raise LeaseHeld(
+                "another driver of this stream is still publishing", layout.publish_lock(spec.stream.name)
+            )
         with session.opened(f"caudal-{spec.stream.name}") as spark:
             print(f"Spark is ready after {_since(spec.started):.1f} s; planning the first batch", flush=True)
             query = stream(spark, spec, subject, transform)
@@ -98,14 +124,14 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
         error = foreseen(caught, layout.run(spec.stream.name, spec.run_id) / "driver.log")
     if error:
         error = _explained(error, spec)
-        error.about(spec.stream.name)
+        error.name_stream(spec.stream.name)
     done = _final(layout, spec, query, error, time.monotonic() - begin)
     try:
         _write(layout, done)
     except CaudalError as full:  # without a report the run reads as died; the next one reports its batches
-        process.tell(f"caudal: {full}")
+        processes.tell(f"caudal: {full}")
         return full.exit_code
-    process.tell(f"caudal: {_line(done.error)}" if done.error else _summary(done, layout))
+    processes.tell(f"caudal: {_line(done.error)}" if done.error else _summary(done, layout))
     return ExitCode(done.exit_code)
 
 
@@ -116,17 +142,25 @@ def stream(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Tran
     lag = _lag(done.lastProgress)
     failpoints.hit("committed")
     checkpoint = Layout(Path(spec.home)).checkpoint(spec.stream.name, spec.generation)
-    if spec.close_windows and windows.plan_closing(spark, checkpoint, int(time.time() * 1000), spec.stream.name):
+    if spec.close_windows and windows.plan_closing(
+        spark, checkpoint, int(time.time() * 1000), spec.stream.name
+    ):
         failpoints.hit("closing")
         _query(spark, spec, subject, transform, once=True)  # the batch that is planned, and no other
     return {"query_id": str(done.id), "lag_records": lag}
 
 
-def _query(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform, **trigger: Any) -> StreamingQuery:
+def _query(
+    spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform, **trigger: Any
+) -> StreamingQuery:
     """A query of the stream, run to its end. Raises the publisher's own error where there is one."""
     publisher, frame = _ends(spark, spec, subject, transform)
     checkpoint = Layout(Path(spec.home)).checkpoint(spec.stream.name, spec.generation)
-    writer = frame.writeStream.queryName(spec.stream.name).foreachBatch(_announced(publisher)).option("checkpointLocation", str(checkpoint))
+    writer = (
+        frame.writeStream.queryName(spec.stream.name)
+        .foreachBatch(_announced(publisher))
+        .option("checkpointLocation", str(checkpoint))
+    )
     try:
         query = writer.trigger(**trigger).start()
         query.awaitTermination()
@@ -150,17 +184,25 @@ def _announced(publisher: Publisher) -> Callable[[DataFrame, int], None]:
     return publish
 
 
-def _ends(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform) -> tuple[Publisher, DataFrame]:
+def _ends(
+    spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform
+) -> tuple[Publisher, DataFrame]:
     """What publishes each batch, and the frame it is given."""
     if spec.stream.upstream:
-        return Downstream(spec, subject, transform, spark=spark), downstream.read(spark, spec, subject, transform)
+        return Downstream(spec, subject, transform, spark=spark), downstream.read(
+            spark, spec, subject, transform
+        )
     return Publisher(spec, subject, transform), sources.read(spark, spec)
 
 
 def _lag(progress: Any) -> int:
     """Kafka records that came after this run's end was fixed; 0 for files."""
     sources_ = (progress or {}).get("sources", []) if isinstance(progress, dict) else []
-    return sum(int(float(s.get("metrics", {}).get("maxOffsetsBehindLatest", 0) or 0)) for s in sources_ if isinstance(s.get("metrics"), dict))
+    return sum(
+        int(float(s.get("metrics", {}).get("maxOffsetsBehindLatest", 0) or 0))
+        for s in sources_
+        if isinstance(s.get("metrics"), dict)
+    )
 
 
 def foreseen(error: Exception, log: Path) -> CaudalError:
@@ -179,7 +221,9 @@ def _explained(error: CaudalError, spec: RunSpec) -> CaudalError:
     from confluent_kafka.admin import AdminClient
 
     with suppress(CaudalError):  # the properties are gone meanwhile: the error at hand is the one to tell
-        found = advertised.explained(BrokerDown(error.what, error.where), AdminClient, connection.of_run(spec).librdkafka())
+        found = advertised.explained(
+            BrokerDown(error.what, error.where), AdminClient, connection.of_run(spec).librdkafka()
+        )
         return found if isinstance(found, BrokerUnreachable) else error
     return error
 
@@ -199,11 +243,16 @@ def _write(layout: Layout, done: Report) -> None:
 
 
 def _keep_trace(layout: Layout, spec: RunSpec) -> None:
-    with suppress(OSError), (layout.run(spec.stream.name, spec.run_id) / "driver.log").open("a", encoding="utf-8") as log:
+    with (
+        suppress(OSError),
+        (layout.run(spec.stream.name, spec.run_id) / "driver.log").open("a", encoding="utf-8") as log,
+    ):
         traceback.print_exc(file=log)
 
 
-def _final(layout: Layout, spec: RunSpec, query: Mapping[str, Any], error: CaudalError | None, took_s: float) -> Report:
+def _final(
+    layout: Layout, spec: RunSpec, query: Mapping[str, Any], error: CaudalError | None, took_s: float
+) -> Report:
     ended = replace(
         report.of(spec, "failed" if error else "done", round(_since(spec.started) or took_s, 3)),
         query_id=query.get("query_id", ""),
@@ -228,7 +277,11 @@ def _since(started: str) -> float:
 
 
 def _summary(done: Report, layout: Layout) -> str:
-    where = f" (each with its reason: {layout.refused_records(done.stream, done.generation, done.last_batch).parent})" if done.quarantined else ""
+    where = (
+        f" (each with its reason: {layout.refused_records(done.stream, done.generation, done.last_batch).parent})"
+        if done.quarantined
+        else ""
+    )
     counts = f"{done.records_in} records in, {done.rows_out} rows out, {done.quarantined} quarantined{where}"
     counts += f", at least {done.dropped_late} dropped as late" if done.dropped_late else ""
     return f"{done.stream}: {len(done.batches)} batches, {counts}, {done.duration_s:.1f} s"

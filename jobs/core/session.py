@@ -8,7 +8,9 @@ from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
-_CHECKPOINT_MANAGER = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+_CHECKPOINT_MANAGER = (
+    "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+)
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from jobs.contract import closing
+from jobs.contract.commit import closing_batch
 from jobs.contract.errors import BrokenStream
 
 # Operators a closing batch may pass through: one aggregation, and operators that give nothing when they forget.
@@ -22,22 +22,31 @@ def plan_closing(spark: SparkSession, path: Path, now_ms: int, stream: str) -> b
 
     Raises BrokenStream for a transform whose open windows cannot be told.
     """
-    if not closing.is_due(path):
+    if not closing_batch.is_due(path):
         return False
-    closing.plan(path, max(closing.watermark_ms(path), _last_end_ms(spark, path, stream)), now_ms)
+    closing_batch.plan(path, max(closing_batch.watermark_ms(path), _last_end_ms(spark, path, stream)), now_ms)
     return True
 
 
 def _last_end_ms(spark: SparkSession, path: Path, stream: str) -> int:
     """When the last open window ends, in ms since 1970; -1 when none is open."""
-    operators = {row.operatorId: row.operatorName for row in spark.read.format("state-metadata").load(str(path)).collect()}
+    operators = {
+        row.operatorId: row.operatorName
+        for row in spark.read.format("state-metadata").load(str(path)).collect()
+    }
     aggregations = [number for number, name in operators.items() if name == _AGGREGATION]
     others = sorted(set(operators.values()) - {_AGGREGATION, *_SILENT})
     if others or len(aggregations) != 1:
         kept = ", ".join(others) or f"{len(aggregations)} aggregations"
-        raise BrokenStream(f"windows are closed for one aggregation by window; this transform keeps state in {kept}", stream, cli=_WAY)
+        raise BrokenStream(
+            f"windows are closed for one aggregation by window; this transform keeps state in {kept}",
+            stream,
+            cli=_WAY,
+        )
     state = spark.read.format("statestore").option("operatorId", aggregations[0]).load(str(path))
-    (end,) = state.select(F.coalesce(F.unix_millis(F.max(_window(state, stream).getField("end"))), F.lit(-1))).head() or (-1,)
+    (end,) = state.select(
+        F.coalesce(F.unix_millis(F.max(_window(state, stream).getField("end"))), F.lit(-1))
+    ).head() or (-1,)
     return int(end)
 
 

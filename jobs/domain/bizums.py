@@ -38,7 +38,9 @@ def leidos(lineas: DataFrame) -> DataFrame:
     fields = F.split("value", ";")
     amount = F.expr("try_cast(try_element_at(split(value, ';'), 2) AS double)")
     concept = F.try_element_at(fields, F.lit(3)).alias("Concepto")
-    named = lineas.select(fields[0].alias("Nombre"), amount.alias("Cantidad"), concept, F.size(fields).alias("_n"))
+    named = lineas.select(
+        fields[0].alias("Nombre"), amount.alias("Cantidad"), concept, F.size(fields).alias("_n")
+    )
     bad = F.lit(False)
     for rule in RULES.values():
         bad = bad | F.expr(rule)
@@ -48,11 +50,17 @@ def leidos(lineas: DataFrame) -> DataFrame:
 def maximos(leidos: DataFrame) -> DataFrame:
     """As `leidos` gives them -> Persona, Maximo, Bizums: the highest of each person so far, and how many; Persona null are the malformed ones."""
     who = F.when(~F.col("_mal"), persona(F.col("Nombre"))).alias("Persona")
-    return leidos.groupBy(who).agg(F.max(F.when(~F.col("_mal"), F.col("Cantidad"))).alias("Maximo"), F.count("*").alias("Bizums"))
+    return leidos.groupBy(who).agg(
+        F.max(F.when(~F.col("_mal"), F.col("Cantidad"))).alias("Maximo"), F.count("*").alias("Bizums")
+    )
 
 
 def maximos_por_dia(bizums: DataFrame, retraso: str = "6 hours") -> DataFrame:
     """DATED -> Dia, Persona, Maximo: the highest bizum of each person and UTC day; one more than `retraso` late is dropped."""
     window = F.window("Fecha", "1 day").alias("_dia")
-    found = bizums.withWatermark("Fecha", retraso).groupBy(window, persona(F.col("Nombre")).alias("Persona")).agg(F.max("Cantidad").alias("Maximo"))
+    found = (
+        bizums.withWatermark("Fecha", retraso)
+        .groupBy(window, persona(F.col("Nombre")).alias("Persona"))
+        .agg(F.max("Cantidad").alias("Maximo"))
+    )
     return found.select(F.date_format("_dia.start", "yyyy-MM-dd").alias("Dia"), "Persona", "Maximo")

@@ -9,7 +9,13 @@ from pyspark.sql import Row
 from pyspark.sql.streaming import StatefulProcessor
 from pyspark.sql.types import DoubleType, LongType, StringType, StructType
 
-SALIDA = StructType().add("Persona", StringType()).add("Bizums", LongType()).add("Suma", DoubleType()).add("Inactiva", StringType())
+SALIDA = (
+    StructType()
+    .add("Persona", StringType())
+    .add("Bizums", LongType())
+    .add("Suma", DoubleType())
+    .add("Inactiva", StringType())
+)
 DIA_MS = 86_400_000
 
 
@@ -18,7 +24,9 @@ class Cuenta(StatefulProcessor):
 
     def init(self, handle: Any) -> None:
         self.handle = handle
-        self.state = handle.getValueState("cuenta", StructType().add("n", LongType()).add("suma", DoubleType()))
+        self.state = handle.getValueState(
+            "cuenta", StructType().add("n", LongType()).add("suma", DoubleType())
+        )
 
     def handleInputRows(self, key: Any, rows: Iterator[Row], timerValues: Any) -> Iterator[Row]:
         n, total = self.state.get() if self.state.exists() else (0, 0.0)

@@ -21,7 +21,7 @@ ADDRESS = (
     .add("State", StringType())
     .add("PinCode", StringType())
     .add("ContactNumber", StringType())
-)  # fmt: skip
+)
 LINE_ITEM = (
     StructType()
     .add("ItemCode", StringType())
@@ -29,7 +29,7 @@ LINE_ITEM = (
     .add("ItemPrice", DoubleType())
     .add("ItemQty", LongType())
     .add("TotalValue", DoubleType())
-)  # fmt: skip
+)
 SCHEMA = (
     StructType()
     .add("InvoiceNumber", StringType())
@@ -49,7 +49,7 @@ SCHEMA = (
     .add("DeliveryType", StringType())
     .add("DeliveryAddress", ADDRESS)
     .add("InvoiceLineItems", ArrayType(LINE_ITEM, containsNull=False))
-)  # fmt: skip
+)
 
 # Code -> SQL condition over SCHEMA's columns, never null, TRUE for a record that breaks the rule. What becomes of it is the row's to say:
 # without a number it could not be told apart, without lines it would vanish in explode; a wrong count is in real invoices, too.
@@ -61,7 +61,15 @@ RULES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_BEFORE_ADDRESS = ("InvoiceNumber", "CreatedTime", "StoreID", "PosID", "CustomerType", "PaymentMethod", "DeliveryType")
+_BEFORE_ADDRESS = (
+    "InvoiceNumber",
+    "CreatedTime",
+    "StoreID",
+    "PosID",
+    "CustomerType",
+    "PaymentMethod",
+    "DeliveryType",
+)
 POINTS_PER_UNIT = 0.2  # loyalty points per unit of TotalAmount, as a double
 
 

@@ -13,7 +13,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StringType, StructType, TimestampType
 
-SCHEMA = StructType().add("sensor", StringType()).add("temperatura", DoubleType()).add("momento", TimestampType())  # degrees Celsius
+SCHEMA = (
+    StructType().add("sensor", StringType()).add("temperatura", DoubleType()).add("momento", TimestampType())
+)  # degrees Celsius
 
 # Code -> SQL condition over SCHEMA's columns, never null, TRUE for a record that breaks the rule.
 RULES: Mapping[str, str] = MappingProxyType(
@@ -37,20 +39,32 @@ def lecturas(temperaturas: DataFrame) -> DataFrame:
 def ventanas(lecturas: DataFrame) -> DataFrame:
     """SCHEMA -> one row per sensor and sliding window with a reading: inicio, fin, sensor, maxima, media, lecturas (how many)."""
     grouped = lecturas.withWatermark("momento", DELAY).groupBy(F.window("momento", *SLIDING), "sensor")
-    made = grouped.agg(F.max("temperatura").alias("maxima"), F.avg("temperatura").alias("media"), F.count("*").alias("lecturas"))
-    return made.select("window.start", "window.end", "sensor", "maxima", "media", "lecturas").toDF(*_COLUMNS, "media", "lecturas")
+    made = grouped.agg(
+        F.max("temperatura").alias("maxima"),
+        F.avg("temperatura").alias("media"),
+        F.count("*").alias("lecturas"),
+    )
+    return made.select("window.start", "window.end", "sensor", "maxima", "media", "lecturas").toDF(
+        *_COLUMNS, "media", "lecturas"
+    )
 
 
 def maximas(lecturas: DataFrame) -> DataFrame:
     """SCHEMA -> one row per sensor and 5 minutes with a reading: inicio, fin, sensor, maxima."""
     grouped = lecturas.withWatermark("momento", DELAY).groupBy(F.window("momento", TUMBLING), "sensor")
-    return grouped.agg(F.max("temperatura").alias("maxima")).select("window.start", "window.end", "sensor", "maxima").toDF(*_COLUMNS)
+    return (
+        grouped.agg(F.max("temperatura").alias("maxima"))
+        .select("window.start", "window.end", "sensor", "maxima")
+        .toDF(*_COLUMNS)
+    )
 
 
 def maximas_contadas(lecturas: DataFrame) -> DataFrame:
     """As `maximas`, and lecturas: how many readings each window holds."""
     grouped = lecturas.withWatermark("momento", DELAY).groupBy(F.window("momento", TUMBLING), "sensor")
-    return grouped.agg(F.max("temperatura").alias("maxima"), F.count("*").alias("lecturas")).select("window.start", "sensor", "maxima", "lecturas")
+    return grouped.agg(F.max("temperatura").alias("maxima"), F.count("*").alias("lecturas")).select(
+        "window.start", "sensor", "maxima", "lecturas"
+    )
 
 
 _COLUMNS = ("inicio", "fin", "sensor", "maxima")

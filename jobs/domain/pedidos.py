@@ -15,7 +15,9 @@ def con_tienda(pedidos: DataFrame, tiendas: DataFrame) -> DataFrame:
     return pedidos.join(tiendas, "tienda", "left")
 
 
-def con_pago(pedidos: DataFrame, pagos: DataFrame, plazo: str = "1 hour", retraso: str = "30 minutes") -> DataFrame:
+def con_pago(
+    pedidos: DataFrame, pagos: DataFrame, plazo: str = "1 hour", retraso: str = "30 minutes"
+) -> DataFrame:
     """pedido, importe of payments at most `plazo` after their order; both sides may be `retraso` late."""
     orders = pedidos.withWatermark("momento", retraso).alias("a")
     paid = pagos.withWatermark("momento", retraso).alias("b")

@@ -20,7 +20,10 @@ def test_its_home_is_archived_whole_and_runs_find_nothing_to_do_before_and_after
     assert (done.returncode, done.stderr) == (0, "")
     words = [said.split() for said in done.stdout.splitlines()]
     assert [[*one[:3]] for one in words if one[0] in ("plan", "apply", "after")] == [
-        ["plan", "300", "files"], ["apply", "300", "files"], ["plan", "0", "files"], ["after", "a", "run"],
-    ]  # fmt: skip
+        ["plan", "300", "files"],
+        ["apply", "300", "files"],
+        ["plan", "0", "files"],
+        ["after", "a", "run"],
+    ]
     assert sum(one[:2] == ["idle", "run,"] for one in words) == 4
     assert list(tmp_path.iterdir()) == []

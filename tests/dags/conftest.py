@@ -22,10 +22,22 @@ Parse = Callable[[Path], dict[str, Any]]
 def parse(root: Path, home: Path) -> dict[str, Any]:
     """What tests/dags/parse.py says of root/dags."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "CAUDAL"))}
-    environ = {**kept, "AIRFLOW_HOME": str(home), "PYTHONPATH": str(root), "PYTHONWARNINGS": "ignore", "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-               "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db"}  # fmt: skip
+    environ = {
+        **kept,
+        "AIRFLOW_HOME": str(home),
+        "PYTHONPATH": str(root),
+        "PYTHONWARNINGS": "ignore",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+    }
     done = subprocess.run(
-        [sys.executable, "-P", str(PARSE), str(root / "dags")], env=environ, cwd=home, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-P", str(PARSE), str(root / "dags")],
+        env=environ,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -13,8 +13,19 @@ from include import streams
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-SINGLE = ("archive_processed_files", "caudal_canary", "clean_checkpoints", "manage_stream", "reprocess_quarantine", "seed_kafka_topics")
-FILES = {"broken_streams.py": set(), "streams.py": set(streams.collect()[0]), **{f"{name}.py": {name} for name in SINGLE}}  # file -> its DAGs
+SINGLE = (
+    "archive_processed_files",
+    "caudal_canary",
+    "clean_checkpoints",
+    "manage_stream",
+    "reprocess_quarantine",
+    "seed_kafka_topics",
+)
+FILES = {
+    "broken_streams.py": set(),
+    "streams.py": set(streams.collect()[0]),
+    **{f"{name}.py": {name} for name in SINGLE},
+}  # file -> its DAGs
 
 
 def test_every_file_under_dags_is_registered_here_with_its_dags_and_loads(bag: dict[str, Any]) -> None:
@@ -34,11 +45,21 @@ def test_every_dag_tells_an_operator_what_it_is(bag: dict[str, Any]) -> None:
         assert {t["owner"] for t in dag["tasks"]} == {"caudal"}, name
 
 
-def test_every_dag_runs_once_at_a_time_in_utc_without_catching_up_and_is_not_paused(bag: dict[str, Any]) -> None:
+def test_every_dag_runs_once_at_a_time_in_utc_without_catching_up_and_is_not_paused(
+    bag: dict[str, Any],
+) -> None:
     for name, dag in bag["dags"].items():
         kept = {key: dag[key] for key in ("max_active_runs", "timezone", "start", "catchup", "paused")}
-        at_once = 8 if name in ("manage_stream", "reprocess_quarantine") else 1  # a question that waits for a person holds up nobody else's
-        assert kept == {"max_active_runs": at_once, "timezone": "UTC", "start": "2026-01-01T00:00:00+00:00", "catchup": False, "paused": False}, name
+        at_once = (
+            8 if name in ("manage_stream", "reprocess_quarantine") else 1
+        )  # a question that waits for a person holds up nobody else's
+        assert kept == {
+            "max_active_runs": at_once,
+            "timezone": "UTC",
+            "start": "2026-01-01T00:00:00+00:00",
+            "catchup": False,
+            "paused": False,
+        }, name
         assert dag["timeout_s"], name
 
 
@@ -50,9 +71,13 @@ def test_every_param_has_title_description_and_limits_and_a_default_within_them(
             if schema["type"] == "integer":
                 assert schema["minimum"] <= param["default"] <= schema["maximum"], where
             elif schema["type"] == "boolean":
-                assert param["default"] is False, where  # a form as it opens never drops, repeats or skips anything
+                assert param["default"] is False, (
+                    where
+                )  # a form as it opens never drops, repeats or skips anything
             elif "pattern" in schema:
-                assert param["default"] == "" and re.fullmatch(schema["pattern"], ""), where  # as it opens, a text says nothing
+                assert param["default"] == "" and re.fullmatch(schema["pattern"], ""), (
+                    where
+                )  # as it opens, a text says nothing
             else:
                 assert schema["type"] == "string" and param["default"] in schema["enum"], where
 

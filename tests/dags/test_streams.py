@@ -24,12 +24,23 @@ def test_a_stream_dag_is_its_row_and_one_task_that_calls_the_launcher(bag: dict[
     assert dag["tags"] == ["caso-2", "facturas", "stream"]
     assert dag["params"] == {}
     assert dag["timeout_s"] == 3 * (3600 + 600) + 2 * 30
-    assert dag["tasks"] == [{
-        "id": "run", "type": "StreamOperator", "owner": "caudal", "pool": "spark", "retries": 2, "retry_delay_s": 30.0, "template_fields": [],
-        "timeout_s": 3600.0, "inlets": ["caudal://entrada/facturas_ficheros"], "outlets": ["caudal://salida/facturas_ficheros"],
-        "application": str(ROOT / "jobs" / "facturas_ficheros.py"), "binary": str(ROOT / "include" / "launch" / "spark-submit"),
-        "connection": "spark_default",
-    }]  # fmt: skip
+    assert dag["tasks"] == [
+        {
+            "id": "run",
+            "type": "StreamOperator",
+            "owner": "caudal",
+            "pool": "spark",
+            "retries": 2,
+            "retry_delay_s": 30.0,
+            "template_fields": [],
+            "timeout_s": 3600.0,
+            "inlets": ["caudal://entrada/facturas_ficheros"],
+            "outlets": ["caudal://salida/facturas_ficheros"],
+            "application": str(ROOT / "jobs" / "facturas_ficheros.py"),
+            "binary": str(ROOT / "include" / "launch" / "launcher"),
+            "connection": "spark_default",
+        }
+    ]
 
 
 def test_the_three_streams_of_the_course_start_a_minute_apart(bag: dict[str, Any]) -> None:
@@ -40,7 +51,11 @@ def test_the_three_streams_of_the_course_start_a_minute_apart(bag: dict[str, Any
 
 
 def test_assets_join_the_stream_that_writes_a_topic_with_those_that_read_it(bag: dict[str, Any]) -> None:
-    ends = {name: (dag["tasks"][0]["inlets"], dag["tasks"][0]["outlets"]) for name, dag in bag["dags"].items() if dag["file"] == "streams.py"}
+    ends = {
+        name: (dag["tasks"][0]["inlets"], dag["tasks"][0]["outlets"])
+        for name, dag in bag["dags"].items()
+        if dag["file"] == "streams.py"
+    }
     assert ends["facturas_kafka"] == (["caudal://topic/facturas"], ["caudal://salida/facturas_kafka"])
     assert ends["notificaciones"] == (["caudal://topic/facturas"], ["caudal://topic/notificaciones"])
 
@@ -48,7 +63,9 @@ def test_assets_join_the_stream_that_writes_a_topic_with_those_that_read_it(bag:
 NEW = '"""Bizums in."""\n\nfrom jobs.contract.stream import Files, Stream\n\nSTREAM = Stream(name="bizums", source=Files("csv"), sink=Files())\n'
 
 
-def test_a_row_added_is_a_dag_more_and_nothing_else_changes(checkout: Path, parsed: Parse, bag: dict[str, Any]) -> None:
+def test_a_row_added_is_a_dag_more_and_nothing_else_changes(
+    checkout: Path, parsed: Parse, bag: dict[str, Any]
+) -> None:
     (checkout / "include" / "streams" / "bizums.py").write_text(NEW)
     found = parsed(checkout)
     assert found["errors"] == {}

@@ -20,13 +20,21 @@ def tracked(root: Path = ROOT) -> Iterator[Path]:
     """The checkout's own files, relative to it."""
     for folder, below, names in os.walk(root):
         below[:] = sorted(d for d in below if d not in _MADE and (not d.startswith(".") or d == ".ci"))
-        yield from (Path(folder, name).relative_to(root) for name in sorted(names) if name not in _MADE and not name.endswith(".log"))
+        yield from (
+            Path(folder, name).relative_to(root)
+            for name in sorted(names)
+            if name not in _MADE and not name.endswith(".log")
+        )
 
 
 @pytest.fixture(scope="session")
 def texts() -> dict[Path, str]:
     """Every text file of the checkout: relative path -> content. Bytes that are no UTF-8 (checksums, test data) stand as \\xNN."""
-    return {path: (ROOT / path).read_bytes().decode("utf-8", "backslashreplace") for path in tracked() if path.suffix not in (".whl", ".png", ".jar")}
+    return {
+        path: (ROOT / path).read_bytes().decode("utf-8", "backslashreplace")
+        for path in tracked()
+        if path.suffix not in (".whl", ".png", ".jar")
+    }
 
 
 @pytest.fixture(scope="session")

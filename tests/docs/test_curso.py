@@ -10,13 +10,13 @@ import click
 import pytest
 import typer
 
-from include import curso, labs, settings, streams
+from include import labs, settings, streams
 from include.cli import __main__ as front
-from include.cli import lab
+from include.cli.course import lab
 from include.kafka import topics
-from include.launch import notebook
+from include.labs import curso, notebook
 from include.settings import ROOT
-from jobs.contract import combinations
+from jobs.labs.declared import combinations
 
 PAGE = ROOT / "docs" / "curso.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -81,8 +81,17 @@ def test_a_row_of_a_lab_names_the_section_that_the_lab_names() -> None:
 
 
 def test_each_case_of_the_course_leads_to_the_stream_tagged_with_it() -> None:
-    told = {(match[1], row.what.strip("`")) for row in ROWS if row.words[0] != "lab" and (match := re.match(r"Caso (\d)", row.section))}
-    tagged = {(tag[-1], name) for name, row in streams.collect()[0].items() for tag in row.tags if re.fullmatch(r"caso-\d", tag)}
+    told = {
+        (match[1], row.what.strip("`"))
+        for row in ROWS
+        if row.words[0] != "lab" and (match := re.match(r"Caso (\d)", row.section))
+    }
+    tagged = {
+        (tag[-1], name)
+        for name, row in streams.collect()[0].items()
+        for tag in row.tags
+        if re.fullmatch(r"caso-\d", tag)
+    }
     assert told == tagged
 
 

@@ -22,10 +22,19 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
     """Line and text of each string; what an f-string puts in stands as the word X. Docstrings are left out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node) if part is not node}
+    inside = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in ast.walk(node)
+        if part is not node
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            yield node.lineno, "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
+            yield (
+                node.lineno,
+                "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values),
+            )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside | docs:
             yield node.lineno, node.value
 
@@ -33,7 +42,11 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 def commands() -> list[tuple[str, str]]:
     paths = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
     found = ((path, line, text) for path in paths for line, text in texts(path))
-    return [(f"{path.relative_to(ROOT)}:{line}", m[1].strip()) for path, line, text in found for m in COMMAND.finditer(text)]
+    return [
+        (f"{path.relative_to(ROOT)}:{line}", m[1].strip())
+        for path, line, text in found
+        for m in COMMAND.finditer(text)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +71,10 @@ def why_not(root: Any, words: list[str]) -> str:
         command = command.commands.get(rest[0]) if rest else None
         if command is None:
             return f"no such noun of {verb}"
-    known = {name for param in command.params for name in (*param.opts, *param.secondary_opts)} | {"--help", "-h"}
+    known = {name for param in command.params for name in (*param.opts, *param.secondary_opts)} | {
+        "--help",
+        "-h",
+    }
     typed = {word.partition("=")[0] for word in rest if word.startswith("-")}
     must = {param.opts[0] for param in command.params if param.required and param.opts[0].startswith("-")}
     if verb != "lab" and (unknown := typed - known):  # each lab has options of its own

@@ -25,7 +25,9 @@ def held(tests: Path) -> Iterator[str]:
             continue
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                calls = [d for d in node.decorator_list if isinstance(d, ast.Call) and ast.unparse(d.func) == MARK]
+                calls = [
+                    d for d in node.decorator_list if isinstance(d, ast.Call) and ast.unparse(d.func) == MARK
+                ]
                 yield from (ast.literal_eval(call.args[0]) for call in calls)
 
 
@@ -36,6 +38,11 @@ def test_every_row_is_held_by_a_test_and_every_fault_that_is_tested_has_a_row() 
 
 
 def test_a_row_without_a_test_is_found(tmp_path: Path) -> None:
-    (tmp_path / "test_one.py").write_text('import pytest\n@pytest.mark.fault("a fault")\ndef test_one(): ...\ndef test_two(): ...\n')
+    (tmp_path / "test_one.py").write_text(
+        'import pytest\n@pytest.mark.fault("a fault")\ndef test_one(): ...\ndef test_two(): ...\n'
+    )
     assert list(held(tmp_path)) == ["a fault"]
-    assert rows("| fault | what | do |\n|---|---|---|\n| a fault | b | c |\n| another | b | c |\n") == ["a fault", "another"]
+    assert rows("| fault | what | do |\n|---|---|---|\n| a fault | b | c |\n| another | b | c |\n") == [
+        "a fault",
+        "another",
+    ]

@@ -10,7 +10,9 @@ from jobs.contract import errors
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
-NAMED = re.compile(r"(?<![\w./<{$-])((?:bench|dags|docs|include|jobs|tests|vendor)/[\w./-]*\w\.(?:py|md|txt|lock|svg|properties|json|jsonl|yaml))\b")
+NAMED = re.compile(
+    r"(?<![\w./<{$-])((?:bench|dags|docs|include|jobs|tests|vendor)/[\w./-]*\w\.(?:py|md|txt|lock|svg|properties|json|jsonl|yaml))\b"
+)
 SENTENCE = ("makes", "takes")  # "another ./caudal makes this": its subject, not a command
 COMMAND = re.compile(r"\./caudal ([a-z][a-z-]*)(?: ([a-z]+)\b)?")
 
@@ -58,17 +60,33 @@ def test_a_verb_or_a_noun_that_is_gone_is_found(verbs: dict[str, frozenset[str]]
 def test_every_file_that_a_page_names_exists(pages: dict[Path, str]) -> None:
     # a page of an example to come (docs of new-stream) shows names that the reader makes
     made = {"include/streams/ventas.py", "jobs/ventas.py"}
-    gone = {(str(page), name) for page, text in pages.items() for name in NAMED.findall(text) if name not in made and not (ROOT / name).exists()}
+    gone = {
+        (str(page), name)
+        for page, text in pages.items()
+        for name in NAMED.findall(text)
+        if name not in made and not (ROOT / name).exists()
+    }
     assert gone == set()
 
 
 def test_every_file_that_the_code_names_exists(texts: dict[Path, str]) -> None:
-    ours = {path: text for path, text in texts.items() if path.suffix == ".py" and path.parts[0] in ("include", "jobs", "dags")}
-    gone = {(str(path), name) for path, text in ours.items() for name in NAMED.findall(text) if not (ROOT / name).exists()}
+    ours = {
+        path: text
+        for path, text in texts.items()
+        if path.suffix == ".py" and path.parts[0] in ("include", "jobs", "dags")
+    }
+    gone = {
+        (str(path), name)
+        for path, text in ours.items()
+        for name in NAMED.findall(text)
+        if not (ROOT / name).exists()
+    }
     assert gone == set()
 
 
-def test_every_command_that_a_page_names_is_a_verb(pages: dict[Path, str], verbs: dict[str, frozenset[str]]) -> None:
+def test_every_command_that_a_page_names_is_a_verb(
+    pages: dict[Path, str], verbs: dict[str, frozenset[str]]
+) -> None:
     assert [(str(page), word) for page, text in pages.items() for word in missing_verbs(text, verbs)] == []
 
 
@@ -77,7 +95,13 @@ def test_every_way_out_of_an_error_is_a_verb(verbs: dict[str, frozenset[str]]) -
     assert [(name, word) for name, way in ways.items() for word in missing_verbs(way, verbs)] == []
 
 
-def test_every_command_in_the_code_is_a_verb(texts: dict[Path, str], verbs: dict[str, frozenset[str]]) -> None:
-    ours = {path: text for path, text in texts.items() if path.suffix == ".py" and path.parts[0] in ("include", "jobs", "dags")}
+def test_every_command_in_the_code_is_a_verb(
+    texts: dict[Path, str], verbs: dict[str, frozenset[str]]
+) -> None:
+    ours = {
+        path: text
+        for path, text in texts.items()
+        if path.suffix == ".py" and path.parts[0] in ("include", "jobs", "dags")
+    }
     wrong = {(str(path), word) for path, text in ours.items() for word in missing_verbs(text, verbs)}
     assert wrong == set()

@@ -16,7 +16,9 @@ from tests.pollution import JUNK
 
 
 def of(home: Path, **more: str) -> Settings:
-    return load(JUNK | {"CAUDAL_HOME": str(home), "CAUDAL_CACHE": str(load().cache), "PATH": "/usr/bin"} | more)
+    return load(
+        JUNK | {"CAUDAL_HOME": str(home), "CAUDAL_CACHE": str(load().cache), "PATH": "/usr/bin"} | more
+    )
 
 
 def test_no_word_of_a_polluted_shell_reaches_the_driver(tmp_path: Path) -> None:
@@ -25,35 +27,73 @@ def test_no_word_of_a_polluted_shell_reaches_the_driver(tmp_path: Path) -> None:
     _, command = run.preview(config, streams.get("bizums"), "local[2]", datetime.now(UTC))
     assert [name for name, text in JUNK.items() if command.environ.get(name) == text and text] == []
     place = tmp_path / "tmp" / "caudal-bizums"
-    assert {name: command.environ[name] for name in ("LC_ALL", "TZ", "HOME", "TMPDIR", "SPARK_LOCAL_DIRS")} == {
-        "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(place), "TMPDIR": str(place), "SPARK_LOCAL_DIRS": str(place),
-    }  # fmt: skip
+    assert {
+        name: command.environ[name] for name in ("LC_ALL", "TZ", "HOME", "TMPDIR", "SPARK_LOCAL_DIRS")
+    } == {
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": str(place),
+        "TMPDIR": str(place),
+        "SPARK_LOCAL_DIRS": str(place),
+    }
     options = command.argv[command.argv.index("--driver-java-options") + 1]
-    for word in ("-Duser.language=en", "-Duser.country=US", "-Duser.timezone=UTC", f"-Djava.io.tmpdir={place}", f"-Duser.home={place}"):
+    for word in (
+        "-Duser.language=en",
+        "-Duser.country=US",
+        "-Duser.timezone=UTC",
+        f"-Djava.io.tmpdir={place}",
+        f"-Duser.home={place}",
+    ):
         assert f'"{word}"' in options
     assert set(command.environ) - set(JUNK) <= {
-        "CAUDAL_HOME", "CAUDAL_CACHE", "PATH", "LOGNAME", "SPARK_LOCAL_IP", "PYTHONSAFEPATH", "PYTHONUNBUFFERED", "PYTHONNODEBUGRANGES", "PYTHONUTF8",
-    }  # fmt: skip
+        "CAUDAL_HOME",
+        "CAUDAL_CACHE",
+        "PATH",
+        "LOGNAME",
+        "SPARK_LOCAL_IP",
+        "PYTHONSAFEPATH",
+        "PYTHONUNBUFFERED",
+        "PYTHONNODEBUGRANGES",
+        "PYTHONUTF8",
+    }
 
 
 def test_services_get_connections_proxies_and_variables_and_no_other_airflow(tmp_path: Path) -> None:
-    found = environment.of_services(of(tmp_path, AIRFLOW_VAR_X="1", HTTPS_PROXY="http://p:1", SSL_CERT_FILE="/c.pem"))
+    found = environment.of_services(
+        of(tmp_path, AIRFLOW_VAR_X="1", HTTPS_PROXY="http://p:1", SSL_CERT_FILE="/c.pem")
+    )
     assert {name for name in found if name.startswith("AIRFLOW")} == {"AIRFLOW_CONN_BANK", "AIRFLOW_VAR_X"}
-    assert (found["HTTPS_PROXY"], found["SSL_CERT_FILE"], found["HOME"]) == ("http://p:1", "/c.pem", f"{tmp_path}/tmp/services")
+    assert (found["HTTPS_PROXY"], found["SSL_CERT_FILE"], found["HOME"]) == (
+        "http://p:1",
+        "/c.pem",
+        f"{tmp_path}/tmp/services",
+    )
     assert not {"JAVA_TOOL_OPTIONS", "AWS_SECRET_ACCESS_KEY", "PYTHONWARNINGS", "LD_PRELOAD"} & set(found)
 
 
 def test_the_tests_get_a_home_of_their_own_and_no_setting_of_the_users(tmp_path: Path) -> None:
-    found = environment.of_tests(of(tmp_path / "home", CAUDAL_KAFKA_BOOTSTRAP="b:1", PIP_INDEX_URL="https://i"), tmp_path / "other")
+    found = environment.of_tests(
+        of(tmp_path / "home", CAUDAL_KAFKA_BOOTSTRAP="b:1", PIP_INDEX_URL="https://i"), tmp_path / "other"
+    )
     assert {name for name in found if name.startswith("CAUDAL_")} == {"CAUDAL_HOME", "CAUDAL_CACHE"}
-    assert (found["CAUDAL_HOME"], found["HOME"], found["PIP_INDEX_URL"]) == (str(tmp_path / "other"), str(tmp_path / "other"), "https://i")
+    assert (found["CAUDAL_HOME"], found["HOME"], found["PIP_INDEX_URL"]) == (
+        str(tmp_path / "other"),
+        str(tmp_path / "other"),
+        "https://i",
+    )
 
 
 @pytest.mark.parametrize(
     ("setting", "passes"),
-    [("", set()), ("AWS_*", {"AWS_SECRET_ACCESS_KEY"}), ("HADOOP_CONF_DIR, AWS_SECRET_ACCESS_KEY", {"HADOOP_CONF_DIR", "AWS_SECRET_ACCESS_KEY"}),
-     ("JAVA_TOOL_OPTIONS", {"JAVA_TOOL_OPTIONS"}), ("HOME", {"HOME"}), ("AI*", {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW_CONN_BANK"})],
-)  # fmt: skip
+    [
+        ("", set()),
+        ("AWS_*", {"AWS_SECRET_ACCESS_KEY"}),
+        ("HADOOP_CONF_DIR, AWS_SECRET_ACCESS_KEY", {"HADOOP_CONF_DIR", "AWS_SECRET_ACCESS_KEY"}),
+        ("JAVA_TOOL_OPTIONS", {"JAVA_TOOL_OPTIONS"}),
+        ("HOME", {"HOME"}),
+        ("AI*", {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW_CONN_BANK"}),
+    ],
+)
 def test_a_setting_lets_more_pass(tmp_path: Path, setting: str, passes: set[str]) -> None:
     found = environment.of_driver(of(tmp_path, CAUDAL_PASS_ENV=setting), tmp_path)
     assert {name for name, text in JUNK.items() if found.get(name) == text and text} == passes
@@ -73,7 +113,9 @@ def test_what_caudal_sets_itself_cannot_be_passed(text: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", ":", "/nowhere", "/nowhere::."])
-def test_path_always_reaches_the_tools_of_sparks_scripts_and_never_the_working_directory(tmp_path: Path, path: str) -> None:
+def test_path_always_reaches_the_tools_of_sparks_scripts_and_never_the_working_directory(
+    tmp_path: Path, path: str
+) -> None:
     found = environment.base(of(tmp_path, PATH=path))["PATH"].split(":")
     assert {"/usr/bin", "/bin"} <= set(found)
     assert "" not in found
@@ -90,8 +132,13 @@ def test_a_user_without_a_name_gets_one_for_python(tmp_path: Path, monkeypatch: 
 
 def test_every_name_of_the_allow_list_stands_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    names = {*environment.EVERYWHERE, *environment.SERVICES, *environment.TESTS, *RESERVED} - {"LANG", "LANGUAGE"}
-    assert {name for name in names if f"`{name if name.upper() == name else name.upper()}`" not in text} == set()
+    names = {*environment.EVERYWHERE, *environment.SERVICES, *environment.TESTS, *RESERVED} - {
+        "LANG",
+        "LANGUAGE",
+    }
+    assert {
+        name for name in names if f"`{name if name.upper() == name else name.upper()}`" not in text
+    } == set()
 
 
 def test_a_shared_folder_for_temporary_files_has_a_part_for_each_home(tmp_path: Path) -> None:

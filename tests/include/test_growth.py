@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from include import growth, streams
-from include.growth import Growth
-from jobs.contract import checkpoint
+from include import streams
+from include.state import growth
+from include.state.growth import Growth
+from jobs.contract.commit import checkpoint
 from jobs.contract.stream import Upkeep
 
 DATA = Path(__file__).parents[1] / "jobs" / "contract" / "data"
@@ -20,7 +21,9 @@ NONE = Growth(0, 0, 0, 0, 0)
 def test_a_file_log_is_counted_in_files_and_bytes_from_its_newest_compact_file_on() -> None:
     logs = [DATA / "files/sources/0" / name for name in ("9.compact", "10", "11")]
     found = growth.measure(checkpoint.read(DATA / "files"), FILES)
-    assert found == Growth(log_files=12, log_bytes=sum(p.stat().st_size for p in logs), batches=12, state_files=0, state_bytes=0)
+    assert found == Growth(
+        log_files=12, log_bytes=sum(p.stat().st_size for p in logs), batches=12, state_files=0, state_bytes=0
+    )
 
 
 def test_removed_batches_still_count_and_a_kafka_source_has_no_file_log() -> None:
@@ -47,8 +50,10 @@ def test_each_limit_that_is_passed_is_a_sentence_and_a_limit_that_is_reached_is_
     assert (growth.outgrown(at, limits), growth.share(at, limits)) == ((), 1.0)
     over = replace(NONE, log_files=11, log_bytes=2500, batches=6)
     assert growth.outgrown(over, limits) == (
-        "11 files in the source log, the row allows 10", "2,500 bytes of source log, the row allows 1,000", "6 batches, the row allows 5",
-    )  # fmt: skip
+        "11 files in the source log, the row allows 10",
+        "2,500 bytes of source log, the row allows 1,000",
+        "6 batches, the row allows 5",
+    )
     assert growth.share(over, limits) == 2.5
 
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from include import lease
-from include.lease import Owner
-from jobs.contract import process
+from include.state import lease
+from include.state.lease import Owner
+from jobs.contract.disk import processes
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import ExitCode, LeaseHeld, UnsafePath
-from jobs.contract.layout import Layout
 
 Start = Callable[[str], "subprocess.Popen[str]"]
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
 import os, subprocess, sys, time
 from pathlib import Path
-from include import lease
-from jobs.contract.layout import Layout
+from include.state import lease
+from jobs.contract.disk.layout import Layout
 held = lease.acquire(Layout(Path(sys.argv[1])), "s", lease.Owner(os.getpid(), "run-1", "2026-11-23T10:00:00Z", "/runs/s/run-1"))
 if sys.argv[2] == "exec":
     held.hand_over()
@@ -51,7 +51,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def begin(mode: str) -> subprocess.Popen[str]:
-        child = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path), mode], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        child = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(tmp_path), mode], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
         started.append(child)
         return child
 
@@ -73,7 +75,10 @@ def test_a_second_run_is_refused_at_once_with_all_it_needs_to_know(tmp_path: Pat
         lease.acquire(layout, "s", owner())
     assert time.monotonic() - start < 1
     assert caught.value.exit_code == ExitCode.HELD == 75
-    assert caught.value.what == f"s is held by pid {os.getpid()} (running), started 2026-11-23T11:00:00Z, run folder /runs/s/run-1"
+    assert (
+        caught.value.what
+        == f"s is held by pid {os.getpid()} (running), started 2026-11-23T11:00:00Z, run folder /runs/s/run-1"
+    )
     assert lease.holder(layout, "s") == owner("run-1")
     first.release()
     first.release()
@@ -83,13 +88,15 @@ def test_a_second_run_is_refused_at_once_with_all_it_needs_to_know(tmp_path: Pat
     assert lease.holder(layout, "s") is None
 
 
-def test_the_lease_goes_through_exec_keeps_the_pid_and_leaves_the_publish_lock_free(tmp_path: Path, start: Start) -> None:
+def test_the_lease_goes_through_exec_keeps_the_pid_and_leaves_the_publish_lock_free(
+    tmp_path: Path, start: Start
+) -> None:
     layout, child = Layout(tmp_path), start("exec")
     wait_until(lambda: sleeping(child.pid))
     assert lease.holder(layout, "s") == Owner(child.pid, "run-1", "2026-11-23T10:00:00Z", "/runs/s/run-1")
     with pytest.raises(LeaseHeld, match=rf"pid {child.pid} \(running"):
         lease.acquire(layout, "s", owner())
-    fd = process.lock(layout.publish_lock("s"))
+    fd = processes.lock(layout.publish_lock("s"))
     assert fd is not None
     os.close(fd)
     child.kill()
@@ -102,7 +109,7 @@ def test_a_stopped_holder_still_holds_and_is_said_to_be_stopped(tmp_path: Path, 
     child = start("exec")
     wait_until(lambda: sleeping(child.pid))
     child.send_signal(signal.SIGSTOP)
-    wait_until(lambda: process.process_state(child.pid) == "T")
+    wait_until(lambda: processes.process_state(child.pid) == "T")
     with pytest.raises(LeaseHeld, match=rf"pid {child.pid} \(STOPPED\)"):
         lease.acquire(Layout(tmp_path), "s", owner())
 
@@ -114,7 +121,7 @@ def test_a_child_of_the_holder_does_not_inherit_the_lease(tmp_path: Path, start:
     child.kill()
     child.wait()
     try:
-        assert process.process_state(grandchild) in ("R", "S")
+        assert processes.process_state(grandchild) in ("R", "S")
         lease.acquire(Layout(tmp_path), "s", owner()).release()
     finally:
         os.kill(grandchild, signal.SIGKILL)
@@ -124,27 +131,43 @@ def test_a_python_driver_that_outlives_its_jvm_is_waited_for_then_named(tmp_path
     layout = Layout(tmp_path)
     lease.acquire(layout, "s", owner()).release()
     code = (
-        "import sys, time; from pathlib import Path; from jobs.contract import process\n"
+        "import sys, time; from pathlib import Path; from jobs.contract.disk import processes as process\n"
         "process.lock(Path(sys.argv[1])); print(1, flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(layout.publish_lock("s"))], stdout=subprocess.PIPE, cwd=ROOT) as driver:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(layout.publish_lock("s"))], stdout=subprocess.PIPE, cwd=ROOT
+    ) as driver:
         assert driver.stdout is not None
         driver.stdout.readline()
-        with pytest.raises(LeaseHeld, match=rf"Python driver of an earlier run of s \(pid {driver.pid}, running \(asleep\)\).* after 0.2 s"):
+        with pytest.raises(
+            LeaseHeld,
+            match=rf"Python driver of an earlier run of s \(pid {driver.pid}, running \(asleep\)\).* after 0.2 s",
+        ):
             lease.acquire(layout, "s", owner(), publish_wait_s=0.2)
         assert lease.holder(layout, "s") is None  # the lease itself was given back
         driver.kill()
         lease.acquire(layout, "s", owner()).release()
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"pid": "x"}', b'{"pid": 1, "run_id": "r", "started": "s", "run_dir": "d", "ticks": 0}'])
-def test_a_holder_whose_text_is_missing_half_written_or_of_a_recycled_pid_is_named_by_the_lock(tmp_path: Path, text: bytes) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"pid": "x"}',
+        b'{"pid": 1, "run_id": "r", "started": "s", "run_dir": "d", "ticks": 0}',
+    ],
+)
+def test_a_holder_whose_text_is_missing_half_written_or_of_a_recycled_pid_is_named_by_the_lock(
+    tmp_path: Path, text: bytes
+) -> None:
     layout = Layout(tmp_path)
     path = layout.lease("s")
     path.parent.mkdir(parents=True)
     path.write_bytes(text)
     assert lease.holder(layout, "s") is None
-    fd = process.lock(path)
+    fd = processes.lock(path)
     assert fd is not None
     assert lease.holder(layout, "s") == Owner(os.getpid(), "", "", "")
     with pytest.raises(LeaseHeld, match=rf"pid {os.getpid()} \(running\), which has not named its run"):
@@ -157,10 +180,12 @@ def test_looking_at_the_holder_never_costs_a_taker_its_lease(tmp_path: Path) -> 
     layout = Layout(tmp_path)
     lease.acquire(layout, "s", owner()).release()
     code = (
-        "import sys; from pathlib import Path; from include import lease; from jobs.contract.layout import Layout\n"
+        "import sys; from pathlib import Path; from include.state import lease; from jobs.contract.disk.layout import Layout\n"
         "print(1, flush=True)\nwhile True: lease.holder(Layout(Path(sys.argv[1])), 's')"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT) as looker:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT
+    ) as looker:
         assert looker.stdout is not None
         looker.stdout.readline()
         for _ in range(50):

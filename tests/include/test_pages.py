@@ -15,12 +15,18 @@ from jobs.contract.errors import ExitCode
 
 
 def test_the_page_of_errors_is_what_the_tree_says() -> None:
-    assert (ROOT / "docs" / "errors.md").read_text(encoding="utf-8") == pages.errors_page(), "write it again: ./caudal docs"
+    assert (ROOT / "docs" / "errors.md").read_text(encoding="utf-8") == pages.errors_page(), (
+        "write it again: ./caudal docs"
+    )
 
 
 def test_every_error_has_a_section_with_its_own_words_and_exit_code() -> None:
     sections = dict(re.findall(r"^## ([a-z][a-z-]+)\n\n(.*?)(?=^## |\Z)", pages.errors_page(), re.M | re.S))
-    ours = [kind for kind in errors.tree() if kind.__module__.startswith("jobs.contract.") and kind is not errors.CaudalError]
+    ours = [
+        kind
+        for kind in errors.tree()
+        if kind.__module__.startswith("jobs.contract.") and kind is not errors.CaudalError
+    ]
     assert sorted(sections) == sorted(kind.code for kind in ours)
     for kind in ours:
         text = sections[kind.code]
@@ -61,14 +67,29 @@ def test_only_pages_that_differ_are_written_and_then_none_does(tmp_path: Path) -
     same.write_text("same\n")
     old.write_text("old\n")
     before = same.stat().st_ino
-    found = (Page(Path("docs/same.md"), "same\n", "same\n"), Page(Path("docs/old.md"), "new\n", "old\n"), Page(Path("more/none.md"), "x\n", None))
+    found = (
+        Page(Path("docs/same.md"), "same\n", "same\n"),
+        Page(Path("docs/old.md"), "new\n", "old\n"),
+        Page(Path("more/none.md"), "x\n", None),
+    )
     assert pages.apply(tmp_path, found) == [Path("docs/old.md"), Path("more/none.md")]
-    assert (old.read_text(), (tmp_path / "more/none.md").read_text(), same.stat().st_ino) == ("new\n", "x\n", before)
+    assert (old.read_text(), (tmp_path / "more/none.md").read_text(), same.stat().st_ino) == (
+        "new\n",
+        "x\n",
+        before,
+    )
 
 
 @pytest.mark.airflow
 def test_plan_makes_every_page_from_the_real_dags_and_changes_nothing(tmp_path: Path) -> None:
     found = pages.plan(ROOT)
-    assert [str(page.path) for page in found] == ["docs/errors.md", "docs/DAGS.md", "docs/combinations.md", "include/setup/help.txt"]
+    assert [str(page.path) for page in found] == [
+        "docs/errors.md",
+        "docs/DAGS.md",
+        "docs/combinations.md",
+        "include/setup/help.txt",
+    ]
     assert "### facturas_ficheros" in found[1].text
-    assert [page.text == (ROOT / page.path).read_text(encoding="utf-8") for page in found] == [True] * 4, "write it again: ./caudal docs"
+    assert [page.text == (ROOT / page.path).read_text(encoding="utf-8") for page in found] == [True] * 4, (
+        "write it again: ./caudal docs"
+    )

@@ -9,16 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include import run_ids
-from jobs.contract import journal, spec
-from jobs.contract.journal import Operation
-from jobs.contract.layout import Layout
+from include.state import journal, run_ids
+from include.state.journal import Operation
+from jobs.contract.disk.layout import Layout
+from jobs.contract.run import spec
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
 
 @given(st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)), min_size=1, max_size=8))
-def test_ids_sort_in_the_order_they_were_made(tmp_path_factory: pytest.TempPathFactory, clocks: list[datetime]) -> None:
+def test_ids_sort_in_the_order_they_were_made(
+    tmp_path_factory: pytest.TempPathFactory, clocks: list[datetime]
+) -> None:
     layout = Layout(tmp_path_factory.mktemp("home"))
     made = []
     for clock in clocks:

@@ -22,20 +22,34 @@ def port(variable: str, env: dict[str, str]) -> Port:
 
 def test_without_a_word_everything_has_its_place_in_the_checkout() -> None:
     found = load({})
-    assert (found.root, found.home, found.cache, found.master) == (ROOT, ROOT / "var", ROOT / ".cache", "local[2]")
+    assert (found.root, found.home, found.cache, found.master) == (
+        ROOT,
+        ROOT / "var",
+        ROOT / ".cache",
+        "local[2]",
+    )
     assert (found.embedded_kafka, found.kafka_properties) == (True, None)
     assert found.layout.home == ROOT / "var"
 
 
 @pytest.mark.parametrize("variable", PORTS)
 def test_a_default_port_may_move_and_a_configured_one_may_not(variable: str) -> None:
-    assert port(variable, {}) == port(variable, {variable: ""}) == Port(PORTS[variable], variable, configured=False)
-    assert port(variable, {variable: str(PORTS[variable])}) == Port(PORTS[variable], variable, configured=True)
+    assert (
+        port(variable, {})
+        == port(variable, {variable: ""})
+        == Port(PORTS[variable], variable, configured=False)
+    )
+    assert port(variable, {variable: str(PORTS[variable])}) == Port(
+        PORTS[variable], variable, configured=True
+    )
     assert port(variable, {variable: "65535"}).number == 65535
 
 
 @pytest.mark.parametrize("variable", PORTS)
-@pytest.mark.parametrize("text", ["0", "65536", "-1", "80a", " 80", "80 ", "8_0", "٨٠", "1e3", "0x50", "99999999999", "9" * 5000, "80\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["0", "65536", "-1", "80a", " 80", "80 ", "8_0", "٨٠", "1e3", "0x50", "99999999999", "9" * 5000, "80\n"],
+)
 def test_what_is_no_port_is_refused_with_its_variable(variable: str, text: str) -> None:
     with pytest.raises(ConfigError, match=f"{variable}=.* is not a port") as caught:
         load({variable: text})
@@ -43,7 +57,9 @@ def test_what_is_no_port_is_refused_with_its_variable(variable: str, text: str) 
 
 
 @pytest.mark.parametrize("variable", ["CAUDAL_HOME", "CAUDAL_CACHE"])
-def test_folders_may_be_absolute_relative_to_the_checkout_or_of_the_user(variable: str, tmp_path: Path) -> None:
+def test_folders_may_be_absolute_relative_to_the_checkout_or_of_the_user(
+    variable: str, tmp_path: Path
+) -> None:
     field = variable.removeprefix("CAUDAL_").lower()
     assert getattr(load({variable: str(tmp_path / "con espacio ñ")}), field) == tmp_path / "con espacio ñ"
     assert getattr(load({variable: "otro"}), field) == ROOT / "otro"
@@ -58,9 +74,14 @@ def test_a_folder_that_java_or_spark_would_misread_is_refused(variable: str, cha
 
 
 def test_two_homes_share_nothing_but_the_cache(tmp_path: Path) -> None:
-    one, two = (load({"CAUDAL_HOME": str(tmp_path / name), "CAUDAL_CACHE": str(tmp_path / "cache")}) for name in ("one", "two"))
+    one, two = (
+        load({"CAUDAL_HOME": str(tmp_path / name), "CAUDAL_CACHE": str(tmp_path / "cache")})
+        for name in ("one", "two")
+    )
     assert one.cache == two.cache
-    assert not any(path.is_relative_to(two.home) for path in (one.layout.data, one.layout.state, one.layout.logs))
+    assert not any(
+        path.is_relative_to(two.home) for path in (one.layout.data, one.layout.state, one.layout.logs)
+    )
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])

@@ -12,7 +12,14 @@ from include import streams
 from jobs.contract.errors import BrokenStream, UnknownStream
 from jobs.contract.stream import Files, Published, Topic
 
-OURS = ["facturas_ficheros", "facturas_kafka", "notificaciones", "temperaturas", "temperaturas_maxima", "temperaturas_ventanas"]
+OURS = [
+    "facturas_ficheros",
+    "facturas_kafka",
+    "notificaciones",
+    "temperaturas",
+    "temperaturas_maxima",
+    "temperaturas_ventanas",
+]
 GOOD = '''"""{doc}"""
 from jobs.contract.stream import Files, Stream
 STREAM = Stream(name="{name}", source=Files(folder="{folder}"), sink=Files())
@@ -55,7 +62,9 @@ def test_our_streams_are_the_courses_cases() -> None:
 
 def test_every_stream_carries_its_manual() -> None:
     for stream in map(streams.get, OURS):
-        assert all(f"**{word}" in stream.doc for word in ("Source", "Sink", "Guarantee", "When it is red")), stream.name
+        assert all(f"**{word}" in stream.doc for word in ("Source", "Sink", "Guarantee", "When it is red")), (
+            stream.name
+        )
 
 
 def test_a_file_is_a_stream_and_its_docstring_the_manual(add_file: AddFile) -> None:
@@ -79,7 +88,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_file_leaves_the_others_up_and_is_named(kind: str, add_file: AddFile, tmp_path: Path) -> None:
+def test_a_broken_file_leaves_the_others_up_and_is_named(
+    kind: str, add_file: AddFile, tmp_path: Path
+) -> None:
     add_file("aaa", BROKEN[kind])
     if kind == "not UTF-8":
         (tmp_path / "aaa.py").write_bytes(b"x = '\xff'")
@@ -115,13 +126,18 @@ def test_a_reader_of_a_published_stream_learns_how_its_files_are_written(add_fil
     assert (streams.readers("bbb"), streams.readers("aaa")) == (["aaa"], [])
 
 
-def test_a_reader_that_cannot_read_is_named_with_its_own_readers_and_leaves_the_others_up(add_file: AddFile) -> None:
+def test_a_reader_that_cannot_read_is_named_with_its_own_readers_and_leaves_the_others_up(
+    add_file: AddFile,
+) -> None:
     add_file("aaa", READER.format(name="aaa", of="bbb"))
     add_file("bbb", READER.format(name="bbb", of="nosuch"))
     add_file("ccc", READER.format(name="ccc", of="ddd"))
     add_file("ddd", READER.format(name="ddd", of="ccc"))
     add_file("eee", READER.format(name="eee", of="notificaciones"))
-    add_file("fff", GOOD.format(doc="", name="fff", folder="fff").replace("sink=Files()", "sink=Files(), stateful=True"))
+    add_file(
+        "fff",
+        GOOD.format(doc="", name="fff", folder="fff").replace("sink=Files()", "sink=Files(), stateful=True"),
+    )
     found, broken = streams.collect()
     assert list(found) == known()
     assert {error.where.rpartition("/")[2]: error.what.partition(":")[0] for error in broken} == {

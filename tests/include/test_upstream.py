@@ -13,22 +13,23 @@ from typing import Any
 
 import pytest
 
-from include import generations, streams, upstream
 from include import settings as caudal
+from include import streams
 from include.account import checkpoints
-from include.cli import _checkpoint
+from include.cli.operate import _checkpoint
 from include.doctor import streams as doctor
-from include.generations import Generation
-from include.housekeeping import apply, reset, retire, rewind, rollover, undo
+from include.housekeeping import apply
+from include.housekeeping.generations import reset, retire, rewind, rollover, undo
 from include.housekeeping.plan import Plan
 from include.launch import plan, waiting
-from jobs.contract.errors import PlannedFileMissing, Refused
-from jobs.contract.errors_downstream import UpstreamTakenBack
-from jobs.contract.layout import MANIFEST
-from jobs.contract.manifest import Manifest, OutputFile
-from jobs.contract.protocol import Next, Proceed
+from include.state import generations, upstream
+from include.state.generations import Generation
+from jobs.contract.commit.manifest import Manifest, OutputFile
+from jobs.contract.commit.protocol import Next, Proceed
+from jobs.contract.commit.upstream import Part
+from jobs.contract.disk.layout import MANIFEST
+from jobs.contract.errors import PlannedFileMissing, Refused, UpstreamTakenBack
 from jobs.contract.stream import Files, Stream
-from jobs.contract.upstream import Part
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 UPPER = Stream("temperaturas", Files(settle_s=0.0), Files("parquet"))
@@ -49,11 +50,28 @@ class Pair:
         generations.begin(self.layout, Generation(name, number, number - 1, "", {}, NOW.isoformat()))
 
     def publish(self, generation: int, batch: int, records: int = 3) -> Part:
-        folder, name = self.layout.batch("temperaturas", generation, batch), f"part-0000-{generation}-{batch}.parquet"
+        folder, name = (
+            self.layout.batch("temperaturas", generation, batch),
+            f"part-0000-{generation}-{batch}.parquet",
+        )
         folder.mkdir(parents=True)
         (folder / name).write_bytes(b"x" * 10)
         file = OutputFile(name, 10, "", records)
-        made = Manifest("temperaturas", f"q{generation}", generation, batch, "d", {}, {"logOffset": batch}, (file,), records, records, 0, "", "r")
+        made = Manifest(
+            "temperaturas",
+            f"q{generation}",
+            generation,
+            batch,
+            "d",
+            {},
+            {"logOffset": batch},
+            (file,),
+            records,
+            records,
+            0,
+            "",
+            "r",
+        )
         (folder / MANIFEST).write_bytes(made.to_json())
         return Part(generation, batch, name)
 
@@ -63,8 +81,13 @@ class Pair:
         for folder in ("offsets", "commits", "sources/0"):
             (path / folder).mkdir(parents=True, exist_ok=True)
         (path / "metadata").write_text('{"id":"q"}')
-        lines = [{"path": f"file://{p.path(self.layout, 'temperaturas')}", "timestamp": 1, "batchId": batch} for p in parts]
-        (path / f"sources/0/{batch}").write_text("\n".join(["v1", *(json.dumps(line, separators=(",", ":")) for line in lines)]))
+        lines = [
+            {"path": f"file://{p.path(self.layout, 'temperaturas')}", "timestamp": 1, "batchId": batch}
+            for p in parts
+        ]
+        (path / f"sources/0/{batch}").write_text(
+            "\n".join(["v1", *(json.dumps(line, separators=(",", ":")) for line in lines)])
+        )
         meta = json.dumps({"batchWatermarkMs": 0, "batchTimestampMs": 1, "conf": {}})
         (path / f"offsets/{batch}").write_text(f'v1\n{meta}\n{{"logOffset":{batch}}}')
         if committed:
@@ -88,7 +111,9 @@ def pair(tmp_path: Path) -> Pair:
 
 
 def test_before_the_other_stream_has_run_nothing_is_waiting(pair: Pair) -> None:
-    assert waiting.published(pair.layout, pair.reader, 1, Proceed(Next.FRESH, 0), close=True) == waiting.Waiting(False)
+    assert waiting.published(
+        pair.layout, pair.reader, 1, Proceed(Next.FRESH, 0), close=True
+    ) == waiting.Waiting(False)
 
 
 def test_part_files_wait_until_a_batch_was_planned_from_them_and_empty_ones_for_others(pair: Pair) -> None:
@@ -96,7 +121,9 @@ def test_part_files_wait_until_a_batch_was_planned_from_them_and_empty_ones_for_
     pair.publish(1, 2, records=0)
     assert pair.unread()[:2] == [first, second]
     pair.read(0, first)
-    assert waiting.published(pair.layout, pair.reader, 1, Proceed(Next.ONWARD, 1), close=False) == waiting.Waiting(False, 1, 10, 4)
+    assert waiting.published(
+        pair.layout, pair.reader, 1, Proceed(Next.ONWARD, 1), close=False
+    ) == waiting.Waiting(False, 1, 10, 4)
     pair.read(1, second)
     assert not waiting.published(pair.layout, pair.reader, 1, Proceed(Next.ONWARD, 1), close=False).anything
     assert waiting.published(pair.layout, pair.reader, 1, Proceed(Next.ONWARD, 1), close=True).closing
@@ -112,7 +139,9 @@ def test_a_part_file_that_waits_and_is_not_what_was_published_is_refused(pair: P
         waiting.published(pair.layout, pair.reader, 1, Proceed(Next.FRESH, 0), close=False)
 
 
-def test_a_rollover_of_the_other_stream_goes_on_and_its_old_generation_may_be_retired_once_it_was_read(pair: Pair) -> None:
+def test_a_rollover_of_the_other_stream_goes_on_and_its_old_generation_may_be_retired_once_it_was_read(
+    pair: Pair,
+) -> None:
     first = pair.publish(1, 0)
     pair.begin("temperaturas", 2)
     second = pair.publish(2, 0)
@@ -127,14 +156,19 @@ def test_a_rollover_of_the_other_stream_goes_on_and_its_old_generation_may_be_re
     assert pair.unread() == [second]
 
 
-def test_a_reset_of_the_other_stream_refuses_its_reader_until_that_is_reset_or_the_other_undone(pair: Pair) -> None:
+def test_a_reset_of_the_other_stream_refuses_its_reader_until_that_is_reset_or_the_other_undone(
+    pair: Pair,
+) -> None:
     pair.read(0, pair.publish(1, 0))
     (pair.layout.archivo("temperaturas")).mkdir(parents=True)
     made = pair.apply(lambda: reset.plan(pair.settings, UPPER, NOW))
     assert any("temperaturas_ventanas has read these rows" in said for said in made.summary)
-    with pytest.raises(UpstreamTakenBack, match=r"1 part files .* no longer published by temperaturas: gen=0001/batch=000000000/part-") as error:
+    with pytest.raises(
+        UpstreamTakenBack,
+        match=r"1 part files .* no longer published by temperaturas: gen=0001/batch=000000000/part-",
+    ) as error:
         pair.unread()
-    error.value.about("temperaturas_ventanas")
+    error.value.name_stream("temperaturas_ventanas")
     assert "./caudal generation reset temperaturas_ventanas" in str(error.value)
     assert [f.state for f in doctor.examine(pair.layout, pair.reader)][-1] == "wrong"
     pair.apply(lambda: undo.plan(pair.settings, UPPER.name, NOW))
@@ -171,10 +205,15 @@ def test_the_checkpoint_is_explained_with_its_source_log_and_what_it_reads(pair:
     pair.read(0, first, committed=False)
     found = checkpoints.explain(pair.layout, pair.reader, NOW)
     assert (found.sound, found.growth.log_files, found.batches[0].end) == (True, 1, '{"logOffset":0}')
-    assert found.next_step.startswith(f"batch 0 is planned (1 file, {first.name} the first), but not committed")
+    assert found.next_step.startswith(
+        f"batch 0 is planned (1 file, {first.name} the first), but not committed"
+    )
     looked = plan.look(pair.layout, pair.reader, checkpoints.current(pair.layout, pair.reader), None)
     assert looked == waiting.Waiting(True, 1, 10, 4)
-    assert _checkpoint._waiting_words(looked, pair.reader) == "4 records in 1 files that temperaturas has published"
+    assert (
+        _checkpoint._waiting_words(looked, pair.reader)
+        == "4 records in 1 files that temperaturas has published"
+    )
     assert [f.state for f in doctor.examine(pair.layout, pair.reader)][-1] == "ok"
 
 

@@ -23,15 +23,20 @@ from include import settings as caudal
 from include import streams
 from include.kafka import topics
 from include.samples import facturas
-from include.services import airflow, broker, processes, records, stack
-from include.services.rest import Rest
+from include.services import broker, processes, records, stack
+from include.services.airflow import server
+from include.services.airflow.rest import Rest
 from include.settings import Settings
-from jobs.contract import process, report
+from jobs.contract.disk import processes as process
+from jobs.contract.run import report
 from tests.integration.checkout import Checkout
 
 RUN_S = 180.0  # one small run takes 8 s on two free cores
 FICHEROS = "facturas_ficheros"
-UNUSABLE = {"ALL_PROXY": "socks://127.0.0.1:1", "NO_PROXY": "localhost:*"}  # at either of them every task would die without a log
+UNUSABLE = {
+    "ALL_PROXY": "socks://127.0.0.1:1",
+    "NO_PROXY": "localhost:*",
+}  # at either of them every task would die without a log
 
 
 @dataclass
@@ -65,7 +70,9 @@ class Here:
     def log(self, dag: str, run: str, task: str = "run", attempt: int = 1) -> str:
         """Everything the task's log shows, exceptions included."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run.replace('+', '%2B')}/taskInstances/{task}/logs/{attempt}?full_content=true"
-        return "\n".join(json.dumps(line, ensure_ascii=False) for line in self.rest.call("GET", path)["content"])
+        return "\n".join(
+            json.dumps(line, ensure_ascii=False) for line in self.rest.call("GET", path)["content"]
+        )
 
     def reports(self, stream: str) -> list[report.Report]:
         found = [report.read(path) for path in report.newest(self.settings.layout.runs(stream))]
@@ -74,7 +81,9 @@ class Here:
     def rows(self, stream: str = FICHEROS) -> Counter[str]:
         """Every published row, as a multiset."""
         parts = self.settings.layout.salida(stream).glob("gen=*/batch=*/part-*")
-        return Counter(canonical(json.loads(line)) for part in parts for line in part.read_text().splitlines())
+        return Counter(
+            canonical(json.loads(line)) for part in parts for line in part.read_text().splitlines()
+        )
 
     def jvm(self) -> int:
         """The pid of the JVM that holds the stream's lease, once it is one."""
@@ -122,7 +131,9 @@ def without_schedules(root: Path) -> None:
     for dag in (root / "dags").glob("*.py"):  # nor do the sweeps come by while a test looks
         dag.write_text(re.sub(r'schedule="[^"]+"', "schedule=None", dag.read_text()))
     factory = root / "include" / "airflow_kit" / "stream_dag.py"
-    text, changed = re.subn(r"^RETRY_DELAY_S = \d+", "RETRY_DELAY_S = 2", factory.read_text(), flags=re.MULTILINE)
+    text, changed = re.subn(
+        r"^RETRY_DELAY_S = \d+", "RETRY_DELAY_S = 2", factory.read_text(), flags=re.MULTILINE
+    )
     assert changed == 1
     factory.write_text(text)
 
@@ -140,7 +151,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
         left_out = [note for note in up.notes if "left out" in note]
         assert [note.partition(":")[0] for note in left_out] == ["ALL_PROXY, NO_PROXY"]
         assert all("port" in note or note == made for note in up.notes if note not in left_out)
-        yield Here(settings, airflow.client(settings, up.ports), checkout)
+        yield Here(settings, server.client(settings, up.ports), checkout)
         _crash_and_go_down(settings)
     finally:
         stack.down(settings)
@@ -152,7 +163,9 @@ def _crash_and_go_down(settings: Settings) -> None:
     for name in (records.SUPERVISOR, "airflow-api", "airflow-scheduler"):
         os.kill(pids[name], signal.SIGKILL)
     assert set(stack.down(settings)) >= {broker.NAME, "airflow-dags", "airflow-triggerer"}
-    assert [process for process in everything if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+    assert [
+        process for process in everything if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ] == []
     assert stack.left_overs(settings) == set()
     assert stack.down(settings) == []
     assert {row.state for row in stack.rows(settings)} == {"stopped"}
@@ -173,5 +186,10 @@ def connections(process: psutil.Process) -> list[Any]:
 
 
 def listening(settings: Settings) -> set[tuple[str, int]]:
-    found = [one for process in family(settings) for one in connections(process) if one.status == psutil.CONN_LISTEN]
+    found = [
+        one
+        for process in family(settings)
+        for one in connections(process)
+        if one.status == psutil.CONN_LISTEN
+    ]
     return {(one.laddr.ip.removeprefix("::ffff:"), one.laddr.port) for one in found}

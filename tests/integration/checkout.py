@@ -13,7 +13,18 @@ from typing import Any
 
 from include import settings as caudal
 
-_COPIED = ("dags", "include", "jobs", "jvm", "tests/dags", "tests/conftest.py", "tests/brokers.py", "pyproject.toml", "requirements.txt", "vendor")
+_COPIED = (
+    "dags",
+    "include",
+    "jobs",
+    "jvm",
+    "tests/dags",
+    "tests/conftest.py",
+    "include/torture/brokers.py",
+    "pyproject.toml",
+    "requirements.txt",
+    "vendor",
+)
 VERB_S = 400.0
 
 
@@ -37,13 +48,25 @@ class Checkout:
     @property
     def environ(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("CAUDAL_", "AIRFLOW"))}
-        own = {"CAUDAL_HOME": self.home, "CAUDAL_CACHE": caudal.load().cache, "PYTHONPATH": self.root, "NO_COLOR": "1"}
+        own = {
+            "CAUDAL_HOME": self.home,
+            "CAUDAL_CACHE": caudal.load().cache,
+            "PYTHONPATH": self.root,
+            "NO_COLOR": "1",
+        }
         return kept | {k: str(v) for k, v in own.items()}
 
     def python(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-P", *words]
         return subprocess.run(
-            line, cwd=self.root, env=self.environ | more, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=VERB_S, check=False
+            line,
+            cwd=self.root,
+            env=self.environ | more,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=VERB_S,
+            check=False,
         )
 
     def verb(self, *words: str) -> dict[str, Any]:
@@ -57,4 +80,8 @@ class Checkout:
         """The checkout's own files: no cache, nothing hidden."""
         found = (path for path in self.root.rglob("*") if path.is_file())
         names = {str(path.relative_to(self.root)): path for path in found}
-        return {name: path.read_bytes() for name, path in names.items() if "__pycache__" not in name and not name.startswith(".")}
+        return {
+            name: path.read_bytes()
+            for name, path in names.items()
+            if "__pycache__" not in name and not name.startswith(".")
+        }

@@ -13,16 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include import generations
 from include.kafka import connection, consume, topics
 from include.launch import plan as launch
-from jobs.contract import report
+from include.state import generations
+from include.torture.topic_world import NAME, Broker
 from jobs.contract.errors import CaudalError
-from jobs.contract.spec import new_run_id
+from jobs.contract.run import report
+from jobs.contract.run.spec import new_run_id
 from jobs.contract.stream import Topic
 from jobs.core import run
 from tests.jobs.core.test_transactions import Here
-from tests.torture.notifications import NAME, Broker
 
 # an authorizer that allows everything until a right is written down; a cleaner of compacted topics that does not sleep for 15 s
 OVERRIDES = (
@@ -70,10 +70,24 @@ class Faulty(Here):
     def look(self) -> launch.Plan:
         """What the launcher would find now."""
         now, found = datetime.now(UTC), launch.positions(self.settings, self.row)
-        current = generations.current(self.settings.layout, NAME) or launch.first_generation(self.row, found, now)
-        return launch.make(self.settings, launch.spec(self.settings, self.row, current, new_run_id(now), "", now), current, found)
+        current = generations.current(self.settings.layout, NAME) or launch.first_generation(
+            self.row, found, now
+        )
+        return launch.make(
+            self.settings,
+            launch.spec(self.settings, self.row, current, new_run_id(now), "", now),
+            current,
+            found,
+        )
 
-    def put(self, *values: bytes | None, key: bytes | None = b"0-0", partition: int = 0, config: Any = None, **more: Any) -> None:
+    def put(
+        self,
+        *values: bytes | None,
+        key: bytes | None = b"0-0",
+        partition: int = 0,
+        config: Any = None,
+        **more: Any,
+    ) -> None:
         """Records as they are; nothing is expected of them."""
         from confluent_kafka import Producer
 
@@ -86,7 +100,11 @@ class Faulty(Here):
     def invoice(self, **fields: Any) -> bytes:
         """The next document, with `fields` besides."""
         self.number += 1
-        whole = {"InvoiceNumber": "0-0", "CustomerCardNo": str(self.number), "TotalAmount": float(self.number)}
+        whole = {
+            "InvoiceNumber": "0-0",
+            "CustomerCardNo": str(self.number),
+            "TotalAmount": float(self.number),
+        }
         return json.dumps(whole | {"InvoiceLineItems": [{"ItemCode": "1", "ItemQty": 1}]} | fields).encode()
 
     def due(self, number: int) -> None:
@@ -131,7 +149,11 @@ class Faulty(Here):
     def refused(self) -> Counter[str]:
         """Reasons in quarantine."""
         found = (self.settings.layout.data / "cuarentena").rglob("part-*")
-        return Counter(json.loads(line)["reason"] for part in found for line in part.read_text(encoding="utf-8").splitlines())
+        return Counter(
+            json.loads(line)["reason"]
+            for part in found
+            for line in part.read_text(encoding="utf-8").splitlines()
+        )
 
     def make_anew(self, topic: str, partitions: int = 3) -> None:
         from confluent_kafka.admin import NewTopic
@@ -142,11 +164,25 @@ class Faulty(Here):
     @contextmanager
     def right(self, kind: str, name: str, *rights: tuple[str, str], prefix: bool = False) -> Iterator[None]:
         """`rights` of everybody on a resource, as (DENY or ALLOW, operation), while it lasts; all that is not named is denied then."""
-        from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
+        from confluent_kafka.admin import (
+            AclBinding,
+            AclOperation,
+            AclPermissionType,
+            ResourcePatternType,
+            ResourceType,
+        )
 
         pattern = ResourcePatternType.PREFIXED if prefix else ResourcePatternType.LITERAL
         bindings = [
-            AclBinding(ResourceType[kind], name, pattern, "User:ANONYMOUS", "*", AclOperation[operation], AclPermissionType[way])
+            AclBinding(
+                ResourceType[kind],
+                name,
+                pattern,
+                "User:ANONYMOUS",
+                "*",
+                AclOperation[operation],
+                AclPermissionType[way],
+            )
             for way, operation in rights
         ]
         for future in self.admin().create_acls(bindings).values():
@@ -159,7 +195,18 @@ class Faulty(Here):
     def _take_back(self, bindings: list[Any]) -> None:
         from confluent_kafka.admin import AclBindingFilter
 
-        same = [AclBindingFilter(b.restype, b.name, b.resource_pattern_type, b.principal, b.host, b.operation, b.permission_type) for b in bindings]
+        same = [
+            AclBindingFilter(
+                b.restype,
+                b.name,
+                b.resource_pattern_type,
+                b.principal,
+                b.host,
+                b.operation,
+                b.permission_type,
+            )
+            for b in bindings
+        ]
         for future in self.admin().delete_acls(same).values():
             future.result(30)
 

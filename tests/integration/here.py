@@ -10,17 +10,19 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from include import lease, streams
+from include import streams
 from include.launch import run as launcher
 from include.launch.request import Request
-from jobs.contract import account, storage
+from include.state import lease
+from include.torture import runs
+from jobs.contract.disk import storage
 from jobs.contract.errors import CaudalError
-from jobs.contract.spec import RunSpec, new_run_id
+from jobs.contract.run import account
+from jobs.contract.run.spec import RunSpec, new_run_id
 from jobs.core import run as driver
-from jobs.core.records import Subject
+from jobs.core.read.records import Subject
 from jobs.core.session import SETTINGS
 from jobs.domain import bizums, facturas, iot
-from tests.integration import runs
 
 INVOICES, READINGS = Subject(facturas.SCHEMA, dict(facturas.RULES)), Subject(iot.SCHEMA, dict(iot.RULES))
 BOUND: dict[str, tuple[Subject, Any]] = {  # as in jobs/<stream>.py
@@ -66,9 +68,13 @@ class Home(runs.Home):
         now = datetime.now(UTC)
         stream, run_id, layout = streams.get(self.stream), new_run_id(now), self.settings.layout
         folder = layout.run(self.stream, run_id)
-        with lease.acquire(layout, self.stream, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder))):
+        with lease.acquire(
+            layout, self.stream, lease.Owner(os.getpid(), run_id, now.isoformat(), str(folder))
+        ):
             storage.make_dirs(folder)
-            made = launcher.prepare(self.settings, stream, Request(self.stream, "", "local[2]", self.close), run_id, now)
+            made = launcher.prepare(
+                self.settings, stream, Request(self.stream, "", "local[2]", self.close), run_id, now
+            )
             if not made.waiting.anything:
                 _raise(launcher._idle(self.settings, made, folder, now))
                 return

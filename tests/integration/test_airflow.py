@@ -18,14 +18,27 @@ from typing import Any
 
 import pytest
 
-from include import generations, lease, streams
-from include.housekeeping import restore
-from include.services import airflow, broker, canary, demo, processes, records, stack
-from include.services.rest import FINAL
+from include import streams
+from include.housekeeping.files import restore
+from include.services import broker, canary, demo, processes, records, stack
+from include.services.airflow import server
+from include.services.airflow.rest import FINAL
 from include.settings import Settings
-from jobs.contract import process
+from include.state import generations, lease
+from jobs.contract.disk import processes as process
 from jobs.contract.errors import CaudalError, Refused
-from tests.integration.airflow_home import FICHEROS, RUN_S, Here, family, gone, here, lines, listening, parent, until
+from tests.integration.airflow_home import (
+    FICHEROS,
+    RUN_S,
+    Here,
+    family,
+    gone,
+    here,
+    lines,
+    listening,
+    parent,
+    until,
+)
 from tests.integration.test_demo import NUMBERS_PER_DEMO
 from tests.integration.test_new_stream import ADD, published, reference
 from tests.integration.test_new_stream import lines as csv_lines
@@ -60,27 +73,53 @@ def approved(here: Here, dag: str, choice: str, form: dict[str, Any]) -> tuple[d
 def _heard(here: Here, run: str) -> bool:
     """True when the scheduler knows that the question is asked. Airflow 3.3 fails a task that is answered before that, within half a second."""
     log = (here.settings.layout.logs / "airflow-scheduler.log").read_text(errors="replace")
-    return any("Received executor event" in line and "'approve'" in line and run in line for line in log.splitlines())
+    return any(
+        "Received executor event" in line and "'approve'" in line and run in line for line in log.splitlines()
+    )
 
 
-def test_a_run_publishes_rows_and_report_a_second_finds_nothing_and_a_person_sends_back_what_was_refused(here: Here) -> None:
+def test_a_run_publishes_rows_and_report_a_second_finds_nothing_and_a_person_sends_back_what_was_refused(
+    here: Here,
+) -> None:
     before = here.rows()
     documents = here.put(40, seed=11)
     here.deliver("torn.json", "{torn\n")
     run = here.rest.trigger(FICHEROS)
     task = here.finish(FICHEROS, run)
-    assert (task["state"], task["try_number"], task["pool"]) == ("success", 1, "spark"), here.log(FICHEROS, run)
+    assert (task["state"], task["try_number"], task["pool"]) == ("success", 1, "spark"), here.log(
+        FICHEROS, run
+    )
     assert here.rows() - before == lines(documents)
     found = here.reports(FICHEROS)[0]
     values = here.rest.xcom(FICHEROS, run, "run")
     archived = values["archive"]
     assert (archived["files"], archived["kept"], archived["error"]) == (2, 0, None)
-    assert {key: value for key, value in values.items() if key not in ("archive", "files")} == json.loads(found.to_json())
-    kept = {key: values[key] for key in ("airflow_run_id", "status", "exit_code", "error", "records_in", "rows_out", "quarantined", "files_admitted")}
+    assert {key: value for key, value in values.items() if key not in ("archive", "files")} == json.loads(
+        found.to_json()
+    )
+    kept = {
+        key: values[key]
+        for key in (
+            "airflow_run_id",
+            "status",
+            "exit_code",
+            "error",
+            "records_in",
+            "rows_out",
+            "quarantined",
+            "files_admitted",
+        )
+    }
     assert kept == {
-        "airflow_run_id": run, "status": "done", "exit_code": 0, "error": None, "records_in": 41, "rows_out": sum(lines(documents).values()),
-        "quarantined": 1, "files_admitted": 2,
-    }  # fmt: skip
+        "airflow_run_id": run,
+        "status": "done",
+        "exit_code": 0,
+        "error": None,
+        "records_in": 41,
+        "rows_out": sum(lines(documents).values()),
+        "quarantined": 1,
+        "files_admitted": 2,
+    }
     (event,) = here.rest.asset_events(FICHEROS, run)
     assert (event["uri"], event["extra"]) == (f"caudal://salida/{FICHEROS}", values)
     assert f"{FICHEROS}: done in " in here.log(FICHEROS, run)
@@ -97,7 +136,9 @@ def test_a_run_publishes_rows_and_report_a_second_finds_nothing_and_a_person_sen
     (delivery,) = here.settings.layout.entrada(FICHEROS).glob("reproceso-*")
     assert delivery.read_bytes().split(b"\n")[1:] == [b"{torn", b""]
     run = done(here, "reprocess_quarantine", form)
-    assert {task["task_id"]: task["state"] for task in here.rest.tasks("reprocess_quarantine", run)}["plan"] == "skipped"
+    assert {task["task_id"]: task["state"] for task in here.rest.tasks("reprocess_quarantine", run)}[
+        "plan"
+    ] == "skipped"
 
 
 @pytest.fixture
@@ -111,12 +152,16 @@ def kept(here: Here) -> Iterator[Counter[str]]:
     yield rows
 
 
-def test_the_sweep_plans_then_does_it_a_person_decides_on_a_rollover_and_the_cleaning_has_nothing_to_do(here: Here, kept: Counter[str]) -> None:
+def test_the_sweep_plans_then_does_it_a_person_decides_on_a_rollover_and_the_cleaning_has_nothing_to_do(
+    here: Here, kept: Counter[str]
+) -> None:
     layout = here.settings.layout
     before = generations.numbers(layout, FICHEROS)
     (name,) = [p.name for p in layout.en_proceso(FICHEROS).iterdir() if p.is_file()]
 
-    plan = here.rest.asset_events("archive_processed_files", done(here, "archive_processed_files", {"dry_run": True}))[0]["extra"]
+    plan = here.rest.asset_events(
+        "archive_processed_files", done(here, "archive_processed_files", {"dry_run": True})
+    )[0]["extra"]
     (step,) = next(one["plan"] for one in plan["streams"] if one["plan"])["first_steps"]
     others = len([stream for stream in streams.collect()[0].values() if stream.folder]) - 1
     assert (plan["dry_run"], plan["files"], plan["states"]) == (True, 1, {"planned": 1, "nothing": others})
@@ -144,19 +189,29 @@ def test_the_sweep_plans_then_does_it_a_person_decides_on_a_rollover_and_the_cle
         assert (cleaned["bytes_freed"], set(cleaned["states"])) == (0, {"nothing"})
 
 
-def test_bad_form_values_and_unknown_trigger_keys_fail_by_name_without_a_retry_and_start_nothing(here: Here) -> None:
+def test_bad_form_values_and_unknown_trigger_keys_fail_by_name_without_a_retry_and_start_nothing(
+    here: Here,
+) -> None:
     with pytest.raises(Refused, match="min_age_s"):
         here.rest.trigger("archive_processed_files", {"min_age_s": -1})
     with pytest.raises(Refused, match="since"):
         here.rest.trigger("reprocess_quarantine", {"since": "gestern"})
     before = here.reports(FICHEROS)
-    wrong = {"manage_stream": {"stream": FICHEROS, "verb": "rewind"}, "reprocess_quarantine": {"motivos": "x"}, FICHEROS: {"fecha": "2026-11-23"}}
+    wrong = {
+        "manage_stream": {"stream": FICHEROS, "verb": "rewind"},
+        "reprocess_quarantine": {"motivos": "x"},
+        FICHEROS: {"fecha": "2026-11-23"},
+    }
     runs = {dag: here.rest.trigger(dag, form) for dag, form in wrong.items()}
     here.rest.wait(runs, RUN_S, lambda _: None)
-    states = {task["task_id"]: task["state"] for task in here.rest.tasks("manage_stream", runs["manage_stream"])}
+    states = {
+        task["task_id"]: task["state"] for task in here.rest.tasks("manage_stream", runs["manage_stream"])
+    }
     assert states == {"plan": "failed", "approve": "upstream_failed", "apply": "upstream_failed"}
     assert "usage: rewind needs to_batch" in here.log("manage_stream", runs["manage_stream"], "plan")
-    assert "unknown trigger key 'motivos'" in here.log("reprocess_quarantine", runs["reprocess_quarantine"], "plan")
+    assert "unknown trigger key 'motivos'" in here.log(
+        "reprocess_quarantine", runs["reprocess_quarantine"], "plan"
+    )
     run, task = runs[FICHEROS], here.task(FICHEROS, runs[FICHEROS])
     assert (task["state"], task["try_number"]) == ("failed", 1)
     assert "usage: unknown trigger key 'fecha'; it takes none [facturas_ficheros]" in here.log(FICHEROS, run)
@@ -178,7 +233,9 @@ def test_a_held_lease_is_waited_for_without_a_slot_or_a_try_and_then_the_run_goe
 
 
 @pytest.mark.parametrize(("victim", "seed"), seeded([("supervisor", 21), ("task", 22), ("jvm", 23)], 1))
-def test_a_kill_of_any_process_of_a_run_takes_all_of_it_and_the_retry_loses_and_repeats_nothing(here: Here, victim: str, seed: int) -> None:
+def test_a_kill_of_any_process_of_a_run_takes_all_of_it_and_the_retry_loses_and_repeats_nothing(
+    here: Here, victim: str, seed: int
+) -> None:
     before = here.rows()
     documents = here.put(30, seed)
     run = here.rest.trigger(FICHEROS)
@@ -189,7 +246,13 @@ def test_a_kill_of_any_process_of_a_run_takes_all_of_it_and_the_retry_loses_and_
     until(lambda: gone(jvm), 5.0)
     if victim != "jvm":
         until(lambda: gone(task), 5.0)
-    until(lambda: lease.holder(here.settings.layout, FICHEROS) is None or process.lock_pid(here.settings.layout.lease(FICHEROS)) != jvm, 5.0)
+    until(
+        lambda: (
+            lease.holder(here.settings.layout, FICHEROS) is None
+            or process.lock_pid(here.settings.layout.lease(FICHEROS)) != jvm
+        ),
+        5.0,
+    )
     last = here.finish(FICHEROS, run)
     assert (last["state"], last["try_number"]) == ("success", 2)
     assert here.rows() - before == lines(documents)
@@ -216,18 +279,30 @@ def test_what_an_operator_puts_in_from_the_form_comes_out_exactly_with_the_demo_
         here.rest.trigger("seed_kafka_topics", {"messages": 10_001})
     run = here.rest.trigger("seed_kafka_topics", {"messages": 60, "files": 2, "invoices": 25, "seed": 77})
     again = here.rest.trigger("seed_kafka_topics", {"message": 60})
-    assert here.rest.wait({"seed_kafka_topics": run}, RUN_S, lambda _: None) == {"seed_kafka_topics": "success"}
+    assert here.rest.wait({"seed_kafka_topics": run}, RUN_S, lambda _: None) == {
+        "seed_kafka_topics": "success"
+    }
     there = ["caudal-tokens-notificaciones", "facturas", "notificaciones", "temperaturas"]
-    assert here.rest.xcom("seed_kafka_topics", run, "topics") == {"created": [], "already_there": there, "differences": []}
+    assert here.rest.xcom("seed_kafka_topics", run, "topics") == {
+        "created": [],
+        "already_there": there,
+        "differences": [],
+    }
     sent = here.rest.xcom("seed_kafka_topics", run, "messages")
     put = here.rest.xcom("seed_kafka_topics", run, "files")
     assert (sent["messages"], sent["seed"], sent["totals"]["invoices"]) == (60, 77, 60)
     assert (len(put["files"]), put["totals"]["invoices"]) == (2, 50)
-    assert f"total_amount {sent['totals']['total_amount']:,}" in here.log("seed_kafka_topics", run, "messages")
-    assert here.rest.wait({"seed_kafka_topics": again}, RUN_S, lambda _: None) == {"seed_kafka_topics": "failed"}
+    assert f"total_amount {sent['totals']['total_amount']:,}" in here.log(
+        "seed_kafka_topics", run, "messages"
+    )
+    assert here.rest.wait({"seed_kafka_topics": again}, RUN_S, lambda _: None) == {
+        "seed_kafka_topics": "failed"
+    }
     states = {t["task_id"]: t["state"] for t in here.rest.tasks("seed_kafka_topics", again)}
     assert states == {"topics": "failed", "messages": "upstream_failed", "files": "failed"}
-    assert "unknown trigger key 'message'; it takes files, files_stream, invoices, messages," in here.log("seed_kafka_topics", again, "topics")
+    assert "unknown trigger key 'message'; it takes files, files_stream, invoices, messages," in here.log(
+        "seed_kafka_topics", again, "topics"
+    )
 
     found = here.checkout.verb("demo", "--json")
     assert found["agrees"] is True
@@ -236,7 +311,10 @@ def test_what_an_operator_puts_in_from_the_form_comes_out_exactly_with_the_demo_
     assert [check for check in found["checks"] if check["expected"] != check["found"]] == []
     own = {check["stream"]: check["found"] for check in found["checks"] if check["what"] == "lines"}
     came = {dag: here.rows(dag).total() - rows for dag, rows in before.items()}
-    assert came == {FICHEROS: own[FICHEROS] + put["totals"]["lines"], "facturas_kafka": own["facturas_kafka"] + sent["totals"]["lines"]}
+    assert came == {
+        FICHEROS: own[FICHEROS] + put["totals"]["lines"],
+        "facturas_kafka": own["facturas_kafka"] + sent["totals"]["lines"],
+    }
     last = here.reports("notificaciones")[0]
     assert (last.records_in, last.rows_out) == (360, 360)
     (event,) = here.rest.asset_events("notificaciones", last.airflow_run_id)
@@ -249,7 +327,9 @@ def test_what_an_operator_puts_in_from_the_form_comes_out_exactly_with_the_demo_
 def assert_no_secret_shows(settings: Settings) -> None:
     """Neither in an argument, nor in a variable, nor in a log."""
     secrets = list(json.loads((settings.home / "airflow/keys.json").read_text()).values())
-    shown = [text for process in family(settings) for text in (*process.cmdline(), *process.environ().values())]
+    shown = [
+        text for process in family(settings) for text in (*process.cmdline(), *process.environ().values())
+    ]
     shown += [path.read_text(errors="replace") for path in settings.layout.logs.rglob("*.log")]
     assert [text[:200] for text in shown if any(secret in text for secret in secrets)] == []
     for name in ("airflow.cfg", "keys.json", "passwords.json"):
@@ -272,8 +352,10 @@ def test_all_is_local_no_secret_shows_and_a_second_up_changes_nothing(here: Here
     again = stack.up(here.settings)
     assert (again.started, {row.state for row in again.rows}) == (False, {"healthy"})
     assert 0 < again.proof.task_s < 60
-    assert {row.name for row in again.rows} == {broker.NAME, *airflow.NAMES, records.SUPERVISOR}
-    served = {("127.0.0.1", port) for port in (again.ports.kafka, again.ports.controller, again.ports.airflow)}
+    assert {row.name for row in again.rows} == {broker.NAME, *server.NAMES, records.SUPERVISOR}
+    served = {
+        ("127.0.0.1", port) for port in (again.ports.kafka, again.ports.controller, again.ports.airflow)
+    }
     assert served <= listening(here.settings)
     assert {ip for ip, _ in listening(here.settings)} == {"127.0.0.1"}
     assert_no_secret_shows(here.settings)
@@ -303,23 +385,30 @@ def test_a_canary_runs_also_when_paused_and_only_the_newest_stays_in_the_history
 
 
 def test_a_canary_that_fails_says_why_from_its_own_log_else_from_the_schedulers(here: Here) -> None:
-    probe, logs = here.settings.home / "runs" / ".canary", here.settings.layout.logs / "airflow" / f"dag_id={canary.DAG}"
+    probe, logs = (
+        here.settings.home / "runs" / ".canary",
+        here.settings.layout.logs / "airflow" / f"dag_id={canary.DAG}",
+    )
     probe.mkdir()
     found = tried(here)
-    assert found.startswith("no-task-runs: a task fails: ") and str(probe) in found and "attempt=1.log" in found
+    assert (
+        found.startswith("no-task-runs: a task fails: ") and str(probe) in found and "attempt=1.log" in found
+    )
     probe.rmdir()
     until(lambda: all(run["state"] in FINAL for run in here.rest.runs(canary.DAG)), 30)
     logs.rename(logs.with_name("aside"))
     logs.write_text("where its folder should be")
     found = tried(here)
-    assert found.startswith("no-task-runs: a task fails and left no log: ") and "airflow-scheduler.log" in found
+    assert (
+        found.startswith("no-task-runs: a task fails and left no log: ") and "airflow-scheduler.log" in found
+    )
     assert str(logs) in found
     logs.unlink()
     assert tried(here).startswith("a task ran")
 
 
 def test_a_locked_database_of_airflow_is_asked_again(here: Here) -> None:
-    with held(airflow.home_of(here.settings) / "airflow.db", 7.0):  # Airflow gives up after 5 s
+    with held(server.home_of(here.settings) / "airflow.db", 7.0):  # Airflow gives up after 5 s
         here.rest.ensure_pool("otro", 2, "made while the database was locked")
     assert here.rest.call("GET", "/api/v2/pools/otro")["slots"] == 2
 
@@ -341,7 +430,9 @@ LOOKED_AT = ("service", "broker", "topics", "DAGs", "registry", "stream medicion
 
 def findings(here: Here) -> list[dict[str, str]]:
     """What doctor says of the copy and its home."""
-    found: list[dict[str, str]] = json.loads(here.checkout.python("-m", "include.cli", "doctor", "--json").stdout.splitlines()[-1])["findings"]
+    found: list[dict[str, str]] = json.loads(
+        here.checkout.python("-m", "include.cli", "doctor", "--json").stdout.splitlines()[-1]
+    )["findings"]
     return found
 
 
@@ -351,7 +442,9 @@ def added(here: Here) -> Iterator[None]:
     written = [*map(Path, here.checkout.verb(*ADD)["written"]), here.checkout.root / "dags/rota.py"]
     yield
     for path in written:
-        path.unlink(missing_ok=True)  # Airflow lists the DAG for some minutes; the registry that it reads does not
+        path.unlink(
+            missing_ok=True
+        )  # Airflow lists the DAG for some minutes; the registry that it reads does not
 
 
 @pytest.mark.usefixtures("added")
@@ -368,7 +461,11 @@ def test_a_new_stream_appears_within_seconds_runs_and_doctor_names_what_is_broke
     sound = findings(here)
     assert [f for f in sound if f["state"] == "wrong"] == []
     assert {f["state"] for f in sound if f["check"] in LOOKED_AT} == {"ok"}
-    (here.checkout.root / "dags/rota.py").write_text('"""A broken DAG of Airflow."""\n\nimport nothing_of_that_name\n')
+    (here.checkout.root / "dags/rota.py").write_text(
+        '"""A broken DAG of Airflow."""\n\nimport nothing_of_that_name\n'
+    )
     until(here.rest.import_errors, 60)
     broken = [(f["check"], f["what"]) for f in findings(here) if f["state"] == "wrong"]
-    assert broken == [("DAGs", "rota.py does not load: ModuleNotFoundError: No module named 'nothing_of_that_name'")]
+    assert broken == [
+        ("DAGs", "rota.py does not load: ModuleNotFoundError: No module named 'nothing_of_that_name'")
+    ]

@@ -11,8 +11,8 @@ import pytest
 from include import streams
 from include.account import where
 from include.samples import facturas as samples
-from jobs.contract import journal
-from tests.integration.runs import RUN_S, Home, multiset
+from include.state import journal
+from include.torture.runs import RUN_S, Home, multiset
 
 pytestmark = pytest.mark.spark
 
@@ -20,18 +20,31 @@ pytestmark = pytest.mark.spark
 def caudal(home: Home, *words: str, failpoint: str = "") -> tuple[int, str]:
     """The command line as a process of its own."""
     environ = {**home.settings.environ, "PYTHONPATH": str(home.settings.root), "CAUDAL_FAILPOINT": failpoint}
-    done = subprocess.run([sys.executable, "-m", "include.cli", *words], env=environ, capture_output=True, text=True, timeout=RUN_S, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "include.cli", *words],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        check=False,
+    )
     return done.returncode, done.stdout + done.stderr
 
 
 def places(home: Home) -> list[tuple[str, str, int | None]]:
-    found = [f for n in (1, 2) for f in where.find(home.settings.layout, [streams.get(home.stream)], where.question(f"f{n}.json"))]
+    found = [
+        f
+        for n in (1, 2)
+        for f in where.find(home.settings.layout, [streams.get(home.stream)], where.question(f"f{n}.json"))
+    ]
     return [(f.original_name, f.place, f.batch) for f in found]
 
 
 @pytest.mark.torture
 @pytest.mark.slow
-def test_runs_archive_what_they_have_committed_and_a_killed_archiving_is_finished_by_the_next_run(tmp_path: Path) -> None:
+def test_runs_archive_what_they_have_committed_and_a_killed_archiving_is_finished_by_the_next_run(
+    tmp_path: Path,
+) -> None:
     home, stream = Home.at(tmp_path / "home"), "facturas_ficheros"
     one, two = (samples.generate(20, seed=seed, start_ms=1_700_000_000_000) for seed in (1, 2))
     expected = multiset(one.expected_lines())

@@ -16,7 +16,9 @@ COUNT, SEED = 300, 5
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
-def test_the_rows_are_those_the_sample_names_and_a_second_run_finds_nothing(spark: Any, tmp_path: Path) -> None:
+def test_the_rows_are_those_the_sample_names_and_a_second_run_finds_nothing(
+    spark: Any, tmp_path: Path
+) -> None:
     home = here.Home.on(spark, tmp_path, "bizums")
     lines, kind = list(bizums.lines(COUNT, SEED)), kinds.KINDS["bizums"]
     put.spread(home.settings, streams.get("bizums"), kind.file.format(SEED), iter(lines), COUNT, 3)
@@ -25,9 +27,14 @@ def test_the_rows_are_those_the_sample_names_and_a_second_run_finds_nothing(spar
     assert code == 0, out
     parts = home.settings.layout.salida("bizums").glob("gen=*/batch=*/part-*")
     rows = [json.loads(line) for part in parts for line in part.read_text(encoding="utf-8").splitlines()]
-    assert (len(rows), round(sum(row["Cantidad"] for row in rows), 2)) == (expected["rows"], expected["amount"])
+    assert (len(rows), round(sum(row["Cantidad"] for row in rows), 2)) == (
+        expected["rows"],
+        expected["amount"],
+    )
     assert {row["Persona"]: 0 for row in rows}.keys() == bizums.highest(lines).keys()
-    assert {name: max(row["Cantidad"] for row in rows if row["Persona"] == name) for name in bizums.highest(lines)} == bizums.highest(lines)
+    assert {
+        name: max(row["Cantidad"] for row in rows if row["Persona"] == name) for name in bizums.highest(lines)
+    } == bizums.highest(lines)
     kept = (home.settings.layout.data / "cuarentena/bizums/registros").glob("gen=*/batch=*/part-*")
     assert sum(len(part.read_text(encoding="utf-8").splitlines()) for part in kept) == expected["refused"] > 0
     assert home.run()[0] == 0

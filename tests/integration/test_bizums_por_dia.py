@@ -13,8 +13,8 @@ import pytest
 from include import streams
 from include.samples import bizums, put, temperaturas
 from include.samples.temperaturas import Windows
+from include.torture.runs import multiset
 from tests.integration import here
-from tests.integration.runs import multiset
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 HOUR_MS = 3_600_000
@@ -24,22 +24,32 @@ DAY_MS = 24 * HOUR_MS
 def reading(line: str) -> str:
     """A bizum as what the plain reference of windows takes: who sent how much, and when."""
     name, amount, _, sent = line.split(";")
-    return temperaturas.reading(bizums.person(name), float(amount), round(datetime.fromisoformat(sent).timestamp() * 1000))
+    return temperaturas.reading(
+        bizums.person(name), float(amount), round(datetime.fromisoformat(sent).timestamp() * 1000)
+    )
 
 
 def days(windows: Windows, lines: list[str], close: bool) -> Counter[str]:
     found = windows.run(map(reading, lines), close)
-    return multiset({"Dia": row["inicio"][:10], "Persona": row["sensor"], "Maximo": row["maxima"]} for row in found)
+    return multiset(
+        {"Dia": row["inicio"][:10], "Persona": row["sensor"], "Maximo": row["maxima"]} for row in found
+    )
 
 
-def test_days_come_out_once_when_they_are_over_over_three_runs_and_a_fourth_finds_nothing(spark: Any, tmp_path: Path) -> None:
+def test_days_come_out_once_when_they_are_over_over_three_runs_and_a_fourth_finds_nothing(
+    spark: Any, tmp_path: Path
+) -> None:
     dated, daily = (here.Home.on(spark, tmp_path, name) for name in ("bizums_fechados", "bizums_por_dia"))
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     lines = list(bizums.dated_lines(240, 7, today - timedelta(days=4), days=4))
     refused = {
-        "Noa;12;Cine;mañana": "malformed", "Noa;12;Cine": "malformed", ";3;Cine;2026-01-01T00:00:00Z": "no-name", "Noa;3;Cine;": "no-date",
-        "Noa;0;Cine;2026-01-01T00:00:00Z": "no-amount", f"Noa;12;Cine;{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}": "event-time",
-    }  # fmt: skip
+        "Noa;12;Cine;mañana": "malformed",
+        "Noa;12;Cine": "malformed",
+        ";3;Cine;2026-01-01T00:00:00Z": "no-name",
+        "Noa;3;Cine;": "no-date",
+        "Noa;0;Cine;2026-01-01T00:00:00Z": "no-amount",
+        f"Noa;12;Cine;{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}": "event-time",
+    }
     windows, expected = Windows(DAY_MS, DAY_MS, 6 * HOUR_MS), Counter[str]()
     for number, part in enumerate((lines[:150], lines[150:], lines[:5])):  # the last come days too late
         given = [*part, *refused] if number == 0 else part
@@ -56,6 +66,8 @@ def test_days_come_out_once_when_they_are_over_over_three_runs_and_a_fourth_find
     assert {record["raw"]: record["reason"] for record in found} == refused
     assert daily.report().rows_out == 0
     assert 0 < daily.report().dropped_late <= windows.late  # Spark counts them by person and day
-    assert {(row["Dia"], row["Persona"]): row["Maximo"] for row in map(json.loads, expected)} == bizums.highest_by_day(lines)
+    assert {
+        (row["Dia"], row["Persona"]): row["Maximo"] for row in map(json.loads, expected)
+    } == bizums.highest_by_day(lines)
     daily.close = False
     assert (daily.run()[0], daily.report().status) == (0, "idle")

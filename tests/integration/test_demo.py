@@ -22,7 +22,11 @@ NUMBERS_PER_DEMO = 13
 
 @pytest.fixture
 def config(tmp_path: Path) -> Iterator[Settings]:
-    keep = {name: value for name, value in os.environ.items() if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"}
+    keep = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"
+    }
     settings = caudal.load({**keep, "CAUDAL_HOME": str(tmp_path / "home")})
     yield settings
     stack.down(settings)
@@ -31,7 +35,9 @@ def config(tmp_path: Path) -> Iterator[Settings]:
 
 def demo(config: Settings) -> dict[str, Any]:
     line = [sys.executable, "-m", "include.cli", "demo", "--json"]
-    done = subprocess.run(line, cwd=ROOT, env=dict(config.environ), capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(
+        line, cwd=ROOT, env=dict(config.environ), capture_output=True, text=True, timeout=400, check=False
+    )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

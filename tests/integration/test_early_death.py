@@ -17,18 +17,21 @@ from typing import Any
 
 import pytest
 
-from include import lease, streams
+from include import streams
 from include.doctor import installation
 from include.launch import ended
 from include.settings import ROOT, load
-from jobs.contract import report
-from jobs.contract.report import Report
-from tests.integration.runs import RUN_S, Home, kill, wait_for
+from include.state import lease
+from include.torture.runs import RUN_S, Home, kill, wait_for
+from jobs.contract.run import report
+from jobs.contract.run.report import Report
 from tests.pollution import JUNK
 
 BIZUMS = "INÉS;12.5;cena\niñaki  GARCÍA;3;té\n"
 ROWS = {("ines", 12.5, "cena"), ("iñaki garcia", 3.0, "té")}
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount, change its user and raise limits again")
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root may mount, change its user and raise limits again"
+)
 
 
 def home_at(path: Path, **variables: str) -> Home:
@@ -56,7 +59,11 @@ def rows(home: Home) -> set[tuple[str, float, str]]:
 def failed(home: Home) -> dict[str, Any]:
     """The error of the newest report, which must be finished."""
     found = home.report()
-    assert (found.status, found.exit_code, found.error is not None) == ("failed", (found.error or {}).get("exit_code"), True)
+    assert (found.status, found.exit_code, found.error is not None) == (
+        "failed",
+        (found.error or {}).get("exit_code"),
+        True,
+    )
     return dict(found.error or {})
 
 
@@ -83,13 +90,21 @@ def test_a_run_in_a_shell_that_carries_everything_gives_its_exact_rows(tmp_path:
 def test_a_read_only_tmp_a_full_stdout_and_no_host_name_hinder_no_run(tmp_path: Path) -> None:
     home = home_at(tmp_path / "home")
     elsewhere = Path("/mnt")  # the home lies below /tmp, which becomes read-only around it
-    script = f"mount --bind {home.settings.home} {elsewhere}; mount --bind /tmp /tmp; mount -o remount,bind,ro /tmp; exec \"$@\""
+    script = f'mount --bind {home.settings.home} {elsewhere}; mount --bind /tmp /tmp; mount -o remount,bind,ro /tmp; exec "$@"'
     home.settings = load({**home.settings.environ, "CAUDAL_HOME": str(elsewhere)})
     with Path("/dev/full").open("w") as full:
-        code, _, err = verb(home, "run", "bizums", before=("unshare", "-mu", "sh", "-c", f"hostname x.invalid; {script}", "sh"), stdout=full)
+        code, _, err = verb(
+            home,
+            "run",
+            "bizums",
+            before=("unshare", "-mu", "sh", "-c", f"hostname x.invalid; {script}", "sh"),
+            stdout=full,
+        )
     home.settings = load({**home.settings.environ, "CAUDAL_HOME": str(tmp_path / "home")})
     assert (code, home.report().status) == (69, "done"), err
-    assert err.splitlines()[-1].startswith("caudal: disk-full: the work is done, but standard output took no more")
+    assert err.splitlines()[-1].startswith(
+        "caudal: disk-full: the work is done, but standard output took no more"
+    )
     assert rows(home) == ROWS
 
 
@@ -101,12 +116,26 @@ def limited(kind: int, number: int) -> Callable[[], None]:
     ("kind", "number", "says"),
     [
         (resource.RLIMIT_NOFILE, 256, "256 open files are allowed, a run needs 512 [ulimit -Hn]"),
-        (resource.RLIMIT_AS, 3 * 2**30, "3,221,225,472 bytes of addresses are allowed, a run needs 5,368,709,120 [ulimit -v]"),
-        (resource.RLIMIT_DATA, 2**30, "1,073,741,824 bytes of data are allowed, a run needs 2,147,483,648 [ulimit -d]"),
-        (resource.RLIMIT_FSIZE, 100_000, "100,000 bytes a file are allowed, a run needs 67,108,864 [ulimit -f]"),
+        (
+            resource.RLIMIT_AS,
+            3 * 2**30,
+            "3,221,225,472 bytes of addresses are allowed, a run needs 5,368,709,120 [ulimit -v]",
+        ),
+        (
+            resource.RLIMIT_DATA,
+            2**30,
+            "1,073,741,824 bytes of data are allowed, a run needs 2,147,483,648 [ulimit -d]",
+        ),
+        (
+            resource.RLIMIT_FSIZE,
+            100_000,
+            "100,000 bytes a file are allowed, a run needs 67,108,864 [ulimit -f]",
+        ),
     ],
 )
-def test_a_limit_that_is_too_low_is_one_line_before_anything_is_touched(tmp_path: Path, kind: int, number: int, says: str) -> None:
+def test_a_limit_that_is_too_low_is_one_line_before_anything_is_touched(
+    tmp_path: Path, kind: int, number: int, says: str
+) -> None:
     home = home_at(tmp_path)
     code, out, err = verb(home, "run", "bizums", preexec_fn=limited(kind, number))
     assert (code, err, len(out.splitlines())) == (78, "", 1), out + err
@@ -120,8 +149,13 @@ def test_a_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
 
     code = "from include.launch import preflight; import resource; preflight._raise_files(); print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     hard = min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True,
-                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard)))  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard)),
+    )
     assert done.stdout.split() == [str(hard)] * 2
     assert hard >= preflight.FILES
 
@@ -129,8 +163,8 @@ def test_a_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
 UNSHARED = (  # the Python of this environment may lie in root's own folder, which nobody else may enter: another one takes its place here
     "p=$(dirname $(dirname $(readlink -f $PYTHON))); t=$(mktemp -d); mount --bind $p $t; "
     "case $p in ~/*) mount -t tmpfs -o mode=755 t ~; mkdir -p $p; mount --move $t $p;; esac; "
-    "exec setpriv --reuid 54321 --regid 54321 --clear-groups \"$@\""
-)  # fmt: skip
+    'exec setpriv --reuid 54321 --regid 54321 --clear-groups "$@"'
+)
 
 
 @needs_root
@@ -143,21 +177,44 @@ def test_a_user_without_a_name_is_told_before_spark_starts(tmp_path: Path) -> No
         home.settings = load({**home.settings.environ, "PYTHON": sys.executable})
         code, out, err = verb(home, "run", "bizums", before=("unshare", "-m", "sh", "-c", UNSHARED, "sh"))
         assert (code, err) == (78, ""), out + err
-        assert out.startswith("machine: user id 54321 has no name in the password file, and Spark's login needs one [/etc/passwd] -> add a line")
+        assert out.startswith(
+            "machine: user id 54321 has no name in the password file, and Spark's login needs one [/etc/passwd] -> add a line"
+        )
     finally:
         shutil.rmtree(home.settings.home)
 
 
 @needs_root
-def test_a_home_without_programs_is_told_to_a_stream_that_unpacks_libraries_and_not_to_another(tmp_path: Path) -> None:
+def test_a_home_without_programs_is_told_to_a_stream_that_unpacks_libraries_and_not_to_another(
+    tmp_path: Path,
+) -> None:
     code = (
         "import sys; from pathlib import Path; from include import settings; from include.launch import preflight\n"
         "config = settings.load({'CAUDAL_HOME': sys.argv[1]})\n"
         "for native in (False, True):\n    preflight.require(config, config.tmp / 'x', 1024, native=native); print(native)\n"
     )
-    mounted = f"mount -t tmpfs -o noexec t {tmp_path}; exec \"$@\""
-    line = ["unshare", "-m", "sh", "-c", mounted, "sh", sys.executable, "-P", "-c", code, str(tmp_path / "home")]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    mounted = f'mount -t tmpfs -o noexec t {tmp_path}; exec "$@"'
+    line = [
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        mounted,
+        "sh",
+        sys.executable,
+        "-P",
+        "-c",
+        code,
+        str(tmp_path / "home"),
+    ]
+    done = subprocess.run(
+        line,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.stdout.split() == ["False"], done.stderr
     last = done.stderr.splitlines()[-1]
     assert "the folder for temporary files allows no programs (noexec)" in last
@@ -165,8 +222,9 @@ def test_a_home_without_programs_is_told_to_a_stream_that_unpacks_libraries_and_
 
 
 @pytest.mark.parametrize(
-    ("stream", "native"), [("bizums", False), ("facturas_ficheros", False), ("facturas_kafka", True), ("notificaciones", True)]
-)  # fmt: skip
+    ("stream", "native"),
+    [("bizums", False), ("facturas_ficheros", False), ("facturas_kafka", True), ("notificaciones", True)],
+)
 def test_which_streams_unpack_libraries(stream: str, native: bool) -> None:
     from include.launch import preflight
     from jobs.contract.stream import Files
@@ -191,7 +249,9 @@ def test_a_jvm_that_does_not_start_is_told_with_its_own_words(tmp_path: Path, op
     home = home_at(tmp_path, CAUDAL_PASS_ENV="JAVA_TOOL_OPTIONS", JAVA_TOOL_OPTIONS=options)
     code, out, err = verb(home, "run", "bizums")
     assert code == 70, out + err
-    assert err.splitlines()[-1].startswith("caudal: driver-died: the driver ended with exit code 1 and without a report; it said: ")
+    assert err.splitlines()[-1].startswith(
+        "caudal: driver-died: the driver ended with exit code 1 and without a report; it said: "
+    )
     error = failed(home)
     assert (error["code"], error["exit_code"]) == ("driver-died", 70)
     assert any("JAVA_TOOL_OPTIONS" in line for line in error["log"])
@@ -199,7 +259,14 @@ def test_a_jvm_that_does_not_start_is_told_with_its_own_words(tmp_path: Path, op
 
 
 def test_doctor_says_that_no_driver_starts_and_leaves_the_class_data_cache_alone(tmp_path: Path) -> None:
-    broken = load({**os.environ, "CAUDAL_HOME": str(tmp_path), "CAUDAL_PASS_ENV": "JAVA_TOOL_OPTIONS", "JAVA_TOOL_OPTIONS": "-XX:+UseG1GC"})
+    broken = load(
+        {
+            **os.environ,
+            "CAUDAL_HOME": str(tmp_path),
+            "CAUDAL_PASS_ENV": "JAVA_TOOL_OPTIONS",
+            "JAVA_TOOL_OPTIONS": "-XX:+UseG1GC",
+        }
+    )
     (found,) = installation.cache(broken)
     assert (found.check, found.state) == ("driver", "wrong")
     assert "no driver starts here, with or without class data: " in found.what
@@ -208,7 +275,13 @@ def test_doctor_says_that_no_driver_starts_and_leaves_the_class_data_cache_alone
 
 
 def running(home: Home, number: int, status: str = "running") -> Path:
-    made = Report("bizums", f"2026110{number}T000000000000Z-0000000{number}", status, "2026-11-30T00:00:00+00:00", generation=1)  # type: ignore[arg-type]
+    made = Report(
+        "bizums",
+        f"2026110{number}T000000000000Z-0000000{number}",
+        status,
+        "2026-11-30T00:00:00+00:00",
+        generation=1,
+    )  # type: ignore[arg-type]
     path = home.settings.layout.run("bizums", made.run_id) / "report.json"
     path.parent.mkdir(parents=True)
     path.write_bytes(made.to_json())
@@ -224,15 +297,26 @@ def test_the_next_run_finishes_what_killed_ones_left_at_running(tmp_path: Path) 
     found = [report.read(path) for path in (older, other, newer)]
     assert [one and one.status for one in found] == ["failed", "done", "failed"]
     assert found[2] is not None and found[2].error is not None
-    assert found[2].error["what"].endswith("machine went down; it said: java.lang.OutOfMemoryError: Java heap space")
+    assert (
+        found[2]
+        .error["what"]
+        .endswith("machine went down; it said: java.lang.OutOfMemoryError: Java heap space")
+    )
     assert (found[2].exit_code, found[2].error["log"][0]) == (70, "first")
 
 
 def test_nobody_finishes_the_report_of_a_run_that_is_under_way(tmp_path: Path) -> None:
     home = Home.at(tmp_path, "bizums")
     path = running(home, 1)
-    with lease.acquire(home.settings.layout, "bizums", lease.Owner(os.getpid(), "r", "2026-11-30T00:00:00+00:00", str(path.parent))):
-        assert ended.finish(home.settings.layout, "bizums", ended.End("20261101T000000000000Z-00000001", -9)) is None
+    with lease.acquire(
+        home.settings.layout,
+        "bizums",
+        lease.Owner(os.getpid(), "r", "2026-11-30T00:00:00+00:00", str(path.parent)),
+    ):
+        assert (
+            ended.finish(home.settings.layout, "bizums", ended.End("20261101T000000000000Z-00000001", -9))
+            is None
+        )
     found = report.read(path)
     assert found is not None and found.status == "running"
 
@@ -242,11 +326,14 @@ def test_nobody_finishes_the_report_of_a_run_that_is_under_way(tmp_path: Path) -
 def test_a_killed_jvm_and_a_stopped_command_have_their_reports_and_documented_codes(tmp_path: Path) -> None:
     home = home_at(tmp_path)
     for victim, number, codes, says in (
-        ("java", signal.SIGKILL, {70}, "was killed by signal 9"), ("caudal", signal.SIGTERM, {143}, "was killed by signal 15"),
-    ):  # fmt: skip
+        ("java", signal.SIGKILL, {70}, "was killed by signal 9"),
+        ("caudal", signal.SIGTERM, {143}, "was killed by signal 15"),
+    ):
         environ = dict(home.settings.environ)
         line = [str(ROOT / "caudal"), "run", "bizums"]
-        with subprocess.Popen(line, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        with subprocess.Popen(
+            line, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as child:
             held = wait_for(lambda: _java_of(home), "the JVM has begun")
             time.sleep(0.5)
             os.kill(held if victim == "java" else child.pid, number)
@@ -276,7 +363,9 @@ def test_kill_9_of_everything_is_told_by_status_and_finished_by_the_next_run(tmp
     kill(process.pid)
     process.communicate()
     _, out, _ = verb(home, "status", "--json")
-    assert [row["last"] for row in json.loads(out.splitlines()[-1])["streams"] if row["name"] == "bizums"] == ["died"]
+    assert [
+        row["last"] for row in json.loads(out.splitlines()[-1])["streams"] if row["name"] == "bizums"
+    ] == ["died"]
     code, out = home.run()
     assert code == 0, out
     assert rows(home) == ROWS
@@ -287,24 +376,38 @@ def test_kill_9_of_everything_is_told_by_status_and_finished_by_the_next_run(tmp
 @pytest.mark.parametrize(
     ("exit_code", "says"),
     [
-        (-9, "was killed by signal 9 (SIGKILL, which the system sends when memory runs out)"), (139, "was killed by signal 11 (SIGSEGV)"),
-        (1, "ended with exit code 1 and without a report"), (-65, "was killed by signal 65 (unknown)"),
+        (-9, "was killed by signal 9 (SIGKILL, which the system sends when memory runs out)"),
+        (139, "was killed by signal 11 (SIGSEGV)"),
+        (1, "ended with exit code 1 and without a report"),
+        (-65, "was killed by signal 65 (unknown)"),
         (None, "ended without a report: killed, or the machine went down"),
     ],
-)  # fmt: skip
+)
 def test_an_end_in_words(exit_code: int | None, says: str) -> None:
     assert ended.how(exit_code) == says
 
 
 @pytest.mark.parametrize(
     ("encoding", "narrow", "told"),
-    [("ascii", {}, r"\xf1-\u65e5"), ("latin-1", {}, r"ñ-\u65e5"), ("utf-16", {}, "ñ-日"),
-     ("ascii", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, r"\xc3\xb1-\xe6\x97\xa5")],
-)  # fmt: skip
-def test_a_file_whose_name_the_terminal_cannot_write_is_put_and_told(tmp_path: Path, encoding: str, narrow: dict[str, str], told: str) -> None:
+    [
+        ("ascii", {}, r"\xf1-\u65e5"),
+        ("latin-1", {}, r"ñ-\u65e5"),
+        ("utf-16", {}, "ñ-日"),
+        ("ascii", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, r"\xc3\xb1-\xe6\x97\xa5"),
+    ],
+)
+def test_a_file_whose_name_the_terminal_cannot_write_is_put_and_told(
+    tmp_path: Path, encoding: str, narrow: dict[str, str], told: str
+) -> None:
     file = tmp_path / "ñ-日.csv"
     file.write_text(BIZUMS, encoding="utf-8")
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "CAUDAL_HOME": str(tmp_path / "home"), "PYTHONIOENCODING": encoding, **narrow}
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "CAUDAL_HOME": str(tmp_path / "home"),
+        "PYTHONIOENCODING": encoding,
+        **narrow,
+    }
     line = [sys.executable, "-P", "-m", "include.cli", "put", "bizums", str(file)]
     done = subprocess.run(line, cwd=ROOT, env=environ, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -313,15 +416,25 @@ def test_a_file_whose_name_the_terminal_cannot_write_is_put_and_told(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("target", "code", "last"), [("/dev/full", 69, "caudal: disk-full: the work is done, but"), ("closed", 0, ""), ("pipe", 141, "")]
+    ("target", "code", "last"),
+    [("/dev/full", 69, "caudal: disk-full: the work is done, but"), ("closed", 0, ""), ("pipe", 141, "")],
 )
-def test_work_is_done_whatever_becomes_of_its_output(tmp_path: Path, target: str, code: int, last: str) -> None:
+def test_work_is_done_whatever_becomes_of_its_output(
+    tmp_path: Path, target: str, code: int, last: str
+) -> None:
     home = Home.at(tmp_path / "home", "bizums")
     (tmp_path / "b.csv").write_text(BIZUMS, encoding="utf-8")
     redirect = {"/dev/full": ">/dev/full", "closed": ">&- <&-", "pipe": ""}[target]
     read, write = os.pipe()
     os.close(read)  # nobody reads what is written
     with os.fdopen(write, "wb") as out:
-        found, _, err = verb(home, "put", "bizums", str(tmp_path / "b.csv"), before=("sh", "-c", f'exec "$@" {redirect}', "sh"), stdout=out)
+        found, _, err = verb(
+            home,
+            "put",
+            "bizums",
+            str(tmp_path / "b.csv"),
+            before=("sh", "-c", f'exec "$@" {redirect}', "sh"),
+            stdout=out,
+        )
     assert (found, err.startswith(last), "Traceback" in err) == (code, True, False), err
     assert home.files() == ["b.csv"]

@@ -33,7 +33,12 @@ def checkout(folder: Path) -> Path:
     """A copy that holds the door, what it makes environments with, one small requirement, and a command line that tells how it was called."""
     (folder / "include/setup").mkdir(parents=True)
     (folder / "include/cli").mkdir()
-    for name in ("caudal", "include/setup/bootstrap.py", "include/setup/tools.txt", "include/setup/build.txt"):
+    for name in (
+        "caudal",
+        "include/setup/bootstrap.py",
+        "include/setup/tools.txt",
+        "include/setup/build.txt",
+    ):
         shutil.copy2(ROOT / name, folder / name)
     shutil.copytree(ROOT / "vendor", folder / "vendor")
     (folder / "requirements.txt").write_text(requirement())
@@ -55,7 +60,17 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("wheels")
     (folder / "requirements.txt").write_text((ROOT / "include/setup/tools.txt").read_text() + requirement())
     pip = next((ROOT / "vendor").glob("pip-*.whl"))
-    argv = [sys.executable, f"{pip}/pip", "download", "--no-deps", "--require-hashes", "--dest", str(folder), "-r", str(folder / "requirements.txt")]
+    argv = [
+        sys.executable,
+        f"{pip}/pip",
+        "download",
+        "--no-deps",
+        "--require-hashes",
+        "--dest",
+        str(folder),
+        "-r",
+        str(folder / "requirements.txt"),
+    ]
     done = subprocess.run(argv, env=environ(), capture_output=True, text=True, check=False)
     if done.returncode and not os.environ.get("CI"):
         pytest.skip(f"the package index does not answer: {done.stderr[-200:]}")
@@ -70,8 +85,17 @@ def requirement() -> str:
     return block[0]
 
 
-def call(door: Path, *words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(door), *words], env=environ() if env is None else dict(env), cwd=cwd, capture_output=True, text=True, check=False)
+def call(
+    door: Path, *words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(door), *words],
+        env=environ() if env is None else dict(env),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def made(folder: Path) -> Path:
@@ -88,7 +112,11 @@ def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def env_of(root: Path) -> Path:
-    return next(p for p in (root / ".cache").iterdir() if p.is_dir() and p.name.startswith("env-") and not p.name.endswith(".downloads"))
+    return next(
+        p
+        for p in (root / ".cache").iterdir()
+        if p.is_dir() and p.name.startswith("env-") and not p.name.endswith(".downloads")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +125,18 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("front door"))
 
 
-def test_a_finished_environment_is_entered_straight_without_network_from_any_folder(ready: Path, tmp_path: Path) -> None:
+def test_a_finished_environment_is_entered_straight_without_network_from_any_folder(
+    ready: Path, tmp_path: Path
+) -> None:
     start = time.monotonic()
     done = call(ready / "caudal", "put", "two words", "", "*", env=environ(**NO_INDEX), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert told(done) == {"prefix": str(env_of(ready)), "cwd": str(tmp_path), "argv": ["put", "two words", "", "*"], "path0": str(ready)}
+    assert told(done) == {
+        "prefix": str(env_of(ready)),
+        "cwd": str(tmp_path),
+        "argv": ["put", "two words", "", "*"],
+        "path0": str(ready),
+    }
     assert time.monotonic() - start < 5
 
 
@@ -110,7 +145,9 @@ def test_no_file_of_the_folder_the_user_stands_in_is_imported(ready: Path, tmp_p
     assert call(ready / "caudal", cwd=tmp_path).returncode == 0
 
 
-def test_without_caudal_python_the_finished_environment_is_found_and_no_python_is_looked_for(ready: Path, tmp_path: Path) -> None:
+def test_without_caudal_python_the_finished_environment_is_found_and_no_python_is_looked_for(
+    ready: Path, tmp_path: Path
+) -> None:
     for tool in ("cat", "sha256sum"):
         (tmp_path / tool).symlink_to(str(shutil.which(tool)))
     done = call(ready / "caudal", env={"PATH": str(tmp_path)})
@@ -120,7 +157,9 @@ def test_without_caudal_python_the_finished_environment_is_found_and_no_python_i
 def test_the_door_is_found_through_a_link_and_by_a_bare_name(ready: Path, tmp_path: Path) -> None:
     (tmp_path / "caudal").symlink_to(ready / "caudal")
     assert json.loads(call(tmp_path / "caudal").stdout)["path0"] == str(ready)
-    bare = subprocess.run(["sh", "caudal"], cwd=ready, env=environ(), capture_output=True, text=True, check=True)
+    bare = subprocess.run(
+        ["sh", "caudal"], cwd=ready, env=environ(), capture_output=True, text=True, check=True
+    )
     assert json.loads(bare.stdout)["path0"] == str(ready)
 
 
@@ -165,7 +204,9 @@ def test_a_moved_checkout_makes_its_environment_again(tmp_path: Path) -> None:
 
 def test_killed_in_the_middle_the_same_command_goes_on(tmp_path: Path) -> None:
     root = checkout(tmp_path)
-    first = subprocess.Popen([str(root / "caudal")], env=environ(), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    first = subprocess.Popen(
+        [str(root / "caudal")], env=environ(), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert first.stderr is not None and first.stderr.readline().startswith("making the environment")
     time.sleep(1)  # in venv or pip
     os.killpg(first.pid, signal.SIGKILL)
@@ -177,8 +218,15 @@ def test_killed_in_the_middle_the_same_command_goes_on(tmp_path: Path) -> None:
 
 def test_of_two_at_once_one_makes_and_the_other_waits(tmp_path: Path) -> None:
     root = checkout(tmp_path)
-    pair = [subprocess.Popen([str(root / "caudal")], env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    ends = [subprocess.CompletedProcess([], p.wait(), *texts) for p, texts in [(p, p.communicate()) for p in pair]]
+    pair = [
+        subprocess.Popen(
+            [str(root / "caudal")], env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    ends = [
+        subprocess.CompletedProcess([], p.wait(), *texts) for p, texts in [(p, p.communicate()) for p in pair]
+    ]
     assert told(ends[0])["prefix"] == told(ends[1])["prefix"]
     said = "".join(e.stderr for e in ends)
     assert said.count("making the environment") == 1 and said.count("waiting for it") == 1
@@ -191,7 +239,10 @@ def test_without_ensurepip_the_environment_is_made_all_the_same(tmp_path: Path) 
     hook = "import sys; sys.modules['ensurepip'] = None\n"
     (next(bare.glob("lib/python3*/site-packages")) / "hide.pth").write_text(hook)
     python = str(bare / "bin/python")
-    assert subprocess.run([python, "-I", "-c", "import ensurepip"], capture_output=True, check=False).returncode == 1
+    assert (
+        subprocess.run([python, "-I", "-c", "import ensurepip"], capture_output=True, check=False).returncode
+        == 1
+    )
     root = checkout(tmp_path / "checkout")
     told(call(root / "caudal", env=environ(CAUDAL_PYTHON=python)))
 
@@ -199,7 +250,10 @@ def test_without_ensurepip_the_environment_is_made_all_the_same(tmp_path: Path) 
 def test_without_an_index_it_is_one_line_and_69(tmp_path: Path) -> None:
     done = call(checkout(tmp_path) / "caudal", env=environ(**NO_INDEX))
     assert (done.returncode, done.stdout) == (69, "")
-    assert re.fullmatch(r"making the environment .*\ncaudal: service: the package index does not answer \[.*\.log\] -> check .*\n", done.stderr)
+    assert re.fullmatch(
+        r"making the environment .*\ncaudal: service: the package index does not answer \[.*\.log\] -> check .*\n",
+        done.stderr,
+    )
 
 
 def test_a_package_with_another_checksum_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def call(*words: str, shell: str = SHELLS[0], **variables: str) -> subprocess.Co
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CAUDAL_", "PYTHON"))}
     environ = kept | {"CAUDAL_CACHE": "/proc/none", "CAUDAL_PYTHON": sys.executable} | variables
     line = [str(shutil.which(shell)), str(DOOR), *words]
-    return subprocess.run(line, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        line, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def titles() -> list[str]:
@@ -40,18 +42,30 @@ def app() -> typer.Typer:
 
 
 def test_the_pages_are_what_the_command_line_says() -> None:
-    assert (ROOT / "include/setup/help.txt").read_text(encoding="utf-8") == pages.help_page(ROOT), "write it again: ./caudal docs"
+    assert (ROOT / "include/setup/help.txt").read_text(encoding="utf-8") == pages.help_page(ROOT), (
+        "write it again: ./caudal docs"
+    )
 
 
 def test_every_verb_noun_and_lab_has_its_page(app: typer.Typer) -> None:
     verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     expected = {f"caudal {verb}" for verb in verbs}
-    expected |= {f"caudal {verb} {noun}" for verb, group in verbs.items() for noun in getattr(group, "commands", ())}
+    expected |= {
+        f"caudal {verb} {noun}" for verb, group in verbs.items() for noun in getattr(group, "commands", ())
+    }
     expected |= {f"caudal lab {name}" for name in labs.collect()[0]} | {"caudal", "caudal --version"}
     assert sorted(titles()) == sorted(expected)
 
 
-@pytest.mark.parametrize("words", [("--help",), ("generation", "list", "-h"), ("run", "facturas_kafka", "--plan", "-h"), ("lab", "camino", "-h")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("generation", "list", "-h"),
+        ("run", "facturas_kafka", "--plan", "-h"),
+        ("lab", "camino", "-h"),
+    ],
+)
 def test_the_door_prints_what_the_command_line_itself_would(words: tuple[str, ...]) -> None:
     environ = {**os.environ, "COLUMNS": "80"}
     line = [sys.executable, "-P", "-m", "include.cli", *words]
@@ -62,7 +76,9 @@ def test_the_door_prints_what_the_command_line_itself_would(words: tuple[str, ..
 
 
 def test_a_lab_has_its_own_page_and_one_of_that_name_is_not_needed() -> None:
-    assert call("lab", "camino", "--sink", "kafka", "--help").stdout.startswith("Uso: caudal lab camino [OPCIONES]\n")
+    assert call("lab", "camino", "--sink", "kafka", "--help").stdout.startswith(
+        "Uso: caudal lab camino [OPCIONES]\n"
+    )
     assert call("lab", "nada", "--help").stdout.startswith("Usage: caudal lab ")
 
 
@@ -76,7 +92,10 @@ def test_no_word_is_the_whole_help_and_the_version_is_that_of_the_project() -> N
     [
         (("statu",), "No such command 'statu'. Did you mean 'status' or 'setup'? -> ./caudal --help"),
         (("zzz", "--help"), "No such command 'zzz'. -> ./caudal --help"),
-        (("generation", "rolover", "x"), "No such command 'rolover'. Did you mean 'rollover'? -> ./caudal generation --help"),
+        (
+            ("generation", "rolover", "x"),
+            "No such command 'rolover'. Did you mean 'rollover'? -> ./caudal generation --help",
+        ),
         (("topics",), "Missing command. -> ./caudal topics --help"),
         (("--debug",), "Missing command. -> ./caudal --help"),
         (("*\n\033[31m",), "No such command '?'. -> ./caudal --help"),
@@ -95,7 +114,10 @@ def test_help_needs_no_python_and_no_other_program(tmp_path: Path) -> None:
     assert call("up", "--help", PATH=str(tmp_path), CAUDAL_PYTHON="").stdout.startswith("Usage: caudal up ")
     assert call("up", "--help", CAUDAL_PYTHON=str(old)).stdout.startswith("Usage: caudal up ")
     wrong = call("statu", PATH=str(tmp_path), CAUDAL_PYTHON="")
-    assert (wrong.returncode, wrong.stderr.splitlines()[-1]) == (64, "caudal: usage: No such command 'statu'. -> ./caudal --help")
+    assert (wrong.returncode, wrong.stderr.splitlines()[-1]) == (
+        64,
+        "caudal: usage: No such command 'statu'. -> ./caudal --help",
+    )
     for tool in ("cat", "sha256sum"):
         (tmp_path / tool).symlink_to(str(shutil.which(tool)))
     done = call("up", PATH=str(tmp_path), CAUDAL_PYTHON="")
@@ -105,7 +127,12 @@ def test_help_needs_no_python_and_no_other_program(tmp_path: Path) -> None:
 
 def test_a_verb_that_has_to_run_still_begins_to_install() -> None:
     """Into a place where nothing can be made: one line, and no trace."""
-    for words in (("status",), ("lab", "camino"), ("generation", "list", "facturas_kafka"), ("put", "s", "--", "--help")):
+    for words in (
+        ("status",),
+        ("lab", "camino"),
+        ("generation", "list", "facturas_kafka"),
+        ("put", "s", "--", "--help"),
+    ):
         done = call(*words)
         assert (done.returncode, done.stdout) == (78, ""), words
         assert done.stderr.startswith("caudal: installation: ") and done.stderr.count("\n") == 1, words

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from include import streams
-from include.account import audit as audits
-from include.account.audit_found import Audit
-from include.housekeeping import rollover
+from include.account.audit import examine as audits
+from include.account.audit.findings import Audit
+from include.housekeeping.generations import rollover
 from include.kafka import connection, consume
 from include.settings import Settings
-from jobs.contract.layout import MANIFEST
+from include.torture.runs import Home as AnyHome
+from jobs.contract.disk.layout import MANIFEST
 from tests.integration.here import Home
-from tests.integration.runs import Home as AnyHome
 from tests.integration.test_kafka_generations import do, drop_records, make_anew, ran
 from tests.integration.test_kafka_streams import send
 
@@ -48,7 +48,12 @@ def transaction(settings: Settings, records: int, *, commit: bool) -> None:
     producer.init_transactions(60)
     producer.begin_transaction()
     for number in range(records):
-        invoice = {"InvoiceNumber": f"t{number}", "CreatedTime": 1, "TotalAmount": 1.0, "InvoiceLineItems": [{"ItemCode": "a"}]}
+        invoice = {
+            "InvoiceNumber": f"t{number}",
+            "CreatedTime": 1,
+            "TotalAmount": 1.0,
+            "InvoiceLineItems": [{"ItemCode": "a"}],
+        }
         producer.produce("facturas", json.dumps(invoice).encode(), partition=0)
     producer.flush(60)
     producer.commit_transaction(60) if commit else producer.abort_transaction(60)
@@ -59,7 +64,9 @@ def change(home: AnyHome, batch: int, **values: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
-def test_offsets_without_a_record_are_named_by_the_run_and_explained_by_the_audit(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_offsets_without_a_record_are_named_by_the_run_and_explained_by_the_audit(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     send(fresh, 1)
     ran(home)
@@ -68,7 +75,12 @@ def test_offsets_without_a_record_are_named_by_the_run_and_explained_by_the_audi
     transaction(fresh, 2, commit=True)
     ran(home)
     account = home.report().account
-    assert (account["gaps"], account["counted"], account["records_in"], account["rows_read"]) == ({"facturas/0": 7}, 9, 2, 2)
+    assert (account["gaps"], account["counted"], account["records_in"], account["rows_read"]) == (
+        {"facturas/0": 7},
+        9,
+        2,
+        2,
+    )
     found = audit(home)
     assert (told(found), found.unchecked) == ([], [])
     names = ("records on facturas", "offsets of aborted records", "offsets of control or compacted records")
@@ -81,7 +93,13 @@ def test_offsets_without_a_record_are_named_by_the_run_and_explained_by_the_audi
     [line] = told(audit(home))
     assert line.startswith("batch 0 of generation 1: a plain consumer finds ")
     assert "facturas/1 offsets 0 to" in line
-    change(home, 0, partitions=manifest["partitions"], records_in=60, end=json.loads(json.dumps(manifest["end"]).replace('"2"', '"3"')))
+    change(
+        home,
+        0,
+        partitions=manifest["partitions"],
+        records_in=60,
+        end=json.loads(json.dumps(manifest["end"]).replace('"2"', '"3"')),
+    )
     assert any("batch 1 of generation 1: begins at" in line for line in told(audit(home)))
     change(home, 0, end=manifest["end"])
 
@@ -91,11 +109,15 @@ def test_offsets_without_a_record_are_named_by_the_run_and_explained_by_the_audi
     assert found.unchecked == ["batch 0 of generation 1: offsets 0 to 2 of facturas/0 are gone by retention"]
 
 
-def test_a_message_that_stands_twice_is_found_with_its_place(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_a_message_that_stands_twice_is_found_with_its_place(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = Home.on(spark, tmp_path, "notificaciones", fresh.kafka_bootstrap)
     send(fresh, 2)
     ran(home)
-    assert home.report().account["unchecked"] == ["messages on the topic were counted by the sink; ./caudal audit notificaciones reads them again"]
+    assert home.report().account["unchecked"] == [
+        "messages on the topic were counted by the sink; ./caudal audit notificaciones reads them again"
+    ]
     do(home, rollover.plan)
     send(fresh, 3, count=30)
     ran(home)
@@ -104,7 +126,9 @@ def test_a_message_that_stands_twice_is_found_with_its_place(spark: Any, fresh: 
 
     rows = json.loads((home.settings.layout.batch(home.stream, 1, 0) / MANIFEST).read_text())["rows_out"]
     change(home, 0, rows_out=rows + 1)
-    assert ["60 messages of it on notificaciones, its manifest says 61" in line for line in told(audit(home))] == [True]
+    assert [
+        "60 messages of it on notificaciones, its manifest says 61" in line for line in told(audit(home))
+    ] == [True]
     change(home, 0, rows_out=rows)
 
     victim = next(consume.read(fresh, "notificaciones"))
@@ -120,15 +144,22 @@ def repeat(settings: Settings, record: consume.Record) -> None:
     from confluent_kafka import Producer
 
     producer = Producer(connection.connect(settings).librdkafka())
-    producer.produce("notificaciones", record.value, record.key, partition=record.partition, headers=list(record.headers))
+    producer.produce(
+        "notificaciones", record.value, record.key, partition=record.partition, headers=list(record.headers)
+    )
     assert producer.flush(60) == 0
 
 
-def test_an_audit_without_a_broker_says_what_it_could_not_read(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_an_audit_without_a_broker_says_what_it_could_not_read(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = Home.on(spark, tmp_path, "notificaciones", fresh.kafka_bootstrap)
     send(fresh, 4, count=5)
     ran(home)
     away = AnyHome.at(tmp_path, "notificaciones", "127.0.0.1:1")
     found = audit(away)
     assert told(found) == []
-    assert [line.partition(" was not read: ")[0] for line in found.unchecked] == ["topic facturas", "topic notificaciones"]
+    assert [line.partition(" was not read: ")[0] for line in found.unchecked] == [
+        "topic facturas",
+        "topic notificaciones",
+    ]

@@ -17,21 +17,24 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType
 
-from include.housekeeping import rewind, rollover
+from include.housekeeping.generations import rewind, rollover
 from include.kafka import offsets
 from include.launch import plan as launch
-from jobs.contract import failpoints
+from include.torture.topic_world import NAME, Broker
+from jobs.contract.disk import failpoints
 from jobs.contract.stream import Checks, EventTime
-from jobs.core.transactional import Transactional
+from jobs.core.kafka_sink.producer import Transactional
 from jobs.domain import facturas
 from tests.integration.faults import OVERRIDES, Faulty, paused, warned
 from tests.jobs.core.test_transactions import cut
 from tests.matrix import long
-from tests.torture.notifications import NAME, Broker
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
 YEAR_1970_MS, YEAR_2099_MS = 86_400_000, 4_070_908_800_000
-ANY_TIME = (("retention.ms", "-1"), ("message.timestamp.after.max.ms", "9223372036854775807"))  # Kafka 4 refuses times an hour ahead otherwise
+ANY_TIME = (
+    ("retention.ms", "-1"),
+    ("message.timestamp.after.max.ms", "9223372036854775807"),
+)  # Kafka 4 refuses times an hour ahead otherwise
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,9 @@ def test_a_source_made_anew_stops_the_stream_by_name_however_long_it_is(world: F
 
 
 @pytest.mark.fault("the source topic is deleted and made anew while a run reads it")
-def test_a_source_made_anew_while_a_run_reads_it_stops_the_run_before_anything_is_sent(world: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_made_anew_while_a_run_reads_it_stops_the_run_before_anything_is_sent(
+    world: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.produce(60)
     assert world.ends() == ""
     world.put(*[world.invoice() for _ in range(30)])
@@ -101,7 +106,9 @@ def test_records_that_retention_took_before_they_were_planned_are_named(world: F
 
 @pytest.mark.fault("retention takes records of a batch that is planned and not done")
 @pytest.mark.parametrize(("before", "left"), [long((-1, 0)), (30, 20)])
-def test_records_that_retention_took_of_an_open_batch_are_named(world: Faulty, monkeypatch: pytest.MonkeyPatch, before: int, left: int) -> None:
+def test_records_that_retention_took_of_an_open_batch_are_named(
+    world: Faulty, monkeypatch: pytest.MonkeyPatch, before: int, left: int
+) -> None:
     world.produce(60)
     assert world.ends() == ""
     world.put(*[world.invoice() for _ in range(30)])
@@ -167,7 +174,11 @@ def test_a_missing_topic_is_named_soon_and_a_new_sink_gets_what_is_new(world: Fa
 @pytest.mark.fault("headers on a source record")
 def test_records_as_they_should_not_be_are_sent_or_refused_one_by_one(world: Faulty) -> None:
     world.put(None, b"", b"  ", b"{")
-    for options in ({"key": None}, {"key": b"\xff\xfe\x00"}, {"headers": [("caudal-source", b"\xff"), ("trace", None)]}):
+    for options in (
+        {"key": None},
+        {"key": b"\xff\xfe\x00"},
+        {"headers": [("caudal-source", b"\xff"), ("trace", None)]},
+    ):
         world.put(world.invoice(), **options)
         world.due(world.number)
     world.put(None, key=None)
@@ -194,11 +205,17 @@ def test_a_record_that_is_too_long_is_refused_also_beyond_what_one_fetch_takes(w
     ("kind", "checked", "refused"),
     [
         ("CreateTime", False, []),
-        ("CreateTime", True, [1, 2, 4]),  # a record of 1970 cannot hold an event of today, as far as its own time tells
+        (
+            "CreateTime",
+            True,
+            [1, 2, 4],
+        ),  # a record of 1970 cannot hold an event of today, as far as its own time tells
         ("LogAppendTime", True, [2, 4]),
     ],
 )
-def test_a_records_own_time_however_far_off_lets_no_event_of_the_future_in(world: Faulty, kind: str, checked: bool, refused: list[int]) -> None:
+def test_a_records_own_time_however_far_off_lets_no_event_of_the_future_in(
+    world: Faulty, kind: str, checked: bool, refused: list[int]
+) -> None:
     world.anew(config=(*ANY_TIME, ("message.timestamp.type", kind)))
     now_ms = int(time.time() * 1000)
     for stamp in (YEAR_1970_MS, YEAR_2099_MS):
@@ -216,7 +233,9 @@ def test_a_records_own_time_however_far_off_lets_no_event_of_the_future_in(world
 
 
 @pytest.mark.fault("message.timestamp of 1970 or 2099")
-def test_a_batch_that_is_run_again_later_judges_times_as_it_did_before(world: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_is_run_again_later_judges_times_as_it_did_before(
+    world: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.anew(config=ANY_TIME)
     world.row = replace(world.row, checks=Checks(event_time=EventTime("CreatedTime", future_s=0)))
     ahead_s = time.time() + 6
@@ -258,7 +277,9 @@ def test_aborted_records_are_not_there_and_markers_at_the_end_leave_nothing_wait
 
 @pytest.mark.fault("a hanging transaction on the source topic")
 @pytest.mark.parametrize("committed", [long(False), True])
-def test_records_behind_a_hanging_transaction_wait_until_it_is_decided(world: Faulty, committed: bool) -> None:
+def test_records_behind_a_hanging_transaction_wait_until_it_is_decided(
+    world: Faulty, committed: bool
+) -> None:
     world.produce(30)
     before = world.sent.copy()
     hanging = Transactional(world.client(), f"hanging-{world.source}")
@@ -289,7 +310,12 @@ def test_records_behind_a_hanging_transaction_wait_until_it_is_decided(world: Fa
 
 @pytest.mark.fault("a compacted source topic with gaps")
 def test_a_compacted_source_is_read_over_its_gaps(world: Faulty) -> None:
-    quick = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.001", "max.compaction.lag.ms": "100"}
+    quick = {
+        "cleanup.policy": "compact",
+        "segment.ms": "100",
+        "min.cleanable.dirty.ratio": "0.001",
+        "max.compaction.lag.ms": "100",
+    }
     world.anew(config=tuple(quick.items()))
     for _ in range(4):
         world.produce(60)
@@ -307,7 +333,9 @@ def test_a_compacted_source_is_read_over_its_gaps(world: Faulty) -> None:
 
 
 @pytest.mark.fault("a stranger's hanging transaction on the sink topic")
-def test_a_strangers_hanging_transaction_on_the_sink_holds_its_readers_and_not_the_stream(world: Faulty) -> None:
+def test_a_strangers_hanging_transaction_on_the_sink_holds_its_readers_and_not_the_stream(
+    world: Faulty,
+) -> None:
     stranger = Transactional(world.client(), f"a-stranger-{world.sink}")
     stranger.begin()
     for partition in range(3):
@@ -325,7 +353,9 @@ def test_a_strangers_hanging_transaction_on_the_sink_holds_its_readers_and_not_t
 
 @pytest.mark.torture
 @pytest.mark.fault("the broker is away at the start")
-def test_a_broker_that_is_away_at_the_start_is_one_transient_error(world: Faulty, own: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_away_at_the_start_is_one_transient_error(
+    world: Faulty, own: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.produce(60)
     with paused(own), monkeypatch.context() as patch:
         patch.setattr(launch, "_BROKER_S", 1.0)
@@ -368,7 +398,9 @@ def pausing(own: Broker, monkeypatch: pytest.MonkeyPatch, at: str, pause_s: floa
 
 @pytest.mark.fault("the broker is away for 5 s in mid run")
 @pytest.mark.parametrize("at", [long("fenced"), "claimed"])
-def test_a_broker_that_is_away_for_five_seconds_is_waited_for(world: Faulty, own: Broker, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+def test_a_broker_that_is_away_for_five_seconds_is_waited_for(
+    world: Faulty, own: Broker, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
     world.produce(300)
     thread = pausing(own, monkeypatch, at, 5.0)
     begin_s = time.monotonic()
@@ -382,7 +414,9 @@ def test_a_broker_that_is_away_for_five_seconds_is_waited_for(world: Faulty, own
 @pytest.mark.timeout(600)
 @pytest.mark.fault("the broker is away for 60 s in mid run")
 @pytest.mark.parametrize("at", ["start", "planned", "fenced", "claimed", "sent"])
-def test_a_broker_that_is_away_for_a_minute_costs_at_most_another_run(world: Faulty, own: Broker, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+def test_a_broker_that_is_away_for_a_minute_costs_at_most_another_run(
+    world: Faulty, own: Broker, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
     world.produce(300)
     with monkeypatch.context() as patch:
         thread = pausing(own, patch, at, 60.0)
@@ -405,7 +439,9 @@ def test_a_broker_that_is_away_for_a_minute_costs_at_most_another_run(world: Fau
 @pytest.mark.fault("the broker is killed in mid transaction and comes back")
 def test_a_broker_killed_in_mid_transaction_costs_at_most_another_run(world: Faulty, own: Broker) -> None:
     slow = F.udf(lambda amount: __import__("time").sleep(0.01) or amount, DoubleType())
-    world.transform = lambda frame: facturas.notificaciones(frame.withColumn("TotalAmount", slow("TotalAmount")))
+    world.transform = lambda frame: facturas.notificaciones(
+        frame.withColumn("TotalAmount", slow("TotalAmount"))
+    )
     world.produce(450)
     killed: list[int] = []
 
@@ -457,7 +493,9 @@ def test_rights_that_are_missing_are_a_matter_of_configuration(world: Faulty) ->
         world.right("TOPIC", world.source, ("ALLOW", "DESCRIBE"), ("DENY", "READ")),
         world.right("TOPIC", world.sink, ("ALLOW", "DESCRIBE"), ("DENY", "WRITE")),
         world.right("TOPIC", f"caudal-tokens-{NAME}", ("ALLOW", "DESCRIBE"), ("DENY", "READ")),
-        world.right("TOPIC", f"caudal-tokens-{NAME}", ("ALLOW", "DESCRIBE"), ("ALLOW", "READ"), ("DENY", "WRITE")),
+        world.right(
+            "TOPIC", f"caudal-tokens-{NAME}", ("ALLOW", "DESCRIBE"), ("ALLOW", "READ"), ("DENY", "WRITE")
+        ),
         world.right("TRANSACTIONAL_ID", ids, ("DENY", "ALL"), prefix=True),
     )
     for missing in cases:

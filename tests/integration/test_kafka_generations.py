@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from include import generations, streams
-from include.housekeeping import reset, rewind, rollover, undo
+from include import streams
 from include.housekeeping.apply import apply
+from include.housekeeping.generations import reset, rewind, rollover, undo
 from include.housekeeping.plan import Plan
 from include.kafka import topics
 from include.settings import Settings
-from jobs.contract import checkpoint, manifest
+from include.state import generations
+from include.torture import runs
+from include.torture.runs import multiset
+from jobs.contract.commit import checkpoint, manifest
 from jobs.contract.errors import Refused
-from tests.integration import runs
 from tests.integration.here import Home
-from tests.integration.runs import multiset
 from tests.integration.test_kafka_streams import _delete, admin_of, notifications, send
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]
@@ -44,7 +45,9 @@ def drop_records(settings: Settings, **before: int) -> None:
     from confluent_kafka import TopicPartition
 
     admin = admin_of(settings)  # kept by name: a client that is collected takes its futures with it
-    for future in admin.delete_records([TopicPartition("facturas", int(p[1:]), offset) for p, offset in before.items()]).values():
+    for future in admin.delete_records(
+        [TopicPartition("facturas", int(p[1:]), offset) for p, offset in before.items()]
+    ).values():
         future.result(30)
 
 
@@ -80,7 +83,9 @@ def plan(home: runs.Home, planner: Callable[..., Plan], **options: Any) -> Plan:
     return planner(home.settings, streams.get(home.stream), datetime.now(UTC), **options)
 
 
-def test_a_rollover_starts_at_the_old_end_and_reads_newer_partitions_from_their_first_record(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_a_rollover_starts_at_the_old_end_and_reads_newer_partitions_from_their_first_record(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 1)
     ran(home)
@@ -102,7 +107,9 @@ def test_a_rollover_starts_at_the_old_end_and_reads_newer_partitions_from_their_
     assert home.report().status == "idle"
 
 
-def test_a_rollover_with_nothing_new_starts_no_spark_and_can_be_undone(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_a_rollover_with_nothing_new_starts_no_spark_and_can_be_undone(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 4)
     ran(home)
@@ -110,13 +117,20 @@ def test_a_rollover_with_nothing_new_starts_no_spark_and_can_be_undone(spark: An
     ran(home)
     assert (home.report().status, home.report().generation) == ("idle", 2)
     now = datetime.now(UTC)
-    apply(home.settings, undo.plan(home.settings, home.stream, now), lambda: undo.plan(home.settings, home.stream, now), now)
+    apply(
+        home.settings,
+        undo.plan(home.settings, home.stream, now),
+        lambda: undo.plan(home.settings, home.stream, now),
+        now,
+    )
     expected += sent(fresh, 5)
     ran(home)
     assert (home.rows(), home.report().generation) == (expected, 1)
 
 
-def test_a_reset_reads_the_topic_again_and_is_refused_when_its_records_are_past(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_a_reset_reads_the_topic_again_and_is_refused_when_its_records_are_past(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 6)
     ran(home)
@@ -133,7 +147,9 @@ def test_a_reset_reads_the_topic_again_and_is_refused_when_its_records_are_past(
     assert plan(home, rollover.plan).steps
 
 
-def test_a_rewind_reads_exactly_the_offsets_after_k_again(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_a_rewind_reads_exactly_the_offsets_after_k_again(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected: Rows = Counter()
     for seed in (8, 9, 10):
@@ -152,7 +168,9 @@ def test_a_rewind_reads_exactly_the_offsets_after_k_again(spark: Any, fresh: Set
         plan(home, rewind.plan, to_batch=-1)
 
 
-def test_a_topic_made_anew_is_read_from_its_earliest_record_after_a_rollover(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_a_topic_made_anew_is_read_from_its_earliest_record_after_a_rollover(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 12)
     ran(home)
@@ -170,7 +188,9 @@ def test_a_topic_made_anew_is_read_from_its_earliest_record_after_a_rollover(spa
     assert home.rows() == expected
 
 
-def test_a_published_batch_that_no_run_can_commit_any_more_does_not_hold_the_stream(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_a_published_batch_that_no_run_can_commit_any_more_does_not_hold_the_stream(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     """Killed between publish and commit, then the topic was made anew: the rows are out, the batch cannot be run again."""
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 19)
@@ -187,7 +207,9 @@ def test_a_published_batch_that_no_run_can_commit_any_more_does_not_hold_the_str
     assert home.rows() == expected
 
 
-def test_an_unpublished_batch_of_a_topic_made_anew_can_be_taken_back(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_an_unpublished_batch_of_a_topic_made_anew_can_be_taken_back(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 21)
     ran(home)
@@ -215,7 +237,9 @@ def test_lost_offsets_need_accept_loss_and_are_named(spark: Any, fresh: Settings
     drop_records(fresh, p0=-1, p1=-1, p2=-1)
     code, out = home.run()
     assert (code, "--accept-loss" in out) == (65, True)
-    with pytest.raises(Refused, match=f"never read, and no longer there: facturas/0 offsets {ended['0']} to "):
+    with pytest.raises(
+        Refused, match=f"never read, and no longer there: facturas/0 offsets {ended['0']} to "
+    ):
         plan(home, rollover.plan)
     made = do(home, rollover.plan, accept_loss=True)
     assert len([line for line in made.summary if line.startswith("never read")]) == 3
@@ -224,7 +248,9 @@ def test_lost_offsets_need_accept_loss_and_are_named(spark: Any, fresh: Settings
     assert home.rows() == expected
 
 
-def test_a_topic_sink_sends_again_only_when_that_is_allowed(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_a_topic_sink_sends_again_only_when_that_is_allowed(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = Home.on(spark, tmp_path, "notificaciones", fresh.kafka_bootstrap)
     send(fresh, 17)
     ran(home)

@@ -12,15 +12,16 @@ import pytest
 
 from include import streams
 from include.account import quarantine as account
-from include.housekeeping import quarantine, rewind
-from include.housekeeping.quarantine import Asked
+from include.housekeeping.generations import rewind
+from include.housekeeping.refused import decide
+from include.housekeeping.refused.decide import Asked
 from include.kafka import consume, produce
 from include.kafka.produce import Message
 from include.settings import Settings
+from include.torture.runs import multiset
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Checks
 from tests.integration.here import Home
-from tests.integration.runs import multiset
 from tests.integration.test_kafka_generations import do, fresh, plan, ran
 from tests.integration.test_kafka_streams import START_MS, samples
 
@@ -43,14 +44,18 @@ def test_mended_and_rewound_each_record_stands_once_and_the_topic_has_no_copy(
     assert set(shown) == {*bad, None}
     origin = {f"{r.topic}/{r.partition}/{r.offset}": r.value for r in consume.read(fresh, "facturas")}
     assert all(origin[s.record.origin] == raw and (s.file, s.line) == ("", None) for raw, s in shown.items())
-    with pytest.raises(Refused, match=r"every reader of the topic .*rewind facturas_kafka --to-batch -1 reads the same offsets again"):
-        plan(home, quarantine.plan, verb="reprocess", asked=Asked())
-    do(home, quarantine.plan, verb="discard", asked=Asked(reasons=("null-value",)))
+    with pytest.raises(
+        Refused,
+        match=r"every reader of the topic .*rewind facturas_kafka --to-batch -1 reads the same offsets again",
+    ):
+        plan(home, decide.plan, verb="reprocess", asked=Asked())
+    do(home, decide.plan, verb="discard", asked=Asked(reasons=("null-value",)))
     monkeypatch.setitem(streams.collect()[0], "facturas_kafka", row)
     do(home, rewind.plan, to_batch=-1)
     ran(home)
     assert home.rows() == multiset(sample.expected_lines())
     assert Counter((g.reason, g.state) for g in account.groups(home.settings.layout, home.stream)) == {
-        ("malformed", "open"): 1, ("null-value", "open"): 1,
-    }  # fmt: skip
+        ("malformed", "open"): 1,
+        ("null-value", "open"): 1,
+    }
     assert len(origin) == len(values) + 1

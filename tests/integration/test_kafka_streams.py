@@ -17,11 +17,11 @@ from include.kafka.produce import Message
 from include.samples import facturas as samples
 from include.services.ports import Ports
 from include.settings import Settings
-from jobs.contract import failpoints
+from include.torture.brokers import free_ports, running
+from include.torture.runs import Home, below, kill, multiset, wait_for
+from jobs.contract.disk import failpoints
 from jobs.contract.stream import Limits
-from tests.brokers import free_ports, running
 from tests.integration import here
-from tests.integration.runs import Home, below, kill, multiset, wait_for
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker]
 START_MS = 1_700_000_000_000
@@ -64,7 +64,9 @@ def expected_notifications(*made: samples.Sample) -> Counter[tuple[str, str]]:
     return Counter((r.pop("InvoiceNumber"), json.dumps(r, separators=(",", ":"))) for r in rows)
 
 
-def test_facturas_kafka_gives_every_line_once_over_three_runs(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_facturas_kafka_gives_every_line_once_over_three_runs(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = here.Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected: Counter[str] = Counter()
     for seed in (1, 2):
@@ -88,7 +90,10 @@ def test_batches_are_limited_by_offsets_and_hold_every_line_once(
     code, out = home.run()
     assert code == 0, out
     assert home.rows() == multiset(sample.expected_lines())
-    found = [json.loads((home.settings.layout.batch(home.stream, 1, batch) / "_MANIFEST").read_bytes()) for batch in home.report().batches]
+    found = [
+        json.loads((home.settings.layout.batch(home.stream, 1, batch) / "_MANIFEST").read_bytes())
+        for batch in home.report().batches
+    ]
     assert (len(found), sum(one["records_in"] for one in found)) == (3, 60)
     assert max(one["records_in"] for one in found) <= 25
 
@@ -98,7 +103,9 @@ def home_rows(home: Home, batch: int) -> int:
     return sum(len(p.read_text().splitlines()) for p in parts)
 
 
-def test_notificaciones_sends_each_invoice_once_and_a_second_run_sends_nothing(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_notificaciones_sends_each_invoice_once_and_a_second_run_sends_nothing(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = here.Home.on(spark, tmp_path, "notificaciones", fresh.kafka_bootstrap)
     sample = send(fresh, 3)
     code, out = home.run()
@@ -110,22 +117,38 @@ def test_notificaciones_sends_each_invoice_once_and_a_second_run_sends_nothing(s
     assert notifications(fresh).total() == 60
 
 
-def test_the_courses_invoice_becomes_the_courses_notification_byte_for_byte(spark: Any, fresh: Settings, tmp_path: Path) -> None:
-    invoice = {"InvoiceNumber": "51402977", "CustomerCardNo": "4629185211", "TotalAmount": 11114.0, "InvoiceLineItems": [{"ItemCode": "458"}]}
+def test_the_courses_invoice_becomes_the_courses_notification_byte_for_byte(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
+    invoice = {
+        "InvoiceNumber": "51402977",
+        "CustomerCardNo": "4629185211",
+        "TotalAmount": 11114.0,
+        "InvoiceLineItems": [{"ItemCode": "458"}],
+    }
     produce.produce(fresh, "facturas", [Message(value=json.dumps(invoice).encode())])
     assert here.Home.on(spark, tmp_path, "notificaciones", fresh.kafka_bootstrap).run()[0] == 0
     value = '{"CustomerCardNo":"4629185211","TotalAmount":11114.0,"EarnedLoyaltyPoints":2222.8}'
     assert notifications(fresh) == Counter({("51402977", value): 1})
 
 
-def test_a_tombstone_and_a_broken_value_go_to_quarantine_with_their_offset(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_a_tombstone_and_a_broken_value_go_to_quarantine_with_their_offset(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     home = here.Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     sample = send(fresh, 4, count=1)
     produce.produce(fresh, "facturas", [Message(value=None, key=b"k"), Message(value=b'{"half', key=b"k")])
     code, out = home.run()
     assert code == 0, out
-    found = [json.loads(line) for p in (home.settings.layout.data / "cuarentena").rglob("part-*") for line in p.read_text().splitlines()]
-    assert sorted((r["reason"], r.get("raw")) for r in found) == [("malformed", '{"half'), ("null-value", None)]
+    found = [
+        json.loads(line)
+        for p in (home.settings.layout.data / "cuarentena").rglob("part-*")
+        for line in p.read_text().splitlines()
+    ]
+    assert sorted((r["reason"], r.get("raw")) for r in found) == [
+        ("malformed", '{"half'),
+        ("null-value", None),
+    ]
     assert all(r["origin"].startswith("facturas/") for r in found)
     assert home.rows() == multiset(sample.expected_lines())
     assert (home.report().records_in, home.report().quarantined) == (3, 2)
@@ -157,7 +180,9 @@ def test_a_topic_made_anew_is_refused_before_spark_starts(fresh: Settings, tmp_p
     assert home.rows() == multiset(first.expected_lines())
 
 
-def test_records_that_retention_took_before_they_were_read_are_named(spark: Any, fresh: Settings, tmp_path: Path) -> None:
+def test_records_that_retention_took_before_they_were_read_are_named(
+    spark: Any, fresh: Settings, tmp_path: Path
+) -> None:
     from confluent_kafka import TopicPartition
 
     home = here.Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
@@ -179,11 +204,18 @@ def test_a_missing_topic_is_one_line_and_exit_69(fresh: Settings, tmp_path: Path
 
 
 @pytest.mark.torture
-def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(spark: Any, tmp_path: Path, broker: Settings) -> None:
+def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(
+    spark: Any, tmp_path: Path, broker: Settings
+) -> None:
     kafka, controller, airflow = free_ports(3)
-    settings = Settings(**{**broker.__dict__, "home": tmp_path / "broker", "kafka_bootstrap": f"127.0.0.1:{kafka}"})
+    settings = Settings(
+        **{**broker.__dict__, "home": tmp_path / "broker", "kafka_bootstrap": f"127.0.0.1:{kafka}"}
+    )
     home = Home.at(tmp_path / "home", "notificaciones", settings.kafka_bootstrap)
-    again, files = (here.Home.on(spark, tmp_path / "home", stream, settings.kafka_bootstrap) for stream in ("notificaciones", "facturas_kafka"))
+    again, files = (
+        here.Home.on(spark, tmp_path / "home", stream, settings.kafka_bootstrap)
+        for stream in ("notificaciones", "facturas_kafka")
+    )
     with running(settings, Ports(kafka, controller, airflow)) as process:
         topics.apply(topics.plan(settings, list(streams.collect()[0].values())))
         sample = send(settings, 11, count=3000)

@@ -15,8 +15,8 @@ import pytest
 from include import labs
 from include.samples import bizums, facturas
 from include.settings import ROOT
-from jobs.contract.layout import Layout
-from tests.integration.runs import RUN_S
+from include.torture.runs import RUN_S
+from jobs.contract.disk.layout import Layout
 
 
 def run(home: Path, *words: str) -> dict[str, Any]:
@@ -33,7 +33,9 @@ def run(home: Path, *words: str) -> dict[str, Any]:
 @pytest.mark.torture
 @pytest.mark.slow
 @pytest.mark.spark
-def test_a_batch_that_delta_has_is_not_written_again_and_its_part_files_alone_tell_too_much(tmp_path: Path) -> None:
+def test_a_batch_that_delta_has_is_not_written_again_and_its_part_files_alone_tell_too_much(
+    tmp_path: Path,
+) -> None:
     facts = run(tmp_path, "sink_delta")
     folder = Layout(tmp_path).lab("sink_delta")
     files = [file.read_text().splitlines() for file in sorted((folder / "muestras").iterdir())]
@@ -41,14 +43,32 @@ def test_a_batch_that_delta_has_is_not_written_again_and_its_part_files_alone_te
     assert facts["lines"] == facts["again"] == sum(lines)
     assert facts["versions"] == [[batch, count] for batch, count in enumerate(lines)]
     assert facts["first"] == lines[0]
-    cities = [{json.loads(d).get("DeliveryAddress", {}).get("City") for documents in files[: n + 1] for d in documents} for n in range(3)]
+    cities = [
+        {
+            json.loads(d).get("DeliveryAddress", {}).get("City")
+            for documents in files[: n + 1]
+            for d in documents
+        }
+        for n in range(3)
+    ]
     assert (facts["summary"], facts["files"]) == (len(cities[-1]), sum(map(len, cities)))
 
 
 @pytest.mark.torture
 @pytest.mark.spark
 def test_the_way_to_delta_brings_delta_along(tmp_path: Path) -> None:
-    facts = run(tmp_path, "camino", "--sink", "delta", "--mode", "complete", "--state", "aggregation", "--trigger", "available-now")
+    facts = run(
+        tmp_path,
+        "camino",
+        "--sink",
+        "delta",
+        "--mode",
+        "complete",
+        "--state",
+        "aggregation",
+        "--trigger",
+        "available-now",
+    )
     assert {row["palabra"]: row["count"] for row in facts["rows"]} == {"uno": 1, "dos": 2, "tres": 3}
 
 
@@ -66,7 +86,9 @@ def test_a_continuous_query_ends_without_a_warning_of_the_tasks_that_its_end_kil
 @pytest.mark.torture
 @pytest.mark.slow
 @pytest.mark.spark
-def test_state_in_python_finds_its_modules_where_nothing_but_the_shipped_jobs_is_on_the_path(tmp_path: Path) -> None:
+def test_state_in_python_finds_its_modules_where_nothing_but_the_shipped_jobs_is_on_the_path(
+    tmp_path: Path,
+) -> None:
     facts = run(tmp_path, "estado_propio")
     row = labs.get("estado_propio")
     assert row.sample is not None

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from include import generations, lease, streams
+from include import streams
 from include.account import where
 from include.samples import facturas as samples
-from jobs.contract import manifest
+from include.state import generations, lease
+from include.torture.runs import RUN_S, Home, below, kill, multiset, python_driver, wait_for
+from jobs.contract.commit import manifest
 from tests.integration import here
-from tests.integration.runs import RUN_S, Home, below, kill, multiset, python_driver, wait_for
 from tests.integration.test_archive import caudal
 from tests.jobs.core.test_transactions import cut
 
@@ -36,7 +37,11 @@ def invoices(home: Home, seed: int, count: int = 50) -> Counter[str]:
 
 def batches(home: Home) -> dict[str, int | None]:
     """What `where` answers for each admitted file."""
-    found = [f for n in (1, 2) for f in where.find(home.settings.layout, [streams.get(home.stream)], where.question(f"f{n}.json"))]
+    found = [
+        f
+        for n in (1, 2)
+        for f in where.find(home.settings.layout, [streams.get(home.stream)], where.question(f"f{n}.json"))
+    ]
     return {f.original_name: f.batch for f in found if f.place == "en_proceso"}
 
 
@@ -48,7 +53,11 @@ def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(
     assert wait_for(lambda: ".jsa" in _maps(first.pid), "the JVM maps the class-data cache", of=first)
     out, _ = first.communicate(timeout=RUN_S)
     assert first.returncode == 0, out
-    waited = [line for line in out.splitlines() if line.startswith(("Spark is ready after ", "batch 0 begins", "batch 0: "))]
+    waited = [
+        line
+        for line in out.splitlines()
+        if line.startswith(("Spark is ready after ", "batch 0 begins", "batch 0: "))
+    ]
     assert len(waited) == 3 and "WARNING" not in out, out
     columns = manifest.read(home.settings.layout.batch(home.stream, 1, 0)).columns
     assert (columns[0], columns[-1], len(columns)) == ("InvoiceNumber", "TotalValue", 15)
@@ -58,7 +67,9 @@ def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(
     assert batches(home) == {"f1.json": 0}
     assert caudal(home, "archive", home.stream, "--apply")[0] == 0
     code, out = home.run()
-    assert (code, "WARN " in out, "Exception" in out) == (0, False, False), out  # Spark looks for what is archived, and needs it no more
+    assert (code, "WARN " in out, "Exception" in out) == (0, False, False), (
+        out
+    )  # Spark looks for what is archived, and needs it no more
     assert home.rows() == expected
     assert home.report().batches == (1,)
     assert batches(home) == {"f2.json": 1}
@@ -95,7 +106,9 @@ def _published(home: Home) -> Any:
     [(_planned, "python"), (_staging, "launcher's parent"), (_published, "jvm")],
     ids=["planned-python", "staging-parent", "published-jvm"],
 )
-def test_kill_9_in_mid_run_loses_and_repeats_nothing_and_leaves_no_process(tmp_path: Path, moment: Any, victim: str) -> None:
+def test_kill_9_in_mid_run_loses_and_repeats_nothing_and_leaves_no_process(
+    tmp_path: Path, moment: Any, victim: str
+) -> None:
     """Each moment and each victim once; the series of tests/torture pairs them, and has more."""
     home = Home.at(tmp_path)
     expected = invoices(home, 1, count=4000)
@@ -118,10 +131,21 @@ def test_kill_9_in_mid_run_loses_and_repeats_nothing_and_leaves_no_process(tmp_p
 
 
 def _run_under_a_parent_and_kill_it(home: Home, moment: Any) -> None:
-    line = [str(home.settings.root / "include/launch/spark-submit"), f"jobs/{home.stream}.py", "--stream", home.stream]
+    line = [
+        str(home.settings.root / "include/launch/launcher"),
+        f"jobs/{home.stream}.py",
+        "--stream",
+        home.stream,
+    ]
     code = f"import subprocess, sys; sys.exit(subprocess.run({line!r}).returncode)"
-    environ = {**home.settings.environ, "CAUDAL_PYTHON": sys.executable, "PYTHONPATH": str(home.settings.root)}
-    parent = subprocess.Popen([sys.executable, "-c", code], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environ = {
+        **home.settings.environ,
+        "CAUDAL_PYTHON": sys.executable,
+        "PYTHONPATH": str(home.settings.root),
+    }
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     wait_for(moment, "the run is under way")
     kill(parent.pid)
     parent.wait()
@@ -186,7 +210,9 @@ def test_output_that_is_lost_behind_its_checkpoint_is_refused_by_name(tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_batch_whose_offset_a_power_cut_took_is_merged_with_later_files(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_whose_offset_a_power_cut_took_is_merged_with_later_files(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = here.Home.on(spark, tmp_path, "facturas_ficheros")
     expected = invoices(home, 1)
     assert home.run()[0] == 0
@@ -199,21 +225,31 @@ def test_a_batch_whose_offset_a_power_cut_took_is_merged_with_later_files(spark:
     code, out = home.run()
     assert code == 0, out
     assert home.rows() == expected
-    assert json.loads((home.settings.layout.batch(home.stream, 1, 1) / "_MANIFEST").read_bytes())["end"] == {"logOffset": 2}
+    assert json.loads((home.settings.layout.batch(home.stream, 1, 1) / "_MANIFEST").read_bytes())["end"] == {
+        "logOffset": 2
+    }
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (("jobs/x.py", "--stream", "nada"), "unknown-stream"),
-        (("--conf", "spark.x=1", "jobs/facturas_ficheros.py", "--stream", "facturas_ficheros"), "takes no option '--conf'"),
-        (("jobs/facturas_ficheros.py", "--stream", "facturas_ficheros", "--conf", "a=b"), "takes no option '--conf'"),
+        (
+            ("--conf", "spark.x=1", "jobs/facturas_ficheros.py", "--stream", "facturas_ficheros"),
+            "takes no option '--conf'",
+        ),
+        (
+            ("jobs/facturas_ficheros.py", "--stream", "facturas_ficheros", "--conf", "a=b"),
+            "takes no option '--conf'",
+        ),
         (("--master", "yarn", "jobs/x.py", "--stream", "facturas_ficheros"), "unknown master 'yarn'"),
         (("jobs/x.py",), "--stream is missing"),
         (("--deploy-mode", "cluster", "jobs/x.py", "--stream", "facturas_ficheros"), "only client mode"),
     ],
 )
-def test_the_launcher_refuses_what_it_was_not_made_for_in_one_line(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+def test_the_launcher_refuses_what_it_was_not_made_for_in_one_line(
+    tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
     code, out = Home.at(tmp_path).run(*words)
     assert code == 64
     assert says in out
@@ -229,7 +265,9 @@ def test_a_kafka_stream_without_a_broker_is_one_line_and_exit_69(tmp_path: Path)
     assert home.report().error["code"] == "broker-down"
 
 
-def test_a_lost_record_of_a_newer_generation_is_refused_by_name_and_nothing_is_read_again(tmp_path: Path) -> None:
+def test_a_lost_record_of_a_newer_generation_is_refused_by_name_and_nothing_is_read_again(
+    tmp_path: Path,
+) -> None:
     home = Home.at(tmp_path)
     layout = home.settings.layout
     for number in (1, 2):

@@ -15,10 +15,41 @@ import pytest
 from tests.integration.checkout import Checkout
 
 COLUMNS = ("sensor", "value", "n", "ok", "day", "note")
-ADD = ("new-stream", "mediciones", "--from", "files:csv", "--separator", ";", "--decimal", ",", "--date-format", "dd/MM/yyyy",
-       "--to", "files:json", "--json", "--columns", "sensor:string,value:double,n:bigint,ok:boolean,day:date,note:string")  # fmt: skip
-GENERATED = ["jobs/domain/mediciones.py", "tests/jobs/domain/test_mediciones.py", "jobs/mediciones.py", "include/streams/mediciones.py"]
-NOTES = ("plain", "with; separator", 'with "quotes"', "ñandú – 東京 🦤", " blanks around ", "back\\slash", "", "0", "NULL", "a'b")
+ADD = (
+    "new-stream",
+    "mediciones",
+    "--from",
+    "files:csv",
+    "--separator",
+    ";",
+    "--decimal",
+    ",",
+    "--date-format",
+    "dd/MM/yyyy",
+    "--to",
+    "files:json",
+    "--json",
+    "--columns",
+    "sensor:string,value:double,n:bigint,ok:boolean,day:date,note:string",
+)
+GENERATED = [
+    "jobs/domain/mediciones.py",
+    "tests/jobs/domain/test_mediciones.py",
+    "jobs/mediciones.py",
+    "include/streams/mediciones.py",
+]
+NOTES = (
+    "plain",
+    "with; separator",
+    'with "quotes"',
+    "ñandú – 東京 🦤",
+    " blanks around ",
+    "back\\slash",
+    "",
+    "0",
+    "NULL",
+    "a'b",
+)
 
 
 def lines(seed: int, count: int) -> str:
@@ -32,7 +63,14 @@ def lines(seed: int, count: int) -> str:
         sensor = "" if n % 10 == 9 else f"s-{made.randrange(1000)}"
         value = "many" if n % 11 == 10 else repr(made.randrange(-10_000, 10_000) / 8).replace(".", ",")
         writer.writerow(
-            [sensor, value, made.choice(["", str(made.randrange(10**12))]), made.choice(["true", "false"]), "28/02/2026", made.choice(NOTES)]
+            [
+                sensor,
+                value,
+                made.choice(["", str(made.randrange(10**12))]),
+                made.choice(["true", "false"]),
+                "28/02/2026",
+                made.choice(NOTES),
+            ]
         )
     return text.getvalue()
 
@@ -40,9 +78,11 @@ def lines(seed: int, count: int) -> str:
 def reference(text: str) -> Counter[str]:
     """The rows that must come out, by Python's csv reader: typed, without what is empty, and without the records that must be refused."""
     kinds: dict[str, Any] = {
-        "value": lambda word: float(word.replace(",", ".")), "n": int, "ok": lambda word: word == "true",
+        "value": lambda word: float(word.replace(",", ".")),
+        "n": int,
+        "ok": lambda word: word == "true",
         "day": lambda word: "-".join(reversed(word.split("/"))),
-    }  # fmt: skip
+    }
     rows = csv.DictReader(io.StringIO(text), delimiter=";")
     kept = [row for row in rows if row["sensor"] and row["value"] != "many"]
     return Counter(canonical({k: kinds.get(k, str)(v) for k, v in row.items() if v != ""}) for row in kept)
@@ -73,7 +113,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.mark.slow
 @pytest.mark.spark
 @pytest.mark.timeout(300)
-def test_its_rows_are_those_of_pythons_csv_reader_and_a_second_run_finds_nothing(copy: Checkout, tmp_path: Path) -> None:
+def test_its_rows_are_those_of_pythons_csv_reader_and_a_second_run_finds_nothing(
+    copy: Checkout, tmp_path: Path
+) -> None:
     texts = [lines(seed, 150) for seed in (1, 2)]
     for number, text in enumerate(texts):
         (tmp_path / f"m{number}.csv").write_text(text, newline="")
@@ -93,7 +135,9 @@ def test_what_was_written_passes_the_linter_and_the_type_checker(copy: Checkout)
     assert linted.returncode == 0, linted.stdout
     formatted = copy.python("-m", "ruff", "format", "--no-cache", "--check", *GENERATED)
     assert formatted.returncode == 0, formatted.stdout
-    checked = copy.python("-m", "mypy", "--no-incremental", *(name for name in GENERATED if not name.startswith("tests")))
+    checked = copy.python(
+        "-m", "mypy", "--no-incremental", *(name for name in GENERATED if not name.startswith("tests"))
+    )
     assert checked.returncode == 0, checked.stdout
 
 
@@ -107,12 +151,20 @@ def test_its_own_test_passes(copy: Checkout) -> None:
 @pytest.mark.torture
 @pytest.mark.slow
 def test_it_is_a_dag_with_the_rows_docstring_as_its_page(copy: Checkout, tmp_path: Path) -> None:
-    own = {"AIRFLOW_HOME": str(tmp_path), "PYTHONWARNINGS": "ignore", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db"}
+    own = {
+        "AIRFLOW_HOME": str(tmp_path),
+        "PYTHONWARNINGS": "ignore",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+    }
     done = copy.python(str(copy.root / "tests/dags/parse.py"), str(copy.root / "dags"), **own)
     facts = json.loads(done.stdout.splitlines()[-1])
     assert facts["errors"] == {}
     dag = facts["dags"]["mediciones"]
-    assert (dag["file"], dag["paused"], [task["id"] for task in dag["tasks"]]) == ("streams.py", False, ["run"])
+    assert (dag["file"], dag["paused"], [task["id"] for task in dag["tasks"]]) == (
+        "streams.py",
+        False,
+        ["run"],
+    )
     assert dag["doc_md"].startswith("Records of mediciones from csv files to json files.\n")
 
 
@@ -125,8 +177,10 @@ def test_a_row_that_does_not_load_is_named_by_doctor_and_the_others_go_on(copy: 
     finally:
         broken.unlink()
     assert done.returncode == 1
-    assert wrong == ["WRONG  registry: include/streams/roto.py does not load: NameError: name 'nothing' is not defined"
-                     "  -> mend include/streams/roto.py; the other streams go on without it"]  # fmt: skip
+    assert wrong == [
+        "WRONG  registry: include/streams/roto.py does not load: NameError: name 'nothing' is not defined"
+        "  -> mend include/streams/roto.py; the other streams go on without it"
+    ]
 
 
 def test_the_same_line_again_is_refused_and_changes_nothing(copy: Checkout) -> None:
@@ -142,8 +196,13 @@ def test_without_a_terminal_nothing_is_asked_and_a_plan_changes_nothing(copy: Ch
     before = copy.files()
     missing = copy.python("-m", "include.cli", "new-stream", "otra")
     assert (missing.returncode, missing.stderr) == (
-        64, 'caudal: usage: the columns are missing [--columns] -> --columns "id:string,amount:double"\n',
-    )  # fmt: skip
+        64,
+        'caudal: usage: the columns are missing [--columns] -> --columns "id:string,amount:double"\n',
+    )
     found = copy.verb("new-stream", "otra", "--columns", "id:string", "--plan", "--json")
-    assert (len(found["planned"]), found["written"], found["sample"]) == (4, [], '{"id": "uno"}\n{"id": "dos"}\n')
+    assert (len(found["planned"]), found["written"], found["sample"]) == (
+        4,
+        [],
+        '{"id": "uno"}\n{"id": "dos"}\n',
+    )
     assert copy.files() == before

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from include import intake, streams
-from include.account import audit as audits
+from include.account.audit import examine as audits
 from include.doctor import streams as doctor
 from include.samples import facturas
-from jobs.contract.report import Report
+from include.torture.runs import multiset
+from jobs.contract.run.report import Report
 from jobs.core import run as driver
 from tests.integration import here
-from tests.integration.runs import multiset
 
 pytestmark = pytest.mark.spark
 STREAM = streams.get("facturas_ficheros")

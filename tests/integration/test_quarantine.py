@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from include.samples import facturas as samples
-from jobs.contract import journal, refused
-from tests.integration.runs import Home, multiset
+from include.state import journal, refused_records
+from include.torture.runs import Home, multiset
 from tests.integration.test_archive import caudal
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -26,24 +26,41 @@ def test_killed_at_each_step_every_refused_record_comes_again_once(tmp_path: Pat
     sample = samples.generate(10, seed=7, start_ms=1_700_000_000_000)
     path = layout.entrada(stream) / "mixed.json"
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"".join(line + b"\n" for line in (sample.documents[0].encode(), *BAD, *(d.encode() for d in sample.documents[1:]))))
+    path.write_bytes(
+        b"".join(
+            line + b"\n"
+            for line in (sample.documents[0].encode(), *BAD, *(d.encode() for d in sample.documents[1:]))
+        )
+    )
     os.utime(path, (time.time() - 60, time.time() - 60))
     expected = multiset(sample.expected_lines())
     steps = ("stage", "")
     for batch, step in enumerate(steps):
         code, out = caudal(home, "run", stream)
         assert code == 0, out
-        assert (home.rows(), refused.reasons(refused.batches(layout, stream)[-1]).total()) == (expected, len(BAD)), step
-        code, out = caudal(home, "quarantine", "reprocess", stream, "--batch", str(batch), "--apply", failpoint=step)
+        assert (
+            home.rows(),
+            refused_records.reasons(refused_records.batches(layout, stream)[-1]).total(),
+        ) == (expected, len(BAD)), step
+        code, out = caudal(
+            home, "quarantine", "reprocess", stream, "--batch", str(batch), "--apply", failpoint=step
+        )
         assert code == (-9 if step else 0), out
         assert bool(journal.open_operations(layout.journal(stream))) == bool(step)
     (delivery,) = layout.entrada(stream).glob("reproceso-*")
     assert sorted(delivery.read_bytes().split(b"\n")[1:-1]) == sorted(BAD)
     code, out = caudal(home, "quarantine", "list", stream, "--json")
     groups = json.loads(out.splitlines()[-1])["streams"][stream]["records"]
-    assert (code, [(g["records"], g["state"]) for g in groups]) == (0, [(len(BAD), "reprocessed")] * len(steps))
+    assert (code, [(g["records"], g["state"]) for g in groups]) == (
+        0,
+        [(len(BAD), "reprocessed")] * len(steps),
+    )
     code, out = caudal(home, "quarantine", "show", stream, "--batch", "0", "--json")
     found = json.loads(out.splitlines()[-1])["records"]
-    assert (code, sorted(s["line"] for s in found), {s["file"] for s in found}) == (0, [2, 3, 4], {"mixed.json"})
+    assert (code, sorted(s["line"] for s in found), {s["file"] for s in found}) == (
+        0,
+        [2, 3, 4],
+        {"mixed.json"},
+    )
     code, out = caudal(home, "quarantine", "reprocess", stream, "--apply")
     assert (code, "nothing to do" in out) == (0, True), out

@@ -15,18 +15,24 @@ from pathlib import Path
 import pytest
 
 from include import settings as caudal
-from include.services import airflow, broker, home, keys, ports, processes, records, stack, supervisor
+from include.services import broker, home, ports, processes, records, stack, supervisor
+from include.services.airflow import keys
+from include.services.airflow import server as airflow
 from include.services.ports import Ports
 from include.services.records import Plan
 from include.settings import ROOT, Settings
+from include.torture.brokers import free_ports
 from jobs.contract.errors import ConfigError, ServiceError
-from tests.brokers import free_ports
 from tests.integration.airflow_home import listening, until
 
 
 def make(folder: Path, **variables: str) -> Settings:
     """Settings of a new home with the environment's cache; broker and Airflow ports of the machine's choice."""
-    keep = {name: value for name, value in os.environ.items() if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"}
+    keep = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"
+    }
     return caudal.load({**keep, "CAUDAL_HOME": str(folder), **variables})
 
 
@@ -52,17 +58,28 @@ def config(tmp_path: Path) -> Iterator[Settings]:
 @pytest.mark.airflow
 @pytest.mark.broker
 @pytest.mark.timeout(600)
-def test_a_broker_of_ones_own_starts_none_and_two_homes_run_side_by_side(config: Settings, tmp_path: Path) -> None:
+def test_a_broker_of_ones_own_starts_none_and_two_homes_run_side_by_side(
+    config: Settings, tmp_path: Path
+) -> None:
     stack_a = stack.up(config)
     other = make(tmp_path / "other", CAUDAL_KAFKA_BOOTSTRAP=f"127.0.0.1:{stack_a.ports.kafka}")
     try:
         stack_b = stack.up(other)
-        assert states(stack_b.rows) == {broker.NAME: "external", **dict.fromkeys([*airflow.NAMES, records.SUPERVISOR], "healthy")}
+        assert states(stack_b.rows) == {
+            broker.NAME: "external",
+            **dict.fromkeys([*airflow.NAMES, records.SUPERVISOR], "healthy"),
+        }
         assert broker.NAME not in records.read_records(other.home)
         assert stack_b.ports.airflow != stack_a.ports.airflow
         assert keys.password(other) != keys.password(config)
         with pytest.raises(ConfigError, match="runs with another CAUDAL_KAFKA_BOOTSTRAP"):
-            stack.up(replace(other, kafka_bootstrap="127.0.0.1:1", environ={**other.environ, "CAUDAL_KAFKA_BOOTSTRAP": "127.0.0.1:1"}))
+            stack.up(
+                replace(
+                    other,
+                    kafka_bootstrap="127.0.0.1:1",
+                    environ={**other.environ, "CAUDAL_KAFKA_BOOTSTRAP": "127.0.0.1:1"},
+                )
+            )
         stack.down(config)
         until(lambda: set(states(stack.rows(other)).values()) == {"external", "healthy"}, 60)
         assert pids(stack.rows(other)) == pids(stack_b.rows)
@@ -77,7 +94,9 @@ def test_up_with_a_busy_configured_port_ends_with_78_and_names_the_variable(tmp_
         server.listen(1)
         config = make(tmp_path / "home", CAUDAL_AIRFLOW_PORT=str(server.getsockname()[1]))
         line = [sys.executable, "-m", "include.cli", "up"]
-        done = subprocess.run(line, cwd=ROOT, env=dict(config.environ), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            line, cwd=ROOT, env=dict(config.environ), capture_output=True, text=True, timeout=60, check=False
+        )
     assert done.returncode == 78
     assert done.stderr.startswith("caudal: port-taken: ")
     assert "[CAUDAL_AIRFLOW_PORT]" in done.stderr
@@ -107,7 +126,9 @@ def send(port: int, topic: str, values: Sequence[str]) -> None:
     failed: list[object] = []
     producer = Producer({"bootstrap.servers": f"127.0.0.1:{port}", "acks": "all", "log_level": 0})
     for value in values:
-        producer.produce(topic, value.encode(), on_delivery=lambda error, _: failed.append(error) if error else None)
+        producer.produce(
+            topic, value.encode(), on_delivery=lambda error, _: failed.append(error) if error else None
+        )
     assert producer.flush(30) == 0
     assert failed == []
 
@@ -122,7 +143,14 @@ def create(port: int, topic: str) -> None:
 def values_in(port: int, topic: str, count: int) -> list[str]:
     from confluent_kafka import Consumer
 
-    consumer = Consumer({"bootstrap.servers": f"127.0.0.1:{port}", "group.id": "t", "auto.offset.reset": "earliest", "log_level": 0})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": f"127.0.0.1:{port}",
+            "group.id": "t",
+            "auto.offset.reset": "earliest",
+            "log_level": 0,
+        }
+    )
     consumer.subscribe([topic])
     found: list[str] = []
     deadline = time.monotonic() + 30
@@ -135,16 +163,25 @@ def values_in(port: int, topic: str, count: int) -> list[str]:
 
 
 @pytest.mark.broker
-def test_a_home_that_goes_down_takes_no_other_with_it_and_a_broker_of_ones_own_is_no_service_of_it(config: Settings, tmp_path: Path) -> None:
+def test_a_home_that_goes_down_takes_no_other_with_it_and_a_broker_of_ones_own_is_no_service_of_it(
+    config: Settings, tmp_path: Path
+) -> None:
     numbers, other = start_broker(config), make(tmp_path / "other")
     try:
         others = start_broker(other)
         until(lambda: broker.answers(numbers.kafka) and broker.answers(others.kafka), 60)
         before = pid_of_broker(other)
         assert broker.NAME in stack.down(config)
-        assert (pid_of_broker(other), broker.answers(others.kafka), broker.answers(numbers.kafka)) == (before, True, False)
+        assert (pid_of_broker(other), broker.answers(others.kafka), broker.answers(numbers.kafka)) == (
+            before,
+            True,
+            False,
+        )
         guest = make(tmp_path / "guest", CAUDAL_KAFKA_BOOTSTRAP=f"127.0.0.1:{others.kafka}")
-        assert states(stack.rows(guest)) == {broker.NAME: "external", **dict.fromkeys([*airflow.NAMES, records.SUPERVISOR], "stopped")}
+        assert states(stack.rows(guest)) == {
+            broker.NAME: "external",
+            **dict.fromkeys([*airflow.NAMES, records.SUPERVISOR], "stopped"),
+        }
     finally:
         stack.down(other)
 

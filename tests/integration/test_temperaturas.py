@@ -15,8 +15,8 @@ from include.kafka import produce, topics
 from include.kafka.produce import Message
 from include.samples import temperaturas as samples
 from include.settings import Settings
+from include.torture.runs import Home, multiset
 from tests.integration import here
-from tests.integration.runs import Home, multiset
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker]
 MINUTE_MS = 60_000
@@ -34,9 +34,16 @@ def maxima(rows: list[dict[str, Any]]) -> Counter[str]:
 
 
 @pytest.mark.torture
-def test_readings_become_windows_over_three_runs_and_a_fourth_finds_nothing(spark: Any, broker: Settings, tmp_path: Path) -> None:
-    strict, sliding, tumbling = (here.Home.on(spark, tmp_path, name, broker.kafka_bootstrap) for name in (STRICT, SLIDING, TUMBLING))
-    windows, five = samples.Windows(15 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS), samples.Windows(5 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS)
+def test_readings_become_windows_over_three_runs_and_a_fourth_finds_nothing(
+    spark: Any, broker: Settings, tmp_path: Path
+) -> None:
+    strict, sliding, tumbling = (
+        here.Home.on(spark, tmp_path, name, broker.kafka_bootstrap) for name in (STRICT, SLIDING, TUMBLING)
+    )
+    windows, five = (
+        samples.Windows(15 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS),
+        samples.Windows(5 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS),
+    )
     start_ms = int(time.time() * 1000) - 400 * samples.MOST_STEP_MS
     documents = list(samples.documents(400, seed=11, start_ms=start_ms))
     future = samples.reading("azotea", 99.0, int(time.time() * 1000) + 60 * MINUTE_MS)
@@ -53,16 +60,28 @@ def test_readings_become_windows_over_three_runs_and_a_fourth_finds_nothing(spar
         assert sliding.rows() == sliding_rows
         assert tumbling.rows() == five_rows
     assert (strict.report().records_in, strict.report().quarantined) == (3, 0)
-    assert (sliding.report().records_in, sliding.report().rows_out, sliding.report().dropped_late > 0) == (3, 0, True)
-    assert {k: sliding.report().account[k] for k in ("counted", "records_in", "differences")} == {"counted": 3, "records_in": 3, "differences": []}
+    assert (sliding.report().records_in, sliding.report().rows_out, sliding.report().dropped_late > 0) == (
+        3,
+        0,
+        True,
+    )
+    assert {k: sliding.report().account[k] for k in ("counted", "records_in", "differences")} == {
+        "counted": 3,
+        "records_in": 3,
+        "differences": [],
+    }
     assert len(sliding_rows) == sliding.duckdb_count() == sum(sliding_rows.values())
     sliding.close = False
     assert (sliding.run()[0], sliding.report().status) == (0, "idle")
 
 
 @pytest.mark.slow
-def test_the_launcher_closes_windows_when_it_is_asked_and_not_for_a_stream_without_state(spark: Any, broker: Settings, tmp_path: Path) -> None:
-    strict, before = (here.Home.on(spark, tmp_path, name, broker.kafka_bootstrap) for name in (STRICT, SLIDING))
+def test_the_launcher_closes_windows_when_it_is_asked_and_not_for_a_stream_without_state(
+    spark: Any, broker: Settings, tmp_path: Path
+) -> None:
+    strict, before = (
+        here.Home.on(spark, tmp_path, name, broker.kafka_bootstrap) for name in (STRICT, SLIDING)
+    )
     sliding = Home.at(tmp_path, SLIDING, broker.kafka_bootstrap)
     start_ms, read = int(time.time() * 1000) - 60 * samples.MOST_STEP_MS, 0
     words = ("--master", "local[2]", f"jobs/{SLIDING}.py", "--stream", SLIDING, "--close-windows", "yes")
@@ -80,5 +99,7 @@ def test_the_launcher_closes_windows_when_it_is_asked_and_not_for_a_stream_witho
     assert sum(row["lecturas"] for row in found) == 3 * read
     code, out = sliding.run(*words)
     assert (code, sliding.report().status) == (0, "idle"), out
-    code, out = Home.at(tmp_path, STRICT, broker.kafka_bootstrap).run(*(word.replace(SLIDING, STRICT) for word in words))
+    code, out = Home.at(tmp_path, STRICT, broker.kafka_bootstrap).run(
+        *(word.replace(SLIDING, STRICT) for word in words)
+    )
     assert (code, "no windows to close" in out) == (64, True), out

@@ -21,10 +21,10 @@ import psutil
 import pytest
 
 from include import settings as caudal
-from include.launch import notebook
+from include.labs import notebook
 from include.settings import ROOT
+from include.torture.brokers import free_ports
 from jobs.contract.errors import PortTaken
-from tests.brokers import free_ports
 from tests.integration.airflow_home import connections
 
 
@@ -58,7 +58,10 @@ class Running:
 
 def line(home: Path, *words: str) -> tuple[list[str], dict[str, str]]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CAUDAL_KAFKA", "PYTHON"))}
-    return [sys.executable, "-P", "-m", "include.cli", "notebook", *words], kept | {"CAUDAL_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    return [sys.executable, "-P", "-m", "include.cli", "notebook", *words], kept | {
+        "CAUDAL_HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +95,13 @@ pytestmark = pytest.mark.slow  # a server of 5 s
 def test_it_answers_on_loopback_alone_and_to_the_token_alone(running: Running) -> None:
     assert running.ask("/api/contents")[0] == 403
     status, found = running.ask("/api/contents", running.token)
-    assert (status, sorted(one["name"] for one in found["content"])) == (200, sorted(path.name for path in (ROOT / "labs").glob("*.ipynb")))
-    listening = [c.laddr.ip for one in running.processes() for c in connections(one) if c.status == psutil.CONN_LISTEN]
+    assert (status, sorted(one["name"] for one in found["content"])) == (
+        200,
+        sorted(path.name for path in (ROOT / "labs").glob("*.ipynb")),
+    )
+    listening = [
+        c.laddr.ip for one in running.processes() for c in connections(one) if c.status == psutil.CONN_LISTEN
+    ]
     assert set(listening) == {"127.0.0.1"}
 
 
@@ -103,11 +111,15 @@ def test_nothing_is_asked_of_the_network(running: Running) -> None:
     assert "Extension Manager is 'readonly'" in (running.home / "jupyter" / "server.log").read_text()
 
 
-def test_its_token_shows_in_no_argument_variable_or_log_and_its_files_are_their_owners_alone(running: Running) -> None:
+def test_its_token_shows_in_no_argument_variable_or_log_and_its_files_are_their_owners_alone(
+    running: Running,
+) -> None:
     token = running.token
     assert [one.pid for one in running.processes() if token in shown(one)] == []
     assert token not in running.said
-    holding = [path for path in running.home.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    holding = [
+        path for path in running.home.rglob("*") if path.is_file() and token.encode() in path.read_bytes()
+    ]
     assert {path.name for path in holding} >= {"jupyter_server_config.json"}
     assert [path for path in holding if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
     assert stat.S_IMODE((running.home / "jupyter").stat().st_mode) == 0o700
@@ -117,10 +129,14 @@ def test_a_second_one_of_the_home_is_refused_in_one_line(running: Running) -> No
     argv, environ = line(running.home)
     done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 75
-    assert re.fullmatch(r"caudal: lease-held: JupyterLab of this home runs already, on port \d+ .*\n", done.stderr)
+    assert re.fullmatch(
+        r"caudal: lease-held: JupyterLab of this home runs already, on port \d+ .*\n", done.stderr
+    )
 
 
-def test_ctrl_c_ends_it_and_its_kernels_and_the_next_start_keeps_token_port_and_copies(running: Running) -> None:
+def test_ctrl_c_ends_it_and_its_kernels_and_the_next_start_keeps_token_port_and_copies(
+    running: Running,
+) -> None:
     mine = running.home / "cuadernos" / "01-palabras.ipynb"
     mine.write_text("{}")
     token, port = running.token, running.config["ServerApp"]["port"]

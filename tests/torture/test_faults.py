@@ -13,14 +13,16 @@ from random import Random
 
 import pytest
 
-from include import lease
 from include.settings import ROOT
-from tests.integration.runs import kill, python_driver, wait_for
+from include.state import lease
+from include.torture.runs import kill, python_driver, wait_for
+from include.torture.world import STREAM, World, launcher, verb
 from tests.matrix import long
-from tests.torture.world import STREAM, World, launcher, verb
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
-needs_mounts = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="a disk of its own needs root and unshare")
+needs_mounts = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("unshare") is None, reason="a disk of its own needs root and unshare"
+)
 ARCHIVE, ROLLOVER = verb("archive", STREAM, "--apply"), verb("generation", "rollover", STREAM, "--apply")
 
 # argv: folder, place under the home, "full", "filled meanwhile" or "read-only". The mounts are this process's own.
@@ -28,8 +30,8 @@ FAULT = """
 import subprocess, sys
 from pathlib import Path
 from random import Random
-from tests.integration.runs import wait_for
-from tests.torture.world import STREAM, World, launcher, verb
+from include.torture.runs import wait_for
+from include.torture.world import STREAM, World, launcher, verb
 
 def fill(target):
     with (target / ".filler").open("wb", buffering=0) as file:
@@ -90,7 +92,9 @@ assert world.quiet()
         *map(long, (("state/journal", "full"), ("data", "read-only"), ("data/checkpoints", "full"))),
     ],
 )
-def test_a_full_or_read_only_disk_is_one_error_and_the_next_run_goes_on(tmp_path: Path, place: str, fault: str) -> None:
+def test_a_full_or_read_only_disk_is_one_error_and_the_next_run_goes_on(
+    tmp_path: Path, place: str, fault: str
+) -> None:
     call = 'mount --make-rprivate / && mount --bind "$1" "$1" || exit 77; exec "$2" -c "$3" "$1" "$4" "$5"'
     words = ["unshare", "-m", "sh", "-c", call, "sh", str(tmp_path), sys.executable, FAULT, place, fault]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
@@ -103,7 +107,11 @@ def under_way(world: World) -> subprocess.Popen[str]:
     """A run that has planned its batch and holds the lease."""
     process = world.start(launcher())
     offsets = world.layout.checkpoint(STREAM, 1) / "offsets"
-    wait_for(lambda: offsets.is_dir() and any(p.name.isdigit() for p in offsets.iterdir()), "a batch is planned", of=process)
+    wait_for(
+        lambda: offsets.is_dir() and any(p.name.isdigit() for p in offsets.iterdir()),
+        "a batch is planned",
+        of=process,
+    )
     return process
 
 
@@ -128,7 +136,9 @@ def test_archive_and_rollover_at_the_same_moment_end_as_one_after_the_other_or_7
     for _ in range(3):
         both = [world.start(words) for words in (ARCHIVE, ROLLOVER, ARCHIVE)]
         ended = [(process.communicate(timeout=60)[0], process.returncode) for process in both]
-        assert {code for _, code in ended} <= {0, 64, 75}, ended  # 64: the plan is no longer what it was, or nothing was read since
+        assert {code for _, code in ended} <= {0, 64, 75}, (
+            ended
+        )  # 64: the plan is no longer what it was, or nothing was read since
     world.deliver()
     assert world.do(launcher())[0] == 0
     assert world.faults() == []
@@ -136,7 +146,9 @@ def test_archive_and_rollover_at_the_same_moment_end_as_one_after_the_other_or_7
 
 @pytest.mark.torture
 @pytest.mark.parametrize("end", [signal.SIGCONT, signal.SIGKILL])
-def test_a_stopped_python_driver_keeps_the_next_run_out_until_it_goes_on_or_dies(tmp_path: Path, end: signal.Signals) -> None:
+def test_a_stopped_python_driver_keeps_the_next_run_out_until_it_goes_on_or_dies(
+    tmp_path: Path, end: signal.Signals
+) -> None:
     world = World(tmp_path, Random(4))
     world.deliver(bad=True)
     process = under_way(world)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.torture.series import POINTS, RIGHT, SHORT, WRONG, Outcome, Point, Series
+from include.torture.series import POINTS, RIGHT, SHORT, WRONG, Outcome, Point, Series
 
 
 @pytest.mark.slow
@@ -43,7 +43,12 @@ class Told(Series):
 
     def _one(self, number: int, point: Point) -> Outcome:
         self.told.append(f"{point.verb}{number}")
-        return Outcome(number, point, WRONG if number == self.wrong_at else RIGHT, ("x",) if number in self.cut_at else ())
+        return Outcome(
+            number,
+            point,
+            WRONG if number == self.wrong_at else RIGHT,
+            ("x",) if number in self.cut_at else (),
+        )
 
     def _recover(self, point: Point) -> tuple[bool, str]:
         self.told.append("-")
@@ -57,7 +62,9 @@ def told(tmp_path: Path, points: Point | tuple[Point, ...], kills: int, **more: 
     return " ".join(series.told)
 
 
-def test_kills_of_runs_come_in_rows_behind_one_of_anything_and_a_power_cut_or_a_wrong_end_is_the_last(tmp_path: Path) -> None:
+def test_kills_of_runs_come_in_rows_behind_one_of_anything_and_a_power_cut_or_a_wrong_end_is_the_last(
+    tmp_path: Path,
+) -> None:
     run, verb, retire = Point("run", "claim"), Point("rewind", "intent"), Point("retire", "intent")
     assert told(tmp_path, run, 5) == "run0 run1 run2 - run3 run4 -"
     assert told(tmp_path, verb, 2) == "rewind0 - rewind1 -"

@@ -1,4 +1,4 @@
-"""The seeded short version of `python -m tests.torture.notifications`: a reader of committed records finds every message once, in order."""
+"""The seeded short version of `./caudal torture --stream notificaciones`: a reader of committed records finds every message once, in order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture.notifications import POINTS, SHORT, Series
+from include.torture.notifications import POINTS, SHORT, Series
 
 SEED = 20261125
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]

@@ -13,16 +13,16 @@ from random import Random
 import pytest
 
 from include.settings import ROOT
-from jobs.contract import recording
+from include.torture import power
+from jobs.contract.disk import recording
 from tests.include.intake.home import Home
-from tests.torture import power
 
 pytestmark = pytest.mark.slow
 
 CUTS = 16  # of one and the same state, each with dice of its own: a quarter takes everything, a quarter nothing but contents
 IMPORTS = """import os, sys
 from pathlib import Path
-from jobs.contract import storage
+from jobs.contract.disk import storage
 home = Path(sys.argv[1])
 a, b = home / "data" / "a", home / "data" / "b"
 """
@@ -62,11 +62,16 @@ NEW = ("a/new", b"new")
         ("storage.replace(a / 'old', b'new')", (("a/old", b"new"),)),
         ("storage.move_new(a / 'old', b / 'old')", (("b/old", b"old"),)),
         ("storage.unlink_all([a / 'old'])", ()),
-        ("storage.make_dirs(b / 'c' / 'd'); storage.write_new(b / 'c' / 'd' / 'x', b'x')", (OLD, ("b/c/d/x", b"x"))),
+        (
+            "storage.make_dirs(b / 'c' / 'd'); storage.write_new(b / 'c' / 'd' / 'x', b'x')",
+            (OLD, ("b/c/d/x", b"x")),
+        ),
         ("storage.rename_dir_new(a, home / 'data' / 'z')", (("z/old", b"old"),)),
     ],
 )
-def test_what_storage_has_done_no_power_cut_takes_back(tmp_path: Path, code: str, stands: tuple[tuple[str, bytes], ...]) -> None:
+def test_what_storage_has_done_no_power_cut_takes_back(
+    tmp_path: Path, code: str, stands: tuple[tuple[str, bytes], ...]
+) -> None:
     assert left(tmp_path, code) == Counter({stands: CUTS})
 
 
@@ -79,7 +84,9 @@ def test_what_storage_has_done_no_power_cut_takes_back(tmp_path: Path, code: str
         ("a.rename(home / 'data' / 'z')", {(OLD,), (("z/old", b"old"),)}),
     ],
 )
-def test_what_was_never_flushed_is_there_gone_or_torn(tmp_path: Path, code: str, outcomes: set[tuple[tuple[str, bytes], ...]]) -> None:
+def test_what_was_never_flushed_is_there_gone_or_torn(
+    tmp_path: Path, code: str, outcomes: set[tuple[tuple[str, bytes], ...]]
+) -> None:
     found = left(tmp_path, code)
     assert len(found) > 1, found
     assert {OLD[0], *(n for state in outcomes for n, _ in state)} >= {n for state in found for n, _ in state}
@@ -96,7 +103,10 @@ def admitted(tmp_path: Path, omit: str) -> list[str]:
     """An intake, a power cut, an intake; what is wrong afterwards, for each of CUTS."""
     wrong = []
     for seed in range(CUTS):
-        home, record = Home(tmp_path / f"{omit[1:]}{seed}" / "home"), tmp_path / f"{omit[1:]}{seed}" / "record"
+        home, record = (
+            Home(tmp_path / f"{omit[1:]}{seed}" / "home"),
+            tmp_path / f"{omit[1:]}{seed}" / "record",
+        )
         for number in range(4):
             home.deliver(f"{number}.json", b"%d\n" % number)
         power.begin(home.path, record)
@@ -112,7 +122,9 @@ def admitted(tmp_path: Path, omit: str) -> list[str]:
     return wrong
 
 
-def test_an_intake_survives_any_power_cut_and_without_the_flush_of_one_folder_it_does_not(tmp_path: Path) -> None:
+def test_an_intake_survives_any_power_cut_and_without_the_flush_of_one_folder_it_does_not(
+    tmp_path: Path,
+) -> None:
     assert admitted(tmp_path, "") == []
     assert len(admitted(tmp_path, "/en_proceso/s")) > 0
 

@@ -12,22 +12,29 @@ from pathlib import Path
 
 import pytest
 
-from bench.faults import files, records, series, table
-from bench.faults.series import Line
-from bench.faults.sides import Caudal, Ends, Plain, met
-from include.cli import torture
+from include.cli.build import torture
 from include.samples import facturas as samples
 from include.settings import ROOT
+from include.torture.faults import files, records, series, table
+from include.torture.faults.series import Line
+from include.torture.faults.sides import Caudal, Ends, Plain, met
+from include.torture.runs import multiset
 from jobs.contract.errors import UsageError
-from tests.integration.runs import multiset
 
 PAGE = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
 FAULT = series.all_faults()[0]
-LINE = Line(FAULT, Ends(1234, 5, 0, 6, 0, (0,)), Ends(1234, 0, 0, 0, 20, (65, 0), ("pairing-broken", "file refused: duplicate")))
+LINE = Line(
+    FAULT,
+    Ends(1234, 5, 0, 6, 0, (0,)),
+    Ends(1234, 0, 0, 0, 20, (65, 0), ("pairing-broken", "file refused: duplicate")),
+)
 
 
 def test_a_row_says_what_both_sides_came_to() -> None:
-    assert table.row(LINE) == f"| {FAULT} | 1,234 | 5 | 0 | 6 | 0 | 0 | 0 | 0 | 20 | 65, 0 | pairing-broken; file refused: duplicate |"
+    assert (
+        table.row(LINE)
+        == f"| {FAULT} | 1,234 | 5 | 0 | 6 | 0 | 0 | 0 | 0 | 20 | 65, 0 | pairing-broken; file refused: duplicate |"
+    )
 
 
 def test_both_sides_must_have_been_delivered_the_same() -> None:
@@ -70,7 +77,9 @@ def test_the_page_holds_every_fault_in_the_code_s_own_form_or_says_that_it_was_l
 
 
 def test_the_page_says_that_caudal_lost_repeated_and_left_nothing() -> None:
-    rows = [line.strip("| ").split(" | ") for line in table.block(PAGE).splitlines() if line.startswith("| ")][1:]
+    rows = [
+        line.strip("| ").split(" | ") for line in table.block(PAGE).splitlines() if line.startswith("| ")
+    ][1:]
     assert [line[6:9] for line in rows] == [["0", "0", "0"]] * len(rows)
 
 
@@ -87,7 +96,9 @@ def test_rows_lost_and_too_many_are_told_from_rows_that_are_stuck(tmp_path: Path
     side.bad = {"3": "{3", "4": "{4"}
     side.output.mkdir()
     (side.output / "part-0").write_text('{"InvoiceNumber":"1"}\n{"InvoiceNumber":"4"}\n{"Invo')
-    assert side.ends([1, 0]) == Ends(5, 3, 0, 2, 0, (1, 0))  # lost: one of 1, the 2, the record 3; too many: 4's row and the torn line
+    assert side.ends([1, 0]) == Ends(
+        5, 3, 0, 2, 0, (1, 0)
+    )  # lost: one of 1, the 2, the record 3; too many: 4's row and the torn line
     assert side.ends([0, 1]) == Ends(5, 0, 3, 2, 0, (0, 1))
 
 
@@ -121,4 +132,6 @@ def test_malformed_records_spoil_the_plain_job_and_are_quarantined_here(tmp_path
     assert own.codes == (0,)
     assert plain.lost + plain.stuck + plain.many > 0
     assert (own.lost, own.stuck, own.many, own.refused) == (0, 0, 0, len(records.KINDS))
-    assert own.delivered == multiset(samples.generate(50, seed=1, start_ms=0).expected_lines()).total() + len(records.KINDS)
+    assert own.delivered == multiset(samples.generate(50, seed=1, start_ms=0).expected_lines()).total() + len(
+        records.KINDS
+    )

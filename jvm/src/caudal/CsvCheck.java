@@ -159,7 +159,7 @@ final class CsvCheck {
     return true;
   }
 
-  /** As jobs/core/heads.py folds a name. */
+  /** As jobs/core/read/csv_headers.py folds a name. */
   private static String folded(String name) {
     return Normalizer.normalize(name.strip(), Normalizer.Form.NFC).toLowerCase(Locale.ROOT);
   }

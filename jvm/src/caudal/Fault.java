@@ -6,7 +6,7 @@ import java.io.IOException;
 final class Fault extends IOException {
   private static final long serialVersionUID = 1L;
 
-  /** Their numbers are known to jobs/core/strict.py, in this order. */
+  /** Their numbers are known to jobs/core/read/strict.py, in this order. */
   enum Code {
     MALFORMED,
     NOT_AN_OBJECT,

@@ -7,7 +7,7 @@ import org.apache.spark.sql.api.java.UDF1;
 
 /**
  * A SQL function of a whole csv file whose quoted fields may hold line ends: its records in order, as they came, without their line ends;
- * blank ones are left out. By the rules of jobs/contract/records.py, which counts them at intake.
+ * blank ones are left out. By the rules of jobs/contract/text/csv_records.py, which counts them at intake.
  */
 public final class SplitCsv implements UDF1<byte[], byte[][]> {
   private static final long serialVersionUID = 1L;

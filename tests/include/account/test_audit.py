@@ -13,19 +13,21 @@ import pytest
 
 from include import intake, streams
 from include import settings as caudal
-from include.account import audit as audits
-from include.account.audit_found import Audit
-from include.cli import audit as verb
-from include.housekeeping import purge, reset, rewind, rollover
+from include.account.audit import examine as audits
+from include.account.audit.findings import Audit
+from include.cli.operate import audit as verb
+from include.housekeeping.generations import purge, reset, rewind, rollover
 from include.settings import Settings
-from jobs.contract import ledger
+from jobs.contract.disk import ledger
+from jobs.contract.disk.layout import MANIFEST, Layout
 from jobs.contract.errors import LedgerDamaged, Refused, UsageError
-from jobs.contract.layout import MANIFEST, Layout
 from jobs.contract.stream import Checks, Files, Stream, Upkeep
 from tests.include.housekeeping.homes import NOW, Home
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
-STREAM = Stream("facturas_ficheros", Files("json", settle_s=0), Files("json"), checks=Checks(report=("items-count",)))
+STREAM = Stream(
+    "facturas_ficheros", Files("json", settle_s=0), Files("json"), checks=Checks(report=("items-count",))
+)
 
 
 def audit(settings: Settings, since: datetime | None = None, stream: Stream = STREAM) -> Audit:
@@ -60,7 +62,9 @@ def copy(lived: Home, tmp_path: Path) -> Settings:
 
 
 def part(layout: Layout, generation: int, batch: int) -> Path:
-    return next(p for p in sorted(layout.batch(STREAM.name, generation, batch).glob("part-*")) if p.stat().st_size)
+    return next(
+        p for p in sorted(layout.batch(STREAM.name, generation, batch).glob("part-*")) if p.stat().st_size
+    )
 
 
 def change(layout: Layout, batch: int, **values: Any) -> Path:
@@ -77,13 +81,23 @@ def test_a_home_that_has_lived_adds_up(lived: Home) -> None:
     found = audit(lived.settings)
     assert (told(found), found.unchecked) == ([], [])
     assert found.counts == {
-        "batches": 5, "part files": found.counts["part files"], "records in": 13, "quarantined": 4, "rows out": 9, "files read": 5, "lines": 13,
+        "batches": 5,
+        "part files": found.counts["part files"],
+        "records in": 13,
+        "quarantined": 4,
+        "rows out": 9,
+        "files read": 5,
+        "lines": 13,
         "files refused": 0,
-    }  # fmt: skip
+    }
 
 
 def test_since_reads_only_what_came_then(lived: Home) -> None:
-    assert audit(lived.settings, NOW + timedelta(days=1)).counts == {"files refused": 0, "files read": 5, "lines": 13}  # intake's clock is far ahead
+    assert audit(lived.settings, NOW + timedelta(days=1)).counts == {
+        "files refused": 0,
+        "files read": 5,
+        "lines": 13,
+    }  # intake's clock is far ahead
     found = audit(lived.settings, datetime(2100, 1, 1, tzinfo=UTC))
     assert (found.counts, told(found)) == ({"files refused": 0}, [])
 
@@ -180,13 +194,30 @@ def output_gone(layout: Layout) -> list[str]:
 
 
 DAMAGES: tuple[Callable[[Layout], list[str]], ...] = (
-    cut, other_bytes, part_removed, part_added, records_changed, rows_changed, refused_changed, manifest_torn, quarantine_removed, quarantine_edited,
-    line_added, delivered_gone, waiting_gone, batch_gone, newest_batch_gone, stranger, output_gone,
-)  # fmt: skip
+    cut,
+    other_bytes,
+    part_removed,
+    part_added,
+    records_changed,
+    rows_changed,
+    refused_changed,
+    manifest_torn,
+    quarantine_removed,
+    quarantine_edited,
+    line_added,
+    delivered_gone,
+    waiting_gone,
+    batch_gone,
+    newest_batch_gone,
+    stranger,
+    output_gone,
+)
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_a_damage_is_found_and_named_with_what_to_do(copy: Settings, damage: Callable[[Layout], list[str]]) -> None:
+def test_a_damage_is_found_and_named_with_what_to_do(
+    copy: Settings, damage: Callable[[Layout], list[str]]
+) -> None:
     words = damage(copy.layout)
     found = told(audit(copy))
     assert len(found) == 1, found
@@ -210,7 +241,10 @@ def test_an_archived_file_that_no_batch_has_read_is_named(copy: Settings) -> Non
     path = delivered(copy.layout, "f.json")
     path.rename(delivered(copy.layout, "a.json").parent / path.name)
     [line] = told(audit(copy))
-    assert f"{path.name}: lies in archivo, but no batch of a live generation has read it -> ./caudal restore" in line
+    assert (
+        f"{path.name}: lies in archivo, but no batch of a live generation has read it -> ./caudal restore"
+        in line
+    )
 
 
 def test_a_file_whose_intake_was_cut_off_is_the_next_runs_business(copy: Settings) -> None:
@@ -218,7 +252,15 @@ def test_a_file_whose_intake_was_cut_off_is_the_next_runs_business(copy: Setting
     (copy.layout.en_proceso(STREAM.name) / name).write_text("{}\n")
     assert len(told(audit(copy))) == 1
     with ledger.writer(copy.layout.ledger(STREAM.name)) as db, ledger.transaction(db):
-        ledger.insert(db, [ledger.Entry(99, "0123456789abcdef" * 4, "cut.json", name, 3, 1, 0, 0, "2026-11-24T08:00:00+00:00")], finished=False)
+        ledger.insert(
+            db,
+            [
+                ledger.Entry(
+                    99, "0123456789abcdef" * 4, "cut.json", name, 3, 1, 0, 0, "2026-11-24T08:00:00+00:00"
+                )
+            ],
+            finished=False,
+        )
     assert told(audit(copy)) == []
 
 
@@ -228,7 +270,9 @@ def test_a_ledger_that_is_gone_is_no_home_without_files(copy: Settings) -> None:
         audit(copy)
 
 
-def test_a_home_after_reset_rewind_and_purge_adds_up_and_says_what_it_could_not_read(spark: Any, tmp_path: Path) -> None:
+def test_a_home_after_reset_rewind_and_purge_adds_up_and_says_what_it_could_not_read(
+    spark: Any, tmp_path: Path
+) -> None:
     home = Home.at(tmp_path, spark)
     for name, numbers in (("a.json", (1, 2)), ("b.json", (3,))):
         home.put(name, *numbers, bad=1)
@@ -248,7 +292,11 @@ def test_a_home_after_reset_rewind_and_purge_adds_up_and_says_what_it_could_not_
     found = audit(home.settings)
     assert told(found) == []
     assert found.counts["files purged"] == 3
-    assert [word for word in ("generation 1 is retired", "3 delivered files are purged") if not any(word in line for line in found.unchecked)] == []
+    assert [
+        word
+        for word in ("generation 1 is retired", "3 delivered files are purged")
+        if not any(word in line for line in found.unchecked)
+    ] == []
 
 
 def test_the_verbs_of_a_stream_that_never_ran_are_refused(tmp_path: Path, lived: Home) -> None:
@@ -271,7 +319,10 @@ def test_csv_and_parquet_are_counted_by_a_plain_reader(spark: Any, tmp_path: Pat
     home = Home.at(tmp_path, spark, stream)
     home.put("a.json", 1, 2, 3)
     home.run()
-    assert (told(audit(home.settings, stream=stream)), audit(home.settings, stream=stream).counts["rows out"]) == ([], 3)
+    assert (
+        told(audit(home.settings, stream=stream)),
+        audit(home.settings, stream=stream).counts["rows out"],
+    ) == ([], 3)
     path = max(home.layout.batch(home.name, 1, 0).glob("part-*"), key=lambda p: p.stat().st_size)
     path.write_bytes(path.read_bytes()[:-5])
     [line] = told(audit(home.settings, stream=stream))
@@ -293,7 +344,10 @@ def test_the_verb_prints_a_line_for_each_difference_and_ends_with_1(
     delivered_gone(copy.layout)
     assert verb.command(STREAM.name, since="2020-01-01T00:00", as_json=True) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert next(line.partition(": ")[0] for line in lines if line.startswith("DIFFERENCE")) == "DIFFERENCE batch 0 of generation 1"
+    assert (
+        next(line.partition(": ")[0] for line in lines if line.startswith("DIFFERENCE"))
+        == "DIFFERENCE batch 0 of generation 1"
+    )
     assert lines[-2] == f"{STREAM.name}: 2 differences"
     assert [sorted(one) for one in json.loads(lines[-1])["differences"]] == [["way", "what", "where"]] * 2
 

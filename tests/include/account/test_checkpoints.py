@@ -13,9 +13,9 @@ from include import intake, streams
 from include.account import checkpoints
 from include.account.checkpoints import Explained
 from include.settings import Settings
-from jobs.contract import journal
+from include.state import journal
+from include.state.journal import Operation, Step
 from jobs.contract.errors import CheckpointDamaged, Refused
-from jobs.contract.journal import Operation, Step
 from jobs.contract.stream import Upkeep
 from tests.include.doctor.conftest import QUERY, STREAM, empty, published
 
@@ -29,7 +29,15 @@ def explained(settings: Settings, **upkeep: int) -> Explained:
 
 def test_a_sound_checkpoint_tells_every_batch_and_the_next(published: Settings) -> None:
     found = explained(published, batches=10)
-    kept = (found.generation, found.query_id, found.newest_offset, found.newest_commit, found.published, found.watermark_ms, found.sound)
+    kept = (
+        found.generation,
+        found.query_id,
+        found.newest_offset,
+        found.newest_commit,
+        found.published,
+        found.watermark_ms,
+        found.sound,
+    )
     assert kept == (1, QUERY, 1, 1, 2, 0, True)
     assert [(b.number, b.end, b.committed, b.published, b.records_in, b.rows_out) for b in found.batches] == [
         (0, '{"logOffset":0}', True, True, 1, 1),
@@ -43,7 +51,10 @@ def test_an_open_batch_names_its_files(published: Settings) -> None:
     (published.layout.checkpoint(STREAM, 1) / "commits" / "1").unlink()
     name = intake.waiting_files(published.layout, streams.get(STREAM))[1]
     found = explained(published)
-    assert found.next_step == f"batch 1 is planned (1 file, {name} the first), but not committed: the next run does it again"
+    assert (
+        found.next_step
+        == f"batch 1 is planned (1 file, {name} the first), but not committed: the next run does it again"
+    )
     assert ([b.committed for b in found.batches], found.sound) == ([True, False], True)
 
 
@@ -59,11 +70,16 @@ def test_output_that_contradicts_the_checkpoint_is_not_sound(published: Settings
 
 
 def test_housekeeping_that_was_cut_short_comes_first(published: Settings) -> None:
-    journal.begin(published.layout.journal(STREAM), Operation("op-1", "archive", 1, "now"), [Step(1, "write", target="x", data="y")])
+    journal.begin(
+        published.layout.journal(STREAM),
+        Operation("op-1", "archive", 1, "now"),
+        [Step(1, "write", target="x", data="y")],
+    )
     found = explained(published)
     assert (found.next_step, found.sound) == (
-        "a housekeeping operation was cut short: the next run, or the next housekeeping, finishes it first", True,
-    )  # fmt: skip
+        "a housekeeping operation was cut short: the next run, or the next housekeeping, finishes it first",
+        True,
+    )
 
 
 def test_before_the_first_run_there_is_nothing_to_explain(empty: Settings) -> None:

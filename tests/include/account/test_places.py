@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from include.account import places
-from include.housekeeping import reset
+from include.housekeeping.generations import reset
 from include.launch import run as launcher
-from jobs.contract import report, storage
+from jobs.contract.disk import storage
 from jobs.contract.errors import AccountMismatch
-from jobs.contract.report import Report
+from jobs.contract.run import report
+from jobs.contract.run.report import Report
 from jobs.core import run
 from jobs.domain import facturas
 from tests.include.housekeeping.homes import Home
@@ -67,10 +68,15 @@ def test_batches_that_a_reset_took_away_meanwhile_are_no_error(home: Home) -> No
     home.run()
     home.apply(lambda: reset.plan(home.settings, home.stream, home.now))
     found = places.check(home.settings, home.stream, newest(home))
-    assert (found.error, list(found.lines())) == (None, ["where its files are was not checked: a published batch without its manifest"])
+    assert (found.error, list(found.lines())) == (
+        None,
+        ["where its files are was not checked: a published batch without its manifest"],
+    )
 
 
-def test_a_file_that_a_killed_run_took_in_and_that_vanished_before_it_was_planned_is_missed(home: Home) -> None:
+def test_a_file_that_a_killed_run_took_in_and_that_vanished_before_it_was_planned_is_missed(
+    home: Home,
+) -> None:
     home.put("a.json", 1)
     home.run()
     home.archive()
@@ -80,7 +86,9 @@ def test_a_file_that_a_killed_run_took_in_and_that_vanished_before_it_was_planne
     idle = Report(home.name, "29990101T000000000Z-00000002", "idle", home.now.isoformat(), generation=1)
     assert places.check(home.settings, home.stream, idle).error is None
     next(home.layout.en_proceso(home.name).glob("*-b.json")).unlink()
-    assert "-b.json was admitted, but lies neither" in str(places.check(home.settings, home.stream, idle).error)
+    assert "-b.json was admitted, but lies neither" in str(
+        places.check(home.settings, home.stream, idle).error
+    )
     storage.replace(make(home, killed.run_id), replace(killed, status="done").to_json())
     assert places.check(home.settings, home.stream, idle) == places.Places()
 
@@ -110,7 +118,13 @@ def test_an_idle_run_accounts_for_the_batches_of_a_killed_one(home: Home, whole:
     error = launcher._idle(home.settings, made, folder, home.now)
     if not whole:
         assert isinstance(error, AccountMismatch)
-    assert (error.what if error else "") == ("" if whole else "batch 0: 2 rows out, 2 in its manifest's files, a plain reader counts 1")
+    assert (error.what if error else "") == (
+        "" if whole else "batch 0: 2 rows out, 2 in its manifest's files, a plain reader counts 1"
+    )
     found = report.read(folder / "report.json")
     assert found is not None
-    assert (found.status, found.batches, found.account["rows_read"]) == ("idle" if whole else "failed", (0,), 2 if whole else 1)
+    assert (found.status, found.batches, found.account["rows_read"]) == (
+        "idle" if whole else "failed",
+        (0,),
+        2 if whole else 1,
+    )

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from include import settings as caudal
 from include.account import published
 from include.settings import Settings
-from jobs.contract import manifest, report, spec
+from jobs.contract.commit import manifest
+from jobs.contract.commit.manifest import Manifest, OutputFile
+from jobs.contract.disk.layout import MANIFEST
 from jobs.contract.errors import DataError
-from jobs.contract.layout import MANIFEST
-from jobs.contract.manifest import Manifest, OutputFile
+from jobs.contract.run import report, spec
 from jobs.contract.stream import Files, Format, Stream
 
 
@@ -46,7 +47,9 @@ def write(path: Path, rows: list[dict[str, Any]], kind: str) -> None:
         text.unlink()
 
 
-def publish(home: Settings, generation: int, batch: int, parts: list[list[dict[str, Any]]], kind: str = "json") -> Path:
+def publish(
+    home: Settings, generation: int, batch: int, parts: list[list[dict[str, Any]]], kind: str = "json"
+) -> Path:
     folder = home.layout.batch("ventas", generation, batch)
     folder.mkdir(parents=True)
     files = []
@@ -80,9 +83,16 @@ def test_csv_is_shown_as_the_row_says_it_is_written(home: Settings, separator: s
     folder = publish(home, 1, 0, [[{"id": "a"}] * 4])
     (folder / "part-00000.json").unlink()
     head = f'id{separator}"a ""b""\n"\n' if header else ""
-    lines = [f'"a\nb"{separator}', f'""{separator}007', f'" x "{separator}"#"', f'"say ""{separator}"""{separator}"\r\n\0"']
+    lines = [
+        f'"a\nb"{separator}',
+        f'""{separator}007',
+        f'" x "{separator}"#"',
+        f'"say ""{separator}"""{separator}"\r\n\0"',
+    ]
     (folder / "part-00000.json").write_text(head + "\n".join(lines) + "\n", newline="")
-    found = published.newest_rows(home, Stream("ventas", Files(), Files("csv", separator=separator, header=header)), 9)
+    found = published.newest_rows(
+        home, Stream("ventas", Files(), Files("csv", separator=separator, header=header)), 9
+    )
     assert list(found[0]) == (["id", 'a "b"\n'] if header else ["column0", "column1"])
     rows = [("a\nb", None), ("", "007"), (" x ", "#"), (f'say "{separator}"', "\r\n\0")]
     assert [tuple(row.values()) for row in found] == rows
@@ -94,17 +104,28 @@ def test_columns_left_out_of_some_rows_read_as_null(home: Settings) -> None:
 
 
 @pytest.mark.parametrize("told", [("id", "City", "State", "total"), ()])
-def test_columns_stand_in_the_order_of_the_sink_whichever_a_row_leaves_out(home: Settings, told: tuple[str, ...]) -> None:
-    rows: list[list[dict[str, Any]]] = [[{"id": "a", "total": 1}], [{"id": "b", "State": "s", "total": 2}, {"id": "c", "City": "x", "State": "s"}]]
+def test_columns_stand_in_the_order_of_the_sink_whichever_a_row_leaves_out(
+    home: Settings, told: tuple[str, ...]
+) -> None:
+    rows: list[list[dict[str, Any]]] = [
+        [{"id": "a", "total": 1}],
+        [{"id": "b", "State": "s", "total": 2}, {"id": "c", "City": "x", "State": "s"}],
+    ]
     folder = publish(home, 1, 0, rows)
     (folder / MANIFEST).write_bytes(replace(manifest.read(folder), columns=told).to_json())
-    assert [list(one) for one in published.newest_rows(home, row(), 3)] == [["id", "City", "State", "total"]] * 3
+    assert [list(one) for one in published.newest_rows(home, row(), 3)] == [
+        ["id", "City", "State", "total"]
+    ] * 3
     assert [one["total"] for one in published.newest_rows(home, row(), 3)] == [1, 2, None]
 
 
 @given(st.permutations("abcdefgh"), st.data())
 def test_merged_keeps_the_order_of_each_part_of_one_schema(schema: list[str], data: st.DataObject) -> None:
-    parts = data.draw(st.lists(st.sets(st.sampled_from(schema)).map(lambda names: [n for n in schema if n in names]), max_size=6))
+    parts = data.draw(
+        st.lists(
+            st.sets(st.sampled_from(schema)).map(lambda names: [n for n in schema if n in names]), max_size=6
+        )
+    )
     found = published.merged(parts)
     assert sorted(found) == sorted({name for part in parts for name in part})
     assert all([name for name in found if name in part] == part for part in parts)

@@ -6,7 +6,7 @@ import pytest
 from include import settings
 from include.account import where
 from include.account.where import Found, question
-from include.cli import where as verb
+from include.cli.daily import where as verb
 from tests.include.intake.home import Home
 
 
@@ -44,7 +44,17 @@ def test_a_file_is_found_in_the_folder_where_it_lies(home: Home, tmp_path: Path)
 def test_what_is_known_of_it_is_told(home: Home) -> None:
     [found] = where.find(home.layout, [home.stream], question("b.json"))
     path = home.layout.en_proceso("s") / found.name
-    assert found == Found("s", "en_proceso", str(path), "b.json", path.name, 2, "2027-01-15T08:00:00.000+00:00", 1, found.content_hash)
+    assert found == Found(
+        "s",
+        "en_proceso",
+        str(path),
+        "b.json",
+        path.name,
+        2,
+        "2027-01-15T08:00:00.000+00:00",
+        1,
+        found.content_hash,
+    )
     assert where.find(home.layout, [home.stream], question(found.name)) == (found,)
     [refused] = where.find(home.layout, [home.stream], question("copy.json"))
     assert refused.reason.startswith("duplicate: the content of a.json of 2027-01-15T08:00:00Z")
@@ -59,7 +69,9 @@ def test_a_home_that_has_seen_nothing_answers_with_nothing(tmp_path: Path) -> No
     assert not (tmp_path / "none").exists()
 
 
-def test_the_verb_prints_lines_then_one_json_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verb_prints_lines_then_one_json_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     home = settings.load({"CAUDAL_HOME": str(tmp_path)})
     monkeypatch.setattr(settings, "load", lambda: home)
     assert verb.command("nothing.json") == 1
@@ -71,7 +83,9 @@ def test_the_verb_prints_lines_then_one_json_object(tmp_path: Path, monkeypatch:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "x.json: entrada (waits for intake)"
     last = json.loads(lines[-1])
-    assert [(f["stream"], f["place"], f["path"]) for f in last["found"]] == [("facturas_ficheros", "entrada", str(waiting))]
+    assert [(f["stream"], f["place"], f["path"]) for f in last["found"]] == [
+        ("facturas_ficheros", "entrada", str(waiting))
+    ]
 
 
 @pytest.mark.parametrize("torn", ["", "{", "[]", '{"reason": 7'])

@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.contract import storage
-from jobs.contract.layout import Layout
-from jobs.contract.report import Report
-from jobs.contract.spec import new_run_id
+from jobs.contract.disk import storage
+from jobs.contract.disk.layout import Layout
+from jobs.contract.run.report import Report
+from jobs.contract.run.spec import new_run_id
 
 
 def main(argv: list[str]) -> int:
@@ -33,7 +33,9 @@ def main(argv: list[str]) -> int:
     print(script.get("say", "working"), flush=True)
     if script.get("report", True):
         now = datetime.now(UTC)
-        running = Report(stream, new_run_id(now), "running", now.isoformat(), airflow_run_id=options["--airflow-run-id"])
+        running = Report(
+            stream, new_run_id(now), "running", now.isoformat(), airflow_run_id=options["--airflow-run-id"]
+        )
         path = layout.run(stream, running.run_id) / "report.json"
         storage.make_dirs(path.parent)
         storage.replace(path, running.to_json())

@@ -19,10 +19,15 @@ def test_the_line_of_a_report_s_error_has_code_what_where_and_both_ways_out() ->
 
 
 def test_an_error_without_place_or_ways_and_with_line_ends_is_still_one_line() -> None:
-    assert failures.line({"code": "x", "what": "first\nsecond", "where": "", "cli": "", "ui": ""}) == "x: first second"
+    assert (
+        failures.line({"code": "x", "what": "first\nsecond", "where": "", "cli": "", "ui": ""})
+        == "x: first second"
+    )
 
 
-@pytest.mark.parametrize("kind", [errors.BrokerDown, errors.DiskFull, errors.RunFailed, errors.LeaseHeld, errors.ServiceError])
+@pytest.mark.parametrize(
+    "kind", [errors.BrokerDown, errors.DiskFull, errors.RunFailed, errors.LeaseHeld, errors.ServiceError]
+)
 def test_what_may_succeed_later_is_retried(kind: type[errors.CaudalError]) -> None:
     with pytest.raises(AirflowException) as raised, failures.one_line():
         raise kind("x")
@@ -30,7 +35,15 @@ def test_what_may_succeed_later_is_retried(kind: type[errors.CaudalError]) -> No
 
 
 @pytest.mark.parametrize(
-    "kind", [errors.UsageError, errors.ConfigError, errors.DataError, errors.BatchConflict, errors.TopicMissing, errors.PairingBroken]
+    "kind",
+    [
+        errors.UsageError,
+        errors.ConfigError,
+        errors.DataError,
+        errors.BatchConflict,
+        errors.TopicMissing,
+        errors.PairingBroken,
+    ],
 )
 def test_what_would_fail_again_is_not_retried(kind: type[errors.CaudalError]) -> None:
     with pytest.raises(AirflowFailException), failures.one_line():
@@ -38,7 +51,8 @@ def test_what_would_fail_again_is_not_retried(kind: type[errors.CaudalError]) ->
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "retried"), [(1, True), (64, False), (65, False), (69, True), (70, True), (78, False), (137, True), (-9, True)]
+    ("exit_code", "retried"),
+    [(1, True), (64, False), (65, False), (69, True), (70, True), (78, False), (137, True), (-9, True)],
 )
 def test_an_unknown_code_is_judged_by_its_exit_code(exit_code: int, retried: bool) -> None:
     assert failures.transient("nobody-knows", exit_code) is retried

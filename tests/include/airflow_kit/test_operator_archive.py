@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from include import lease
-from jobs.contract.layout import Layout
+from include.state import lease
+from jobs.contract.disk.layout import Layout
 from tests.include.airflow_kit.test_operator import DONE, Task, failure, task
 from tests.include.housekeeping.handmade import STREAM, Hand
 
@@ -26,7 +26,9 @@ def hand(task: Task) -> Hand:
 
 
 @pytest.mark.parametrize("status", ["done", "idle"])
-def test_what_is_committed_is_archived_right_after_the_run(task: Task, hand: Hand, status: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_committed_is_archived_right_after_the_run(
+    task: Task, hand: Hand, status: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     task.script(end=DONE | {"status": status})
     values = task.run(task.operator(STREAM))
     assert values["archive"] == NOTHING | {"files": 2, "bytes": 4}
@@ -42,7 +44,9 @@ def test_a_failed_run_archives_nothing(task: Task, hand: Hand) -> None:
     assert len(list(hand.here.glob("0*"))) == 2
 
 
-def test_a_lease_that_is_held_meanwhile_is_a_line_and_no_failure(task: Task, hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lease_that_is_held_meanwhile_is_a_line_and_no_failure(
+    task: Task, hand: Hand, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The test's launcher takes the lease file, so the archiver finds the other lock taken: a Python driver that still publishes."""
     path = hand.layout.publish_lock("s")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +69,9 @@ def test_a_file_that_grew_fails_the_task_by_name_after_everything_is_told(task: 
     grown = min(hand.here.glob("0*"))
     grown.write_bytes(b"1\nmore\n")
     text = failure(task, AirflowFailException, operator=task.operator(STREAM))
-    assert text.startswith(f"file-changed: changed since intake: 7 bytes now, 2 then [data/en_proceso/s/{grown.name}] -> command line: what came")
+    assert text.startswith(
+        f"file-changed: changed since intake: 7 bytes now, 2 then [data/en_proceso/s/{grown.name}] -> command line: what came"
+    )
     assert task.extra.extra["archive"]["files"] == 1
     assert task.extra.extra["archive"]["error"]["code"] == "file-changed"
     assert [path.name for path in hand.here.glob("0*")] == [grown.name]
@@ -83,5 +89,7 @@ def test_a_file_that_is_nowhere_after_its_run_fails_the_task_by_name(task: Task,
     gone = min(hand.layout.archivo("s").rglob("0*"))
     gone.unlink()
     text = failure(task, AirflowFailException, operator=task.operator(STREAM))
-    assert text.startswith(f"account-mismatch: {gone.name} was admitted, but lies neither in en_proceso nor in archivo")
+    assert text.startswith(
+        f"account-mismatch: {gone.name} was admitted, but lies neither in en_proceso nor in archivo"
+    )
     assert task.extra.extra["files"]["archivo"] == 1

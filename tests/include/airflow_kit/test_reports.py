@@ -9,12 +9,23 @@ import pytest
 
 from include.airflow_kit import reports
 from jobs.contract.errors import DataError
-from jobs.contract.report import Report
+from jobs.contract.run.report import Report
 
 DONE = Report(
-    stream="f", run_id="20261123T100000000Z-00000001", status="done", started="2026-11-23T10:00:00+00:00", airflow_run_id="manual__1", generation=2,
-    batches=(3, 4, 5), files_admitted=2, files_refused=1, records_in=1000, rows_out=3412, quarantined=4, duration_s=4.94,
-)  # fmt: skip
+    stream="f",
+    run_id="20261123T100000000Z-00000001",
+    status="done",
+    started="2026-11-23T10:00:00+00:00",
+    airflow_run_id="manual__1",
+    generation=2,
+    batches=(3, 4, 5),
+    files_admitted=2,
+    files_refused=1,
+    records_in=1000,
+    rows_out=3412,
+    quarantined=4,
+    duration_s=4.94,
+)
 
 
 def write(runs: Path, report: Report) -> None:
@@ -80,7 +91,9 @@ def test_the_summary_tells_what_was_recounted() -> None:
 
 
 def test_the_summary_of_a_run_with_nothing_waiting_is_one_line() -> None:
-    assert reports.summary(replace(DONE, status="idle", duration_s=0.31)) == ["f: nothing was waiting (0.3 s)"]
+    assert reports.summary(replace(DONE, status="idle", duration_s=0.31)) == [
+        "f: nothing was waiting (0.3 s)"
+    ]
 
 
 def test_plain_values_are_what_json_can_carry() -> None:

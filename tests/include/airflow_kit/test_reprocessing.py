@@ -10,7 +10,7 @@ import pytest
 
 from include import streams
 from include.airflow_kit import managing, reprocessing
-from jobs.contract import refused
+from include.state import refused_records
 from jobs.contract.errors import Refused, UsageError
 from tests.include.housekeeping.handmade import NOW, STREAM, Hand
 from tests.include.housekeeping.test_quarantine_crash import quarantined
@@ -34,11 +34,21 @@ def test_the_form_opens_with_all_records_of_the_first_stream(hand: Hand) -> None
 @pytest.mark.parametrize(
     ("field", "good", "bad"),
     [
-        ("reasons", ["", "malformed", "malformed,items-count", "malformed, no-line-items"], [",", "a b", "a;b", "{{ x }}", "a," * 3]),
-        ("since", ["", "2026-11-24", "2026-11-24T08:00", "2026-11-24T08:00:05"], ["now", "24.11.2026", "2026-11-24 08:00", "2026-11-24T08:00Z; x"]),
+        (
+            "reasons",
+            ["", "malformed", "malformed,items-count", "malformed, no-line-items"],
+            [",", "a b", "a;b", "{{ x }}", "a," * 3],
+        ),
+        (
+            "since",
+            ["", "2026-11-24", "2026-11-24T08:00", "2026-11-24T08:00:05"],
+            ["now", "24.11.2026", "2026-11-24 08:00", "2026-11-24T08:00Z; x"],
+        ),
     ],
 )
-def test_the_form_takes_codes_and_times_and_no_other_text(hand: Hand, field: str, good: list[str], bad: list[str]) -> None:
+def test_the_form_takes_codes_and_times_and_no_other_text(
+    hand: Hand, field: str, good: list[str], bad: list[str]
+) -> None:
     pattern = reprocessing.params()[field].schema["pattern"]
     assert [text for text in (*good, *bad) if re.search(pattern, text)] == good
 
@@ -57,6 +67,6 @@ def test_the_plan_that_was_seen_is_done_once_and_no_other(hand: Hand) -> None:
     with pytest.raises(Refused, match="moved on"):
         reprocessing.apply(hand.settings, form(), seen["digest"], NOW)
     reprocessing.apply(hand.settings, form(reasons="malformed"), seen["digest"], NOW)
-    (batch,) = refused.batches(hand.layout, "s")
+    (batch,) = refused_records.batches(hand.layout, "s")
     assert [mark.reasons for mark in batch.marks] == [("malformed",)]
     assert not reprocessing.plan(hand.settings, form(reasons="malformed"), NOW).steps

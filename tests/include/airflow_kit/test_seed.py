@@ -44,7 +44,10 @@ def test_files_hold_the_generator_s_invoices_one_a_line_and_the_totals_are_their
 
 
 def test_no_files_asked_for_is_no_folder_and_no_complaint(home: Settings) -> None:
-    assert seed.put_files(home, "facturas_ficheros", 0, 20, 7, NOW) == {"stream": "facturas_ficheros", "files": []}
+    assert seed.put_files(home, "facturas_ficheros", 0, 20, 7, NOW) == {
+        "stream": "facturas_ficheros",
+        "files": [],
+    }
     assert list(home.home.iterdir()) == []
 
 
@@ -84,13 +87,17 @@ def test_the_form_offers_what_the_registry_has() -> None:
     assert "facturas_ficheros" in fields["files_stream"].schema["enum"]
 
 
-def test_without_any_stream_of_invoices_the_form_still_stands_and_samples_are_refused(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_stream_of_invoices_the_form_still_stands_and_samples_are_refused(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = Stream(name="bizums", source=Files("csv"), sink=Files())
     monkeypatch.setattr(streams, "collect", lambda: ({"bizums": other}, ()))
     fields = seed.params()
     assert {name: fields[name].resolve() for name in ("topics", "messages_topic", "files_stream")} == {
-        "topics": "all", "messages_topic": "none", "files_stream": "none",
-    }  # fmt: skip
+        "topics": "all",
+        "messages_topic": "none",
+        "files_stream": "none",
+    }
     with pytest.raises(UsageError, match="no stream of the registry reads invoices"):
         seed.put_files(home, "none", 1, 3, 7, NOW)
     with pytest.raises(UsageError, match="no stream of the registry reads invoices"):
@@ -106,15 +113,24 @@ def test_results_are_told_in_lines() -> None:
         "there": ["a", "b"],
     }
     assert seed.readable(result) == [
-        "topic: facturas", "messages: 1,200", "totals: invoices 1,200, total_amount 3,374.5", "created: none", "there: a; b",
-    ]  # fmt: skip
+        "topic: facturas",
+        "messages: 1,200",
+        "totals: invoices 1,200, total_amount 3,374.5",
+        "created: none",
+        "there: a; b",
+    ]
 
 
 @pytest.fixture
 def registry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
     """A registry whose topics no other test has: (source, sink)."""
     name = f"seed_{abs(hash(request.node.name)) % 10**8}"
-    one = Stream(name=name, source=Topic(f"{name}_in", partitions=2), sink=Topic(f"{name}_out", key="K", partitions=1), tags=("facturas",))
+    one = Stream(
+        name=name,
+        source=Topic(f"{name}_in", partitions=2),
+        sink=Topic(f"{name}_out", key="K", partitions=1),
+        tags=("facturas",),
+    )
     monkeypatch.setattr(streams, "collect", lambda: ({"one": one}, ()))
     yield f"{name}_in", f"{name}_out"
 
@@ -127,17 +143,27 @@ def test_topics_are_made_once_and_a_different_one_is_reported_and_left(
     name = source.removesuffix("_in")
     tokens = f"caudal-tokens-{name}"
     assert seed.make_topics(broker, source) == {"created": [source], "already_there": [], "differences": []}
-    assert seed.make_topics(broker, "all") == {"created": [tokens, sink], "already_there": [source], "differences": []}
+    assert seed.make_topics(broker, "all") == {
+        "created": [tokens, sink],
+        "already_there": [source],
+        "differences": [],
+    }
     changed = Stream(name=name, source=Topic(source, partitions=5), sink=Topic(sink, key="K", partitions=1))
     monkeypatch.setattr(streams, "collect", lambda: ({"one": changed}, ()))
-    expected = {"created": [], "already_there": [tokens, sink], "differences": [f"{source}: partitions is 2, declared 5"]}
+    expected = {
+        "created": [],
+        "already_there": [tokens, sink],
+        "differences": [f"{source}: partitions is 2, declared 5"],
+    }
     assert seed.make_topics(broker, "all") == expected
     assert seed.make_topics(broker, sink) == {"created": [], "already_there": [sink], "differences": []}
     assert {t.name: t.partitions for t in kafka_topics.list_topics(broker)}[source] == 2
 
 
 @pytest.mark.broker
-def test_messages_arrive_as_generated_and_a_missing_topic_is_named_before_any_is_sent(broker: Settings, registry: tuple[str, str]) -> None:
+def test_messages_arrive_as_generated_and_a_missing_topic_is_named_before_any_is_sent(
+    broker: Settings, registry: tuple[str, str]
+) -> None:
     source, _ = registry
     with pytest.raises(TopicMissing):
         seed.send_messages(broker, source, 5, 3, NOW)
@@ -151,7 +177,9 @@ def test_messages_arrive_as_generated_and_a_missing_topic_is_named_before_any_is
 def values(broker: Settings, topic: str, count: int) -> list[str]:
     from confluent_kafka import Consumer
 
-    consumer = Consumer({"bootstrap.servers": broker.kafka_bootstrap, "group.id": topic, "auto.offset.reset": "earliest"})
+    consumer = Consumer(
+        {"bootstrap.servers": broker.kafka_bootstrap, "group.id": topic, "auto.offset.reset": "earliest"}
+    )
     consumer.subscribe([topic])
     try:
         found = consumer.consume(count, timeout=20)

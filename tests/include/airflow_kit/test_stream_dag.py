@@ -27,15 +27,29 @@ def stream(name: str, schedule: str | None = "*/5 * * * *") -> Stream:
         ("*/99 * * * *", 4, "*/99 * * * *"),
     ],
 )
-def test_an_every_n_minutes_schedule_moves_by_its_position_and_others_stay(cron: str, position: int, expected: str) -> None:
+def test_an_every_n_minutes_schedule_moves_by_its_position_and_others_stay(
+    cron: str, position: int, expected: str
+) -> None:
     assert stream_dag.staggered(cron, position) == expected
 
 
 def test_streams_on_one_schedule_start_apart_whatever_the_others_have() -> None:
-    rows = [stream("c"), stream("a"), stream("b", "0 3 * * *"), stream("d", None), stream("e", "*/10 * * * *"), stream("f")]
+    rows = [
+        stream("c"),
+        stream("a"),
+        stream("b", "0 3 * * *"),
+        stream("d", None),
+        stream("e", "*/10 * * * *"),
+        stream("f"),
+    ]
     assert stream_dag.schedules({row.name: row for row in rows}) == {
-        "a": "*/5 * * * *", "b": "0 3 * * *", "c": "1-59/5 * * * *", "d": None, "e": "*/10 * * * *", "f": "2-59/5 * * * *",
-    }  # fmt: skip
+        "a": "*/5 * * * *",
+        "b": "0 3 * * *",
+        "c": "1-59/5 * * * *",
+        "d": None,
+        "e": "*/10 * * * *",
+        "f": "2-59/5 * * * *",
+    }
 
 
 def test_a_dag_run_has_time_for_all_tries_their_pauses_and_the_wait_for_the_lease() -> None:

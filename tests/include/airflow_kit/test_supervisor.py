@@ -29,7 +29,14 @@ time.sleep(60)
 
 def process(code: str, **words: Any) -> subprocess.Popen[str]:
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    return subprocess.Popen([sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **words)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **words,
+    )
 
 
 def test_a_task_dies_with_its_supervisor_at_once() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from include import settings, streams
-from include.cli import archive, restore, run
+from include.cli.daily import run
+from include.cli.operate import archive, restore
 from jobs.contract.errors import FileChanged, Refused, UsageError
 from tests.include.housekeeping.handmade import DAY, STREAM, Hand
 
@@ -30,7 +31,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], dict[str, Any]]
     return lines[:-1], json.loads(lines[-1])
 
 
-def test_a_plan_lists_twenty_files_and_the_totals_and_changes_nothing(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_lists_twenty_files_and_the_totals_and_changes_nothing(
+    hand: Hand, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = hand.places()
     archive.command("s", as_json=True)
     lines, told = said(capsys)
@@ -50,7 +53,9 @@ def test_a_plan_lists_twenty_files_and_the_totals_and_changes_nothing(hand: Hand
     assert hand.places() == before
 
 
-def test_apply_does_what_the_plan_says_and_restore_takes_it_back(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+def test_apply_does_what_the_plan_says_and_restore_takes_it_back(
+    hand: Hand, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = hand.places()
     archive.command("s")
     capsys.readouterr()
@@ -84,7 +89,9 @@ def test_a_changed_file_is_told_and_is_the_verb_s_end(hand: Hand, capsys: pytest
     assert (told["steps"], told["applied"], told["kept"][0]["wrong"]) == (21, True, True)
 
 
-def test_a_run_archives_what_it_has_committed_and_says_so(hand: Hand, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_archives_what_it_has_committed_and_says_so(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for code, files in ((70, 0), (0, 22), (0, 0)):
         monkeypatch.setattr(run, "_launch", lambda *_, code=code: (code, None))
         assert run.command("s", as_json=True) == code

@@ -16,13 +16,21 @@ __all__ = ["empty", "published"]
 
 
 def show(settings: Settings, *words: str) -> tuple[int, list[str], str]:
-    environ = {**settings.environ, "CAUDAL_HOME": str(settings.home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PATH": os.environ["PATH"]}
+    environ = {
+        **settings.environ,
+        "CAUDAL_HOME": str(settings.home),
+        "PYTHONPATH": str(ROOT),
+        "NO_COLOR": "1",
+        "PATH": os.environ["PATH"],
+    }
     line = [sys.executable, "-P", "-m", "include.cli", "checkpoint", "show", STREAM, *words]
     done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
-def test_it_says_in_words_what_was_planned_what_is_done_how_it_grows_and_what_comes(published: Settings) -> None:
+def test_it_says_in_words_what_was_planned_what_is_done_how_it_grows_and_what_comes(
+    published: Settings,
+) -> None:
     folder = published.layout.checkpoint(STREAM, 1)
     size = sum(p.stat().st_size for p in (folder / "sources/0").iterdir())
     code, lines, err = show(published)
@@ -50,18 +58,48 @@ def test_the_json_line_holds_it_all_and_a_broken_pair_is_exit_65(published: Sett
     code, lines, _ = show(published, "--json")
     found = json.loads(lines[-1])
     assert (code, found["newest_offset"], found["growth"]["log_files"]) == (0, 1, 2)
-    assert found["waiting"] == {"open_batch": False, "files": 0, "size_bytes": 0, "records": 0, "closing": False, "undecided": 0}
+    assert found["waiting"] == {
+        "open_batch": False,
+        "files": 0,
+        "size_bytes": 0,
+        "records": 0,
+        "closing": False,
+        "undecided": 0,
+    }
     shutil.rmtree(published.layout.batch(STREAM, 1, 0))
     code, lines, _ = show(published, "--json")
     assert (code, json.loads(lines[-1])["waiting"]) == (ExitCode.DATA, None)
     assert any(line.startswith("next:       refused (output-missing)") for line in lines)
 
 
-def test_after_an_operation_that_was_cut_short_the_way_out_is_a_run_and_never_a_reset(published: Settings) -> None:
-    words = [sys.executable, "-P", "-m", "include.cli", "generation", "rewind", STREAM, "--to-batch", "0", "--apply"]
-    armed = {**published.environ, "CAUDAL_HOME": str(published.home), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
-    done = subprocess.run(words, env={**armed, "CAUDAL_FAILPOINT": "stage:1"}, capture_output=True, timeout=120, check=False)
+def test_after_an_operation_that_was_cut_short_the_way_out_is_a_run_and_never_a_reset(
+    published: Settings,
+) -> None:
+    words = [
+        sys.executable,
+        "-P",
+        "-m",
+        "include.cli",
+        "generation",
+        "rewind",
+        STREAM,
+        "--to-batch",
+        "0",
+        "--apply",
+    ]
+    armed = {
+        **published.environ,
+        "CAUDAL_HOME": str(published.home),
+        "PYTHONPATH": str(ROOT),
+        "PATH": os.environ["PATH"],
+    }
+    done = subprocess.run(
+        words, env={**armed, "CAUDAL_FAILPOINT": "stage:1"}, capture_output=True, timeout=120, check=False
+    )
     assert done.returncode == -9
     code, lines, _ = show(published)
-    assert (code, lines[-2]) == (0, "next:       a housekeeping operation was cut short: the next run, or the next housekeeping, finishes it first")
+    assert (code, lines[-2]) == (
+        0,
+        "next:       a housekeeping operation was cut short: the next run, or the next housekeeping, finishes it first",
+    )
     assert lines[-1].endswith(f"-> ./caudal run {STREAM} finishes it")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from include import pages, settings
-from include.cli import docs
+from include.cli.build import docs
 from jobs.contract.errors import ExitCode
 
 
@@ -34,12 +34,15 @@ def test_check_fails_by_name_and_writes_nothing(root: Path, capsys: pytest.Captu
     assert "docs/errors.md is not what the code says  -> ./caudal docs" in out
     assert json.loads(out[-1]) == {
         "pages": ["docs/errors.md", "docs/DAGS.md", "docs/combinations.md", "include/setup/help.txt"],
-        "differ": ["docs/errors.md", "docs/combinations.md", "include/setup/help.txt"], "written": [],
-    }  # fmt: skip
+        "differ": ["docs/errors.md", "docs/combinations.md", "include/setup/help.txt"],
+        "written": [],
+    }
     assert (root / "docs/errors.md").read_text() == "old\n"
 
 
-def test_docs_writes_what_differs_and_check_is_content_afterwards(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_docs_writes_what_differs_and_check_is_content_afterwards(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert docs.command(check=False, as_json=False) == ExitCode.DONE
     assert (root / "docs/errors.md").read_text() == pages.errors_page()
     assert "written docs/errors.md" in capsys.readouterr().out.splitlines()

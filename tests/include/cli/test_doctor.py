@@ -17,9 +17,23 @@ from include.settings import ROOT
 
 def doctor(home: Path, *words: str, **variables: str) -> tuple[int, list[str], str]:
     keep = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_")}
-    environ = keep | {"CAUDAL_HOME": str(home), "CAUDAL_CACHE": str(caudal.load().cache), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | variables
+    environ = (
+        keep
+        | {
+            "CAUDAL_HOME": str(home),
+            "CAUDAL_CACHE": str(caudal.load().cache),
+            "PYTHONPATH": str(ROOT),
+            "NO_COLOR": "1",
+        }
+        | variables
+    )
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "include.cli", "doctor", *words], env=environ, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-P", "-m", "include.cli", "doctor", *words],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     return done.returncode, done.stdout.splitlines(), done.stderr
 
@@ -49,10 +63,29 @@ def test_a_file_that_no_stream_reads_makes_it_exit_with_1_and_putting_it_right_w
     assert [f for f in found["findings"] if f["state"] == "wrong"] == []
     assert (code, found["ok"], found["wrong"]) == (0, True, 0)
     assert {f["check"] for f in found["findings"]} >= {
-        "python", "environment", "java", "versions", "jars", "class-data cache", "memory", "disk", "clock", "port", "home", "secrets", "service",
-        "broker", "registry", "stream facturas_ficheros", "stream facturas_kafka", "stream notificaciones", "stream temperaturas",
-        "stream temperaturas_maxima", "stream temperaturas_ventanas", "folders",
-    }  # fmt: skip
+        "python",
+        "environment",
+        "java",
+        "versions",
+        "jars",
+        "class-data cache",
+        "memory",
+        "disk",
+        "clock",
+        "port",
+        "home",
+        "secrets",
+        "service",
+        "broker",
+        "registry",
+        "stream facturas_ficheros",
+        "stream facturas_kafka",
+        "stream notificaciones",
+        "stream temperaturas",
+        "stream temperaturas_maxima",
+        "stream temperaturas_ventanas",
+        "folders",
+    }
 
 
 def test_a_home_that_is_not_there_is_no_fault_and_is_not_made(tmp_path: Path) -> None:
@@ -65,7 +98,9 @@ def test_a_home_that_is_not_there_is_no_fault_and_is_not_made(tmp_path: Path) ->
 def test_a_setting_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
     code, lines, errors = doctor(tmp_path / "home", CAUDAL_AIRFLOW_PORT="many")
     assert (code, errors) == (1, "")
-    assert lines[0].startswith("WRONG  settings: CAUDAL_AIRFLOW_PORT='many' is not a port (1-65535) [CAUDAL_AIRFLOW_PORT]")
+    assert lines[0].startswith(
+        "WRONG  settings: CAUDAL_AIRFLOW_PORT='many' is not a port (1-65535) [CAUDAL_AIRFLOW_PORT]"
+    )
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from include import lease
 from include.settings import ROOT, Settings
+from include.state import lease
 from jobs.contract.errors import ExitCode
 from tests.include.doctor.conftest import STREAM, published
 from tests.include.housekeeping.homes import files_of, tree
@@ -20,7 +20,13 @@ __all__ = ["published"]
 
 
 def generation(settings: Settings, *words: str) -> tuple[int, list[str], str]:
-    environ = {**settings.environ, "CAUDAL_HOME": str(settings.home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PATH": os.environ["PATH"]}
+    environ = {
+        **settings.environ,
+        "CAUDAL_HOME": str(settings.home),
+        "PYTHONPATH": str(ROOT),
+        "NO_COLOR": "1",
+        "PATH": os.environ["PATH"],
+    }
     line = [sys.executable, "-P", "-m", "include.cli", "generation", *words]
     done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout.splitlines(), done.stderr
@@ -76,7 +82,9 @@ def test_an_empty_plan_is_not_applied(published: Settings) -> None:
         (("rollover", "../x"), "no stream '../x'"),
     ],
 )
-def test_a_refusal_is_one_line_with_the_reason_and_exit_64(published: Settings, words: tuple[str, ...], reason: str) -> None:
+def test_a_refusal_is_one_line_with_the_reason_and_exit_64(
+    published: Settings, words: tuple[str, ...], reason: str
+) -> None:
     code, _, err = generation(published, *words)
     assert (code, err.count("\n")) == (ExitCode.USAGE, 1)
     assert reason in err
@@ -93,7 +101,11 @@ def test_while_a_run_holds_the_lease_apply_is_exit_75_and_nothing_moves(publishe
 @pytest.mark.slow
 def test_a_stream_that_is_gone_from_the_registry_is_listed_retired_and_undone(published: Settings) -> None:
     layout = published.layout
-    for folder in (layout.checkpoints(STREAM), layout.salida(STREAM), layout.generation_record(STREAM, 1).parent):
+    for folder in (
+        layout.checkpoints(STREAM),
+        layout.salida(STREAM),
+        layout.generation_record(STREAM, 1).parent,
+    ):
         folder.rename(folder.with_name("formerly"))
     assert [g["number"] for g in told(published, "list", "formerly")["generations"]] == [1]
     assert told(published, "retire", "formerly", "--gone", "--output", "--apply")["steps"] == 2

@@ -16,19 +16,25 @@ from rich.cells import cell_len
 
 from include import settings as caudal
 from include import streams
-from include.cli import doctor
+from include.cli.start import doctor
 from include.doctor import findings
 from include.settings import ROOT
-from jobs.contract import report, spec
-from jobs.contract.layout import MANIFEST, Layout
-from jobs.contract.manifest import Manifest, OutputFile
+from jobs.contract.commit.manifest import Manifest, OutputFile
+from jobs.contract.disk.layout import MANIFEST, Layout
+from jobs.contract.run import report, spec
 from tests.include.cli.terminals import verb
 
 STREAM = "facturas_ficheros"
 COLUMNS = ("InvoiceNumber", "City", "State", "ItemDescription", "ItemPrice", "TotalValue")
 ROWS: list[dict[str, Any]] = [
     {"InvoiceNumber": "900000158", "ItemDescription": "Recliner", "ItemPrice": 1585.0, "TotalValue": 1585.0},
-    {"InvoiceNumber": "900000159", "City": "Ñuñoa", "State": "Región Metropolitana", "ItemDescription": "Hutch, four doors", "TotalValue": 1812.5},
+    {
+        "InvoiceNumber": "900000159",
+        "City": "Ñuñoa",
+        "State": "Región Metropolitana",
+        "ItemDescription": "Hutch, four doors",
+        "TotalValue": 1812.5,
+    },
 ]
 IDLE = 3
 
@@ -41,13 +47,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir(parents=True)
     (folder / "part-0.json").write_text("".join(json.dumps(one) + "\n" for one in ROWS))
     files = (OutputFile("part-0.json", 1, "", 2),)
-    (folder / MANIFEST).write_bytes(Manifest(STREAM, "q", 1, 0, "d", {}, {}, files, 2, 2, 0, "", "r", columns=COLUMNS).to_json())
+    (folder / MANIFEST).write_bytes(
+        Manifest(STREAM, "q", 1, 0, "d", {}, {}, files, 2, 2, 0, "", "r", columns=COLUMNS).to_json()
+    )
     for minute in range(1 + IDLE):
         at = datetime(2026, 11, 23, 20, minute, tzinfo=UTC)
         run = layout.run(STREAM, spec.new_run_id(at))
         run.mkdir(parents=True)
         counts = {"records_in": 2, "rows_out": 2, "batches": (0,)} if minute == 0 else {}
-        (run / "report.json").write_bytes(report.Report(STREAM, run.name, "idle" if minute else "done", at.isoformat(), **counts).to_json())
+        (run / "report.json").write_bytes(
+            report.Report(STREAM, run.name, "idle" if minute else "done", at.isoformat(), **counts).to_json()
+        )
     return layout.home
 
 
@@ -82,7 +92,17 @@ def test_status_names_every_stream_whole_and_fits_where_it_is_a_table(columns: i
 
 def test_status_without_a_terminal_is_a_line_a_stream_with_both_runs() -> None:
     (row,) = [line for line in piped("status") if line.startswith(f"{STREAM} ")]
-    assert row.split()[:9] == [STREAM, "idle", "2026-11-23", f"20:0{IDLE}", "2026-11-23", "20:00", "2", "2", "0"]
+    assert row.split()[:9] == [
+        STREAM,
+        "idle",
+        "2026-11-23",
+        f"20:0{IDLE}",
+        "2026-11-23",
+        "20:00",
+        "2",
+        "2",
+        "0",
+    ]
     told = json.loads(piped("status", "--json")[-1])["streams"]
     (one,) = [one for one in told if one["name"] == STREAM]
     assert (one["last"], one["records_in"], one["with_data"]["records_in"]) == ("idle", 0, 2)
@@ -101,13 +121,20 @@ def test_show_has_every_value_whole_beside_its_column_in_the_order_of_the_sink(c
     assert any(line.startswith("newest run with data") and "2 records in" in line for line in found)
 
 
-def test_doctor_tells_what_is_not_ok_in_unbroken_lines_and_the_rest_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_tells_what_is_not_ok_in_unbroken_lines_and_the_rest_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CAUDAL_HOME", str(tmp_path))
     every = piped("doctor", "--all", "--json")
     found = json.loads(every[-1])
     states = [one["state"] for one in found["findings"]]
     assert {line[:5] for line in every[:-2]} == {"ok   ", "note "} and len(every) == len(states) + 2
-    assert sorted(found) == ["findings", "ok", "wrong"] and sorted(found["findings"][0]) == ["check", "fix", "state", "what"]
+    assert sorted(found) == ["findings", "ok", "wrong"] and sorted(found["findings"][0]) == [
+        "check",
+        "fix",
+        "state",
+        "what",
+    ]
     short = [line for line in verb(60, "doctor") if line]
     assert short[-1] == f"{len(states)} checks, nothing is wrong"
     assert len(short) < 12 < len(states) and not any(line.startswith("ok") for line in short)
@@ -117,6 +144,13 @@ def test_doctor_tells_what_is_not_ok_in_unbroken_lines_and_the_rest_when_asked(t
 
 
 def test_doctor_is_silent_of_what_is_ok_but_for_the_canary_that_somebody_asked_for() -> None:
-    found = [findings.ok("java", "17"), findings.ok("canary", "done in 3 s"), findings.wrong("disk", "full", "free some")]
-    assert list(doctor._short(found, quiet=False)) == ["ok     canary: done in 3 s", "WRONG  disk: full  -> free some"]
+    found = [
+        findings.ok("java", "17"),
+        findings.ok("canary", "done in 3 s"),
+        findings.wrong("disk", "full", "free some"),
+    ]
+    assert list(doctor._short(found, quiet=False)) == [
+        "ok     canary: done in 3 s",
+        "WRONG  disk: full  -> free some",
+    ]
     assert list(doctor._short(found, quiet=True)) == ["WRONG  disk: full  -> free some"]

@@ -17,7 +17,9 @@ CAUDAL = (sys.executable, "-P", "-m", "include.cli")
 
 def caudal(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, **variables}
-    return subprocess.run([*CAUDAL, *words], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [*CAUDAL, *words], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,10 +34,19 @@ def caudal(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         (["show", "nada"], "unknown-stream: no stream 'nada'"),
         (["run", "factura_kafka"], "no stream 'factura_kafka'. Did you mean 'facturas_kafka'"),
         (["audit", "camino"], "-> camino is a lab: ./caudal lab camino"),
-        (["lab", "facturas_kafka"], "facturas_kafka es un stream, no un laboratorio [include/streams/] -> ./caudal run facturas_kafka"),
+        (
+            ["lab", "facturas_kafka"],
+            "facturas_kafka es un stream, no un laboratorio [include/streams/] -> ./caudal run facturas_kafka",
+        ),
         (["lab", "01-palabras"], "-> ./caudal notebook --execute 01-palabras"),
-        (["lab", "camino", "--sorce", "files"], "camino no tiene la opción --sorce. ¿Querías decir '--source'"),
-        (["lab", "camino", "--mode", "complet"], "'complet' no es ninguno de append, update, complete. ¿Querías decir 'complete'?"),
+        (
+            ["lab", "camino", "--sorce", "files"],
+            "camino no tiene la opción --sorce. ¿Querías decir '--source'",
+        ),
+        (
+            ["lab", "camino", "--mode", "complet"],
+            "'complet' no es ninguno de append, update, complete. ¿Querías decir 'complete'?",
+        ),
         (["notebook", "--execute", "palabras"], "no notebook 'palabras'. Did you mean '01-palabras'?"),
         (["test", "tests/jobs/domain/test_bizum.py"], "no such tests: tests/jobs/domain/test_bizum.py"),
         (["topics", "creat"], "No such command 'creat'. Did you mean 'create'?"),
@@ -62,19 +73,31 @@ def test_a_home_that_cannot_be_made_is_one_line_and_exit_78(tmp_path: Path) -> N
 
 def test_a_full_disk_below_the_output_is_one_line_and_exit_69(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([*CAUDAL, "status"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [*CAUDAL, "status"],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     assert (done.returncode, done.stderr.count("\n")) == (69, 1), done.stderr
     assert done.stderr.startswith("caudal: disk-full: no space left -> ")
 
 
 def test_a_reader_that_goes_away_is_exit_141_and_no_word() -> None:
-    with subprocess.Popen([*CAUDAL, "status"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        [*CAUDAL, "status"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
         assert child.stdout is not None and child.stderr is not None
         child.stdout.close()
         assert (child.stderr.read(), child.wait()) == ("", 141)
 
 
-def test_what_was_not_foreseen_is_exit_70_with_its_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_not_foreseen_is_exit_70_with_its_trace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def stumble(**_: object) -> None:
         raise ValueError("of a bug")
 
@@ -83,7 +106,11 @@ def test_what_was_not_foreseen_is_exit_70_with_its_trace(monkeypatch: pytest.Mon
     with pytest.raises(SystemExit) as end:
         front.main(["status"])
     said = capsys.readouterr().err.splitlines()
-    assert (end.value.code, said[0], said[-1][:38]) == (70, "Traceback (most recent call last):", "caudal: bug: ValueError: of a bug -> .")
+    assert (end.value.code, said[0], said[-1][:38]) == (
+        70,
+        "Traceback (most recent call last):",
+        "caudal: bug: ValueError: of a bug -> .",
+    )
 
 
 def test_no_word_at_all_is_the_help_page_under_the_projects_name() -> None:

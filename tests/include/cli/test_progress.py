@@ -15,8 +15,8 @@ from tests.include.cli.terminals import FRAMES, kept, on_a_terminal
 
 PROGRAM = """
 import sys, time
-from include.cli import _progress
-from include.cli._console import json_line, say, step
+from include.cli.terminal import progress as _progress
+from include.cli.terminal.console import json_line, say, step
 _progress._TOLD_AFTER_S, _progress._LINES_APART_S, _progress._STILL_S = 0.2, 0.2, 0.4
 with step("the broker", aside=True) as progress:
     time.sleep(0.4)
@@ -31,7 +31,7 @@ json_line({"ok": True})
 """
 RELAY = """
 import sys, time
-from include.cli._progress import spinner_below
+from include.cli.terminal.progress import spinner_below
 from include.launch import child
 with spinner_below("a program", child.write) as write:
     for part in (b"one\\nha", b"lf", b"\\nthe rest"):
@@ -42,13 +42,20 @@ with spinner_below("a program", child.write) as write:
 
 
 def apart(program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_without_a_terminal_stdout_is_the_answer_alone_and_stderr_has_whole_lines() -> None:
     done = apart(PROGRAM)
     assert done.stdout == 'a line of the answer\n{"ok": true}\n'
-    said = (" \\.\\.\\.", ": waiting for its port \\.\\.\\. \\d s", ": within \\.\\.\\. \\d s", ": done in [\\d.]+ s")
+    said = (
+        " \\.\\.\\.",
+        ": waiting for its port \\.\\.\\. \\d s",
+        ": within \\.\\.\\. \\d s",
+        ": done in [\\d.]+ s",
+    )
     assert re.fullmatch("(.*\n)*".join(f"the broker{text}\n" for text in said), done.stderr), done.stderr
     assert not any(mark in done.stderr for mark in ("\x1b", "\r", "quick"))
 
@@ -65,7 +72,11 @@ def test_on_a_terminal_a_spinner_tells_it_and_leaves_nothing_behind() -> None:
     assert any(f"{frame}the broker" in sent for frame in FRAMES)
     assert re.search("the broker: waiting for its port \\(\\d s\\)", sent)
     told = [line for line in kept(sent) if line]
-    assert (told[0], told[1][:20], json.loads(told[2])) == ("a line of the answer", "the broker: done in ", {"ok": True})
+    assert (told[0], told[1][:20], json.loads(told[2])) == (
+        "a line of the answer",
+        "the broker: done in ",
+        {"ok": True},
+    )
 
 
 @pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"CI": "true"}], ids=str)
@@ -76,7 +87,7 @@ def test_a_terminal_that_wants_no_control_characters_gets_none(variable: dict[st
 
 
 def test_a_step_that_fails_leaves_its_error_alone() -> None:
-    done = apart("from include.cli._console import step\nwith step('x'):\n    raise SystemExit(3)")
+    done = apart("from include.cli.terminal.console import step\nwith step('x'):\n    raise SystemExit(3)")
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
 
 

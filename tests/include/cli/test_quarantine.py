@@ -14,10 +14,10 @@ import pytest
 
 from include import settings, streams
 from include.account import quarantine as account
-from include.cli import quarantine
-from jobs.contract import ledger
+from include.cli.operate import quarantine
+from include.state.refused_records import Record
+from jobs.contract.disk import ledger
 from jobs.contract.errors import DataError, Refused, UsageError
-from jobs.contract.refused import Record
 from jobs.contract.stream import Files
 from tests.include.housekeeping.handmade import STREAM, Hand
 from tests.include.housekeeping.test_quarantine_crash import RAW, quarantined
@@ -43,11 +43,17 @@ def hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hand:
 
 
 def _vouch(hand: Hand) -> None:
-    from jobs.contract import manifest, refused
-    from jobs.contract.layout import MANIFEST
+    from include.state import refused_records
+    from jobs.contract.commit import manifest
+    from jobs.contract.disk.layout import MANIFEST
 
     path = hand.layout.batch("s", 1, 0) / MANIFEST
-    path.write_bytes(replace(manifest.read(path.parent), quarantine_digest=refused.digest(hand.layout.refused_records("s", 1, 0))).to_json())
+    path.write_bytes(
+        replace(
+            manifest.read(path.parent),
+            quarantine_digest=refused_records.digest(hand.layout.refused_records("s", 1, 0)),
+        ).to_json()
+    )
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], dict[str, Any]]:
@@ -55,7 +61,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], dict[str, Any]]
     return lines[:-1], json.loads(lines[-1])
 
 
-def test_list_counts_by_batch_and_reason_and_names_refused_files(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_counts_by_batch_and_reason_and_names_refused_files(
+    hand: Hand, capsys: pytest.CaptureFixture[str]
+) -> None:
     for stream, every in (("s", False), ("", True)):
         quarantine.list_(stream, every, as_json=True)
         lines, told = said(capsys)
@@ -71,8 +79,15 @@ def test_list_counts_by_batch_and_reason_and_names_refused_files(hand: Hand, cap
 def test_show_tells_file_line_reason_and_bytes(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine.show("s", as_json=True, most=20)
     lines, told = said(capsys)
-    found = [(s["file"], s["line"], s["record"]["reason"], s["record"].get("raw", s["record"].get("raw_base64"))) for s in told["records"]]
-    assert found == [("f0000.json", 2, "malformed", "{x"), ("f0000.json", 3, "malformed", "/wD+DQ=="), ("f0000.json", 5, "missing-field", '{"b":1}')]
+    found = [
+        (s["file"], s["line"], s["record"]["reason"], s["record"].get("raw", s["record"].get("raw_base64")))
+        for s in told["records"]
+    ]
+    assert found == [
+        ("f0000.json", 2, "malformed", "{x"),
+        ("f0000.json", 3, "malformed", "/wD+DQ=="),
+        ("f0000.json", 5, "missing-field", '{"b":1}'),
+    ]
     assert lines[:2] == ["f0000.json, line 2: malformed (open; batch 0 of generation 1, run run)", "  {x"]
     assert lines[3] == "  \\xff\\x00\\xfe\\x0d"
     quarantine.show("s", reason="missing-field", batch=0, most=20)
@@ -81,21 +96,30 @@ def test_show_tells_file_line_reason_and_bytes(hand: Hand, capsys: pytest.Captur
     assert capsys.readouterr().out.startswith("file ")
 
 
-def test_show_raw_writes_the_bytes_as_they_came(hand: Hand, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_show_raw_writes_the_bytes_as_they_came(
+    hand: Hand, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     quarantine.show("s", raw=True)
     assert capfdbinary.readouterr().out == b"".join(raw + b"\n" for raws in RAW.values() for raw in raws)
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_the_line_is_found_in_a_packed_file_and_in_one_of_other_line_ends(hand: Hand, pack: Callable[[bytes], bytes], end: bytes) -> None:
+def test_the_line_is_found_in_a_packed_file_and_in_one_of_other_line_ends(
+    hand: Hand, pack: Callable[[bytes], bytes], end: bytes
+) -> None:
     """The raw record of a file with CRLF has its CR, and the mark at the start of a later line; of the first mark of a file Spark tells nothing."""
     mark, kept = b"\xef\xbb\xbf", end.removesuffix(b"\n")
     rows = [mark + b"a", b"b", mark + b"", mark + b"a", b"x" + mark]
-    entry = replace(next(iter(ledger.lookup(hand.layout.ledger("s"), [p.name for p in hand.here.iterdir()]).values())), name="x" + SUFFIXES[pack])
+    entry = replace(
+        next(iter(ledger.lookup(hand.layout.ledger("s"), [p.name for p in hand.here.iterdir()]).values())),
+        name="x" + SUFFIXES[pack],
+    )
     (hand.here / entry.name).write_bytes(pack(end.join(rows) + end))
     raws = [b"a" + kept, mark + b"a" + kept, b"x" + mark + kept]
-    found = account._lines(hand.layout, STREAM, entry, [Record("r", "", entry.name, raw, "run") for raw in raws])
+    found = account._lines(
+        hand.layout, STREAM, entry, [Record("r", "", entry.name, raw, "run") for raw in raws]
+    )
     assert found == {raws[0]: [1], raws[1]: [4], raws[2]: [5]}
     (hand.here / entry.name).write_bytes(pack(end.join(rows))[:-9])
     if pack is not bytes:
@@ -103,19 +127,28 @@ def test_the_line_is_found_in_a_packed_file_and_in_one_of_other_line_ends(hand: 
             account._lines(hand.layout, STREAM, entry, [Record("r", "", entry.name, b"x", "run")])
 
 
-def test_a_record_that_spans_lines_is_found_where_it_starts_and_shown_on_one_line(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_record_that_spans_lines_is_found_where_it_starts_and_shown_on_one_line(
+    hand: Hand, capsys: pytest.CaptureFixture[str]
+) -> None:
     entry = next(iter(ledger.lookup(hand.layout.ledger("s"), [p.name for p in hand.here.iterdir()]).values()))
     (hand.here / entry.name).write_bytes(b'id;texto\r\n1;"uno\r\n\r\ndos"\r\n2;"tres\ncuatro"\n')
     raws = [b'1;"uno\r\n\r\ndos"', b'2;"tres\ncuatro"']
     whole = replace(STREAM, source=Files("csv", separator=";", multiline=True))
-    found = account._lines(hand.layout, whole, entry, [Record("r", "", entry.name, raw, "run") for raw in raws])
+    found = account._lines(
+        hand.layout, whole, entry, [Record("r", "", entry.name, raw, "run") for raw in raws]
+    )
     assert found == {raws[0]: [2], raws[1]: [5]}
     quarantine._say(account.Shown(Record("r", "", entry.name, raws[1], "run"), 1, 0, "open", "x.csv", 5))
-    assert capsys.readouterr().out.splitlines() == ["x.csv, line 5: r (open; batch 0 of generation 1, run run)", '  2;"tres\\x0acuatro"']
+    assert capsys.readouterr().out.splitlines() == [
+        "x.csv, line 5: r (open; batch 0 of generation 1, run run)",
+        '  2;"tres\\x0acuatro"',
+    ]
 
 
 def test_the_line_in_a_file_that_is_gone_is_unknown(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
-    name = next(ledger.lookup(hand.layout.ledger("s"), [p.name for p in hand.here.iterdir()]).values().__iter__()).name
+    name = next(
+        ledger.lookup(hand.layout.ledger("s"), [p.name for p in hand.here.iterdir()]).values().__iter__()
+    ).name
     (hand.here / name).unlink()
     quarantine.show("s", reason="missing-field", most=20)
     assert capsys.readouterr().out.startswith("f0000.json, line unknown: missing-field")
@@ -154,7 +187,9 @@ def test_refused_files_go_back_or_to_retirado(hand: Hand, capsys: pytest.Capture
         quarantine.accept("s", batch=0, apply=True)
 
 
-def test_a_reason_a_batch_or_a_file_that_is_not_there_is_told_what_is(hand: Hand, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reason_a_batch_or_a_file_that_is_not_there_is_told_what_is(
+    hand: Hand, capsys: pytest.CaptureFixture[str]
+) -> None:
     quarantine.show("s", batch=7, reason="malformd", file="f001.json")
     assert capsys.readouterr().out.splitlines() == [
         "nothing is refused as 'malformd' (refused here: json-array, malformed, missing-field). Did you mean 'malformed'?",
@@ -164,5 +199,8 @@ def test_a_reason_a_batch_or_a_file_that_is_not_there_is_told_what_is(hand: Hand
     ]
     quarantine.discard("s", reason=["mising-field", "malformed"], batch=0)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "nothing is refused as 'mising-field' (refused here: json-array, malformed, missing-field). Did you mean 'missing-field'?"
+    assert (
+        lines[0]
+        == "nothing is refused as 'mising-field' (refused here: json-array, malformed, missing-field). Did you mean 'missing-field'?"
+    )
     assert [line for line in lines if line.startswith("batch 0 has")] == []

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from include.cli import test as verb
+from include.cli.build import test as verb
 from jobs.contract.errors import UsageError
 from tests.conftest import slowest
 
@@ -27,8 +27,10 @@ print("..", end="", flush=True)
 seen, until = pathlib.Path("seen"), time.monotonic() + 10
 while not seen.exists() and time.monotonic() < until: time.sleep(0.02)
 print("." if seen.exists() else "late")"""
-    code = f"from include.cli import test; test._pytest([{sys.executable!r}, '-c', {child!r}], {str(tmp_path)!r}, {{}})"
-    with subprocess.Popen([sys.executable, "-c", code], cwd=verb.configuration.ROOT, stdout=subprocess.PIPE, bufsize=0) as seen:
+    code = f"from include.cli.build import test; test._pytest([{sys.executable!r}, '-c', {child!r}], {str(tmp_path)!r}, {{}})"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=verb.configuration.ROOT, stdout=subprocess.PIPE, bufsize=0
+    ) as seen:
         assert seen.stdout is not None
         first = seen.stdout.read(2)
         (tmp_path / "seen").write_text("")
@@ -36,22 +38,31 @@ print("." if seen.exists() else "late")"""
     assert seen.returncode == 0
 
 
-def test_the_exit_code_is_pytests_and_its_closing_line_stands_where_it_is_last(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_exit_code_is_pytests_and_its_closing_line_stands_where_it_is_last(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert printed(f"print('...'); print({CLOSED!r}); raise SystemExit(1)", tmp_path) == (1, "")
     assert capfd.readouterr().out == f"...\n{CLOSED}\n"
 
 
-def test_a_farewell_after_the_closing_line_has_it_said_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_farewell_after_the_closing_line_has_it_said_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert printed(f"print({CLOSED!r}); print('bye'); print()", tmp_path) == (0, CLOSED)
     assert capfd.readouterr().out == f"{CLOSED}\nbye\n\n"
 
 
-def test_bytes_that_are_no_text_pass_through(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_bytes_that_are_no_text_pass_through(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     assert printed("import os; os.write(1, bytes([255, 10]))", tmp_path) == (0, "")
     assert capfdbinary.readouterr().out == b"\xff\n"
 
 
-@pytest.mark.parametrize("line", [CLOSED, "1 failed in 0.01s", "2 errors in 3.00s", "== 10 passed, 2 deselected in 70.12s (0:01:10) =="])
+@pytest.mark.parametrize(
+    "line",
+    [CLOSED, "1 failed in 0.01s", "2 errors in 3.00s", "== 10 passed, 2 deselected in 70.12s (0:01:10) =="],
+)
 def test_every_closing_line_of_pytest_is_known(line: str) -> None:
     assert verb.closing_line(f"x\n{line}\nfarewell\n") == line
 
@@ -61,13 +72,20 @@ def test_without_a_closing_line_nothing_is_said_again() -> None:
 
 
 def test_a_files_seconds_are_those_of_all_its_tests_with_their_set_up() -> None:
-    reports = [SimpleNamespace(nodeid=n, duration=s) for n, s in (("a.py::x", 4.0), ("b.py::y[1]", 9.0), ("a.py::x", 7.0), ("c.py::z", 1.0))]
+    reports = [
+        SimpleNamespace(nodeid=n, duration=s)
+        for n, s in (("a.py::x", 4.0), ("b.py::y[1]", 9.0), ("a.py::x", 7.0), ("c.py::z", 1.0))
+    ]
     assert slowest(reports, 5.0) == [(11.0, "a.py"), (9.0, "b.py")]
 
 
 def test_named_tests_are_known_by_their_place_and_one_that_is_not_there_by_the_nearest() -> None:
     here = "tests/include/cli/test_test.py"
-    assert verb._named([here, f"{here}::test_x", "tests", "-k", "word", "-q"]) == [here, f"{here}::test_x", "tests"]
+    assert verb._named([here, f"{here}::test_x", "tests", "-k", "word", "-q"]) == [
+        here,
+        f"{here}::test_x",
+        "tests",
+    ]
     assert verb._named(["-m", "spark", "--junitxml=out/x.xml"]) == []
     with pytest.raises(UsageError, match=r"no such tests: tests/include/cli/test_tests\.py") as caught:
         verb._named(["tests/include/cli/test_tests.py"])
@@ -80,4 +98,8 @@ def test_named_tests_run_without_the_linters(monkeypatch: pytest.MonkeyPatch) ->
     verb.command(["tests/include/cli/test_test.py"])
     verb.command(["-k", "word"])
     verb.command(None, fast=True)
-    assert ran == [(["tests/include/cli/test_test.py"], {}), (["-k", "word"], verb.CHECKS), (["-m", verb.FAST, *verb.ALL_OF_THEM], verb.CHECKS)]
+    assert ran == [
+        (["tests/include/cli/test_test.py"], {}),
+        (["-k", "word"], verb.CHECKS),
+        (["-m", verb.FAST, *verb.ALL_OF_THEM], verb.CHECKS),
+    ]

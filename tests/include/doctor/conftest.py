@@ -11,17 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from include import generations, intake, streams
+from include import intake, streams
 from include import settings as caudal
 from include.doctor.findings import Finding
-from include.generations import Generation
 from include.services import home
 from include.settings import Settings
-from jobs.contract import manifest, report, storage
-from jobs.contract.batch_plan import read as batch_plan
-from jobs.contract.layout import MANIFEST
-from jobs.contract.manifest import Manifest
-from jobs.contract.report import Report
+from include.state import generations
+from include.state.generations import Generation
+from jobs.contract.commit import manifest
+from jobs.contract.commit.batch_plan import read as batch_plan
+from jobs.contract.commit.manifest import Manifest
+from jobs.contract.disk import storage
+from jobs.contract.disk.layout import MANIFEST
+from jobs.contract.run import report
+from jobs.contract.run.report import Report
 
 STREAM = "facturas_ficheros"
 QUERY = "0b3d7b62-2e0f-4a53-9a55-1f2d3c4b5a69"
@@ -64,7 +67,17 @@ def published(tmp_path: Path) -> Settings:
         _batch(settings, batch, name)
     folder = layout.run(STREAM, RUN)
     storage.make_dirs(folder)
-    done = Report(STREAM, RUN, "done", "2026-11-23T12:00:00+00:00", generation=1, batches=(0, 1), last_batch=1, records_in=2, rows_out=2)
+    done = Report(
+        STREAM,
+        RUN,
+        "done",
+        "2026-11-23T12:00:00+00:00",
+        generation=1,
+        batches=(0, 1),
+        last_batch=1,
+        records_in=2,
+        rows_out=2,
+    )
     (folder / "report.json").write_bytes(done.to_json())
     assert report.read(folder / "report.json") == done
     return settings
@@ -74,7 +87,9 @@ def _batch(settings: Settings, batch: int, name: str) -> None:
     layout = settings.layout
     path, file = layout.checkpoint(STREAM, 1), layout.en_proceso(STREAM) / name
     meta = json.dumps({"batchWatermarkMs": 0, "batchTimestampMs": 1, "conf": {}})
-    entry = json.dumps({"path": f"file://{file}", "timestamp": int(file.stat().st_mtime * 1000), "batchId": batch})
+    entry = json.dumps(
+        {"path": f"file://{file}", "timestamp": int(file.stat().st_mtime * 1000), "batchId": batch}
+    )
     (path / "offsets" / str(batch)).write_text(f'v1\n{meta}\n{{"logOffset":{batch}}}')
     (path / "sources" / "0" / str(batch)).write_text(f"v1\n{entry}")
     (path / "commits" / str(batch)).write_text('v1\n{"nextBatchWatermarkMs":0}')

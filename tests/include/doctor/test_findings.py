@@ -62,8 +62,10 @@ def test_a_check_that_hangs_is_named_when_the_budget_is_over_and_another_may_hav
     assert time.monotonic() - start < 10
     released.set()
     assert [(f.check, f.state, f.what) for f in found] == [
-        ("hangs", "wrong", "no answer within 0.2 s"), ("patient", "ok", "waited for"), ("fine", "ok", "all is well"),
-    ]  # fmt: skip
+        ("hangs", "wrong", "no answer within 0.2 s"),
+        ("patient", "ok", "waited for"),
+        ("fine", "ok", "all is well"),
+    ]
 
 
 def test_a_check_without_a_finding_is_silent_not_late() -> None:

@@ -10,19 +10,23 @@ import pytest
 
 from include.doctor import home as checks
 from include.doctor.findings import Finding
-from include.services import keys
+from include.services.airflow import keys
 from include.settings import Settings
 from tests.include.doctor.conftest import STREAM, lines
 
 
 def test_a_fresh_home_is_sound(empty: Settings) -> None:
-    assert [(f.state, f.what) for f in checks.folders(empty)] == [("ok", f"writable, and publishing is a rename [{empty.home}]")]
+    assert [(f.state, f.what) for f in checks.folders(empty)] == [
+        ("ok", f"writable, and publishing is a rename [{empty.home}]")
+    ]
     assert [f.state for f in checks.strangers(empty)] == ["ok"]
     assert list(checks.staging(empty)) == []
 
 
 def test_a_home_that_is_not_there_yet_is_a_note(tmp_path: Path, empty: Settings) -> None:
-    assert [(f.state, f.what) for f in checks.folders(replace(empty, home=tmp_path / "none"))] == [("note", f"not there yet [{tmp_path / 'none'}]")]
+    assert [(f.state, f.what) for f in checks.folders(replace(empty, home=tmp_path / "none"))] == [
+        ("note", f"not there yet [{tmp_path / 'none'}]")
+    ]
 
 
 def test_missing_folders_are_one_note_a_link_and_a_file_are_wrong(empty: Settings, tmp_path: Path) -> None:
@@ -33,7 +37,10 @@ def test_missing_folders_are_one_note_a_link_and_a_file_are_wrong(empty: Setting
     (data / "archivo").write_text("")
     found = list(checks.folders(empty))
     assert lines(found, "note") == [f"not there yet: {data / 'retirado'}"]
-    assert lines(found) == [f"a link; Caudal follows none [{data / 'salida'}]", f"not a folder [{data / 'archivo'}]"]
+    assert lines(found) == [
+        f"a link; Caudal follows none [{data / 'salida'}]",
+        f"not a folder [{data / 'archivo'}]",
+    ]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -47,18 +54,24 @@ def test_two_file_systems_where_publishing_renames_are_wrong(empty: Settings) ->
     here = empty.layout.data / "_staging"
     assert list(checks.one_file_system([here, empty.layout.data / "salida"])) == []
     (line,) = lines(checks.one_file_system([here, Path("/proc")]))  # a file system of its own on every Linux
-    assert line.startswith(f"publishing is a rename, and these are on several file systems: _staging on device {here.stat().st_dev}, proc on device ")
+    assert line.startswith(
+        f"publishing is a rename, and these are on several file systems: _staging on device {here.stat().st_dev}, proc on device "
+    )
 
 
 def test_secrets_are_for_their_owner_alone(empty: Settings) -> None:
     assert [f.state for f in checks.secrets(empty)] == ["note"]
     keys.make(empty)
-    assert [(f.state, f.what.split(";")[0]) for f in checks.secrets(empty)] == [("ok", "2 files, for their owner alone")]
+    assert [(f.state, f.what.split(";")[0]) for f in checks.secrets(empty)] == [
+        ("ok", "2 files, for their owner alone")
+    ]
     keys.password_file(empty).chmod(0o640)
     (finding,) = checks.secrets(empty)
     assert (finding.state, finding.what, finding.fix) == (
-        "wrong", f"mode 0640: others can read it [{keys.password_file(empty)}]", f"chmod 600 {keys.password_file(empty)}",
-    )  # fmt: skip
+        "wrong",
+        f"mode 0640: others can read it [{keys.password_file(empty)}]",
+        f"chmod 600 {keys.password_file(empty)}",
+    )
     assert keys.password(empty) not in finding.what + finding.fix
 
 
@@ -85,7 +98,9 @@ def of_stream(settings: Settings) -> list[Finding]:
 
 
 def test_what_waits_or_was_refused_is_a_note_never_a_fault(published: Settings) -> None:
-    assert [(f.state, f.what) for f in of_stream(published)] == [("ok", "nothing at the door, nothing refused, 2 files in en_proceso")]
+    assert [(f.state, f.what) for f in of_stream(published)] == [
+        ("ok", "nothing at the door, nothing refused, 2 files in en_proceso")
+    ]
     layout = published.layout
     (layout.entrada(STREAM) / "new.json").write_text("{}")
     for name in (".hidden", "b.json.crdownload", "c.json~"):

@@ -37,10 +37,14 @@ def test_an_environment_of_other_lock_files_is_wrong(empty: Settings, tmp_path: 
     other.mkdir()
     (other / "lib").symlink_to(sound / "lib")
     key = installation.lock_key(empty.root)
-    assert lines(installation.environment(empty, other)) == [f"made from other lock files than this checkout's ({key}) [{other}]"]
+    assert lines(installation.environment(empty, other)) == [
+        f"made from other lock files than this checkout's ({key}) [{other}]"
+    ]
     moved = tmp_path / f"env-{key}-py3.11"
     other.rename(moved)
-    assert lines(installation.environment(empty, moved)) == [f"not finished, or moved from where it was made [{moved}]"]
+    assert lines(installation.environment(empty, moved)) == [
+        f"not finished, or moved from where it was made [{moved}]"
+    ]
 
 
 def test_classes_of_other_sources_than_these_are_not_taken(empty: Settings, tmp_path: Path) -> None:
@@ -49,7 +53,11 @@ def test_classes_of_other_sources_than_these_are_not_taken(empty: Settings, tmp_
     source.parent.mkdir(parents=True)
     source.write_text("// another")
     (found,) = installation.own_classes(replace(empty, root=tmp_path))
-    assert (found.state, found.what.startswith("Caudal's own JVM classes are not compiled"), found.fix) == ("wrong", True, "./caudal setup")
+    assert (found.state, found.what.startswith("Caudal's own JVM classes are not compiled"), found.fix) == (
+        "wrong",
+        True,
+        "./caudal setup",
+    )
 
 
 def test_pyspark_its_client_and_the_jars_must_be_one_version(tmp_path: Path) -> None:
@@ -74,11 +82,17 @@ def test_a_missing_and_a_cut_jar_are_named(empty: Settings, tmp_path: Path) -> N
     second.write_bytes(b"cut")
     size = jars.pinned()[1].size_bytes
     assert lines(installation.kafka_jars(copy)) == [f"{first}: missing; {second}: 3 bytes instead of {size}"]
-    assert lines(installation.kafka_jars(replace(empty, cache=tmp_path / "none")))[0].endswith(": not complete")
+    assert lines(installation.kafka_jars(replace(empty, cache=tmp_path / "none")))[0].endswith(
+        ": not complete"
+    )
 
 
-def test_the_class_data_cache_of_this_installation_is_in_use_and_a_cache_without_one_is_wrong(empty: Settings, tmp_path: Path) -> None:
+def test_the_class_data_cache_of_this_installation_is_in_use_and_a_cache_without_one_is_wrong(
+    empty: Settings, tmp_path: Path
+) -> None:
     assert states(list(installation.cache(empty))) == ["ok"]
     bare = replace(empty, cache=tmp_path)
     shutil.copytree(jars.folder(empty), jars.folder(bare))
-    assert lines(installation.cache(bare)) == [f"none that fits: every run starts 5 to 9 s slower [{tmp_path / 'class-data'}]"]
+    assert lines(installation.cache(bare)) == [
+        f"none that fits: every run starts 5 to 9 s slower [{tmp_path / 'class-data'}]"
+    ]

@@ -10,19 +10,23 @@ from pathlib import Path
 
 from include.doctor import machine
 from include.settings import Port, Settings
-from jobs.contract import report
+from jobs.contract.run import report
 from tests.include.doctor.conftest import RUN, STREAM, lines
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
 
 
 def test_memory_is_wrong_when_the_largest_driver_does_not_fit() -> None:
-    assert [(f.state, f.what) for f in machine.memory(2000 * machine.MIB)] == [("ok", "2000 MiB available, a driver takes 1324")]
+    assert [(f.state, f.what) for f in machine.memory(2000 * machine.MIB)] == [
+        ("ok", "2000 MiB available, a driver takes 1324")
+    ]
     assert lines(machine.memory(1323 * machine.MIB)) == ["1323 MiB available, a driver takes 1324"]
     assert machine.available_bytes() > 0
 
 
-def test_a_full_disk_is_wrong_and_says_where_the_space_of_the_home_goes(empty: Settings, tmp_path: Path) -> None:
+def test_a_full_disk_is_wrong_and_says_where_the_space_of_the_home_goes(
+    empty: Settings, tmp_path: Path
+) -> None:
     config = replace(empty, cache=tmp_path / "cache" / "not" / "made")
     assert [f.state for f in machine.disk(config, least_bytes=1)] == ["ok", "ok"]
     big = empty.layout.data / "salida" / STREAM / "part-0"
@@ -47,7 +51,9 @@ def test_a_clock_before_the_newest_run_or_before_the_dags_begin_is_wrong(publish
     assert lines(machine.clock(published, NOW.replace(hour=11))) == [
         f"it says 2026-11-23 11:00:30Z, the newest run of {STREAM} began at 2026-11-23 12:00:00Z"
     ]
-    assert lines(machine.clock(published, NOW.replace(year=2025))) == ["it says 2025-11-23, and the DAGs begin on 2026-01-01"]
+    assert lines(machine.clock(published, NOW.replace(year=2025))) == [
+        "it says 2025-11-23, and the DAGs begin on 2026-01-01"
+    ]
     path = published.layout.run(STREAM, RUN) / "report.json"
     before = report.read(path)
     assert before
@@ -63,14 +69,23 @@ def test_a_busy_configured_port_is_wrong_a_busy_default_a_note_and_a_port_of_our
         configured = {"airflow": Port(busy, "CAUDAL_AIRFLOW_PORT", configured=True)}
         default = {"airflow": Port(busy, "CAUDAL_AIRFLOW_PORT", configured=False)}
         (finding,) = machine.judge_ports(configured, {}, ())
-        assert (finding.state, finding.what) == ("wrong", f"{busy} for airflow cannot be had: Address already in use")
+        assert (finding.state, finding.what) == (
+            "wrong",
+            f"{busy} for airflow cannot be had: Address already in use",
+        )
         assert finding.fix == "stop the other program, or choose another port with CAUDAL_AIRFLOW_PORT"
         assert [f.state for f in machine.judge_ports(default, {}, ())] == ["note"]
-        assert [(f.state, f.what) for f in machine.judge_ports(default, {}, (busy,))] == [("ok", f"{busy} (airflow) is this home's own")]
+        assert [(f.state, f.what) for f in machine.judge_ports(default, {}, (busy,))] == [
+            ("ok", f"{busy} (airflow) is this home's own")
+        ]
     assert [(f.state, f.what) for f in machine.judge_ports({}, {}, ())] == []
-    assert [(f.state, f.what) for f in machine.judge_ports(default, {"airflow": busy}, ())] == [("ok", f"{busy} (airflow) is free")]
+    assert [(f.state, f.what) for f in machine.judge_ports(default, {"airflow": busy}, ())] == [
+        ("ok", f"{busy} (airflow) is free")
+    ]
 
 
 def test_the_ports_of_a_home_with_a_broker_of_ones_own_are_airflows_alone(empty: Settings) -> None:
-    assert [f.what.split()[1] for f in machine.network_ports(replace(empty, kafka_bootstrap="127.0.0.1:1"))] == ["(airflow)"]
+    assert [
+        f.what.split()[1] for f in machine.network_ports(replace(empty, kafka_bootstrap="127.0.0.1:1"))
+    ] == ["(airflow)"]
     assert len(list(machine.network_ports(empty))) == 3

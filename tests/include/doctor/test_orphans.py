@@ -12,14 +12,15 @@ from typing import get_args
 
 import pytest
 
-from include import lease
 from include.doctor import orphans
 from include.launch import run
 from include.launch.request import Request
 from include.settings import Settings
-from jobs.contract import failpoints, journal, report, storage
+from include.state import journal, lease
+from include.state.journal import Operation, Step
+from jobs.contract.disk import failpoints, storage
 from jobs.contract.errors import UsageError
-from jobs.contract.journal import Operation, Step
+from jobs.contract.run import report
 from tests.include.doctor.conftest import STREAM, lines
 from tests.include.doctor.test_streams import HOLD
 
@@ -34,17 +35,27 @@ sys.stdin.read()
 
 
 def test_an_empty_home_has_no_orphans(empty: Settings) -> None:
-    found = [*orphans.drivers(empty), *orphans.leases(empty), *orphans.operations(empty), *orphans.torn(empty, NOW), *orphans.failpoint(empty)]
+    found = [
+        *orphans.drivers(empty),
+        *orphans.leases(empty),
+        *orphans.operations(empty),
+        *orphans.torn(empty, NOW),
+        *orphans.failpoint(empty),
+    ]
     assert [f.state for f in found] == ["ok"] * 4
 
 
 def test_a_driver_whose_parent_was_killed_is_wrong_and_named_by_pid(empty: Settings) -> None:
     spec = str(empty.layout.run(STREAM, "r-1") / "spec.json")
-    with subprocess.Popen([sys.executable, "-c", LOOSE, spec], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", LOOSE, spec], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         try:
-            assert [(f.state, f.what) for f in orphans.drivers(empty)] == [("ok", "1 under way, each with its parent")]
+            assert [(f.state, f.what) for f in orphans.drivers(empty)] == [
+                ("ok", "1 under way, each with its parent")
+            ]
             parent.kill()
             parent.wait()
             (finding,) = orphans.drivers(empty)
@@ -56,12 +67,22 @@ def test_a_driver_whose_parent_was_killed_is_wrong_and_named_by_pid(empty: Setti
 
 def fd_of(path: Path) -> int:
     """The descriptor of this process that has `path` open."""
-    return next(int(link.name) for link in Path("/proc/self/fd").iterdir() if link.is_symlink() and link.readlink() == path)
+    return next(
+        int(link.name)
+        for link in Path("/proc/self/fd").iterdir()
+        if link.is_symlink() and link.readlink() == path
+    )
 
 
 def hold(settings: Settings, name: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-c", HOLD, str(settings.home), name]
-    held = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(settings.root)})
+    held = subprocess.Popen(
+        line,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(settings.root)},
+    )
     assert held.stdout is not None and held.stdout.readline() == "held\n"
     return held
 
@@ -71,7 +92,10 @@ def test_a_lease_of_the_dead_is_a_note_and_the_next_holder_gets_it(empty: Settin
         assert [f.what for f in orphans.leases(empty)] == ["1 held, none left by the dead"]
         held.kill()
     (line,) = lines(orphans.leases(empty), "note")
-    assert line == f"{STREAM}: pid {held.pid} died with the lease in hand (since 2026-11-23T12:00:00+00:00) [/runs/r-1]"
+    assert (
+        line
+        == f"{STREAM}: pid {held.pid} died with the lease in hand (since 2026-11-23T12:00:00+00:00) [/runs/r-1]"
+    )
     with lease.acquire(empty.layout, STREAM, lease.Owner(os.getpid(), "r-2", "now", "here")):
         pass
     assert lines(orphans.leases(empty), "note") == []
@@ -83,9 +107,13 @@ def test_the_text_of_a_run_whose_report_has_ended_is_no_death(empty: Settings, s
         folder = empty.layout.run(name, "r-1")
         storage.make_dirs(folder)
         (folder / "report.json").write_bytes(report.Report(name, "r-1", status, "now").to_json())
-        lease.acquire(empty.layout, name, lease.Owner(os.getpid(), "r-1", "now", str(folder))).hand_over()  # as exec does, without letting go
+        lease.acquire(
+            empty.layout, name, lease.Owner(os.getpid(), "r-1", "now", str(folder))
+        ).hand_over()  # as exec does, without letting go
         os.close(fd_of(empty.layout.lease(name)))
-    died = [f"gone: pid {os.getpid()} died with the lease in hand (since now) [{empty.layout.run('gone', 'r-1')}]"]
+    died = [
+        f"gone: pid {os.getpid()} died with the lease in hand (since now) [{empty.layout.run('gone', 'r-1')}]"
+    ]
     assert lines(orphans.leases(empty), "note") == (died if status == "running" else [])
 
 
@@ -99,31 +127,49 @@ def test_an_idle_run_and_a_refused_one_let_go_of_the_lease_and_of_their_text(emp
 
 def test_a_held_lease_of_a_stream_that_is_not_registered_is_wrong(empty: Settings) -> None:
     with hold(empty, "gone") as held:
-        assert lines(orphans.leases(empty)) == [f"pid {held.pid} holds the lease of gone, which is not registered [/runs/r-1]"]
+        assert lines(orphans.leases(empty)) == [
+            f"pid {held.pid} holds the lease of gone, which is not registered [/runs/r-1]"
+        ]
         held.kill()
 
 
 @pytest.mark.parametrize(("name", "fix"), [(STREAM, f"./caudal run {STREAM}"), ("gone", "clean_checkpoints")])
-def test_an_operation_that_was_cut_short_is_a_note_with_who_finishes_it(empty: Settings, name: str, fix: str) -> None:
+def test_an_operation_that_was_cut_short_is_a_note_with_who_finishes_it(
+    empty: Settings, name: str, fix: str
+) -> None:
     path = empty.layout.journal(name)
-    journal.begin(path, Operation("op-1", "archive", 1, "2026-11-24"), [Step(1, "write", target="x", data="y")])
+    journal.begin(
+        path, Operation("op-1", "archive", 1, "2026-11-24"), [Step(1, "write", target="x", data="y")]
+    )
     (finding,) = orphans.operations(empty)
-    assert (finding.state, finding.what) == ("note", f"archive of {name} was cut short: op-1, 1 step, begun 2026-11-24")
+    assert (finding.state, finding.what) == (
+        "note",
+        f"archive of {name} was cut short: op-1, 1 step, begun 2026-11-24",
+    )
     assert fix in finding.fix
     journal.finish(path, Operation("op-1", "archive", 1, "2026-11-24"), "now")
     assert [f.state for f in orphans.operations(empty)] == ["ok"]
 
 
-def test_temporary_files_older_than_a_day_are_a_note_younger_and_foreign_ones_are_not(empty: Settings) -> None:
+def test_temporary_files_older_than_a_day_are_a_note_younger_and_foreign_ones_are_not(
+    empty: Settings,
+) -> None:
     folder = empty.layout.entrada(STREAM)
     folder.mkdir()
-    ages = {f"{storage.TEMP_PREFIX}{'0' * 16}": 25, f"{storage.TEMP_PREFIX}{'1' * 16}": 23, ".tmp-mine": 999, "data.json": 999}
+    ages = {
+        f"{storage.TEMP_PREFIX}{'0' * 16}": 25,
+        f"{storage.TEMP_PREFIX}{'1' * 16}": 23,
+        ".tmp-mine": 999,
+        "data.json": 999,
+    }
     for name, hours in ages.items():
         (folder / name).write_text("half")
         at = (NOW - timedelta(hours=hours)).timestamp()
         os.utime(folder / name, (at, at))
     first = Path(folder, f"{storage.TEMP_PREFIX}{'0' * 16}")
-    assert lines(orphans.torn(empty, NOW), "note") == [f"1 temporary file of killed programs, 4 bytes, the first [{first}]"]
+    assert lines(orphans.torn(empty, NOW), "note") == [
+        f"1 temporary file of killed programs, 4 bytes, the first [{first}]"
+    ]
 
 
 def test_an_armed_failpoint_is_wrong(empty: Settings) -> None:

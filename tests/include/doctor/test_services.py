@@ -21,11 +21,19 @@ def row(name: str, state: str, deaths: int = 0) -> Row:
 
 
 def test_nothing_running_is_one_note_and_half_of_it_running_is_wrong() -> None:
-    assert [(f.state, f.what) for f in services.judge_rows([row("broker", "stopped"), row("airflow-api", "stopped")])] == [
-        ("note", "not running: broker, airflow-api")
+    assert [
+        (f.state, f.what)
+        for f in services.judge_rows([row("broker", "stopped"), row("airflow-api", "stopped")])
+    ] == [("note", "not running: broker, airflow-api")]
+    found = list(
+        services.judge_rows(
+            [row("broker", "healthy"), row("airflow-api", "not started"), row("airflow-dags", "gave-up", 4)]
+        )
+    )
+    assert lines(found) == [
+        "airflow-dags is gave-up after 4 deaths [/logs/airflow-dags.log]",
+        "airflow-api is not running, while others are",
     ]
-    found = list(services.judge_rows([row("broker", "healthy"), row("airflow-api", "not started"), row("airflow-dags", "gave-up", 4)]))
-    assert lines(found) == ["airflow-dags is gave-up after 4 deaths [/logs/airflow-dags.log]", "airflow-api is not running, while others are"]
     assert lines(found, "ok") == ["broker is healthy"]
 
 
@@ -41,11 +49,20 @@ def test_a_broker_of_ones_own_that_does_not_answer_is_wrong(empty: Settings) -> 
 
 @pytest.mark.broker
 def test_missing_topics_and_other_partitions_are_wrong_until_they_are_as_declared(broker: Settings) -> None:
-    wanted = [replace(s, name="doctor", source=replace(s.source, name="doctor-in"), sink=replace(s.sink, name="doctor-out"))
-              for s in [streams.get("notificaciones")]]  # fmt: skip
+    wanted = [
+        replace(
+            s,
+            name="doctor",
+            source=replace(s.source, name="doctor-in"),
+            sink=replace(s.sink, name="doctor-out"),
+        )
+        for s in [streams.get("notificaciones")]
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "collect", lambda: ({s.name: s for s in wanted}, ()))
-        assert lines(services.kafka(broker)) == ["declared, but not on the broker: caudal-tokens-doctor, doctor-in, doctor-out"]
+        assert lines(services.kafka(broker)) == [
+            "declared, but not on the broker: caudal-tokens-doctor, doctor-in, doctor-out"
+        ]
         topics.apply(topics.plan(broker, wanted))
         assert lines(services.kafka(broker)) == []
         declared = "as declared: caudal-tokens-doctor, doctor-in, doctor-out"
@@ -54,7 +71,9 @@ def test_missing_topics_and_other_partitions_are_wrong_until_they_are_as_declare
         assert lines(services.kafka(broker)) == ["doctor-in: partitions is 3, declared 5"]
 
 
-def test_a_row_that_does_not_load_a_job_and_a_domain_file_that_are_gone_are_named(empty: Settings, tmp_path: Path) -> None:
+def test_a_row_that_does_not_load_a_job_and_a_domain_file_that_are_gone_are_named(
+    empty: Settings, tmp_path: Path
+) -> None:
     assert [f.state for f in services.registry(empty)] == ["ok"]
     shutil.copytree(ROOT / "jobs", tmp_path / "jobs", ignore=shutil.ignore_patterns("__pycache__"))
     assert services.lost_part(tmp_path, "facturas_kafka") is None

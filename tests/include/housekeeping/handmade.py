@@ -11,14 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from include import generations, intake
+from include import intake
 from include import settings as caudal
-from include.generations import Generation
 from include.settings import Settings
-from jobs.contract import manifest
-from jobs.contract.batch_plan import read as batch_plan
-from jobs.contract.layout import MANIFEST, Layout
-from jobs.contract.manifest import Manifest
+from include.state import generations
+from include.state.generations import Generation
+from jobs.contract.commit import manifest
+from jobs.contract.commit.batch_plan import read as batch_plan
+from jobs.contract.commit.manifest import Manifest
+from jobs.contract.disk.layout import MANIFEST, Layout
 from jobs.contract.stream import Files, Stream
 
 STREAM = Stream("s", Files(settle_s=0.0), Files())
@@ -104,7 +105,13 @@ class Hand:
         return found
 
     def _write_log(self, path: Path, entries: Sequence[tuple[str, int]]) -> None:
-        lines = [json.dumps({"path": f"file://{quote(str(self.here / n))}", "timestamp": 1, "batchId": o}, separators=(",", ":")) for n, o in entries]
+        lines = [
+            json.dumps(
+                {"path": f"file://{quote(str(self.here / n))}", "timestamp": 1, "batchId": o},
+                separators=(",", ":"),
+            )
+            for n, o in entries
+        ]
         path.write_text("\n".join(["v1", *lines]))
 
     def _publish(self, batch: int) -> None:

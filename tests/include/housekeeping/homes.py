@@ -14,20 +14,22 @@ from typing import Any
 
 import duckdb
 
-from include import generations, intake, run_ids
+from include import intake
 from include import settings as caudal
 from include.housekeeping import apply as housekeeping
-from include.housekeeping import archive as archives
 from include.housekeeping import engine
+from include.housekeeping.files import archive as archives
 from include.housekeeping.plan import Plan
 from include.launch import plan as launch
 from include.settings import Settings
-from jobs.contract import journal, manifest, storage
+from include.state import generations, journal, run_ids
+from jobs.contract.commit import manifest
+from jobs.contract.disk import storage
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import AccountMismatch
-from jobs.contract.layout import Layout
 from jobs.contract.stream import Checks, Files, Stream
 from jobs.core import run
-from jobs.core.records import Subject
+from jobs.core.read.records import Subject
 from jobs.core.session import SETTINGS
 from jobs.domain import facturas
 
@@ -37,8 +39,12 @@ CHECKS = Checks(report=("items-count",))
 
 
 def invoice(number: int, items: int = 1) -> str:
-    lines = [{"ItemCode": f"{number}-{i}", "ItemPrice": 1.5, "ItemQty": 2, "TotalValue": 3.0} for i in range(items)]
-    return json.dumps({"InvoiceNumber": str(number), "CreatedTime": 1, "TotalAmount": 9.5, "InvoiceLineItems": lines})
+    lines = [
+        {"ItemCode": f"{number}-{i}", "ItemPrice": 1.5, "ItemQty": 2, "TotalValue": 3.0} for i in range(items)
+    ]
+    return json.dumps(
+        {"InvoiceNumber": str(number), "CreatedTime": 1, "TotalAmount": 9.5, "InvoiceLineItems": lines}
+    )
 
 
 @dataclass
@@ -47,7 +53,11 @@ class Home:
 
     settings: Settings
     spark: Any
-    stream: Stream = field(default_factory=lambda: Stream("facturas_ficheros", Files("json", settle_s=0), Files("json"), checks=CHECKS))
+    stream: Stream = field(
+        default_factory=lambda: Stream(
+            "facturas_ficheros", Files("json", settle_s=0), Files("json"), checks=CHECKS
+        )
+    )
     now: datetime = NOW
 
     @classmethod
@@ -86,11 +96,16 @@ class Home:
     def plan(self) -> launch.Plan:
         found = launch.positions(self.settings, self.stream)
         current = generations.current(self.layout, self.name)
-        current = current or generations.begin(self.layout, launch.first_generation(self.stream, found, self.now))
+        current = current or generations.begin(
+            self.layout, launch.first_generation(self.stream, found, self.now)
+        )
         run_id = run_ids.after(self.layout, self.name, self.tick())
         return launch.make(
-            self.settings, launch.spec(self.settings, self.stream, current, run_id, "", self.now), current, found
-        )  # fmt: skip
+            self.settings,
+            launch.spec(self.settings, self.stream, current, run_id, "", self.now),
+            current,
+            found,
+        )
 
     def run(self) -> int:
         """Finishes what was cut short, then one run; how many batches it reported."""
@@ -99,7 +114,9 @@ class Home:
         made = self.plan()
         folder = self.layout.run(self.name, made.spec.run_id)
         folder.mkdir(parents=True)
-        query = run.stream(self.spark, made.spec, self.subject, facturas.lineas) if made.waiting.anything else {}
+        query = (
+            run.stream(self.spark, made.spec, self.subject, facturas.lineas) if made.waiting.anything else {}
+        )
         done = run._final(self.layout, made.spec, query, None, 0.0)
         assert not done.error or done.error["code"] != AccountMismatch.code, done.error
         storage.replace(folder / "report.json", done.to_json())
@@ -136,9 +153,13 @@ class Home:
     def rows(self) -> Counter[str]:
         """Item codes, by the documented glob: a plain reader and DuckDB must agree."""
         parts = sorted(self.layout.salida(self.name).glob("gen=*/batch=*/part-*"))
-        plain = Counter(json.loads(line)["ItemCode"] for part in parts for line in part.read_text(encoding="utf-8").splitlines())
+        plain = Counter(
+            json.loads(line)["ItemCode"]
+            for part in parts
+            for line in part.read_text(encoding="utf-8").splitlines()
+        )
         if plain:
-            query = f"SELECT ItemCode FROM read_json('{self.glob()}', format = 'newline_delimited')"  # noqa: S608 - our own path
+            query = f"SELECT ItemCode FROM read_json('{self.glob()}', format = 'newline_delimited')"
             assert Counter(row[0] for row in duckdb.sql(query).fetchall()) == plain
         return plain
 
@@ -149,12 +170,18 @@ class Home:
             for batch, folder in manifest.published(self.layout.output(self.name, number)).items():
                 if manifest.read(folder).quarantined:
                     parts = self.layout.refused_records(self.name, number, batch).glob("part-*")
-                    found += Counter(json.loads(line)["raw"] for part in parts for line in part.read_text(encoding="utf-8").splitlines())
+                    found += Counter(
+                        json.loads(line)["raw"]
+                        for part in parts
+                        for line in part.read_text(encoding="utf-8").splitlines()
+                    )
         return found
 
     def files(self, place: Path) -> list[str]:
         """Names as delivered, of the files below a folder."""
-        return sorted(p.name.split("-", 2)[-1] for p in place.rglob("*") if p.is_file() and not p.name.startswith("."))
+        return sorted(
+            p.name.split("-", 2)[-1] for p in place.rglob("*") if p.is_file() and not p.name.startswith(".")
+        )
 
     def batches(self) -> list[int]:
         return list(manifest.published(self.layout.output(self.name, self.generation)))
@@ -185,7 +212,9 @@ def promised(before: dict[str, str], plan: Plan) -> dict[str, str]:
     """The tree that a plan's steps lead to, played on a listing alone."""
     now = files_of(before)
     for step in plan.steps:
-        below = {p for p in now if p == step.source or p.startswith(f"{step.source}/")} if step.source else set()
+        below = (
+            {p for p in now if p == step.source or p.startswith(f"{step.source}/")} if step.source else set()
+        )
         assert below or step.verb == "write" or f"{step.source}/" in before, step
         if step.verb == "write":
             assert step.target not in now

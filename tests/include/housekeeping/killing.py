@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from jobs.contract import failpoints, journal, storage
+from include.state import journal
+from jobs.contract.disk import failpoints, storage
 
 MODES = ("rename", "link", "copy")  # how a file moves: renameat2; link + unlink; copy from another device
 Arm = Callable[[], None]

@@ -10,11 +10,13 @@ from sqlite3 import connect
 
 import pytest
 
-from include import lease, streams
+from include import streams
 from include.account import where
-from include.housekeeping import after_run, archive
+from include.housekeeping.files import after_run, archive
 from include.housekeeping.plan import Plan
-from jobs.contract import durable, journal, storage
+from include.state import journal, lease
+from jobs.contract.commit import durable
+from jobs.contract.disk import storage
 from jobs.contract.errors import FileChanged, LeaseHeld, LedgerDamaged, PairingBroken, Refused, UnsafePath
 from tests.include.housekeeping.handmade import ADMITTED, DAY, NOW, STREAM, Hand
 
@@ -50,7 +52,7 @@ def test_a_committed_file_goes_to_the_day_of_its_admission_with_its_bytes_and_it
     path = hand.layout.archivo("s") / DAY / name
     assert [(s.source, s.target, s.size_bytes, s.batch) for s in done.steps] == [
         (f"data/en_proceso/s/{name}", f"data/archivo/s/{DAY}/{name}", 2, 0),
-    ]  # fmt: skip
+    ]
     assert path.read_bytes() == b"1\n"
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
     assert hand.places() == {name: [f"archivo/s/{DAY}"]}
@@ -84,7 +86,9 @@ def test_a_file_that_is_published_but_not_committed_stays(hand: Hand) -> None:
     assert planned(plan(hand)) == {first: 0}
 
 
-def test_nothing_is_archived_when_every_commit_is_gone_and_only_the_older_when_the_newest_is(hand: Hand) -> None:
+def test_nothing_is_archived_when_every_commit_is_gone_and_only_the_older_when_the_newest_is(
+    hand: Hand,
+) -> None:
     names = hand.admit(b"1\n", b"2\n", b"3\n")
     for name in names:
         hand.batch([name])
@@ -121,7 +125,9 @@ def test_a_batch_that_merged_two_log_offsets_is_archived_whole(hand: Hand) -> No
     assert planned(plan(hand)) == {a: 0, b: 1, c: 1}
 
 
-def test_a_compact_file_and_later_ones_are_read_together_and_old_batches_come_from_the_manifests(hand: Hand) -> None:
+def test_a_compact_file_and_later_ones_are_read_together_and_old_batches_come_from_the_manifests(
+    hand: Hand,
+) -> None:
     names = hand.admit(*(b"%d\n" % n for n in range(14)))
     for name in names[:13]:
         hand.batch([name])
@@ -150,7 +156,9 @@ def test_a_file_that_grew_or_changed_or_is_none_stays_and_is_named_and_the_other
     }
     error = archive.changed(found)
     assert isinstance(error, FileChanged)
-    assert str(error).startswith(f"file-changed: changed since intake: 7 bytes now, 2 then (and 3 more) [data/en_proceso/s/{grown}]")
+    assert str(error).startswith(
+        f"file-changed: changed since intake: 7 bytes now, 2 then (and 3 more) [data/en_proceso/s/{grown}]"
+    )
     assert (hand.here / grown).read_bytes() == b"2\nmore\n"
 
 
@@ -169,13 +177,19 @@ def test_a_taken_name_in_the_archive_is_never_overwritten(hand: Hand, kind: str)
     hand.batch([name])
     there = hand.layout.archivo("s") / DAY / name
     there.parent.mkdir(parents=True)
-    {"file": lambda: there.write_bytes(b"other"), "folder": there.mkdir, "link": lambda: there.symlink_to("nowhere")}[kind]()
+    {
+        "file": lambda: there.write_bytes(b"other"),
+        "folder": there.mkdir,
+        "link": lambda: there.symlink_to("nowhere"),
+    }[kind]()
     found = sweep(hand)
     assert (found.steps, reasons(found)) == ((), {name: f"the name is taken: data/archivo/s/{DAY}/{name}"})
     assert (hand.here / name).read_bytes() == b"1\n"
 
 
-@pytest.mark.parametrize("linked", ["data/archivo/s", f"data/archivo/s/{DAY}", "data/en_proceso/s", "state/journal"])
+@pytest.mark.parametrize(
+    "linked", ["data/archivo/s", f"data/archivo/s/{DAY}", "data/en_proceso/s", "state/journal"]
+)
 def test_no_link_on_the_way_is_followed(hand: Hand, linked: str) -> None:
     [name] = hand.admit(b"1\n")
     hand.batch([name])
@@ -207,7 +221,9 @@ def test_younger_files_stay_when_an_age_is_asked_for_and_only_then(hand: Hand) -
     hand.batch([*old, *young, *future])
     assert planned(plan(hand, 60.0)) == {old[0]: 0}
     assert planned(plan(hand, 59.0)) == {old[0]: 0, young[0]: 0}
-    assert sorted(planned(plan(hand))) == sorted([*old, *young, *future]), "a clock that was set back holds nothing here"
+    assert sorted(planned(plan(hand))) == sorted([*old, *young, *future]), (
+        "a clock that was set back holds nothing here"
+    )
     assert {s.target.split("/")[3] for s in plan(hand).steps} == {DAY, "2026-11-24", "2026-12-03"}
 
 
@@ -265,33 +281,61 @@ def test_a_run_tells_what_was_archived_and_what_stays(hand: Hand) -> None:
     hand.batch([fine, grown])
     (hand.here / grown).write_bytes(b"2\n2\n")
     told = after_run.tidy(hand.settings, STREAM, NOW)
-    kept = {"path": f"data/en_proceso/s/{grown}", "reason": "changed since intake: 4 bytes now, 2 then", "wrong": True}
+    kept = {
+        "path": f"data/en_proceso/s/{grown}",
+        "reason": "changed since intake: 4 bytes now, 2 then",
+        "wrong": True,
+    }
     assert told.error is not None
-    assert told.to_json() == {"files": 1, "bytes": 2, "kept": 1, "first_kept": [kept], "held": "", "error": told.error.to_json()}
-    assert list(told.lines()) == ["archived 1 files, 2 bytes", f"stays in en_proceso: {kept['path']}: {kept['reason']}"]
+    assert told.to_json() == {
+        "files": 1,
+        "bytes": 2,
+        "kept": 1,
+        "first_kept": [kept],
+        "held": "",
+        "error": told.error.to_json(),
+    }
+    assert list(told.lines()) == [
+        "archived 1 files, 2 bytes",
+        f"stays in en_proceso: {kept['path']}: {kept['reason']}",
+    ]
 
 
-def test_the_proof_is_durable_before_the_journal_and_the_journal_before_the_move(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proof_is_durable_before_the_journal_and_the_journal_before_the_move(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = hand.admit(b"1\n", b"2\n")
     for name in names:
         hand.batch([name])
     (hand.checkpoint / "offsets/.1.crc").write_bytes(b"crc")
     seen: list[str] = []
-    monkeypatch.setattr(durable.storage, "fsync_file", lambda path: seen.append(os.path.relpath(path, hand.checkpoint)))
-    monkeypatch.setattr(journal, "begin", lambda *words, real=journal.begin: (seen.append("journal"), real(*words)))
-    monkeypatch.setattr(storage, "rename_noreplace", lambda *words, real=storage.rename_noreplace: (seen.append("move"), real(*words))[1])
+    monkeypatch.setattr(
+        durable.storage, "fsync_file", lambda path: seen.append(os.path.relpath(path, hand.checkpoint))
+    )
+    monkeypatch.setattr(
+        journal, "begin", lambda *words, real=journal.begin: (seen.append("journal"), real(*words))
+    )
+    monkeypatch.setattr(
+        storage,
+        "rename_noreplace",
+        lambda *words, real=storage.rename_noreplace: (seen.append("move"), real(*words))[1],
+    )
     sweep(hand)
     proof = ["metadata", "offsets/1", "offsets/.1.crc", "sources/0/0", "sources/0/1", "commits/1"]
     assert seen == [*proof, *(f"../../../en_proceso/s/{name}" for name in names), "journal", "move", "move"]
 
 
-def test_where_tells_the_batch_of_an_archived_file_without_looking_through_the_archive(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_tells_the_batch_of_an_archived_file_without_looking_through_the_archive(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = hand.admit(b"1\n", b"2\n")
     for name in names:
         hand.batch([name])
     sweep(hand)
     real = os.walk
-    monkeypatch.setattr(os, "walk", lambda top: pytest.fail(f"walked {top}") if "archivo" in str(top) else real(top))
+    monkeypatch.setattr(
+        os, "walk", lambda top: pytest.fail(f"walked {top}") if "archivo" in str(top) else real(top)
+    )
     [found] = where.find(hand.layout, [STREAM], where.question("f0001.json"))
     assert (found.place, found.batch, found.generation) == ("archivo", 1, 1)
     assert found.path == str(hand.layout.archivo("s") / DAY / names[1])

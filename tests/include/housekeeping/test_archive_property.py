@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.housekeeping import archive
-from jobs.contract import ledger
-from jobs.contract.ledger import Entry
+from include.housekeeping.files import archive
+from jobs.contract.disk import ledger
+from jobs.contract.disk.ledger import Entry
 from tests.include.housekeeping.handmade import ADMITTED, NOW, STREAM, Hand
 
 NAMES = st.text(alphabet="ab.%+-_09", min_size=1, max_size=6)
@@ -32,9 +32,15 @@ class Shape:
 
 
 SHAPES = st.builds(
-    Shape, st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=3), min_size=0, max_size=6), st.booleans(), st.integers(0, 3),
-    st.integers(-1, 12), st.integers(-1, 4), st.integers(0, 2), st.integers(0, 2),
-)  # fmt: skip
+    Shape,
+    st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=3), min_size=0, max_size=6),
+    st.booleans(),
+    st.integers(0, 3),
+    st.integers(-1, 12),
+    st.integers(-1, 4),
+    st.integers(0, 2),
+    st.integers(0, 2),
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -46,7 +52,9 @@ def test_exactly_the_committed_files_are_archived_each_with_its_batch(shape: Sha
         expected = _build(hand, shape, left)
         found = archive.plan(hand.settings, STREAM, NOW)
         assert {step.source.rpartition("/")[2]: step.batch for step in found.steps} == expected
-        assert [step.source for step in found.steps] == sorted(step.source for step in found.steps), "in order of admission"
+        assert [step.source for step in found.steps] == sorted(step.source for step in found.steps), (
+            "in order of admission"
+        )
         assert {kept.reason for kept in found.kept} <= {archive.UNCOMMITTED}
         archive.sweep(hand.settings, STREAM, NOW)
         assert archive.plan(hand.settings, STREAM, NOW).steps == ()
@@ -70,8 +78,12 @@ def _admitted(hand: Hand, shape: Shape, names: list[str]) -> list[str]:
         for number in range(1, _count(shape) + 1):
             data = b"%d\n" % number
             digest = ledger_hash(data)
-            name = ledger.admitted_name(number, digest, names[number].replace("%", ".").replace("+", "-") or "x")
-            entry = Entry(number, digest, names[number], name, len(data), 1, number, number, ADMITTED.isoformat())
+            name = ledger.admitted_name(
+                number, digest, names[number].replace("%", ".").replace("+", "-") or "x"
+            )
+            entry = Entry(
+                number, digest, names[number], name, len(data), 1, number, number, ADMITTED.isoformat()
+            )
             ledger.insert(db, [entry], finished=True)
             (hand.here / name).write_bytes(data)
             found.append(name)

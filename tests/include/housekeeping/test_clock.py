@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from include import intake
-from include.housekeeping import reset, rewind, rollover
-from jobs.contract import report
+from include.housekeeping.generations import reset, rewind, rollover
+from jobs.contract.run import report
 from tests.include.housekeeping.homes import Home, invoice
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]

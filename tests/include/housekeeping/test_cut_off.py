@@ -10,9 +10,9 @@ from datetime import timedelta
 
 import pytest
 
-from include.housekeeping import purge, reset, retire, rewind, rollover, undo
+from include.housekeeping.generations import purge, reset, retire, rewind, rollover, undo
 from include.housekeeping.plan import Plan
-from jobs.contract import failpoints
+from jobs.contract.disk import failpoints
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Upkeep
 from tests.include.housekeeping.homes import Home
@@ -63,7 +63,9 @@ def do_undo(home: Home) -> Plan:
 
 
 def do_purge(home: Home) -> Plan:
-    return purge.plan(home.settings, home.name, Upkeep(archive_days=1, retired_days=1), home.now + timedelta(days=2))
+    return purge.plan(
+        home.settings, home.name, Upkeep(archive_days=1, retired_days=1), home.now + timedelta(days=2)
+    )
 
 
 def before_reset(home: Home) -> None:
@@ -104,7 +106,9 @@ CASES: dict[str, tuple[Callable[[Home], None], Verb, Counter[str], int]] = {
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("every", [12, long(1)])  # of the places where it may be cut off, from the first on
-def test_cut_off_anywhere_the_next_run_finishes_it(home: Home, name: str, every: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_cut_off_anywhere_the_next_run_finishes_it(
+    home: Home, name: str, every: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     prepare, verb, rows, quarantined = CASES[name]
     prepare(home)
     kept = tmp_path_factory.mktemp("before") / "home"
@@ -137,7 +141,9 @@ def test_while_a_verb_is_cut_short_no_other_is_planned(home: Home) -> None:
     before_reset(home)
     with cut_at(4), pytest.raises(Cut):
         home.apply(lambda: do_reset(home))
-    with pytest.raises(Refused, match=f"reset .* was cut short and comes first.*./caudal run {home.name} finishes it"):
+    with pytest.raises(
+        Refused, match=f"reset .* was cut short and comes first.*./caudal run {home.name} finishes it"
+    ):
         do_reset(home)
     home.run()
     assert home.rows() == ROWS

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from include.housekeeping import engine
-from jobs.contract import journal, storage
+from include.state import journal
+from include.state.journal import Operation, Step
+from jobs.contract.disk import storage
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import JournalDamaged, UnsafePath
-from jobs.contract.journal import Operation, Step
-from jobs.contract.layout import Layout
 from tests.include.housekeeping.handmade import NOW
 
 ID = "20261124T120000000Z-00000001"
@@ -40,7 +41,11 @@ def open_(layout: Layout) -> Sequence[Operation]:
 
 
 def data(layout: Layout) -> dict[str, bytes]:
-    return {str(p.relative_to(layout.home)): p.read_bytes() for p in layout.data.rglob("*") if p.is_file() and not p.is_symlink()}
+    return {
+        str(p.relative_to(layout.home)): p.read_bytes()
+        for p in layout.data.rglob("*")
+        if p.is_file() and not p.is_symlink()
+    }
 
 
 def test_redo_does_what_the_journal_says_and_the_second_time_nothing(layout: Layout) -> None:
@@ -74,7 +79,11 @@ def test_a_taken_target_is_named_and_neither_file_is_touched(layout: Layout, kin
     cut(layout, MOVE)
     target = layout.home / MOVE.target
     target.parent.mkdir(parents=True)
-    {"file": lambda: target.write_bytes(b"2"), "folder": target.mkdir, "link": lambda: target.symlink_to(layout.home / MOVE.source)}[kind]()
+    {
+        "file": lambda: target.write_bytes(b"2"),
+        "folder": target.mkdir,
+        "link": lambda: target.symlink_to(layout.home / MOVE.source),
+    }[kind]()
     with pytest.raises(JournalDamaged, match="the target name is taken by something else"):
         redo(layout)
     assert data(layout) == {MOVE.source: b"1"} | ({MOVE.target: b"2"} if kind == "file" else {})
@@ -96,15 +105,30 @@ def test_a_source_that_is_gone_is_named_and_nothing_else_of_its_round_moves(layo
 
 @pytest.mark.parametrize(
     "path",
-    ["../outside/f", "data/../../outside/f", "/etc/hostname", "data/linked/f", "data/en_proceso/s/..", "data/en_proceso/s/", "data/en_proceso/s/."],
+    [
+        "../outside/f",
+        "data/../../outside/f",
+        "/etc/hostname",
+        "data/linked/f",
+        "data/en_proceso/s/..",
+        "data/en_proceso/s/",
+        "data/en_proceso/s/.",
+    ],
 )
 @pytest.mark.parametrize("end", ["source", "target"])
-def test_a_path_that_leaves_the_home_or_goes_through_a_link_is_refused(layout: Layout, path: str, end: str) -> None:
+def test_a_path_that_leaves_the_home_or_goes_through_a_link_is_refused(
+    layout: Layout, path: str, end: str
+) -> None:
     outside = layout.home.parent / "outside"
     outside.mkdir()
     (outside / "f").write_bytes(b"theirs")
     (layout.data / "linked").symlink_to(outside)
-    cut(layout, Step(0, "move", path, "data/x/f") if end == "source" else Step(0, "move", MOVE.source, path if path[-1] != "f" else f"{path}2"))
+    cut(
+        layout,
+        Step(0, "move", path, "data/x/f")
+        if end == "source"
+        else Step(0, "move", MOVE.source, path if path[-1] != "f" else f"{path}2"),
+    )
     with pytest.raises((UnsafePath, JournalDamaged)):
         redo(layout)
     assert [(p.name, p.read_bytes()) for p in outside.iterdir()] == [("f", b"theirs")]
@@ -121,8 +145,15 @@ def test_a_link_is_moved_as_the_link_it_is(layout: Layout) -> None:
     assert data(layout) == {MOVE.source: b"1"}
 
 
-def test_stages_are_done_in_order_and_a_failing_one_keeps_the_later_ones_from_beginning(layout: Layout) -> None:
-    cut(layout, MOVE, Step(1, "move", "data/en_proceso/s/missing", "data/x/missing"), Step(2, "write", target="state/record", data="{}"))
+def test_stages_are_done_in_order_and_a_failing_one_keeps_the_later_ones_from_beginning(
+    layout: Layout,
+) -> None:
+    cut(
+        layout,
+        MOVE,
+        Step(1, "move", "data/en_proceso/s/missing", "data/x/missing"),
+        Step(2, "write", target="state/record", data="{}"),
+    )
     with pytest.raises(JournalDamaged):
         redo(layout)
     assert data(layout) == {MOVE.target: b"1"}
@@ -133,7 +164,11 @@ def test_writing_is_done_again_only_when_the_file_is_the_same(layout: Layout) ->
     cut(layout, Step(0, "write", target="state/record", data="{}"))
     (layout.state / "record").write_text("{}")
     assert redo(layout) == [ID]
-    journal.begin(layout.journal("s"), Operation(f"{ID}2", "rollover", 1, NOW.isoformat()), [Step(0, "write", target="state/record", data="[]")])
+    journal.begin(
+        layout.journal("s"),
+        Operation(f"{ID}2", "rollover", 1, NOW.isoformat()),
+        [Step(0, "write", target="state/record", data="[]")],
+    )
     with pytest.raises(JournalDamaged, match="another file has this name"):
         redo(layout)
     assert (layout.state / "record").read_text() == "{}"

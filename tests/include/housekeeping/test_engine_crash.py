@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from include.housekeeping import archive, engine, restore
-from include.housekeeping.restore import Asked
-from jobs.contract import journal, ledger
+from include.housekeeping import engine
+from include.housekeeping.files import archive, restore
+from include.housekeeping.files.restore import Asked
+from include.state import journal
+from jobs.contract.disk import ledger
 from tests.include.housekeeping.handmade import DAY, NOW, STREAM, Hand
 from tests.include.housekeeping.killing import MODES, Arm, at_change, at_failpoint, killed, memory, use
 from tests.matrix import seeded
@@ -80,7 +82,9 @@ def test_killed_at_a_failpoint_while_archiving(memory: Path, mode: str, point: s
     hits = 0
     while archived_at(memory / f"{point}{hits}", mode, at_failpoint(point, hits + 1)):
         hits += 1
-    assert hits == (3 if point == "move" else 1), f"{point} was reached {hits} times: three files move, each thing else happens once"
+    assert hits == (3 if point == "move" else 1), (
+        f"{point} was reached {hits} times: three files move, each thing else happens once"
+    )
 
 
 @pytest.mark.parametrize("point", ["intent", "move", "stage", "steps", "done"])
@@ -92,7 +96,9 @@ def test_killed_at_a_failpoint_while_restoring(memory: Path, point: str) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("way", "mode"), seeded([(way, mode) for way in (archived_at, restored_at) for mode in MODES], 2))
+@pytest.mark.parametrize(
+    ("way", "mode"), seeded([(way, mode) for way in (archived_at, restored_at) for mode in MODES], 2)
+)
 def test_killed_at_any_change_of_the_disk(memory: Path, mode: str, way: object) -> None:
     step = 1
     while way(memory / str(step), mode, at_change(step)):  # type: ignore[operator]
@@ -109,5 +115,7 @@ def test_killed_again_while_it_finishes_what_was_cut_short(memory: Path, mode: s
         steps = dice.randrange(15, 45), dice.randrange(1, 25), dice.randrange(1, 25)
         killed(partial(sweep, hand), partial(use, mode, "en_proceso"), at_change(steps[0]))
         for step in steps[1:]:
-            killed(partial(engine.redo, hand.layout, "s", NOW), partial(use, mode, "en_proceso"), at_change(step))
+            killed(
+                partial(engine.redo, hand.layout, "s", NOW), partial(use, mode, "en_proceso"), at_change(step)
+            )
         check(hand, names, "archive", (mode, steps))

@@ -8,18 +8,30 @@ from pathlib import Path
 import pytest
 
 from include.housekeeping import engine
-from jobs.contract import journal, storage
-from jobs.contract.journal import Operation, Step
-from jobs.contract.layout import Layout
+from include.state import journal
+from include.state.journal import Operation, Step
+from jobs.contract.disk import storage
+from jobs.contract.disk.layout import Layout
 
 
 @pytest.mark.parametrize("folder", [False, True])
-def test_sources_are_flushed_before_the_intent(folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_are_flushed_before_the_intent(
+    folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order: list[str] = []
-    real = {"file": storage.fsync_file, "dir": storage.fsync_dir, "system": engine.kernel.syncfs, "begin": journal.begin}
+    real = {
+        "file": storage.fsync_file,
+        "dir": storage.fsync_dir,
+        "system": engine.syscalls.syncfs,
+        "begin": journal.begin,
+    }
     monkeypatch.setattr(storage, "fsync_file", lambda path: (order.append(path.name), real["file"](path))[1])
-    monkeypatch.setattr(storage, "fsync_dir", lambda path: (order.append(f"{path.name}/"), real["dir"](path))[1])
-    monkeypatch.setattr(engine.kernel, "syncfs", lambda path: (order.append("all"), real["system"](path))[1])
+    monkeypatch.setattr(
+        storage, "fsync_dir", lambda path: (order.append(f"{path.name}/"), real["dir"](path))[1]
+    )
+    monkeypatch.setattr(
+        engine.syscalls, "syncfs", lambda path: (order.append("all"), real["system"](path))[1]
+    )
     monkeypatch.setattr(journal, "begin", lambda *words: (order.append("intent"), real["begin"](*words))[1])
     source = tmp_path / "data" / "commits" / "8"
     source.parent.mkdir(parents=True)

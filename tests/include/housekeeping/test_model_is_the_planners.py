@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from include.housekeeping import reset, retire, rewind, rollover, undo
-from jobs.contract import journal
+from include.housekeeping.generations import reset, retire, rewind, rollover, undo
+from include.state import journal
 from tests.include.housekeeping.homes import Home
 from tests.jobs.contract import model
 from tests.jobs.contract.model import Place, State
@@ -31,12 +31,17 @@ _WORDS = {
 
 def real(steps: Iterable[journal.Step]) -> list[Word]:
     """What each step is about; the side of a move that is not in archivo or retirado tells. A checksum goes with its entry."""
-    paths = [s.target if s.source.startswith(("data/archivo", "data/retirado")) or s.verb == "write" else s.source for s in steps]
+    paths = [
+        s.target if s.source.startswith(("data/archivo", "data/retirado")) or s.verb == "write" else s.source
+        for s in steps
+    ]
     return [word for path in paths if not path.endswith(".crc") for word in _words(path)]
 
 
 def _words(path: str) -> list[Word]:
-    found = [(kind, int(match[1] or 0)) for kind, pattern in _WORDS.items() if (match := re.match(pattern, path))]
+    found = [
+        (kind, int(match[1] or 0)) for kind, pattern in _WORDS.items() if (match := re.match(pattern, path))
+    ]
     assert len(found) == 1, path
     return found
 
@@ -83,11 +88,15 @@ def test_a_rollover_archives_then_records(both: Both) -> None:
     both.deliver_and_run()
     home = both.home
     steps = real(rollover.plan(home.settings, home.stream, home.now).steps)
-    assert steps == modelled(both.stream.rollover_plan(both.state)) == [("file", 0), ("file", 1), ("record", 2)]
+    assert (
+        steps == modelled(both.stream.rollover_plan(both.state)) == [("file", 0), ("file", 1), ("record", 2)]
+    )
 
 
 @pytest.mark.parametrize("keep", [-1, 0, 1])
-def test_a_rewind_brings_files_back_then_takes_outputs_quarantine_commits_offsets(both: Both, keep: int) -> None:
+def test_a_rewind_brings_files_back_then_takes_outputs_quarantine_commits_offsets(
+    both: Both, keep: int
+) -> None:
     for _ in range(3):
         both.deliver_and_run()
     both.archive()
@@ -108,7 +117,9 @@ def test_a_reset_its_undo_and_a_retirement(both: Both) -> None:
     assert real(reset.plan(home.settings, home.stream, home.now).steps) == plan
     (retirement,) = [s for s in both.stream.retire(both.state) if s.journal][:1]
     assert retirement.journal is not None
-    assert real(retire.plan(home.settings, home.stream, home.now, generation=1).steps) == modelled(retirement.journal[1])
+    assert real(retire.plan(home.settings, home.stream, home.now, generation=1).steps) == modelled(
+        retirement.journal[1]
+    )
     home.apply(lambda: reset.plan(home.settings, home.stream, home.now))
     assert list(reversed(plan)) == real(undo.plan(home.settings, home.name, home.now).steps)
     after = both._last(both.stream.reset(both.state))

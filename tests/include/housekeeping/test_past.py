@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from include import generations
-from include.generations import Generation
-from include.housekeeping import past, reset
-from include.housekeeping.way import begin
+from include.housekeeping import replay_inputs
+from include.housekeeping.generations import reset
+from include.housekeeping.plan_builder import begin
 from include.kafka.offsets import Positions
+from include.state import generations
+from include.state.generations import Generation
+from jobs.contract.commit.manifest import Manifest
+from jobs.contract.disk.layout import MANIFEST, Layout
 from jobs.contract.errors import Refused
-from jobs.contract.layout import MANIFEST, Layout
-from jobs.contract.manifest import Manifest
 
 RECORD = Generation("s", 1, 0, "earliest", {"t": "id"}, "2026-11-24T00:00:00+00:00")
 
@@ -31,19 +32,28 @@ def at(earliest: dict[int, int], end: dict[int, int], topic_id: str = "id") -> P
         ({0: 5}, {"0": 4}, {"0": 9}, ["t/0 offsets 4 to 4"]),
         ({0: 20}, {"0": 4}, {"0": 9}, ["t/0 offsets 4 to 8"]),
         ({0: 5}, {"0": 9}, {"0": 9}, []),  # nothing was read of it
-        ({0: 0, 1: 3}, {"0": 0}, {"0": 9, "1": 4}, ["t/1 offsets 0 to 2"]),  # a partition made meanwhile is read from 0
+        (
+            {0: 0, 1: 3},
+            {"0": 0},
+            {"0": 9, "1": 4},
+            ["t/1 offsets 0 to 2"],
+        ),  # a partition made meanwhile is read from 0
         ({}, {"0": 0}, {"0": 9}, ["t/0 offsets 0 to 8"]),  # the partition is gone
     ],
 )
-def test_offsets_that_cannot_be_read_again(earliest: dict[int, int], first: dict[str, int], through: dict[str, int], lost: list[str]) -> None:
-    assert list(past.unreadable(at(earliest, {0: 30, 1: 30}), first, through)) == lost
+def test_offsets_that_cannot_be_read_again(
+    earliest: dict[int, int], first: dict[str, int], through: dict[str, int], lost: list[str]
+) -> None:
+    assert list(replay_inputs.unreadable(at(earliest, {0: 30, 1: 30}), first, through)) == lost
 
 
-def test_of_a_topic_made_anew_nothing_can_be_read_again_but_what_was_never_read_is_no_loss(tmp_path: Path) -> None:
+def test_of_a_topic_made_anew_nothing_can_be_read_again_but_what_was_never_read_is_no_loss(
+    tmp_path: Path,
+) -> None:
     found = at({0: 0}, {0: 30}, "another")
     with pytest.raises(Refused, match="made again: t/0 offsets 2 to 8"):
-        past.require_readable(Layout(tmp_path), RECORD, found, {"0": 2}, {"0": 9})
-    past.require_readable(Layout(tmp_path), RECORD, found, {"0": 9}, {"0": 9})
+        replay_inputs.require_readable(Layout(tmp_path), RECORD, found, {"0": 2}, {"0": 9})
+    replay_inputs.require_readable(Layout(tmp_path), RECORD, found, {"0": 9}, {"0": 9})
 
 
 def published(layout: Layout, batch: int, start: int, end: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from include.housekeeping.plan import SHOWN, listed
-from jobs.contract.journal import Step
+from include.state.journal import Step
 
 
 def step(stage: int, verb: str, source: str, target: str = "", size_bytes: int = 1) -> Step:
@@ -11,8 +11,14 @@ def step(stage: int, verb: str, source: str, target: str = "", size_bytes: int =
 
 
 FILES = [step(0, "move", f"data/archivo/s/{number}", f"data/en_proceso/s/{number}") for number in range(150)]
-BATCHES = [step(1 + n, "move", f"data/salida/s/gen=0001/batch={n}", f"data/retirado/s/id/salida/batch={n}", 0) for n in range(7)]
-END = [step(8, "remove", "data/retirado/s/old", size_bytes=9), step(9, "write", "", "state/generations/s/gen=0002.json", 0)]
+BATCHES = [
+    step(1 + n, "move", f"data/salida/s/gen=0001/batch={n}", f"data/retirado/s/id/salida/batch={n}", 0)
+    for n in range(7)
+]
+END = [
+    step(8, "remove", "data/retirado/s/old", size_bytes=9),
+    step(9, "write", "", "state/generations/s/gen=0002.json", 0),
+]
 
 
 def test_a_short_plan_has_a_row_a_step() -> None:
@@ -29,4 +35,6 @@ def test_a_long_plan_leaves_no_kind_of_step_out() -> None:
 
 
 def test_every_step_is_listed_when_asked_for() -> None:
-    assert [row[2] for row in listed([*FILES, *BATCHES], every=True)] == [s.source for s in (*FILES, *BATCHES)]
+    assert [row[2] for row in listed([*FILES, *BATCHES], every=True)] == [
+        s.source for s in (*FILES, *BATCHES)
+    ]

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from include.housekeeping import purge, reset, retire, rewind, rollover
+from include.housekeeping.generations import purge, reset, retire, rewind, rollover
 from include.housekeeping.plan import Plan
-from jobs.contract import journal
+from include.state import journal
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Upkeep
 from tests.include.housekeeping.homes import Home, as_promised, files_of, tree
@@ -115,7 +115,10 @@ def test_retired_folders_go_after_their_days_younger_and_foreign_ones_stay(home:
     made = as_promised(home, lambda: plan(home, 11, kept))
     assert sorted(p.name for p in home.layout.retired(home.name).iterdir()) == sorted(["by-hand", young.id])
     assert made.options["operations"] == [old.id]
-    assert {k.reason.partition(",")[0] for k in made.kept} >= {"of no operation in the journal", "inside its retention"}
+    assert {k.reason.partition(",")[0] for k in made.kept} >= {
+        "of no operation in the journal",
+        "inside its retention",
+    }
     assert home.run() == 1
     assert home.rows() == {"2-0": 1, "3-0": 1}
 
@@ -135,4 +138,6 @@ def test_a_stranger_in_a_day_folder_stays_and_the_others_go(home: Home) -> None:
     (day / "notes").write_text("mine")
     made = as_promised(home, lambda: plan(home, 11))
     assert [p.name for p in day.iterdir()] == ["notes"]
-    assert {k.reason for k in made.kept} == {"of no archive operation in the journal"} | {k.reason for k in made.kept if "until" in k.reason}
+    assert {k.reason for k in made.kept} == {"of no archive operation in the journal"} | {
+        k.reason for k in made.kept if "until" in k.reason
+    }

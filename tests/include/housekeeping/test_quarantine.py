@@ -13,17 +13,24 @@ import pytest
 
 from include import intake
 from include.account import quarantine as account
-from include.housekeeping import quarantine, reset, rewind, rollover, undo
+from include.housekeeping.generations import reset, rewind, rollover, undo
 from include.housekeeping.plan import Plan
-from include.housekeeping.quarantine import Asked
-from jobs.contract import refused, report
+from include.housekeeping.refused import decide
+from include.housekeeping.refused.decide import Asked
+from include.state import refused_records
 from jobs.contract.errors import Refused
+from jobs.contract.run import report
 from jobs.contract.stream import Checks, Files, Limits, Stream
 from tests.include.housekeeping.homes import CHECKS, Home, invoice
 from tests.matrix import long
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
-BAD = [b'{"cut": "\xff\xfe', b"[1,2]", b' {"InvoiceNumber": 7} x\r', b'{"InvoiceNumber": "dup", "InvoiceNumber": "dup"}']
+BAD = [
+    b'{"cut": "\xff\xfe',
+    b"[1,2]",
+    b' {"InvoiceNumber": 7} x\r',
+    b'{"InvoiceNumber": "dup", "InvoiceNumber": "dup"}',
+]
 
 
 def miscounted(number: int) -> str:
@@ -34,7 +41,9 @@ def miscounted(number: int) -> str:
 def deliver(home: Home, name: str, *lines: bytes | str) -> None:
     folder = home.layout.entrada(home.stream.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in lines))
+    (folder / name).write_bytes(
+        b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in lines)
+    )
     take_in(home)
 
 
@@ -62,7 +71,7 @@ def mend(home: Home) -> None:
 
 def reprocess(home: Home, asked: Asked = Asked()) -> Plan:  # noqa: B008 - frozen
     home.tick()
-    return home.apply(lambda: quarantine.plan(home.settings, home.stream, home.now, "reprocess", asked))
+    return home.apply(lambda: decide.plan(home.settings, home.stream, home.now, "reprocess", asked))
 
 
 def waiting(home: Home) -> dict[str, list[bytes]]:
@@ -74,7 +83,9 @@ def waiting(home: Home) -> dict[str, list[bytes]]:
 FOUR = Counter(["1-0", "2-0", "3-0", "4-0"])
 
 
-def test_a_reprocessed_record_gives_its_row_once_and_what_is_bad_is_refused_again_with_its_trail(strict: Home) -> None:
+def test_a_reprocessed_record_gives_its_row_once_and_what_is_bad_is_refused_again_with_its_trail(
+    strict: Home,
+) -> None:
     home = strict
     mend(home)
     made = reprocess(home)
@@ -84,7 +95,7 @@ def test_a_reprocessed_record_gives_its_row_once_and_what_is_bad_is_refused_agai
     assert take_in(home).refused == ()
     assert home.run() == 1
     assert home.rows() == FOUR
-    again = quarantine.plan(home.settings, home.stream, home.tick(), "reprocess", Asked(batch=1))
+    again = decide.plan(home.settings, home.stream, home.tick(), "reprocess", Asked(batch=1))
     assert not again.steps
     assert {k.reason.split(" by ")[0] for k in again.kept} > {"malformed: reprocessed"}
     states = {(g.batch, g.reason, g.state): g.records for g in account.groups(home.layout, home.name)}
@@ -101,7 +112,9 @@ def test_a_reprocessed_record_gives_its_row_once_and_what_is_bad_is_refused_agai
 
 
 @pytest.mark.parametrize("archived", [True, long(False)])
-def test_a_reset_reads_reprocessed_records_where_they_first_came_from_and_nowhere_else(strict: Home, archived: bool) -> None:
+def test_a_reset_reads_reprocessed_records_where_they_first_came_from_and_nowhere_else(
+    strict: Home, archived: bool
+) -> None:
     home = strict
     mend(home)
     reprocess(home)
@@ -113,7 +126,7 @@ def test_a_reset_reads_reprocessed_records_where_they_first_came_from_and_nowher
     home.apply(lambda: reset.plan(home.settings, home.stream, home.now))
     home.apply(lambda: undo.plan(home.settings, home.name, home.tick()))
     assert home.rows() == FOUR
-    assert not quarantine.plan(home.settings, home.stream, home.tick(), "reprocess", Asked(batch=1)).steps
+    assert not decide.plan(home.settings, home.stream, home.tick(), "reprocess", Asked(batch=1)).steps
     home.apply(lambda: reset.plan(home.settings, home.stream, home.now))
     home.run()
     assert home.rows() == FOUR
@@ -158,14 +171,18 @@ def test_a_reset_waits_for_a_delivery_that_is_not_taken_in(strict: Home) -> None
     assert home.rows() == FOUR
 
 
-def test_a_rewind_that_would_read_the_record_and_its_delivery_is_refused_and_one_that_reads_the_delivery_alone_is_not(strict: Home) -> None:
+def test_a_rewind_that_would_read_the_record_and_its_delivery_is_refused_and_one_that_reads_the_delivery_alone_is_not(
+    strict: Home,
+) -> None:
     home = strict
     mend(home)
     reprocess(home)
     take_in(home)
     home.run()
     for keep in (-1, 0):
-        with pytest.raises(Refused, match=r"refused records of batch 1 were reprocessed.*twice.*--to-batch 1 or later"):
+        with pytest.raises(
+            Refused, match=r"refused records of batch 1 were reprocessed.*twice.*--to-batch 1 or later"
+        ):
             rewind.plan(home.settings, home.stream, home.tick(), to_batch=keep)
     home.apply(lambda: rewind.plan(home.settings, home.stream, home.now, to_batch=1))
     assert home.rows() == Counter(["1-0", "3-0"])
@@ -176,16 +193,21 @@ def test_a_rewind_that_would_read_the_record_and_its_delivery_is_refused_and_one
 def test_a_rewind_takes_back_the_marks_of_the_records_it_takes_back(strict: Home) -> None:
     home = strict
     home.tick()
-    home.apply(lambda: quarantine.plan(home.settings, home.stream, home.now, "discard", Asked()))
+    home.apply(lambda: decide.plan(home.settings, home.stream, home.now, "discard", Asked()))
     assert {g.state for g in account.groups(home.layout, home.name)} == {"discarded"}
     home.apply(lambda: rewind.plan(home.settings, home.stream, home.tick(), to_batch=0))
     mend(home)
     home.run()
     assert home.rows() == Counter(["1-0", "3-0", "4-0"])
-    assert {(g.batch, g.state) for g in account.groups(home.layout, home.name)} == {(0, "discarded"), (1, "open")}
+    assert {(g.batch, g.state) for g in account.groups(home.layout, home.name)} == {
+        (0, "discarded"),
+        (1, "open"),
+    }
 
 
-def test_records_refused_before_a_rollover_are_reprocessed_after_it_and_a_reset_gives_each_once(strict: Home) -> None:
+def test_records_refused_before_a_rollover_are_reprocessed_after_it_and_a_reset_gives_each_once(
+    strict: Home,
+) -> None:
     home = strict
     home.apply(lambda: rollover.plan(home.settings, home.stream, home.tick()))
     mend(home)
@@ -221,21 +243,27 @@ def test_equal_lines_are_equal_records_and_a_delivery_is_nobody_s_duplicate(home
 def test_reasons_and_time_choose_and_each_choice_is_made_once(strict: Home) -> None:
     home = strict
     later = home.tick()
-    assert not quarantine.plan(home.settings, home.stream, later, "reprocess", Asked(since=later)).steps
+    assert not decide.plan(home.settings, home.stream, later, "reprocess", Asked(since=later)).steps
     reprocess(home, Asked(reasons=("duplicate-key",)))
     assert list(waiting(home).values()) == [[BAD[3]]]
     reprocess(home, Asked(batch=1))
-    assert sorted(functools.reduce(operator.iadd, waiting(home).values(), [])) == sorted([*BAD, miscounted(4).encode()])
-    since = refused.batches(home.layout, home.name)[1].at
-    left = quarantine.plan(home.settings, home.stream, home.tick(), "discard", Asked(since=since))
+    assert sorted(functools.reduce(operator.iadd, waiting(home).values(), [])) == sorted(
+        [*BAD, miscounted(4).encode()]
+    )
+    since = refused_records.batches(home.layout, home.name)[1].at
+    left = decide.plan(home.settings, home.stream, home.tick(), "discard", Asked(since=since))
     assert not left.steps
-    assert [s.batch for s in quarantine.plan(home.settings, home.stream, home.now, "discard", Asked()).steps] == [0]
+    assert [s.batch for s in decide.plan(home.settings, home.stream, home.now, "discard", Asked()).steps] == [
+        0
+    ]
 
 
-def test_a_csv_record_is_reprocessed_under_its_own_header_and_one_under_a_wrong_header_never(home: Home, tmp_path: Path) -> None:
+def test_a_csv_record_is_reprocessed_under_its_own_header_and_one_under_a_wrong_header_never(
+    home: Home, tmp_path: Path
+) -> None:
     from pyspark.sql.types import LongType, StringType, StructType
 
-    from jobs.core.records import Subject
+    from jobs.core.read.records import Subject
 
     schema = StructType().add("a", StringType()).add("b", LongType())
     home.stream = Stream("facturas_ficheros", Files("csv", settle_s=0), Files("json"))
@@ -262,7 +290,9 @@ def test_refused_files_go_back_to_be_judged_anew_and_duplicates_only_when_asked_
     home.stream = replace(home.stream, limits=replace(home.stream.limits, file_bytes=100))
     deliver(home, "big.lock", invoice(1), invoice(2))
     # the row calls such names under way since: what was refused is whole, and comes back under another
-    home.stream = replace(home.stream, limits=Limits(), source=Files("json", settle_s=0, under_way=(".lock",)))
+    home.stream = replace(
+        home.stream, limits=Limits(), source=Files("json", settle_s=0, under_way=(".lock",))
+    )
     deliver(home, "small", invoice(3))
     deliver(home, "same", invoice(3))
     home.run()
@@ -272,7 +302,9 @@ def test_refused_files_go_back_to_be_judged_anew_and_duplicates_only_when_asked_
     home.run()
     assert home.rows() == Counter(["1-0", "2-0", "3-0"])
     assert [f.code for f in account.files(home.layout, home.stream)] == ["duplicate"]
-    done = home.apply(lambda: quarantine.plan(home.settings, home.stream, home.tick(), "discard", Asked(files=True)))
+    done = home.apply(
+        lambda: decide.plan(home.settings, home.stream, home.tick(), "discard", Asked(files=True))
+    )
     assert account.files(home.layout, home.stream) == []
     assert len([p for p in (home.layout.retired(home.name) / done.id).rglob("*") if p.is_file()]) == 2
     newest = report.read(next(report.newest(home.layout.runs(home.name))))

@@ -15,18 +15,21 @@ from urllib.parse import quote
 
 import pytest
 
-from include import generations, intake
+from include import intake
 from include import settings as caudal
 from include.account import quarantine as account
-from include.generations import Generation
 from include.housekeeping import apply as housekeeping
-from include.housekeeping import archive, quarantine, reset, retire, rewind, rollover, undo
+from include.housekeeping.files import archive
+from include.housekeeping.generations import reset, retire, rewind, rollover, undo
 from include.housekeeping.plan import Plan
-from include.housekeeping.quarantine import Asked
-from jobs.contract import batch_plan, checkpoint, manifest, refused
+from include.housekeeping.refused import decide as quarantine
+from include.housekeeping.refused.decide import Asked
+from include.state import generations, refused_records
+from include.state.generations import Generation
+from jobs.contract.commit import batch_plan, checkpoint, manifest
+from jobs.contract.commit.manifest import Manifest
+from jobs.contract.disk.layout import MANIFEST
 from jobs.contract.errors import Refused
-from jobs.contract.layout import MANIFEST
-from jobs.contract.manifest import Manifest
 from tests.include.housekeeping.handmade import NOW, STREAM
 from tests.include.housekeeping.killing import memory
 
@@ -55,7 +58,9 @@ class Played:
 
     def run(self) -> None:
         intake.admit(self.layout, STREAM, lambda: self.now.timestamp() + 3600, lambda _: None)
-        current = generations.current(self.layout, "s") or generations.begin(self.layout, Generation("s", 1, 0, "", {}, "now"))
+        current = generations.current(self.layout, "s") or generations.begin(
+            self.layout, Generation("s", 1, 0, "", {}, "now")
+        )
         path = self.layout.checkpoint("s", current.number)
         for folder in ("offsets", "commits", "sources/0"):
             (path / folder).mkdir(parents=True, exist_ok=True)
@@ -79,28 +84,45 @@ class Played:
         return newest
 
     def _batch(self, path: Path, generation: int, batch: int, through: int) -> None:
-        (path / "offsets" / str(batch)).write_text(f'v1\n{{"batchWatermarkMs":0,"batchTimestampMs":1,"conf":{{}}}}\n{{"logOffset":{through}}}')
+        (path / "offsets" / str(batch)).write_text(
+            f'v1\n{{"batchWatermarkMs":0,"batchTimestampMs":1,"conf":{{}}}}\n{{"logOffset":{through}}}'
+        )
         plan = batch_plan.read(path, batch, f"q{generation}")
         good, bad = [], []
         for file in plan.files:
             for raw in (self.layout.en_proceso("s") / file.name).read_bytes().split(b"\n"):
                 if raw.strip():
-                    (bad if json.loads(raw)["bad"] and not self.mended else good).append((file.name, raw.decode()))
+                    (bad if json.loads(raw)["bad"] and not self.mended else good).append(
+                        (file.name, raw.decode())
+                    )
         digest = self._refuse(generation, batch, bad) if bad else ""
         folder = self.layout.batch("s", generation, batch)
         folder.mkdir(parents=True)
         (folder / "part-0").write_text("".join(f"{raw}\n" for _, raw in good))
         counts = (len(good) + len(bad), len(good), len(bad), digest)
-        made = Manifest("s", f"q{generation}", generation, batch, plan.input_digest, plan.start, plan.end, (), *counts, "run")
+        made = Manifest(
+            "s",
+            f"q{generation}",
+            generation,
+            batch,
+            plan.input_digest,
+            plan.start,
+            plan.end,
+            (),
+            *counts,
+            "run",
+        )
         (folder / MANIFEST).write_bytes(made.to_json())
         (path / "commits" / str(batch)).write_text('v1\n{"nextBatchWatermarkMs":0}')
 
     def _refuse(self, generation: int, batch: int, bad: list[tuple[str, str]]) -> str:
         folder = self.layout.refused_records("s", generation, batch)
         folder.mkdir(parents=True)
-        lines = [json.dumps({"reason": "bad", "origin": name, "raw": raw, "run_id": "run"}) for name, raw in bad]
+        lines = [
+            json.dumps({"reason": "bad", "origin": name, "raw": raw, "run_id": "run"}) for name, raw in bad
+        ]
         (folder / "part-0").write_text("".join(f"{line}\n" for line in lines))
-        return refused.digest(folder)
+        return refused_records.digest(folder)
 
     def do(self, planner: Callable[[], Plan]) -> bool:
         """False when the verb was refused: then nothing was changed."""
@@ -127,26 +149,35 @@ def decide(home: Played, verb: quarantine.Verb = "reprocess") -> bool:
 def back(home: Played, dice: random.Random) -> bool:
     current = generations.current(home.layout, "s")
     published = list(manifest.published(home.layout.output("s", current.number))) if current else []
-    return home.do(lambda: rewind.plan(home.settings, STREAM, home.now, to_batch=dice.choice([-1, *published[:-1]]) if published else -1))
+    return home.do(
+        lambda: rewind.plan(
+            home.settings, STREAM, home.now, to_batch=dice.choice([-1, *published[:-1]]) if published else -1
+        )
+    )
 
 
 def step(home: Played, dice: random.Random) -> str:
     """One thing that a person, the clock or a producer does; its name, with a ! where it was refused."""
     ways: dict[str, Callable[[], object]] = {
-        "put": home.put, "run": home.run, "mend": lambda: setattr(home, "mended", not home.mended),
+        "put": home.put,
+        "run": home.run,
+        "mend": lambda: setattr(home, "mended", not home.mended),
         "archive": lambda: archive.sweep(home.settings, STREAM, home.now) and None,
-        "reprocess": lambda: decide(home), "reset": lambda: home.do(lambda: reset.plan(home.settings, STREAM, home.now)),
+        "reprocess": lambda: decide(home),
+        "reset": lambda: home.do(lambda: reset.plan(home.settings, STREAM, home.now)),
         "rollover": lambda: home.do(lambda: rollover.plan(home.settings, STREAM, home.now)),
         "undo": lambda: home.do(lambda: undo.plan(home.settings, "s", home.now)),
         "rewind": lambda: back(home, random.Random(dice.random())),
-    }  # fmt: skip
+    }
     name = dice.choice([*ways, "run", "run", "put", "reprocess"])
     home.tick()
     return f"{name}{'!' if ways[name]() is False else ''}"
 
 
 @pytest.mark.parametrize("part", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))])
-def test_in_any_order_each_record_stands_once_in_the_end_and_never_twice_before(memory: Path, part: int) -> None:
+def test_in_any_order_each_record_stands_once_in_the_end_and_never_twice_before(
+    memory: Path, part: int
+) -> None:
     done: Counter[str] = Counter()
     for seed in range(part * 40, part * 40 + 40):
         home, dice, way = Played(memory / str(seed)), random.Random(seed), ["put", "run"]
@@ -162,7 +193,9 @@ def test_in_any_order_each_record_stands_once_in_the_end_and_never_twice_before(
             home.run()
         assert home.rows() == Counter(range(home.records)), (seed, way)
         done.update(way)
-    assert min(done[name] for name in ("reprocess", "reset", "rewind", "rewind!", "rollover", "undo")) > 3, done
+    assert min(done[name] for name in ("reprocess", "reset", "rewind", "rewind!", "rollover", "undo")) > 3, (
+        done
+    )
 
 
 def test_a_generation_that_was_retired_alone_gives_nothing_twice(memory: Path) -> None:

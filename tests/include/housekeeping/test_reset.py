@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from include import generations
-from include.housekeeping import reset, retire, rollover
+from include.housekeeping.generations import reset, retire, rollover
 from include.housekeeping.plan import Plan
+from include.state import generations
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Topic
 from tests.include.housekeeping.homes import Home, as_promised
@@ -55,9 +55,13 @@ def test_outputs_leave_before_their_quarantine_and_their_checkpoint_newest_first
     order = [s.source for s in made.steps if s.stage > 0]
     name = home.name
     assert order == [
-        f"data/salida/{name}/gen=0002", f"data/salida/{name}/gen=0001", f"data/cuarentena/{name}/registros/gen=0001",
-        f"data/checkpoints/{name}/gen=0002", f"data/checkpoints/{name}/gen=0001", "",
-    ]  # fmt: skip
+        f"data/salida/{name}/gen=0002",
+        f"data/salida/{name}/gen=0001",
+        f"data/cuarentena/{name}/registros/gen=0001",
+        f"data/checkpoints/{name}/gen=0002",
+        f"data/checkpoints/{name}/gen=0001",
+        "",
+    ]
     assert [s.stage for s in made.steps] == sorted(s.stage for s in made.steps)
 
 

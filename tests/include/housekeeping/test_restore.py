@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from include import generations
-from include.generations import Generation
-from include.housekeeping import archive, restore
+from include.housekeeping.files import archive, restore
+from include.housekeeping.files.restore import Asked
 from include.housekeeping.plan import Plan
-from include.housekeeping.restore import Asked
-from jobs.contract import storage
+from include.state import generations
+from include.state.generations import Generation
+from jobs.contract.disk import storage
 from jobs.contract.errors import FileChanged, Refused, UsageError
 from tests.include.housekeeping.handmade import DAY, NOW, STREAM, Hand
 
@@ -54,12 +54,20 @@ def here(hand: Hand) -> dict[str, bytes]:
         ({"batch": 1}, {"f0002.json": b"3\n"}),
     ],
 )
-def test_files_come_back_by_name_day_or_batch(hand: Hand, asked: dict[str, str | int], expected: dict[str, bytes]) -> None:
-    before = {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in hand.layout.archivo("s").rglob("*.json")}
+def test_files_come_back_by_name_day_or_batch(
+    hand: Hand, asked: dict[str, str | int], expected: dict[str, bytes]
+) -> None:
+    before = {
+        p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in hand.layout.archivo("s").rglob("*.json")
+    }
     made = bring(hand, **asked)
     assert here(hand) == expected
-    assert {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in hand.here.iterdir() if p.is_file()}.items() <= before.items()
-    assert {step.batch for step in made.steps} == {0 if "f0000.json" in expected or "f0001.json" in expected else 1}
+    assert {
+        p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in hand.here.iterdir() if p.is_file()
+    }.items() <= before.items()
+    assert {step.batch for step in made.steps} == {
+        0 if "f0000.json" in expected or "f0001.json" in expected else 1
+    }
     assert all(len(folders) == 1 for folders in hand.places().values())
 
 
@@ -109,7 +117,9 @@ def test_a_taken_name_is_refused_and_not_overwritten(hand: Hand) -> None:
     with pytest.raises(Refused, match="the name is taken in en_proceso/s"):
         plan(hand, file=name)
     made = bring(hand, batch=0)
-    assert [(kept.path, kept.reason) for kept in made.kept] == [(f"data/archivo/s/{DAY}/{name}", "the name is taken in en_proceso/s")]
+    assert [(kept.path, kept.reason) for kept in made.kept] == [
+        (f"data/archivo/s/{DAY}/{name}", "the name is taken in en_proceso/s")
+    ]
     assert here(hand) == {"f0000.json": b"another", "f0001.json": b"\x00\xff2\n"}
 
 
@@ -138,7 +148,9 @@ def test_what_has_moved_on_since_the_plan_is_refused(hand: Hand) -> None:
 
 
 def test_each_file_is_read_again_where_it_lies_now(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
-    def moved_and_damaged(pairs: list[tuple[Path, Path]], real: object = storage.move_each_new) -> dict[Path, OSError]:
+    def moved_and_damaged(
+        pairs: list[tuple[Path, Path]], real: object = storage.move_each_new
+    ) -> dict[Path, OSError]:
         stayed = real(pairs)  # type: ignore[operator]
         pairs[0][1].write_bytes(b"damaged by the disk")
         return stayed  # type: ignore[no-any-return]
@@ -148,7 +160,17 @@ def test_each_file_is_read_again_where_it_lies_now(hand: Hand, monkeypatch: pyte
         bring(hand, file="f0000.json")
 
 
-@pytest.mark.parametrize("asked", [{}, {"file": "a", "day": DAY}, {"batch": 0, "file": "a"}, {"day": "today"}, {"day": "20261123"}, {"day": "../.."}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"file": "a", "day": DAY},
+        {"batch": 0, "file": "a"},
+        {"day": "today"},
+        {"day": "20261123"},
+        {"day": "../.."},
+    ],
+)
 def test_one_question_and_a_day_that_is_one(asked: dict[str, str | int]) -> None:
     with pytest.raises(UsageError):
         Asked(**asked)

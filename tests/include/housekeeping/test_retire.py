@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from include.housekeeping import retire, rollover
+from include.housekeeping.generations import retire, rollover
 from include.housekeeping.plan import Plan
 from jobs.contract.errors import Refused
 from tests.include.housekeeping.homes import Home, as_promised
@@ -32,8 +32,10 @@ def test_output_quarantine_and_checkpoint_go_in_this_order_and_the_stream_goes_o
     made = as_promised(home, lambda: plan(home, 1))
     n = home.name
     assert [s.source for s in made.steps] == [
-        f"data/salida/{n}/gen=0001", f"data/cuarentena/{n}/registros/gen=0001", f"data/checkpoints/{n}/gen=0001",
-    ]  # fmt: skip
+        f"data/salida/{n}/gen=0001",
+        f"data/cuarentena/{n}/registros/gen=0001",
+        f"data/checkpoints/{n}/gen=0001",
+    ]
     assert [s.stage for s in made.steps] == [0, 1, 2]
     assert home.rows() == {"2-0": 1}
     home.put("c", 3)
@@ -69,7 +71,9 @@ def test_a_stream_that_is_gone_loses_its_checkpoints_and_with_output_all(home: H
         retire.plan_gone(home.settings, home.name, home.now, output=True)
 
 
-def test_retirado_on_another_file_system_is_refused_before_anything_moves(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retirado_on_another_file_system_is_refused_before_anything_moves(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """/dev/shm is one on every Linux; a link stands for the mount."""
     from pathlib import Path
 

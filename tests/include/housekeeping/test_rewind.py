@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from include.housekeeping import rewind, rollover
+from include.housekeeping.generations import rewind, rollover
 from include.housekeeping.plan import Plan
-from jobs.contract import report
 from jobs.contract.errors import Refused
+from jobs.contract.run import report
 from jobs.contract.stream import Topic
 from tests.include.housekeeping.homes import Home, as_promised
 from tests.matrix import seeded
@@ -36,16 +36,21 @@ ALL = {f"{number}-0": 1 for number in range(3)}
 
 
 @pytest.mark.parametrize(
-    ("keep", "archived"), [(0, True), *seeded(((-1, False), (-1, True), (0, False), (1, False), (1, True)), 1)]
+    ("keep", "archived"),
+    [(0, True), *seeded(((-1, False), (-1, True), (0, False), (1, False), (1, True)), 1)],
 )
-def test_the_batches_after_k_are_taken_back_and_read_again_as_one(home: Home, keep: int, archived: bool) -> None:
+def test_the_batches_after_k_are_taken_back_and_read_again_as_one(
+    home: Home, keep: int, archived: bool
+) -> None:
     three(home)
     if archived:
         home.archive()
     as_promised(home, lambda: plan(home, keep))
     assert home.rows() == {f"{number}-0": 1 for number in range(keep + 1)}
     assert home.batches() == list(range(keep + 1))
-    assert home.files(home.layout.en_proceso(home.name)) == [f"f{n}" for n in range(0 if not archived else keep + 1, 3)]
+    assert home.files(home.layout.en_proceso(home.name)) == [
+        f"f{n}" for n in range(0 if not archived else keep + 1, 3)
+    ]
     assert home.run() == 1
     assert home.rows() == ALL
     assert home.quarantined().total() == 1
@@ -81,13 +86,19 @@ def test_outputs_go_first_each_followed_by_its_quarantine_then_commits_then_offs
     made = plan(home, 0)
     stages: dict[int, list[str]] = {}
     for step in made.steps:
-        stages.setdefault(step.stage, []).append("/".join(step.source.split("/")[1:2] + step.source.split("/")[-2:]))
+        stages.setdefault(step.stage, []).append(
+            "/".join(step.source.split("/")[1:2] + step.source.split("/")[-2:])
+        )
     g = "gen=0001"
     assert list(stages.values())[1:] == [
-        [f"salida/{g}/batch=000000002"], [f"cuarentena/{g}/batch=000000002"], [f"salida/{g}/batch=000000001"],
-        ["checkpoints/commits/2", "checkpoints/commits/.2.crc"], ["checkpoints/commits/1", "checkpoints/commits/.1.crc"],
-        ["checkpoints/offsets/2", "checkpoints/offsets/.2.crc"], ["checkpoints/offsets/1", "checkpoints/offsets/.1.crc"],
-    ]  # fmt: skip
+        [f"salida/{g}/batch=000000002"],
+        [f"cuarentena/{g}/batch=000000002"],
+        [f"salida/{g}/batch=000000001"],
+        ["checkpoints/commits/2", "checkpoints/commits/.2.crc"],
+        ["checkpoints/commits/1", "checkpoints/commits/.1.crc"],
+        ["checkpoints/offsets/2", "checkpoints/offsets/.2.crc"],
+        ["checkpoints/offsets/1", "checkpoints/offsets/.1.crc"],
+    ]
     assert [Path(s.target).name[-2:] for s in made.steps if s.stage == 0] == ["f1", "f2"]
 
 
@@ -166,18 +177,31 @@ def test_a_stateful_stream_and_a_topic_sink_are_refused(home: Home) -> None:
 # as `generation rewind --apply`, in a process that a failpoint may kill
 KILLED = """
 import sys; from datetime import datetime, UTC
-from include import settings, streams; from include.housekeeping import rewind; from include.housekeeping.apply import apply
+from include import settings, streams; from include.housekeeping.generations import rewind; from include.housekeeping.apply import apply
 config, now = settings.load(), datetime(2026, 11, 25, tzinfo=UTC)
 plan = lambda: rewind.plan(config, streams.get("facturas_ficheros"), now, to_batch=0)
 apply(config, plan(), plan, now)
 """
 
-KILLS = ["intent", *(f"stage:{n}" for n in range(1, 9)), *(f"move:{n}" for n in range(1, 14)), "steps", "done"]
+KILLS = [
+    "intent",
+    *(f"stage:{n}" for n in range(1, 9)),
+    *(f"move:{n}" for n in range(1, 14)),
+    "steps",
+    "done",
+]
 
 
 def killed(home: Home, failpoint: str) -> int:
-    environ = {**os.environ, **home.settings.environ, "CAUDAL_FAILPOINT": failpoint, "PYTHONPATH": str(home.settings.root)}
-    return subprocess.run([sys.executable, "-c", KILLED], env=environ, check=False, capture_output=True, timeout=60).returncode
+    environ = {
+        **os.environ,
+        **home.settings.environ,
+        "CAUDAL_FAILPOINT": failpoint,
+        "PYTHONPATH": str(home.settings.root),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", KILLED], env=environ, check=False, capture_output=True, timeout=60
+    ).returncode
 
 
 @pytest.mark.parametrize("failpoint", seeded(KILLS, 2))
@@ -191,7 +215,11 @@ def test_killed_anywhere_the_next_run_goes_on_with_it(home: Home, failpoint: str
     assert home.quarantined().total() == 1
     assert home.batches() == [0, 1]
     assert all(operation.finished for operation in home.operations())
-    assert home.files(home.layout.en_proceso(home.name)) + home.files(home.layout.archivo(home.name)) == ["f1", "f2", "f0"]
+    assert home.files(home.layout.en_proceso(home.name)) + home.files(home.layout.archivo(home.name)) == [
+        "f1",
+        "f2",
+        "f0",
+    ]
 
 
 def test_a_rewind_killed_between_outputs_and_commits_is_finished_by_the_next_run(home: Home) -> None:

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from include import generations
-from include.housekeeping import rollover
+from include.housekeeping.generations import rollover
 from include.housekeeping.plan import Plan
-from jobs.contract import checkpoint
+from include.state import generations
+from jobs.contract.commit import checkpoint
 from jobs.contract.errors import Refused
 from tests.include.housekeeping.homes import Home, as_promised, files_of, tree
 

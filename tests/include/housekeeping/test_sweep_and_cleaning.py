@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from include import generations, lease, streams
-from include.housekeeping import cleaning, retire, sweep
+from include import streams
+from include.housekeeping import cleaning, sweep
+from include.housekeeping.generations import retire
 from include.housekeeping.sweep import Outcome
-from jobs.contract import journal, spec, storage
+from include.state import generations, journal, lease
+from include.state.journal import Operation, Step
+from jobs.contract.disk import storage
 from jobs.contract.errors import LeaseHeld
-from jobs.contract.journal import Operation, Step
+from jobs.contract.run import spec
 from jobs.contract.stream import Stream, Upkeep
 from tests.include.housekeeping.handmade import NOW, STREAM, Hand
 
@@ -40,7 +43,11 @@ def kept(found: list[Outcome]) -> list[tuple[str, str, str]]:
 
 
 def tree(hand: Hand) -> list[str]:
-    return sorted(str(path.relative_to(hand.path)) for path in hand.path.rglob("*") if path.is_file() and path.suffix not in (".lease", ".publish"))
+    return sorted(
+        str(path.relative_to(hand.path))
+        for path in hand.path.rglob("*")
+        if path.is_file() and path.suffix not in (".lease", ".publish")
+    )
 
 
 def test_a_dry_run_moves_nothing_and_the_real_one_does_what_it_listed(hand: Hand) -> None:
@@ -51,11 +58,15 @@ def test_a_dry_run_moves_nothing_and_the_real_one_does_what_it_listed(hand: Hand
     moves = [(step.source, step.target) for step in planned.plan.steps]
     done = sweep.archived(hand.settings, STREAM, NOW, 0, dry_run=False)
     assert (done.state, done.size_bytes, len(moves)) == ("done", 16, 2)
-    assert all(not (hand.path / source).exists() and (hand.path / target).is_file() for source, target in moves)
+    assert all(
+        not (hand.path / source).exists() and (hand.path / target).is_file() for source, target in moves
+    )
     assert sweep.archived(hand.settings, STREAM, NOW, 0, dry_run=False).state == "nothing"
 
 
-def test_run_folders_past_their_days_are_removed_but_the_newest_fifty(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_folders_past_their_days_are_removed_but_the_newest_fifty(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry(monkeypatch, replace(STREAM, upkeep=Upkeep(runs_days=10)))
     runs = hand.layout.runs(STREAM.name)
     ages = [20] * 3 + [11] * 40 + [9] * 12  # of 55 the newest 50 stay
@@ -83,7 +94,12 @@ def test_a_file_that_changed_is_a_failure_by_name_and_the_others_are_archived(ha
     first = sorted(path for path in hand.here.iterdir() if path.is_file())[0]
     first.write_bytes(b"longer than it was\n")
     found = sweep.archived(hand.settings, STREAM, NOW, 0, dry_run=False)
-    assert found.state == "failed" and first.name in found.what and found.error is not None and found.error.code == "file-changed"
+    assert (
+        found.state == "failed"
+        and first.name in found.what
+        and found.error is not None
+        and found.error.code == "file-changed"
+    )
     assert [path.name for path in hand.here.iterdir() if path.is_file()] == [first.name]
 
 
@@ -101,7 +117,9 @@ def test_a_held_lease_is_waited_for_only_so_long(hand: Hand) -> None:
     assert tries == [2.0]
 
 
-def test_only_what_has_outgrown_its_row_gets_a_new_generation_and_a_second_cleaning_none(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_has_outgrown_its_row_gets_a_new_generation_and_a_second_cleaning_none(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry(monkeypatch, STREAM)
     found = list(cleaning.clean(hand.settings, NOW, 7, dry_run=False))
     assert ("s", "rollover", "nothing") in kept(found)
@@ -118,7 +136,9 @@ def test_only_what_has_outgrown_its_row_gets_a_new_generation_and_a_second_clean
     assert generations.numbers(hand.layout, "s") == [1, 2]
 
 
-def test_a_rollover_that_would_lose_something_is_refused_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rollover_that_would_lose_something_is_refused_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hand = Hand(tmp_path / "home")
     for number in range(3):
         hand.batch(hand.admit(b'{"a":%d}\n' % number), committed=number < 2)
@@ -142,7 +162,9 @@ def test_a_stream_that_is_gone_keeps_its_checkpoint_for_the_grace_time_then_it_i
     assert list(hand.layout.retired("s").iterdir()) == []
 
 
-def test_a_damaged_checkpoint_fails_by_name_and_the_rest_is_still_cleaned(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_checkpoint_fails_by_name_and_the_rest_is_still_cleaned(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry(monkeypatch, SMALL)
     (hand.checkpoint / "metadata").write_bytes(b"")
     found = list(cleaning.clean(hand.settings, NOW, 7, dry_run=False))
@@ -150,7 +172,9 @@ def test_a_damaged_checkpoint_fails_by_name_and_the_rest_is_still_cleaned(hand: 
     assert kept(found)[-1] == (cleaning.HOME, "temporary files", "nothing")
 
 
-def test_leftovers_go_and_their_bytes_are_counted_but_not_under_a_run(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leftovers_go_and_their_bytes_are_counted_but_not_under_a_run(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry(monkeypatch, STREAM)
     half = hand.layout.staging("s") / "gen=0001" / "batch=000000002.r-1" / "part-0"
     torn = hand.layout.entrada("s") / f"{storage.TEMP_PREFIX}{'a' * 16}"
@@ -166,9 +190,15 @@ def test_leftovers_go_and_their_bytes_are_counted_but_not_under_a_run(hand: Hand
     assert not half.exists() and not torn.exists()
 
 
-def test_an_operation_that_was_cut_short_is_finished_first(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operation_that_was_cut_short_is_finished_first(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry(monkeypatch, STREAM)
-    journal.begin(hand.layout.journal("s"), Operation("op-1", "archive", 1, "now"), [Step(1, "write", target="state/finished", data="y")])
+    journal.begin(
+        hand.layout.journal("s"),
+        Operation("op-1", "archive", 1, "now"),
+        [Step(1, "write", target="state/finished", data="y")],
+    )
     cleaning_ = list(cleaning.clean(hand.settings, NOW, 7, dry_run=False))
     assert ("s", "purge", "nothing") in kept(cleaning_)
     assert (hand.path / "state" / "finished").read_text() == "y"

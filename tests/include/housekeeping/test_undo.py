@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from include import generations
-from include.housekeeping import purge, reset, retire, rewind, rollover, undo
+from include.housekeeping.generations import purge, reset, retire, rewind, rollover, undo
 from include.housekeeping.plan import Plan
-from jobs.contract import failpoints
+from include.state import generations
+from jobs.contract.disk import failpoints
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Upkeep
 from tests.include.housekeeping.homes import Home, as_promised, files_of, tree
@@ -48,7 +48,9 @@ def two(home: Home) -> None:
 
 def without_retired_records(found: dict[str, str]) -> dict[str, str]:
     """The record of the generation that is taken back stays in retirado."""
-    return {path: content for path, content in files_of(found).items() if not path.startswith("data/retirado/")}
+    return {
+        path: content for path, content in files_of(found).items() if not path.startswith("data/retirado/")
+    }
 
 
 @pytest.mark.parametrize("do", [do_rollover, do_reset, do_retire])
@@ -128,7 +130,9 @@ def test_a_rewind_needs_no_undo_and_says_why(home: Home) -> None:
         plan(home)
 
 
-def test_an_open_operation_comes_first_and_not_the_one_before_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_open_operation_comes_first_and_not_the_one_before_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     two(home)
     do_retire(home)
     cut(monkeypatch, "intent")
@@ -160,8 +164,13 @@ def test_a_taken_place_refuses_and_nothing_moves(home: Home) -> None:
         plan(home)
 
 
-@pytest.mark.parametrize("failpoint", seeded(["intent", *(f"stage:{n}" for n in range(1, 5)), *(f"move:{n}" for n in range(1, 6)), "steps"], 1))
-def test_cut_off_anywhere_the_next_run_finishes_it(home: Home, failpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "failpoint",
+    seeded(["intent", *(f"stage:{n}" for n in range(1, 5)), *(f"move:{n}" for n in range(1, 6)), "steps"], 1),
+)
+def test_cut_off_anywhere_the_next_run_finishes_it(
+    home: Home, failpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     two(home)
     do_reset(home)
     cut(monkeypatch, failpoint)

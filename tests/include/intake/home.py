@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from include.intake import Intake, admit
-from jobs.contract.layout import Layout
+from jobs.contract.disk.layout import Layout
 from jobs.contract.stream import Files, Stream
 
 NOW = 1_800_000_000.0  # seconds; the tests' clock starts here
@@ -50,22 +50,36 @@ class Home:
         return contents(self.layout.en_proceso("s"))
 
     def refused(self) -> dict[str, bytes]:
-        return {k: v for k, v in contents(self.layout.refused_files("s")).items() if not k.endswith(".reason.json")}
+        return {
+            k: v
+            for k, v in contents(self.layout.refused_files("s")).items()
+            if not k.endswith(".reason.json")
+        }
 
     def everywhere(self) -> Counter[bytes]:
         """Every delivered content, once for each file that holds it, wherever it lies now."""
         places = (self.entrada, self.layout.claims("s"))
-        found = [*self.visible().values(), *self.refused().values(), *(v for p in places for v in contents(p).values())]
+        found = [
+            *self.visible().values(),
+            *self.refused().values(),
+            *(v for p in places for v in contents(p).values()),
+        ]
         return Counter(found)
 
     def rows(self) -> list[tuple[str, int, int, int, int]]:
         """(name, records, original mtime, mtime, finished) of the ledger, in order of sequence."""
         with closing(sqlite3.connect(self.layout.ledger("s"))) as db:
-            return db.execute("SELECT name, records, original_mtime_ns, mtime_ms, finished FROM entry ORDER BY sequence").fetchall()
+            return db.execute(
+                "SELECT name, records, original_mtime_ns, mtime_ms, finished FROM entry ORDER BY sequence"
+            ).fetchall()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Plain files directly in a folder, hidden ones left out."""
     if not folder.is_dir():
         return {}
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and not p.is_symlink() and not p.name.startswith(".")}
+    return {
+        p.name: p.read_bytes()
+        for p in folder.iterdir()
+        if p.is_file() and not p.is_symlink() and not p.name.startswith(".")
+    }

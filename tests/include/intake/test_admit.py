@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from include.intake import Refusal, waiting_files
-from jobs.contract import ledger
+from jobs.contract.disk import ledger
 from jobs.contract.errors import DataError, LedgerDamaged, UnsafePath
 from jobs.contract.stream import Stream, Topic
 from tests.include.intake.home import NOW, OLD_NS, Home
@@ -28,9 +28,18 @@ def test_a_file_is_admitted_under_sequence_hash_and_safe_name_with_its_new_time(
     home.deliver("facturas (1).json", b'{"a":1}\n\n{"a":2}')
     taken = home.admit()
     [entry] = taken.admitted
-    assert (entry.sequence, entry.records, entry.size_bytes, entry.original_name) == (1, 2, 16, "facturas (1).json")
+    assert (entry.sequence, entry.records, entry.size_bytes, entry.original_name) == (
+        1,
+        2,
+        16,
+        "facturas (1).json",
+    )
     assert entry.name == f"000000000001-{entry.content_hash[:16]}-facturas__1_.json"
-    assert (entry.original_mtime_ns, entry.mtime_ms, entry.admitted_at) == (OLD_NS, int(NOW * 1000), "2027-01-15T08:00:00.000+00:00")
+    assert (entry.original_mtime_ns, entry.mtime_ms, entry.admitted_at) == (
+        OLD_NS,
+        int(NOW * 1000),
+        "2027-01-15T08:00:00.000+00:00",
+    )
     assert home.visible() == {entry.name: b'{"a":1}\n\n{"a":2}'}
     assert (home.layout.en_proceso("s") / entry.name).stat().st_mtime_ns == int(NOW) * 10**9
     assert (list(home.entrada.iterdir()), taken.refused, taken.waiting, home.slept) == ([], (), (), [])
@@ -38,7 +47,9 @@ def test_a_file_is_admitted_under_sequence_hash_and_safe_name_with_its_new_time(
     assert ledger.lookup(home.layout.ledger("s"), [entry.name, "unknown"]) == {entry.name: entry}
 
 
-def test_files_keep_their_order_of_delivery_and_times_never_repeat_even_when_the_clock_goes_back(home: Home) -> None:
+def test_files_keep_their_order_of_delivery_and_times_never_repeat_even_when_the_clock_goes_back(
+    home: Home,
+) -> None:
     for name, age in (("new", 3), ("old", 1), ("mid", 2)):
         home.deliver(name, name.encode(), OLD_NS + age)
     first = home.admit()
@@ -63,9 +74,16 @@ def test_only_a_finished_row_makes_a_duplicate_and_it_says_of_what(home: Home) -
     assert taken.refused[1].reason.startswith("duplicate: the content of c.json of ")
     beside = home.layout.refused_files("s") / f"{entry.content_hash[:16]}-b.json.reason.json"
     assert json.loads(beside.read_bytes()) == {
-        "version": 1, "code": "duplicate", "reason": duplicate, "original_name": "b.json", "content_hash": entry.content_hash, "size_bytes": 5,
-        "original_mtime_ns": OLD_NS, "refused_at": "2027-01-15T08:00:00.000+00:00", "stream": "s",
-    }  # fmt: skip
+        "version": 1,
+        "code": "duplicate",
+        "reason": duplicate,
+        "original_name": "b.json",
+        "content_hash": entry.content_hash,
+        "size_bytes": 5,
+        "original_mtime_ns": OLD_NS,
+        "refused_at": "2027-01-15T08:00:00.000+00:00",
+        "stream": "s",
+    }
     home.deliver("b.json", b"same\n")
     assert [r.name for r in home.admit().refused] == [f"{entry.content_hash[:16]}.2-b.json"]
     assert sorted(home.refused().values()) == [b"new\n", b"same\n", b"same\n"]
@@ -92,16 +110,26 @@ def test_unfit_files_go_to_cuarentena_and_never_block_the_others(home: Home) -> 
     taken = home.admit()
     assert [e.original_name for e in taken.admitted] == ["good.json"]
     assert {r.original_name: r.reason for r in taken.refused} == {
-        "empty.json": "empty: no byte in it", "cut.json.gz": "truncated: the gzip ends too early; deliver it again",
+        "empty.json": "empty: no byte in it",
+        "cut.json.gz": "truncated: the gzip ends too early; deliver it again",
         "x.zst": "packed: .zst files cannot be counted; deliver plain text, .gz or .bz2",
-    }  # fmt: skip
+    }
     assert sorted(home.refused().values()) == [b"", b"\x1f\x8b\x08", b"zz"]
 
 
 HOSTILE = [
-    b"new\nline.json", b"[a]{b}*?.json", b"back\\slash", b"c:o:l:on", "ñandú-\u202e.json".encode(), b"\xff\xfe.json",
-    b"x" * 255, b"-rf", b" ", b"a\tb", b"..x",
-]  # fmt: skip
+    b"new\nline.json",
+    b"[a]{b}*?.json",
+    b"back\\slash",
+    b"c:o:l:on",
+    "ñandú-\u202e.json".encode(),
+    b"\xff\xfe.json",
+    b"x" * 255,
+    b"-rf",
+    b" ",
+    b"a\tb",
+    b"..x",
+]
 
 
 def test_hostile_names_become_safe_ones_and_the_content_arrives(home: Home) -> None:
@@ -110,13 +138,19 @@ def test_hostile_names_become_safe_ones_and_the_content_arrives(home: Home) -> N
     taken = home.admit()
     visible = [name for name in HOSTILE if not name.startswith(b".")]
     assert len(taken.admitted) == len(visible) == len(HOSTILE) - 1
-    assert sorted(home.visible().values()) == sorted(b"%d\n" % n for n, name in enumerate(HOSTILE) if name in visible)
+    assert sorted(home.visible().values()) == sorted(
+        b"%d\n" % n for n, name in enumerate(HOSTILE) if name in visible
+    )
     assert all(ledger.parse_name(name) for name in home.visible())
-    assert {e.original_name for e in taken.admitted} == {n.decode("utf-8", "backslashreplace") for n in visible}
+    assert {e.original_name for e in taken.admitted} == {
+        n.decode("utf-8", "backslashreplace") for n in visible
+    }
     json.dumps([e.original_name for e in taken.admitted], ensure_ascii=False).encode()
 
 
-def test_links_fifos_and_folders_stay_and_are_said_and_hidden_names_are_left_alone(home: Home, tmp_path: Path) -> None:
+def test_links_fifos_and_folders_stay_and_are_said_and_hidden_names_are_left_alone(
+    home: Home, tmp_path: Path
+) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret\n")
     (home.entrada / "link").symlink_to(secret)
@@ -126,8 +160,10 @@ def test_links_fifos_and_folders_stay_and_are_said_and_hidden_names_are_left_alo
         home.deliver(name, b"1\n")
     taken = home.admit()
     assert sorted(taken.waiting) == [
-        "fifo: not a regular file", "folder: a folder; only files directly in entrada are taken", "link: a link; links are never followed",
-    ]  # fmt: skip
+        "fifo: not a regular file",
+        "folder: a folder; only files directly in entrada are taken",
+        "link: a link; links are never followed",
+    ]
     assert (taken.admitted, taken.refused, home.visible(), secret.read_bytes()) == ((), (), {}, b"secret\n")
     assert len(list(home.entrada.iterdir())) == 7
 
@@ -145,10 +181,19 @@ def test_a_file_of_the_future_counts_by_observation(home: Home) -> None:
     assert taken.admitted[0].mtime_ms == int(NOW * 1000) + 2000
 
 
-def test_a_file_that_changes_or_arrives_while_waiting_stays_and_is_said(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_or_arrives_while_waiting_stays_and_is_said(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home.deliver("grows", b"1\n", int(NOW * 1e9))
     home.deliver("rests", b"2\n", int(NOW * 1e9))
-    monkeypatch.setattr(Home, "sleep", lambda self, seconds: (self.deliver("grows", b"1\n2\n", int(NOW * 1e9)), self.deliver("comes", b"3\n")))
+    monkeypatch.setattr(
+        Home,
+        "sleep",
+        lambda self, seconds: (
+            self.deliver("grows", b"1\n2\n", int(NOW * 1e9)),
+            self.deliver("comes", b"3\n"),
+        ),
+    )
     taken = home.admit()
     assert [e.original_name for e in taken.admitted] == ["rests"]
     assert sorted(taken.waiting) == ["comes: has just arrived", "grows: still changing"]
@@ -178,7 +223,9 @@ def test_a_claim_a_writer_still_holds_is_put_back(home: Home) -> None:
     assert [(e.original_name, e.records) for e in home.admit().admitted] == [("late.json", 2)]
 
 
-def test_a_file_with_another_name_elsewhere_is_copied_so_a_later_change_there_does_not_reach_it(home: Home, tmp_path: Path) -> None:
+def test_a_file_with_another_name_elsewhere_is_copied_so_a_later_change_there_does_not_reach_it(
+    home: Home, tmp_path: Path
+) -> None:
     outside = tmp_path / "outside"
     outside.write_bytes(b"1\n")
     os.utime(outside, ns=(OLD_NS, OLD_NS))
@@ -201,8 +248,15 @@ def test_a_lost_ledger_is_rebuilt_from_names_also_of_archived_files(home: Home) 
     home.deliver("c.json", b"4\n")
     taken = home.admit()
     assert [(e.sequence, e.original_name) for e in taken.admitted] == [(3, "c.json")]
-    assert taken.refused[0].reason == f"duplicate: the content of a.json of 2027-01-15T08:00:00Z, admitted as {first.name}"
-    assert [(r[0], r[1], r[4]) for r in home.rows()] == [(first.name, 2, 1), (second.name, 1, 1), (taken.admitted[0].name, 1, 1)]
+    assert (
+        taken.refused[0].reason
+        == f"duplicate: the content of a.json of 2027-01-15T08:00:00Z, admitted as {first.name}"
+    )
+    assert [(r[0], r[1], r[4]) for r in home.rows()] == [
+        (first.name, 2, 1),
+        (second.name, 1, 1),
+        (taken.admitted[0].name, 1, 1),
+    ]
 
 
 def test_rows_lost_from_the_end_of_the_ledger_come_back(home: Home) -> None:
@@ -217,7 +271,13 @@ def test_rows_lost_from_the_end_of_the_ledger_come_back(home: Home) -> None:
     assert len(home.rows()) == 2
 
 
-@pytest.mark.parametrize("damage", [b"not a database, but long enough to be read as a header of one" * 20, b"SQLite format 3\0" + b"\xff" * 4000])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"not a database, but long enough to be read as a header of one" * 20,
+        b"SQLite format 3\0" + b"\xff" * 4000,
+    ],
+)
 def test_a_damaged_ledger_is_named_and_nothing_moves(home: Home, damage: bytes) -> None:
     home.deliver("a", b"1\n")
     home.admit()
@@ -246,8 +306,14 @@ def test_a_file_whose_content_is_not_what_its_name_says_stops_the_rebuilding(hom
 def test_a_stranger_in_en_proceso_is_refused_by_name(home: Home, kind: str, tmp_path: Path) -> None:
     home.admit()
     path = home.layout.en_proceso("s") / "stranger.json"
-    {"file": lambda: path.write_bytes(b"1\n"), "folder": path.mkdir, "link": lambda: path.symlink_to(tmp_path)}[kind]()
-    with pytest.raises(DataError, match=r"stranger\.json lies in en_proceso, but intake did not put it there"):
+    {
+        "file": lambda: path.write_bytes(b"1\n"),
+        "folder": path.mkdir,
+        "link": lambda: path.symlink_to(tmp_path),
+    }[kind]()
+    with pytest.raises(
+        DataError, match=r"stranger\.json lies in en_proceso, but intake did not put it there"
+    ):
         home.admit()
     assert waiting_files(home.layout, home.stream) == ()
 
@@ -262,7 +328,12 @@ def test_a_folder_that_is_a_link_is_refused(home: Home, tmp_path: Path) -> None:
 def test_a_kafka_stream_takes_no_files_and_makes_no_folders(home: Home) -> None:
     home.stream = Stream("s", Topic("t"), Topic("u", key="k"))
     taken = home.admit()
-    assert (taken.admitted, taken.refused, taken.waiting, waiting_files(home.layout, home.stream)) == ((), (), (), ())
+    assert (taken.admitted, taken.refused, taken.waiting, waiting_files(home.layout, home.stream)) == (
+        (),
+        (),
+        (),
+        (),
+    )
     assert not home.layout.en_proceso("s").exists()
 
 
@@ -295,20 +366,27 @@ print(errors)
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="a small disk of its own needs root and unshare")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("unshare") is None,
+    reason="a small disk of its own needs root and unshare",
+)
 def test_a_full_disk_is_one_clear_error_and_the_next_run_goes_on(tmp_path: Path) -> None:
     """A real small disk (tmpfs in a mount namespace of its own), full but for 0, 8, 16… kB: each run ends, or says DiskFull and loses nothing."""
     call = 'mount -t tmpfs -o size=2m none "$1" || exit 77; exec "$2" -c "$3" "$1"'
     command = ["unshare", "-m", "sh", "-c", call, "sh", str(tmp_path), sys.executable, FULL_DISK]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
-    if done.returncode == 77 or done.stderr.startswith("unshare: "):  # no namespaces here; or a chroot, which is no mount point
+    if done.returncode == 77 or done.stderr.startswith(
+        "unshare: "
+    ):  # no namespaces here; or a chroot, which is no mount point
         pytest.skip("no mounts here")
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can play another user")
-def test_another_users_files_are_taken_or_said_and_never_block(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_another_users_files_are_taken_or_said_and_never_block(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """As user nobody: a file of root it may not read, one it may not own, one of its own; entrada is open to all, as a drop folder is."""
     base = Path(tempfile.mkdtemp(dir="/tmp", prefix="caudal-h5-"))
     try:
@@ -325,7 +403,12 @@ def test_another_users_files_are_taken_or_said_and_never_block(tmp_path_factory:
             os.setuid(65534)
             try:
                 taken = home.admit()
-                os._exit(0 if taken.waiting == ("secret: cannot be read: permission denied",) and len(taken.admitted) == 2 else 3)
+                os._exit(
+                    0
+                    if taken.waiting == ("secret: cannot be read: permission denied",)
+                    and len(taken.admitted) == 2
+                    else 3
+                )
             except BaseException as error:
                 print(repr(error), file=sys.stderr, flush=True)
                 os._exit(4)
@@ -343,5 +426,9 @@ def test_ten_thousand_small_files_take_seconds(home: Home) -> None:
     start = time.monotonic()
     taken = home.admit()
     took_s = time.monotonic() - start
-    assert (len(taken.admitted), len(home.visible()), len({e.mtime_ms for e in taken.admitted})) == (10_000, 10_000, 10_000)
+    assert (len(taken.admitted), len(home.visible()), len({e.mtime_ms for e in taken.admitted})) == (
+        10_000,
+        10_000,
+        10_000,
+    )
     assert took_s < 30  # 2 s on an idle machine with 2 cores

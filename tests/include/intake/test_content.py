@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from include.intake import counting
 from include.intake.content import Demands
-from jobs.contract.lines import BOM
+from jobs.contract.text.lines import BOM
 
 JSON = Demands("json", file_bytes=1 << 30, line_bytes=1 << 26, unpack_ratio=250)
 CSV = Demands("csv", file_bytes=1 << 30, line_bytes=1 << 26, unpack_ratio=250)
 RECORDS = [{"id": n, "items": [{"a": 1}, {"b": "ñ\n"}], "nested": {"x": {}}} for n in range(40)]
 LINES = "".join(json.dumps(r) + "\n" for r in RECORDS)
 PRETTY = "".join(json.dumps(r, indent=2) + "\n" for r in RECORDS)
-BIG = [{"id": n, "text": "x" * 500, "in": [{"a": n}]} for n in range(5000)]  # 2.7 MB: goes on beyond what is looked at
+BIG = [
+    {"id": n, "text": "x" * 500, "in": [{"a": n}]} for n in range(5000)
+]  # 2.7 MB: goes on beyond what is looked at
 NOISE = random.Random(5).randbytes(100_000)
 
 
@@ -66,10 +68,14 @@ WHOLE: list[tuple[str, bytes | str, str]] = [
     ("Parquet", b"PAR1\x15\x04\x15" + NOISE, "binary"),
     ("SQLite", b"SQLite format 3\0" + NOISE, "binary"),
     ("random bytes", NOISE, "binary"),
-    ("a tar of good lines", b"x.json".ljust(257, b"\0") + b"ustar\x0000".ljust(255, b"\0") + LINES.encode(), "binary"),
+    (
+        "a tar of good lines",
+        b"x.json".ljust(257, b"\0") + b"ustar\x0000".ljust(255, b"\0") + LINES.encode(),
+        "binary",
+    ),
     ("an error page", "<!DOCTYPE html>\n<html><body>502</body></html>\n", "markup"),
     ("XML", '<?xml version="1.0"?>\n<a>\n</a>\n', "markup"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("data", "expected"), [pytest.param(d, e, id=i) for i, d, e in WHOLE])
@@ -103,7 +109,7 @@ ONE_BY_ONE: list[tuple[str, bytes | str]] = [
     ("deep braces", '{"a":' * 300_000 + "\n" + LINES),
     ("a long number", '{"a":' + "9" * 10_000 + "}\n"),
     ("scalars", "1\n2\n"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("data", [pytest.param(d, id=i) for i, d in ONE_BY_ONE])
@@ -131,7 +137,11 @@ def test_csv_is_told_from_what_is_none(data: bytes, expected: str) -> None:
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=8,
 )
@@ -147,7 +157,12 @@ def good_lines(draw: st.DrawFn) -> str:
     return draw(st.text(" \t\r", max_size=2)) + text + draw(st.text(" \t\r", max_size=2))
 
 
-@given(st.lists(good_lines() | BLANK_LINES, min_size=1, max_size=12), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
+@given(
+    st.lists(good_lines() | BLANK_LINES, min_size=1, max_size=12),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.booleans(),
+)
 @example(['{"a":\r1}'], "\n", True, False)
 @example(["\r", ' \r{"a":1}\r'], "\n", False, True)
 def test_a_good_file_is_never_refused(lines: list[str], end: str, with_mark: bool, last_end: bool) -> None:
@@ -159,14 +174,33 @@ def test_a_good_file_is_never_refused(lines: list[str], end: str, with_mark: boo
 
 JUNK = st.one_of(
     st.binary(max_size=30).map(lambda b: b.replace(b"\n", b"")),
-    st.sampled_from([b"{", b"[", b"]", b"}", b"[{", b'{"a":', b"[1,2,", b",", b"\xff\xfe", b"\0" * 50, b"<html>", b"[]", b'"', b"{}x"]),
+    st.sampled_from(
+        [
+            b"{",
+            b"[",
+            b"]",
+            b"}",
+            b"[{",
+            b'{"a":',
+            b"[1,2,",
+            b",",
+            b"\xff\xfe",
+            b"\0" * 50,
+            b"<html>",
+            b"[]",
+            b'"',
+            b"{}x",
+        ]
+    ),
 )
 
 
 @given(st.lists(JUNK, max_size=6), good_lines(), st.lists(JUNK | good_lines().map(str.encode), max_size=6))
 @example([b"["], '{"a":1}', [])
 @example([b"{"], '{"a":1}', [b"}"])
-def test_a_good_record_among_bad_ones_is_read_unless_the_whole_is_one_document(before: list[bytes], good: str, after: list[bytes]) -> None:
+def test_a_good_record_among_bad_ones_is_read_unless_the_whole_is_one_document(
+    before: list[bytes], good: str, after: list[bytes]
+) -> None:
     data = b"\n".join([*before, good.encode("utf-8", "surrogatepass"), *after, b""])
     assume(counting.names.magic(data) == "" and not _is_documents(data))
     assert code(data) == ""
@@ -186,7 +220,9 @@ def _is_documents(data: bytes) -> bool:
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_a_line_over_the_limit_is_found_whereever_it_stands(tmp_path: Path, suffix: str) -> None:
     demands = Demands("json", 1 << 30, line_bytes=2_000_000, unpack_ratio=250)
-    for number, (before, longest, after) in enumerate([(0, 2_000_000, 0), (0, 2_000_001, 0), (5, 2_000_000, 5), (1_100_000, 2_000_001, 3)]):
+    for number, (before, longest, after) in enumerate(
+        [(0, 2_000_000, 0), (0, 2_000_001, 0), (5, 2_000_000, 5), (1_100_000, 2_000_001, 3)]
+    ):
         line = b'{"a":"' + random.Random(1).randbytes(longest // 2).hex().encode()[: longest - 8] + b'"}'
         data = b"\n".join([b'{"b":1}'.ljust(before), line.ljust(longest), b"x" * after])
         path = tmp_path / f"{number}{suffix}"
@@ -201,7 +237,9 @@ def test_a_file_over_its_limit_is_refused_without_being_read(tmp_path: Path) -> 
     path.write_bytes(b'{"a":1}\n')
     os.truncate(path, 1 << 40)
     found = counting.scan(path, "x.json", JSON)
-    told = f"too-large: {1 << 40} bytes, the row allows file_bytes={1 << 30}; split the file, or raise the limit"
+    told = (
+        f"too-large: {1 << 40} bytes, the row allows file_bytes={1 << 30}; split the file, or raise the limit"
+    )
     assert (found.unfit, found.size_bytes, found.only_start) == (told, 1 << 40, True)
 
 
@@ -213,16 +251,29 @@ def test_a_packed_file_is_unpacked_no_further_than_the_limits(tmp_path: Path) ->
     assert told.startswith("bomb: it unpacks to ")
     assert told.endswith(" times its size, the row allows unpack_ratio=50; unpack it, or raise the limit")
     told = counting.scan(path, "x.gz", Demands("json", 50_000_000, 1 << 26, 1000)).unfit
-    assert told == "too-large: more than 50000000 bytes unpacked, the row allows file_bytes=50000000; split the file, or raise the limit"
+    assert (
+        told
+        == "too-large: more than 50000000 bytes unpacked, the row allows file_bytes=50000000; split the file, or raise the limit"
+    )
 
 
 def test_packed_nothing_is_blank_and_not_nul_filled(tmp_path: Path) -> None:
     (tmp_path / "x.gz").write_bytes(gzip.compress(b""))
-    assert counting.scan(tmp_path / "x.gz", "x.gz", JSON).unfit == "blank: not one record in it, only white space"
+    assert (
+        counting.scan(tmp_path / "x.gz", "x.gz", JSON).unfit
+        == "blank: not one record in it, only white space"
+    )
 
 
-@pytest.mark.parametrize("data", [gzip.compress(LINES.encode()), b"PK\x03\x04", b"[1,\n2]", b"\0\0", LINES.encode("utf-16")])
+@pytest.mark.parametrize(
+    "data", [gzip.compress(LINES.encode()), b"PK\x03\x04", b"[1,\n2]", b"\0\0", LINES.encode("utf-16")]
+)
 def test_packed_text_is_looked_at_as_plain_text_is(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.json.gz"
     path.write_bytes(gzip.compress(data))
-    assert counting.scan(path, "x.json.gz", JSON).unfit.partition(":")[0] in ("binary", "json-array", "nul-filled", "encoding")
+    assert counting.scan(path, "x.json.gz", JSON).unfit.partition(":")[0] in (
+        "binary",
+        "json-array",
+        "nul-filled",
+        "encoding",
+    )

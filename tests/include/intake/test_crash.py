@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from jobs.contract import ledger, storage
+from jobs.contract.disk import ledger, storage
 from tests.include.intake.home import OLD_NS, Home
 from tests.matrix import seeded
 
@@ -135,7 +135,9 @@ def check(home: Home, expected: Counter[bytes], at: object) -> None:
     assert {mtime for _, _, mtime, *_ in rows[1:]} <= {OLD_NS + n for n in range(6)}, at
     mtimes = [mtime for *_, mtime, _ in rows]
     assert mtimes == sorted(set(mtimes)), at
-    assert [p.stat().st_mtime_ns for p in sorted(home.layout.en_proceso("s").glob("0*"))] == [m * 1_000_000 for m in mtimes], at
+    assert [p.stat().st_mtime_ns for p in sorted(home.layout.en_proceso("s").glob("0*"))] == [
+        m * 1_000_000 for m in mtimes
+    ], at
     again = home.admit()
     assert (again.admitted, again.refused, again.waiting) == ((), (), ()), at
 

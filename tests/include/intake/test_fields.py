@@ -15,16 +15,22 @@ from hypothesis import strategies as st
 
 from include.intake import counting, tally
 from include.intake.content import Demands
-from jobs.contract import ledger
-from jobs.contract.lines import BOM
-from jobs.contract.records import split_records
+from jobs.contract.disk import ledger
 from jobs.contract.stream import Files, Limits, Stream
+from jobs.contract.text.csv_records import split_records
+from jobs.contract.text.lines import BOM
 from tests.include.intake.home import Home
 
 BY_LINE = Demands("csv", 1 << 30, 1 << 20, 250, b";")
 WHOLE = Demands("csv", 1 << 26, 1 << 20, 250, size_limit="whole_file_bytes")
-PACKED: dict[str, Callable[[bytes], bytes]] = {"x.csv": bytes, "x.csv.gz": gzip.compress, "x.csv.bz2": bz2.compress}
-HOSTILE = st.lists(st.sampled_from([b'"', b'""', b";", b"\n", b"\r\n", b"a", b" ", BOM, BOM[:1], BOM[1:]]), max_size=24).map(b"".join)
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "x.csv": bytes,
+    "x.csv.gz": gzip.compress,
+    "x.csv.bz2": bz2.compress,
+}
+HOSTILE = st.lists(
+    st.sampled_from([b'"', b'""', b";", b"\n", b"\r\n", b"a", b" ", BOM, BOM[:1], BOM[1:]]), max_size=24
+).map(b"".join)
 PART = st.integers(1, 5)
 ROWS = st.lists(st.lists(st.text(alphabet='ab;"\n é', max_size=6), min_size=2, max_size=3), max_size=5)
 SPANNING = b'id;texto\r\n1;"uno\r\n2;dos\r\ntres"\r\n'
@@ -36,7 +42,9 @@ def home(tmp_path: Path, source: Files, limits: Limits | None = None) -> Home:
 
 @pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize("mark", [b"", BOM])
-def test_a_line_inside_a_field_refuses_the_file_and_names_lines_and_ways_out(tmp_path: Path, name: str, mark: bytes) -> None:
+def test_a_line_inside_a_field_refuses_the_file_and_names_lines_and_ways_out(
+    tmp_path: Path, name: str, mark: bytes
+) -> None:
     (tmp_path / name).write_bytes(PACKED[name](mark + SPANNING))
     assert counting.scan(tmp_path / name, name, BY_LINE).unfit == (
         "multiline-field: a quoted field goes from line 2 to line 4, and the row reads one record a line; "
@@ -45,7 +53,15 @@ def test_a_line_inside_a_field_refuses_the_file_and_names_lines_and_ways_out(tmp
     assert counting.scan(tmp_path / name, name, WHOLE, b";").records == 2
 
 
-@pytest.mark.parametrize("data", [b'id;t\n1;"uno\n2;dos\n3;tres\n', b'id;t\n1;"uno\ndos"\n2;x\n', b'1;"a\n2;b\n3;"c";\n', b'1;5" x\n2;b\n3;7" y\n'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'id;t\n1;"uno\n2;dos\n3;tres\n',
+        b'id;t\n1;"uno\ndos"\n2;x\n',
+        b'1;"a\n2;b\n3;"c";\n',
+        b'1;5" x\n2;b\n3;7" y\n',
+    ],
+)
 def test_a_quote_that_costs_its_own_lines_only_refuses_no_file(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x.csv").write_bytes(data)
     found = counting.scan(tmp_path / "x.csv", "x.csv", BY_LINE)
@@ -114,7 +130,9 @@ def test_intake_counts_records_and_a_lost_ledger_is_rebuilt_with_the_same_count(
 
 
 @pytest.mark.parametrize("name", PACKED)
-def test_a_file_that_is_too_large_to_be_read_whole_is_refused_with_both_ways_out(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_too_large_to_be_read_whole_is_refused_with_both_ways_out(
+    tmp_path: Path, name: str
+) -> None:
     made = home(tmp_path, Files("csv", settle_s=2.0, multiline=True), Limits(whole_file_bytes=1000))
     made.deliver(name, PACKED[name](b"a,b\n" * 250))
     assert made.admit().refused == ()

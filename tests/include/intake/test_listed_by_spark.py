@@ -9,14 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.intake.names import safe_name
-from jobs.contract import ledger
-from jobs.contract.lines import codec
+from jobs.contract.disk import ledger
+from jobs.contract.text.lines import codec
 from tests.include.intake.test_names import FILE_NAMES
 
 HASH = "0123456789abcdef" * 4
 ENDS = (
-    "._COPYING_", "._COPYING_.", "_COPYING_", "._copying_", ".gz._COPYING_", "._COPYING_.gz", ".", "_", "-", "._", "=", "~", ".json", ".bz2",
-)  # fmt: skip
+    "._COPYING_",
+    "._COPYING_.",
+    "_COPYING_",
+    "._copying_",
+    ".gz._COPYING_",
+    "._COPYING_.gz",
+    ".",
+    "_",
+    "-",
+    "._",
+    "=",
+    "~",
+    ".json",
+    ".bz2",
+)
 STARTS = ("", ".", "_", "_a=1", "=", "_metadata", "_common_metadata", "._")
 ODD = st.builds("".join, st.tuples(st.sampled_from(STARTS), FILE_NAMES, st.sampled_from(ENDS)))
 

@@ -5,10 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.intake.names import is_ignored, safe_name, unfit_name
-from jobs.contract.lines import codec
+from jobs.contract.text.lines import codec
 
-FILE_NAMES = st.binary(min_size=1, max_size=255).map(lambda b: b.replace(b"/", b"_").replace(b"\0", b"_").decode("utf-8", "surrogateescape"))
-SUFFIXES = st.sampled_from(["", ".json", ".csv", ".json.gz", ".GZ", ".bz2", ".Bz2", ".gz ", ".gz\n", ".ｇｚ", ".tar.gz"])
+FILE_NAMES = st.binary(min_size=1, max_size=255).map(
+    lambda b: b.replace(b"/", b"_").replace(b"\0", b"_").decode("utf-8", "surrogateescape")
+)
+SUFFIXES = st.sampled_from(
+    ["", ".json", ".csv", ".json.gz", ".GZ", ".bz2", ".Bz2", ".gz ", ".gz\n", ".ｇｚ", ".tar.gz"]
+)
 
 
 @given(FILE_NAMES, SUFFIXES)

@@ -9,16 +9,30 @@ from pathlib import Path
 import pytest
 
 from include.intake import sidecars
-from jobs.contract import ledger, storage
+from jobs.contract.disk import ledger, storage
 from jobs.contract.stream import Files, Stream
 from tests.include.intake.home import Home
 
 SIDECARS = [
-    "lote.json:Zone.Identifier", "lote.json:zone.identifier", "lote.json_Zone.Identifier", "lote.json\uf03aZone.Identifier",
-    "lote.jsonZone.Identifier", "lote.json:Zone.Identifier:$DATA", "y" * 230 + ".json:Zone.Identifier", "lote.json:SmartScreen",
-    "lote.json:AFP_AfpInfo", "desktop.ini", "Desktop.ini",
-    "Thumbs.db", "thumbs.db:encryptable", "Icon\r", "lote.json.md5", "lote.json.SHA256", "lote.csv.gz.asc", "lote.sig",
-]  # fmt: skip
+    "lote.json:Zone.Identifier",
+    "lote.json:zone.identifier",
+    "lote.json_Zone.Identifier",
+    "lote.json\uf03aZone.Identifier",
+    "lote.jsonZone.Identifier",
+    "lote.json:Zone.Identifier:$DATA",
+    "y" * 230 + ".json:Zone.Identifier",
+    "lote.json:SmartScreen",
+    "lote.json:AFP_AfpInfo",
+    "desktop.ini",
+    "Desktop.ini",
+    "Thumbs.db",
+    "thumbs.db:encryptable",
+    "Icon\r",
+    "lote.json.md5",
+    "lote.json.SHA256",
+    "lote.csv.gz.asc",
+    "lote.sig",
+]
 DATA = [
     "Zone.Identifier.json",
     "lote:10:00.json",

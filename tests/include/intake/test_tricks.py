@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from include.intake import Intake
-from jobs.contract import ledger
-from jobs.contract.spec import RunSpec, new_run_id
+from jobs.contract.disk import ledger
+from jobs.contract.run.spec import RunSpec, new_run_id
 from jobs.contract.stream import Files, Limits, Stream
 from tests.include.intake.home import NOW, OLD_NS, Home
 
@@ -29,7 +29,10 @@ def good(number: int) -> bytes:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    made = Home(tmp_path / "home", Stream("s", Files(settle_s=2.0), Files(), limits=Limits(line_bytes=100_000, file_bytes=3_000_000)))
+    made = Home(
+        tmp_path / "home",
+        Stream("s", Files(settle_s=2.0), Files(), limits=Limits(line_bytes=100_000, file_bytes=3_000_000)),
+    )
     made.entrada.mkdir(parents=True)
     return made
 
@@ -48,7 +51,7 @@ TAKEN: dict[str | bytes, bytes] = {
     "no last line end.json": good(10)[:-1],
     "bad lines.json": b"{\n" + good(11) + b'{"id":\n\0\0\0\n\xff\n',
     "half a record last.json": good(12) + b'{"id":1',
-}  # fmt: skip
+}
 # name -> (content, code)
 REFUSED: dict[str, tuple[bytes, str]] = {
     "same as plain.json": (good(1), "duplicate"),
@@ -66,14 +69,17 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "utf-32.json": (good(23).decode().encode("utf-32"), "encoding"),
     "nul.json": (b"\0" * 4096, "nul-filled"),
     "old mac.json": (good(24).replace(b"\n", b"\r"), "cr-only"),
-    "document.json": (json.dumps({"id": 1, "items": [{"a": 1}, {"a": 2}]}, indent=2).encode(), "pretty-printed"),
+    "document.json": (
+        json.dumps({"id": 1, "items": [{"a": 1}, {"a": 2}]}, indent=2).encode(),
+        "pretty-printed",
+    ),
     "array.json": (json.dumps([{"id": n} for n in range(9)]).encode(), "json-array"),
     "indented array.json": (json.dumps([{"id": n} for n in range(9)], indent=1).encode(), "json-array"),
     "error page.json": (b"<!doctype html>\n<html>\n</html>\n", "markup"),
     "long line.json": (good(25) + b'{"id":"' + b"x" * 100_000 + b'"}\n', "line-too-long"),
     "too large.json": (good(26) * 60_000, "too-large"),
     "unpacks too large.json.gz": (gzip.compress(good(27) * 60_000), "too-large"),
-}  # fmt: skip
+}
 
 
 def fill(home: Home, outside: Path) -> None:
@@ -95,10 +101,17 @@ def fill(home: Home, outside: Path) -> None:
 
 
 def check(home: Home, taken: Intake) -> None:
-    names = {os.fsencode(n).decode("utf-8", "backslashreplace") if isinstance(n, str) else n.decode("utf-8", "backslashreplace") for n in TAKEN}
+    names = {
+        os.fsencode(n).decode("utf-8", "backslashreplace")
+        if isinstance(n, str)
+        else n.decode("utf-8", "backslashreplace")
+        for n in TAKEN
+    }
     assert {e.original_name for e in taken.admitted} == names | {"hard link.json"}
     assert sorted(home.visible().values()) == sorted([*TAKEN.values(), good(90)])
-    assert {r.original_name: r.code for r in taken.refused} == {name: code for name, (_, code) in REFUSED.items()}
+    assert {r.original_name: r.code for r in taken.refused} == {
+        name: code for name, (_, code) in REFUSED.items()
+    }
     assert sorted(home.refused().values()) == sorted(data for data, _ in REFUSED.values())
 
 
@@ -108,9 +121,12 @@ def test_a_folder_of_all_tricks_at_once_is_taken_or_refused_one_by_one_and_a_sec
 ) -> None:
     fill(home, tmp_path / "outside")
     stays = {
-        "dangling.json: a link; links are never followed", "fifo.json: not a regular file", "link.json: a link; links are never followed",
-        "folder.json: a folder; only files directly in entrada are taken", "s: not a regular file",
-    }  # fmt: skip
+        "dangling.json: a link; links are never followed",
+        "fifo.json: not a regular file",
+        "link.json: a link; links are never followed",
+        "folder.json: a folder; only files directly in entrada are taken",
+        "s: not a regular file",
+    }
     if with_writer:
         with home.deliver("half.json", GOOD % 99).open("ab"):
             taken = home.admit()
@@ -131,7 +147,11 @@ def test_every_refusal_has_its_reason_beside_it_with_code_and_way_out(home: Home
     fill(home, tmp_path / "outside")
     for refusal in home.admit().refused:
         beside = json.loads((home.layout.refused_files("s") / f"{refusal.name}.reason.json").read_bytes())
-        assert (beside["code"], beside["reason"], beside["original_name"]) == (refusal.code, refusal.reason, refusal.original_name)
+        assert (beside["code"], beside["reason"], beside["original_name"]) == (
+            refusal.code,
+            refusal.reason,
+            refusal.original_name,
+        )
         assert beside["reason"].startswith(f"{refusal.code}: ")
         assert beside["size_bytes"] == len(REFUSED[refusal.original_name][0])
 
@@ -167,12 +187,17 @@ def test_a_refused_file_that_a_person_moves_back_is_judged_anew_under_its_own_na
     for path in list(home.layout.refused_files("s").iterdir()):
         path.rename(home.entrada / path.name)
     again = home.admit()
-    assert [(r.original_name, r.name, r.code) for r in again.refused] == [("long.json", refused.name, "line-too-long")]
+    assert [(r.original_name, r.name, r.code) for r in again.refused] == [
+        ("long.json", refused.name, "line-too-long")
+    ]
     assert again.waiting == (f"{refused.name}.reason.json: why a file was refused; no data",)
     (home.layout.refused_files("s") / refused.name).rename(home.entrada / refused.name)
     home.stream = Stream("s", Files(settle_s=2.0), Files())
     [entry] = home.admit().admitted
-    assert (entry.original_name, entry.name) == ("long.json", f"000000000001-{entry.content_hash[:16]}-long.json")
+    assert (entry.original_name, entry.name) == (
+        "long.json",
+        f"000000000001-{entry.content_hash[:16]}-long.json",
+    )
     assert home.visible() == {entry.name: text}
 
 
@@ -181,19 +206,26 @@ def taking(home: Home) -> Home:
     return home
 
 
-def test_a_stream_that_takes_duplicates_admits_each_delivery_also_with_an_older_ledger_and_after_its_loss(home: Home) -> None:
+def test_a_stream_that_takes_duplicates_admits_each_delivery_also_with_an_older_ledger_and_after_its_loss(
+    home: Home,
+) -> None:
     home.deliver("a.json", good(1))
     home.admit()  # the ledger is made by a stream that refuses
     taking(home)
     home.deliver("a.json", good(1))
     home.deliver("b.json", good(1))
     taken = home.admit()
-    assert ([(e.sequence, e.original_name) for e in taken.admitted], taken.refused) == ([(2, "a.json"), (3, "b.json")], ())
+    assert ([(e.sequence, e.original_name) for e in taken.admitted], taken.refused) == (
+        [(2, "a.json"), (3, "b.json")],
+        (),
+    )
     assert (list(home.visible().values()), len(set(home.visible()))) == ([good(1)] * 3, 3)
     before = home.rows()
     home.layout.ledger("s").unlink()
     home.admit()
-    assert [(name, records, finished) for name, records, _, _, finished in home.rows()] == [(r[0], r[1], r[4]) for r in before]
+    assert [(name, records, finished) for name, records, _, _, finished in home.rows()] == [
+        (r[0], r[1], r[4]) for r in before
+    ]
     home.stream = Stream("s", Files(settle_s=2.0), Files())
     home.deliver("c.json", good(1))
     assert [r.code for r in home.admit().refused] == ["duplicate"]
@@ -204,7 +236,7 @@ def test_a_stream_that_takes_duplicates_admits_each_delivery_also_with_an_older_
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from jobs.contract import failpoints
+from jobs.contract.disk import failpoints
 from tests.include.intake.home import Home
 from tests.include.intake.test_tricks import taking
 home = taking(Home(Path(sys.argv[1])))
@@ -214,24 +246,36 @@ home.admit()
 
 
 @pytest.mark.parametrize("moment", ["claim", "ledger", "move", "admitted"])
-def test_equal_files_of_a_killed_run_are_each_taken_once_with_their_own_dates(home: Home, moment: str) -> None:
+def test_equal_files_of_a_killed_run_are_each_taken_once_with_their_own_dates(
+    home: Home, moment: str
+) -> None:
     taking(home)
     for number in range(3):
         home.deliver(f"{number}.json", good(1), OLD_NS + number)
-    done = subprocess.run([sys.executable, "-c", KILLED, str(home.path), moment], check=False, cwd=Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(home.path), moment], check=False, cwd=Path(__file__).parents[3]
+    )
     assert done.returncode == -9
     home.admit()
     assert list(home.visible().values()) == [good(1)] * 3
     assert sorted(row[2] for row in home.rows()) == [OLD_NS, OLD_NS + 1, OLD_NS + 2]
     with closing(sqlite3.connect(home.layout.ledger("s"))) as db:
-        assert sorted(n for (n,) in db.execute("SELECT original_name FROM entry WHERE finished = 1")) == ["0.json", "1.json", "2.json"]
+        assert sorted(n for (n,) in db.execute("SELECT original_name FROM entry WHERE finished = 1")) == [
+            "0.json",
+            "1.json",
+            "2.json",
+        ]
 
 
 def test_the_policy_and_the_limits_reach_the_run_and_an_older_spec_reads_with_the_usual_ones() -> None:
     from datetime import UTC, datetime
 
-    made = Stream("s", Files(duplicates="take"), Files(), limits=Limits(file_bytes=5, line_bytes=6, unpack_ratio=7))
-    spec = RunSpec(made, new_run_id(datetime(2026, 11, 24, tzinfo=UTC)), "", "2026-11-24T00:00:00Z", "/h", 1, "", -1)
+    made = Stream(
+        "s", Files(duplicates="take"), Files(), limits=Limits(file_bytes=5, line_bytes=6, unpack_ratio=7)
+    )
+    spec = RunSpec(
+        made, new_run_id(datetime(2026, 11, 24, tzinfo=UTC)), "", "2026-11-24T00:00:00Z", "/h", 1, "", -1
+    )
     assert RunSpec.from_json(spec.to_json()).stream == made
     raw = json.loads(spec.to_json())
     del raw["stream"]["source"]["duplicates"], raw["stream"]["limits"]["file_bytes"]

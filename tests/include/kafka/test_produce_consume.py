@@ -16,9 +16,9 @@ from include.kafka.connection import connect
 from include.kafka.produce import Message, messages, produce
 from include.services.ports import Ports
 from include.settings import Settings, load
+from include.torture.brokers import free_ports, running
 from jobs.contract.errors import BrokerDown, DeliveryFailed, TopicMissing, UsageError
 from jobs.contract.stream import Topic
-from tests.brokers import free_ports, running
 
 pytestmark = pytest.mark.broker
 
@@ -38,7 +38,9 @@ def test_records_come_back_whole_and_in_order(broker: Settings) -> None:
     done = produce(broker, topic, sent)
     assert (done.records, done.size_bytes) == (4, 7 + 5)
     found = list(consume.read(broker, topic))
-    assert [(r.partition, r.offset, r.key, r.value) for r in found] == [(0, n, m.key, m.value) for n, m in enumerate(sent)]
+    assert [(r.partition, r.offset, r.key, r.value) for r in found] == [
+        (0, n, m.key, m.value) for n, m in enumerate(sent)
+    ]
     assert all(abs(r.timestamp_ms / 1000 - time.time()) < 60 for r in found)
 
 
@@ -98,7 +100,9 @@ def test_aborted_records_are_not_read_and_markers_do_not_hold_the_reader_up(brok
     transaction(broker, topic, [b"lost"] * 50, commit=False)
     start_s = time.monotonic()
     assert values(broker, topic) == [b"1", b"2"]
-    assert [r.value for r in consume.tail(broker, topic, 1)] == [b"2"]  # it lies behind 52 offsets that hold nothing to read
+    assert [r.value for r in consume.tail(broker, topic, 1)] == [
+        b"2"
+    ]  # it lies behind 52 offsets that hold nothing to read
     assert time.monotonic() - start_s < 10
 
 
@@ -117,7 +121,12 @@ def test_an_open_transaction_is_not_waited_for(broker: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [lambda s: list(consume.read(s, "no-such")), lambda s: consume.tail(s, "no-such", 1), lambda s: produce(s, "no-such", [])]
+    "verb",
+    [
+        lambda s: list(consume.read(s, "no-such")),
+        lambda s: consume.tail(s, "no-such", 1),
+        lambda s: produce(s, "no-such", []),
+    ],
 )
 def test_a_missing_topic_is_never_made_by_using_it(broker: Settings, verb: object) -> None:
     assert callable(verb)
@@ -135,15 +144,23 @@ def test_a_record_that_is_too_long_fails_with_the_number_that_arrived(broker: Se
 
 def test_lines_become_messages_with_the_field_as_key() -> None:
     lines = [b'{"n":"a","v":1}\n', b"\n", b'{"n":2}\r\n', b'{"n":null}']
-    assert [(m.key, m.value) for m in messages(lines, "n")] == [(b"a", b'{"n":"a","v":1}'), (b"2", b'{"n":2}'), (b"null", b'{"n":null}')]
+    assert [(m.key, m.value) for m in messages(lines, "n")] == [
+        (b"a", b'{"n":"a","v":1}'),
+        (b"2", b'{"n":2}'),
+        (b"null", b'{"n":null}'),
+    ]
     assert [(m.key, m.value) for m in messages(lines)][1] == (None, b'{"n":2}')
 
 
 @pytest.mark.parametrize("line", [b"no json", b'{"m":1}', b"[1]", b"3", b'"n"'])
-def test_a_line_without_the_key_field_stops_and_says_how_many_went_before(broker: Settings, line: bytes) -> None:
+def test_a_line_without_the_key_field_stops_and_says_how_many_went_before(
+    broker: Settings, line: bytes
+) -> None:
     topic = make(broker, "bad-line")
     before = len(values(broker, topic))
-    with pytest.raises(UsageError, match="line 2 is no JSON object with a field n; the 1 records before it were sent"):
+    with pytest.raises(
+        UsageError, match="line 2 is no JSON object with a field n; the 1 records before it were sent"
+    ):
         produce(broker, topic, messages([b'{"n":1}', line], "n"))
     assert len(values(broker, topic)) == before + 1
 
@@ -153,7 +170,12 @@ def own(tmp_path: Path) -> Iterator[tuple[Settings, int]]:
     """A broker to be harmed: (settings, pid)."""
     kafka, controller, airflow = free_ports(3)
     settings = load(
-        {**os.environ, "CAUDAL_HOME": str(tmp_path / "home"), "CAUDAL_KAFKA_BOOTSTRAP": f"127.0.0.1:{kafka}", "CAUDAL_KAFKA_PROPERTIES": ""}
+        {
+            **os.environ,
+            "CAUDAL_HOME": str(tmp_path / "home"),
+            "CAUDAL_KAFKA_BOOTSTRAP": f"127.0.0.1:{kafka}",
+            "CAUDAL_KAFKA_PROPERTIES": "",
+        }
     )
     with running(settings, Ports(kafka, controller, airflow)) as process:
         yield settings, process.pid
@@ -188,7 +210,9 @@ def test_records_that_were_never_acknowledged_are_not_counted_as_sent(own: tuple
         yield from (Message(b"late") for _ in range(10))
 
     try:
-        with pytest.raises(DeliveryFailed, match=r"1000 of 1010 records arrived, 10 failed \(_MSG_TIMED_OUT\)"):
+        with pytest.raises(
+            DeliveryFailed, match=r"1000 of 1010 records arrived, 10 failed \(_MSG_TIMED_OUT\)"
+        ):
             produce(settings, topic, sending(), delivery_s=3)
     finally:
         os.kill(pid, signal.SIGCONT)

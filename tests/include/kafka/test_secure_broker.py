@@ -23,10 +23,10 @@ from include.samples import facturas
 from include.services import broker as embedded
 from include.services.ports import Ports
 from include.settings import Settings
+from include.torture.brokers import START_S, free_ports
+from include.torture.runs import Home
 from jobs.contract.errors import BrokerDown, ConfigError
 from jobs.contract.stream import Topic
-from tests.brokers import START_S, free_ports
-from tests.integration.runs import Home
 
 pytestmark = pytest.mark.broker
 LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
@@ -40,12 +40,27 @@ def certificate(folder: Path) -> Path:
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    key, name, now = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=127.0.0.1"), datetime.now(UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=2))
-    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    key, name, now = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name.from_rfc4514_string("CN=127.0.0.1"),
+        datetime.now(UTC),
+    )
+    made = x509.CertificateBuilder(
+        name,
+        name,
+        key.public_key(),
+        x509.random_serial_number(),
+        now - timedelta(days=1),
+        now + timedelta(days=2),
+    )
+    made = made.add_extension(
+        x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+    )
     made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     cert = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     (folder / "cert.pem").write_bytes(cert)
     (folder / "both.pem").touch(mode=0o600)
     (folder / "both.pem").write_bytes(secret + cert)
@@ -69,7 +84,9 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings,
     service = embedded.prepare(settings, Ports(kafka, controller, airflow))
     config = Path(service.argv[-1])
     text = config.read_text().replace(f"PLAINTEXT://127.0.0.1:{kafka}", f"SASL_SSL://127.0.0.1:{kafka}")
-    text = text.replace("protocol.map=PLAINTEXT:PLAINTEXT", "protocol.map=SASL_SSL:SASL_SSL").replace("name=PLAINTEXT", "name=SASL_SSL")
+    text = text.replace("protocol.map=PLAINTEXT:PLAINTEXT", "protocol.map=SASL_SSL:SASL_SSL").replace(
+        "name=PLAINTEXT", "name=SASL_SSL"
+    )
     login = f'{LOGIN} username="ana" password="{quoted(PASSWORD)}" user_ana="{quoted(PASSWORD)}" user_eva="{PLAIN}";'
     text += (
         "sasl.mechanism.inter.broker.protocol=PLAIN\nsasl.enabled.mechanisms=PLAIN\n"
@@ -78,7 +95,9 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings,
     )
     config.write_text(text)
     with (home / "broker.log").open("wb") as log:
-        process = subprocess.Popen(service.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            service.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
         try:
             await_answer(client(settings, home, PASSWORD), process, home / "broker.log")
             yield settings, home
@@ -99,7 +118,9 @@ def await_answer(settings: Settings, process: subprocess.Popen[bytes], log: Path
             time.sleep(0.2)
 
 
-def client(settings: Settings, home: Path, password: str, truststore: str = "cert.pem", user: str = "ana") -> Settings:
+def client(
+    settings: Settings, home: Path, password: str, truststore: str = "cert.pem", user: str = "ana"
+) -> Settings:
     path = home / f"client-{len(list(home.iterdir()))}.properties"
     path.touch(mode=0o600)
     path.write_text(
@@ -111,7 +132,9 @@ def client(settings: Settings, home: Path, password: str, truststore: str = "cer
 
 def test_all_clients_speak_to_it_through_one_properties_file(secure: tuple[Settings, Path]) -> None:
     settings = client(*secure, PASSWORD)
-    assert topics.apply(topics.TopicPlan(connect(settings), (Topic("tls", partitions=1),), (), ())) == topics.Applied(("tls",), ())
+    assert topics.apply(
+        topics.TopicPlan(connect(settings), (Topic("tls", partitions=1),), (), ())
+    ) == topics.Applied(("tls",), ())
     assert [t.name for t in topics.list_topics(settings)] == ["tls"]
     assert produce(settings, "tls", [Message(b"1"), Message(b"2")]).records == 2
     assert offsets.positions(settings, "tls").end == {0: 2}
@@ -123,7 +146,9 @@ def test_a_stream_reads_and_writes_through_it_the_password_shows_nowhere_and_the
     secure: tuple[Settings, Path], tmp_path: Path
 ) -> None:
     """The real driver: its arguments, its variables and every file of the home are looked through while it runs and afterwards."""
-    settings = caudal.load({**client(*secure, PLAIN, user="eva").environ, "CAUDAL_HOME": str(tmp_path / "home")})
+    settings = caudal.load(
+        {**client(*secure, PLAIN, user="eva").environ, "CAUDAL_HOME": str(tmp_path / "home")}
+    )
     topics.ensure(settings, streams.collect()[0].values())
     sample = facturas.generate(20, seed=1, start_ms=1_700_000_000_000)
     produce(settings, "facturas", [Message(document.encode()) for document in sample.documents])
@@ -134,7 +159,10 @@ def test_a_stream_reads_and_writes_through_it_the_password_shows_nowhere_and_the
             words, places = _seen(one)
             shown, listening = shown + words, listening | places
         time.sleep(0.2)
-    shown += [process.communicate()[0], *(path.read_text(errors="replace") for path in settings.home.rglob("*") if path.is_file())]
+    shown += [
+        process.communicate()[0],
+        *(path.read_text(errors="replace") for path in settings.home.rglob("*") if path.is_file()),
+    ]
     assert process.returncode == 0, shown[-1]
     sent = {r.key.decode(): json.loads(r.value) for r in consume.read(settings, "notificaciones")}
     assert sent == {row.pop("InvoiceNumber"): row for row in sample.expected_notifications()}
@@ -146,22 +174,34 @@ def test_a_stream_reads_and_writes_through_it_the_password_shows_nowhere_and_the
 def _seen(process: psutil.Process) -> tuple[list[str], set[str]]:
     """(arguments and variables, addresses it listens on); none of a process that ended meanwhile."""
     try:
-        found = [one.laddr.ip.removeprefix("::ffff:") for one in process.net_connections() if one.status == psutil.CONN_LISTEN]
+        found = [
+            one.laddr.ip.removeprefix("::ffff:")
+            for one in process.net_connections()
+            if one.status == psutil.CONN_LISTEN
+        ]
         return [*process.cmdline(), *process.environ().values()], set(found)
     except psutil.Error:
         return [], set()
 
 
-def test_a_wrong_password_is_a_configuration_error_without_the_password(secure: tuple[Settings, Path], capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_password_is_a_configuration_error_without_the_password(
+    secure: tuple[Settings, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
     settings = client(*secure, "wr0ng-s3cr3t")
-    for ask in (lambda: offsets.positions(settings, "tls"), lambda: topics.list_topics(settings), lambda: produce(settings, "tls", [])):
+    for ask in (
+        lambda: offsets.positions(settings, "tls"),
+        lambda: topics.list_topics(settings),
+        lambda: produce(settings, "tls", []),
+    ):
         with pytest.raises(ConfigError, match="the broker refuses the login") as caught:
             ask()
         assert "s3cr3t" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_certificate_of_nobody_known_is_a_configuration_error(secure: tuple[Settings, Path], tmp_path: Path) -> None:
+def test_a_certificate_of_nobody_known_is_a_configuration_error(
+    secure: tuple[Settings, Path], tmp_path: Path
+) -> None:
     certificate(tmp_path)
     (secure[1] / "other.pem").write_text((tmp_path / "cert.pem").read_text())
     with pytest.raises(ConfigError, match="no TLS connection"):

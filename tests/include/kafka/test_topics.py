@@ -21,21 +21,47 @@ def stream(name: str, *ends: Topic) -> Stream:
 
 
 def test_a_plan_changes_nothing_and_apply_makes_what_it_names(broker: Settings) -> None:
-    wanted = [stream("a", Topic("plan-in", partitions=2), Topic("plan-out", key="k", config=(("retention.ms", "60000"),)))]
+    wanted = [
+        stream(
+            "a",
+            Topic("plan-in", partitions=2),
+            Topic("plan-out", key="k", config=(("retention.ms", "60000"),)),
+        )
+    ]
     first = topics.plan(broker, wanted)
     assert [t.name for t in first.to_create] == ["caudal-tokens-a", "plan-in", "plan-out"]
     assert topics.plan(broker, wanted) == first
     assert topics.apply(first) == topics.Applied(("caudal-tokens-a", "plan-in", "plan-out"), ())
     second = topics.plan(broker, wanted)
-    assert (second.to_create, second.as_declared, second.differences) == ((), ("caudal-tokens-a", "plan-in", "plan-out"), ())
+    assert (second.to_create, second.as_declared, second.differences) == (
+        (),
+        ("caudal-tokens-a", "plan-in", "plan-out"),
+        (),
+    )
     assert topics.apply(second) == topics.Applied((), ())
-    assert {t.name: t.partitions for t in topics.list_topics(broker)}.items() >= {"plan-in": 2, "plan-out": 3}.items()
+    assert {t.name: t.partitions for t in topics.list_topics(broker)}.items() >= {
+        "plan-in": 2,
+        "plan-out": 3,
+    }.items()
 
 
 def test_other_settings_are_told_and_left_as_they_are(broker: Settings) -> None:
     topics.apply(topics.plan(broker, [stream("a", Topic("differs", partitions=1))]))
-    found = topics.plan(broker, [stream("a", Topic("differs", partitions=4, config=(("retention.ms", "60000"), ("cleanup.policy", "delete"))))])
-    assert found.differences == (Difference("differs", "partitions", "4", "1"), Difference("differs", "retention.ms", "60000", "604800000"))
+    found = topics.plan(
+        broker,
+        [
+            stream(
+                "a",
+                Topic(
+                    "differs", partitions=4, config=(("retention.ms", "60000"), ("cleanup.policy", "delete"))
+                ),
+            )
+        ],
+    )
+    assert found.differences == (
+        Difference("differs", "partitions", "4", "1"),
+        Difference("differs", "retention.ms", "60000", "604800000"),
+    )
     assert str(found.differences[0]) == "differs: partitions is 1, declared 4"
     assert (found.to_create, found.as_declared) == ((), ())
     topics.apply(found)
@@ -43,7 +69,9 @@ def test_other_settings_are_told_and_left_as_they_are(broker: Settings) -> None:
 
 
 def test_a_topic_made_by_another_between_plan_and_apply_is_met(broker: Settings) -> None:
-    late = topics.plan(broker, [stream("a", Topic("race-1"), Topic("race-2", key="k", delivery="at-least-once"))])
+    late = topics.plan(
+        broker, [stream("a", Topic("race-1"), Topic("race-2", key="k", delivery="at-least-once"))]
+    )
     topics.apply(topics.plan(broker, [stream("b", Topic("race-1"))]))
     assert topics.apply(late) == topics.Applied(("race-2",), ("race-1",))
 
@@ -67,7 +95,9 @@ def test_a_setting_the_broker_does_not_know_is_refused(broker: Settings) -> None
         topics.plan(broker, [stream("a", bad)])
 
 
-def test_without_a_broker_there_is_one_clear_error(broker: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_broker_there_is_one_clear_error(
+    broker: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(BrokerDown):
         topics.list_topics(replace(broker, kafka_bootstrap="127.0.0.1:1"))
     assert capfd.readouterr() == ("", "")

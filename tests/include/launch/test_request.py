@@ -9,9 +9,23 @@ from hypothesis import strategies as st
 from include.launch.request import Request, parse
 from jobs.contract.errors import UsageError
 
-LINE = ["--master", "local[2]", "--name", "x", "--deploy-mode", "client", "jobs/s.py", "--stream", "s", "--airflow-run-id", "scheduled__2026"]
+LINE = [
+    "--master",
+    "local[2]",
+    "--name",
+    "x",
+    "--deploy-mode",
+    "client",
+    "jobs/s.py",
+    "--stream",
+    "s",
+    "--airflow-run-id",
+    "scheduled__2026",
+]
 OPTIONS = {word for word in LINE if word.startswith("--")}
-HOSTILE = st.sampled_from(["--conf", "spark.jars=x", "--jars", "--py-files", "--properties-file", "-h", "", "--", "--stream"])
+HOSTILE = st.sampled_from(
+    ["--conf", "spark.jars=x", "--jars", "--py-files", "--properties-file", "-h", "", "--", "--stream"]
+)
 
 
 def test_the_operators_line_is_taken() -> None:
@@ -20,17 +34,23 @@ def test_the_operators_line_is_taken() -> None:
 
 
 @given(st.integers(0, len(LINE)), st.lists(HOSTILE | st.text(max_size=8), min_size=1, max_size=3))
-def test_words_put_in_anywhere_are_refused_or_change_only_the_five_known_values(at: int, words: list[str]) -> None:
+def test_words_put_in_anywhere_are_refused_or_change_only_the_five_known_values(
+    at: int, words: list[str]
+) -> None:
     line = [*LINE[:at], *words, *LINE[at:]]
     try:
         found = parse(line)
     except UsageError:
         return
     assert {found.stream, found.airflow_run_id} <= {*line}
-    assert not {"--conf", "--jars", "--py-files", "--properties-file"} & {*words} - {line[i + 1] for i, w in enumerate(line[:-1]) if w in OPTIONS}
+    assert not {"--conf", "--jars", "--py-files", "--properties-file"} & {*words} - {
+        line[i + 1] for i, w in enumerate(line[:-1]) if w in OPTIONS
+    }
 
 
-@pytest.mark.parametrize("master", ["yarn", "local[2];x", "k8s://h:1", "local[2]\n", "", "spark://", "local[2] --conf a=b"])
+@pytest.mark.parametrize(
+    "master", ["yarn", "local[2];x", "k8s://h:1", "local[2]\n", "", "spark://", "local[2] --conf a=b"]
+)
 def test_only_local_and_standalone_masters_are_known(master: str) -> None:
     with pytest.raises(UsageError, match="unknown master"):
         parse(["--master", master, "jobs/s.py", "--stream", "s"])

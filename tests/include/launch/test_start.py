@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from include.generations import Generation
 from include.kafka.offsets import Positions
 from include.launch import plan, waiting
+from include.state.generations import Generation
+from jobs.contract.commit.protocol import Next, Proceed
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import OffsetsLost, TopicRecreated
-from jobs.contract.layout import Layout
-from jobs.contract.protocol import Next, Proceed
 from jobs.contract.stream import Files, Stream, Topic
 
 STREAM = Stream("s", Topic("t"), Files())
@@ -62,5 +62,7 @@ def test_records_behind_an_open_transaction_are_told_and_not_waiting(tmp_path: P
     assert plan._undecided(looked, found) == [
         "5 offsets of t lie behind a transaction that is not decided yet (partition 0 at 4); a later run reads them"
     ]
-    past = waiting.topic(found, Layout(tmp_path), STREAM, generation({"t": {"0": 4, "1": 5}}), Proceed(Next.FRESH, 0))
+    past = waiting.topic(
+        found, Layout(tmp_path), STREAM, generation({"t": {"0": 4, "1": 5}}), Proceed(Next.FRESH, 0)
+    )
     assert (past.anything, past.undecided) == (False, 5)

@@ -9,8 +9,8 @@ import pytest
 
 from include.launch import waiting
 from include.launch.waiting import Waiting
-from jobs.contract.layout import Layout
-from jobs.contract.protocol import Next, Proceed
+from jobs.contract.commit.protocol import Next, Proceed
+from jobs.contract.disk.layout import Layout
 from jobs.contract.stream import Files, Stream
 
 STREAM = Stream("s", Files("json"), Files("json"))
@@ -41,7 +41,11 @@ def log(layout: Layout) -> None:
 
 
 def plan(layout: Layout) -> None:
-    write(layout.checkpoint("s", 1) / "offsets" / "0", json.dumps({"batchWatermarkMs": 0, "batchTimestampMs": 1}), '{"logOffset":0}')
+    write(
+        layout.checkpoint("s", 1) / "offsets" / "0",
+        json.dumps({"batchWatermarkMs": 0, "batchTimestampMs": 1}),
+        '{"logOffset":0}',
+    )
 
 
 def test_a_file_spark_has_not_seen_is_waiting(layout: Layout) -> None:

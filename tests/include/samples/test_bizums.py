@@ -13,14 +13,23 @@ def test_dated_samples_end_before_today_and_know_the_highest_of_each_person_and_
     lines = list(kind.documents(50, 3, int(now.timestamp() * 1000)))
     times = [line.rpartition(";")[2] for line in lines]
     days = {line.rpartition(";")[2][:10] for line in lines}
-    assert days <= {"2026-11-21", "2026-11-22", "2026-11-23", "2026-11-24"}  # one in ten comes up to six hours late
+    assert days <= {
+        "2026-11-21",
+        "2026-11-22",
+        "2026-11-23",
+        "2026-11-24",
+    }  # one in ten comes up to six hours late
     assert kind.totals(lines) == {
         "bizums": 50,
         "out_of_order": sum(sent < max(times[: n + 1]) for n, sent in enumerate(times)),
-        "people_and_days": len({(bizums.person(line.split(";")[0]), line.rpartition(";")[2][:10]) for line in lines}),
+        "people_and_days": len(
+            {(bizums.person(line.split(";")[0]), line.rpartition(";")[2][:10]) for line in lines}
+        ),
         "amount": round(sum(float(line.split(";")[1]) for line in lines), 2),
     }
-    assert kind.purpose(kind.totals(lines)) == "all 50 are good; 6 of them come out of order, up to 6 hours late"
+    assert (
+        kind.purpose(kind.totals(lines)) == "all 50 are good; 6 of them come out of order, up to 6 hours late"
+    )
 
 
 def test_a_sample_says_what_it_contains_on_purpose() -> None:
@@ -31,4 +40,7 @@ def test_a_sample_says_what_it_contains_on_purpose() -> None:
     assert kind.purpose(kind.totals(lines)) == told
     assert blank > 0
     invoices = feed.kind(streams.get("facturas_kafka"))
-    assert invoices.purpose(invoices.totals(invoices.documents(20, 1, 0))) == "all 20 are good, in the order of their time"
+    assert (
+        invoices.purpose(invoices.totals(invoices.documents(20, 1, 0)))
+        == "all 20 are good, in the order of their time"
+    )

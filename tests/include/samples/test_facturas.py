@@ -14,9 +14,24 @@ from include.samples.catalogue import CITIES, ITEMS
 
 START_MS = 1_595_688_900_348
 KEYS = [
-    "InvoiceNumber", "CreatedTime", "StoreID", "PosID", "CashierID", "CustomerType", "CustomerCardNo", "TotalAmount", "NumberOfItems",
-    "PaymentMethod", "TaxableAmount", "CGST", "SGST", "CESS", "DeliveryType", "DeliveryAddress", "InvoiceLineItems",
-]  # fmt: skip
+    "InvoiceNumber",
+    "CreatedTime",
+    "StoreID",
+    "PosID",
+    "CashierID",
+    "CustomerType",
+    "CustomerCardNo",
+    "TotalAmount",
+    "NumberOfItems",
+    "PaymentMethod",
+    "TaxableAmount",
+    "CGST",
+    "SGST",
+    "CESS",
+    "DeliveryType",
+    "DeliveryAddress",
+    "InvoiceLineItems",
+]
 COURSE = (
     '{"InvoiceNumber":"93647513","CreatedTime":1595688902254,"StoreID":"STR8513","PosID":"POS881","CashierID":"OAS354",'
     '"CustomerType":"NONPRIME","CustomerCardNo":"2599848717","TotalAmount":3374.0,"NumberOfItems":1,"PaymentMethod":"CARD",'
@@ -48,7 +63,11 @@ def test_all_kinds_of_invoice_come_in_the_course_s_shares(invoices: list[dict[st
     assert {i["CustomerType"] for i in invoices} == {"PRIME", "NONPRIME"}
     assert {i["PaymentMethod"] for i in invoices} == {"CARD", "CASH"}
     assert 0.58 < sum(i["DeliveryType"] == "HOME-DELIVERY" for i in invoices) / len(invoices) < 0.70
-    assert {(i["DeliveryAddress"]["City"], i["DeliveryAddress"]["State"]) for i in invoices if "DeliveryAddress" in i} == set(CITIES)
+    assert {
+        (i["DeliveryAddress"]["City"], i["DeliveryAddress"]["State"])
+        for i in invoices
+        if "DeliveryAddress" in i
+    } == set(CITIES)
     assert len({line["ItemCode"] for i in invoices for line in i["InvoiceLineItems"]}) == len(ITEMS)
 
 
@@ -57,7 +76,11 @@ def test_every_amount_agrees_with_its_lines_as_in_the_course_s_sample(invoices: 
         lines = i["InvoiceLineItems"]
         assert all(line["TotalValue"] == line["ItemPrice"] * line["ItemQty"] for line in lines)
         assert i["TotalAmount"] == i["TaxableAmount"] == sum(line["TotalValue"] for line in lines)
-        assert (i["CGST"], i["SGST"], i["CESS"]) == (i["TaxableAmount"] * 0.025, i["TaxableAmount"] * 0.025, i["TaxableAmount"] * 0.00125)
+        assert (i["CGST"], i["SGST"], i["CESS"]) == (
+            i["TaxableAmount"] * 0.025,
+            i["TaxableAmount"] * 0.025,
+            i["TaxableAmount"] * 0.00125,
+        )
         assert i["NumberOfItems"] == len(lines)
 
 
@@ -68,7 +91,11 @@ def test_times_rise_from_the_given_start(invoices: list[dict[str, Any]]) -> None
 
 
 def test_invoice_numbers_have_eight_digits_and_never_repeat_within_or_across_seeds() -> None:
-    numbers = [json.loads(d)["InvoiceNumber"] for seed in (1, 2, facturas.SEEDS) for d in facturas.documents(facturas.BLOCK, seed, 0)]
+    numbers = [
+        json.loads(d)["InvoiceNumber"]
+        for seed in (1, 2, facturas.SEEDS)
+        for d in facturas.documents(facturas.BLOCK, seed, 0)
+    ]
     assert len(set(numbers)) == 3 * facturas.BLOCK
     assert all(len(n) == 8 and n.isdigit() for n in numbers)
 
@@ -89,15 +116,31 @@ def test_totals_are_those_of_the_documents() -> None:
 
 
 def test_the_expected_side_of_a_course_invoice_is_the_course_s() -> None:
-    assert facturas.lines_of(COURSE) == [{
-        "InvoiceNumber": "93647513", "CreatedTime": 1595688902254, "StoreID": "STR8513", "PosID": "POS881", "CustomerType": "NONPRIME",
-        "PaymentMethod": "CARD", "DeliveryType": "TAKEAWAY", "City": None, "State": None, "PinCode": None,
-        "ItemCode": "258", "ItemDescription": "Closet", "ItemPrice": 1687.0, "ItemQty": 2, "TotalValue": 3374.0,
-    }]  # fmt: skip
+    assert facturas.lines_of(COURSE) == [
+        {
+            "InvoiceNumber": "93647513",
+            "CreatedTime": 1595688902254,
+            "StoreID": "STR8513",
+            "PosID": "POS881",
+            "CustomerType": "NONPRIME",
+            "PaymentMethod": "CARD",
+            "DeliveryType": "TAKEAWAY",
+            "City": None,
+            "State": None,
+            "PinCode": None,
+            "ItemCode": "258",
+            "ItemDescription": "Closet",
+            "ItemPrice": 1687.0,
+            "ItemQty": 2,
+            "TotalValue": 3374.0,
+        }
+    ]
     assert json.dumps(facturas.notification_of(COURSE)) == (
         '{"InvoiceNumber": "93647513", "CustomerCardNo": "2599848717", "TotalAmount": 3374.0, "EarnedLoyaltyPoints": 674.8000000000001}'
     )
-    assert facturas.totals_of([COURSE, COURSE]) == facturas.Totals(2, 2, 6748.0, 6748.0, 0, 1349.6000000000001)
+    assert facturas.totals_of([COURSE, COURSE]) == facturas.Totals(
+        2, 2, 6748.0, 6748.0, 0, 1349.6000000000001
+    )
 
 
 def test_no_invoices_give_empty_totals_and_too_many_are_refused() -> None:
@@ -109,11 +152,15 @@ def test_no_invoices_give_empty_totals_and_too_many_are_refused() -> None:
 def test_documents_stream_fast_enough_for_half_a_million() -> None:
     start = time.process_time()
     count = sum(1 for _ in facturas.documents(20_000, 1, 0))
-    assert count / (time.process_time() - start) > 20_000  # per CPU second; 197,000 measured, so a slow machine passes, too
+    assert (
+        count / (time.process_time() - start) > 20_000
+    )  # per CPU second; 197,000 measured, so a slow machine passes, too
 
 
 def test_the_files_of_labs_are_the_same_for_everybody_and_share_no_invoice() -> None:
     made = facturas.files(2, 3)
     assert made == facturas.files(2, 3)
     assert list(made) == ["muestras/facturas-1.json", "muestras/facturas-2.json"]
-    assert len({json.loads(line)["InvoiceNumber"] for text in made.values() for line in text.splitlines()}) == 6
+    assert (
+        len({json.loads(line)["InvoiceNumber"] for text in made.values() for line in text.splitlines()}) == 6
+    )

@@ -29,7 +29,9 @@ def names(home: Settings) -> list[str]:
     return sorted(p.name for p in home.layout.entrada("tienda").iterdir())
 
 
-def test_a_file_is_copied_whole_into_the_source_s_folder_and_dated_now(home: Settings, tmp_path: Path) -> None:
+def test_a_file_is_copied_whole_into_the_source_s_folder_and_dated_now(
+    home: Settings, tmp_path: Path
+) -> None:
     source = tmp_path / "a.json"
     source.write_bytes(b"x" * 3_000_000)
     os.utime(source, (0, 0))
@@ -47,20 +49,35 @@ def test_a_taken_name_gets_a_suffix_and_the_older_file_stays(home: Settings, tmp
         source.write_text(text)
         put.file(home, ROW, source)
     folder = home.layout.entrada("tienda")
-    assert {p.name: p.read_text() for p in folder.iterdir()} == {"a.json.gz": "1", "a-2.json.gz": "2", "a-3.json.gz": "3"}
+    assert {p.name: p.read_text() for p in folder.iterdir()} == {
+        "a.json.gz": "1",
+        "a-2.json.gz": "2",
+        "a-3.json.gz": "3",
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "arrives"),
     [
-        (".hidden.json", "hidden.json"), ("_x", "x"), ("._", "file"), ("a.TMP", "a.TMP.txt"), ("b.part", "b.part.txt"),
-        ("c.en-camino", "c.en-camino.txt"), ("d.json.gz.filepart", "d.json.gz.filepart.gz"), ("e.json._COPYING_", "e.json._COPYING_.txt"),
-        ("~$f.csv", "f.csv"), ("g~", "g~.txt"),
+        (".hidden.json", "hidden.json"),
+        ("_x", "x"),
+        ("._", "file"),
+        ("a.TMP", "a.TMP.txt"),
+        ("b.part", "b.part.txt"),
+        ("c.en-camino", "c.en-camino.txt"),
+        ("d.json.gz.filepart", "d.json.gz.filepart.gz"),
+        ("e.json._COPYING_", "e.json._COPYING_.txt"),
+        ("~$f.csv", "f.csv"),
+        ("g~", "g~.txt"),
     ],
-)  # fmt: skip
-def test_a_name_that_intake_would_pass_over_is_made_visible_and_said(home: Settings, tmp_path: Path, name: str, arrives: str) -> None:
+)
+def test_a_name_that_intake_would_pass_over_is_made_visible_and_said(
+    home: Settings, tmp_path: Path, name: str, arrives: str
+) -> None:
     (tmp_path / name).write_text("1")
-    done = put.file(home, replace(ROW, source=Files(folder="tienda", under_way=(".en-camino",))), tmp_path / name)
+    done = put.file(
+        home, replace(ROW, source=Files(folder="tienda", under_way=(".en-camino",))), tmp_path / name
+    )
     assert (done.path.name, done.wished, done.renamed) == (arrives, name, True)
 
 
@@ -69,7 +86,12 @@ def test_what_is_no_regular_file_is_refused_with_what_to_do(home: Settings, tmp_
     (tmp_path / "real").write_text("1")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     os.mkfifo(tmp_path / "pipe")
-    for name, says in {"folder": "a folder", "link": "a link", "pipe": "not a regular file", "none": "no such file"}.items():
+    for name, says in {
+        "folder": "a folder",
+        "link": "a link",
+        "pipe": "not a regular file",
+        "none": "no such file",
+    }.items():
         with pytest.raises(UsageError, match=says):
             put.file(home, ROW, tmp_path / name)
     assert not home.layout.entrada("tienda").exists()
@@ -77,7 +99,9 @@ def test_what_is_no_regular_file_is_refused_with_what_to_do(home: Settings, tmp_
 
 def test_a_stream_that_reads_a_topic_points_to_produce(home: Settings, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
-    with pytest.raises(Refused, match=r"ventas reads the topic caja, not files .* -> \./caudal produce caja --file FILE"):
+    with pytest.raises(
+        Refused, match=r"ventas reads the topic caja, not files .* -> \./caudal produce caja --file FILE"
+    ):
         put.file(home, Stream("ventas", source=Topic("caja"), sink=Files()), tmp_path / "a")
 
 

@@ -26,8 +26,9 @@ def test_a_reading_counts_in_three_windows_and_a_window_comes_when_the_watermark
     made = Windows(15 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS)
     rows = made.run([at(1, 20.0), at(6, 22.0), at(21, 10.0)])
     assert [(r["inicio"][11:16], r["fin"][11:16], r["maxima"], r["media"], r["lecturas"]) for r in rows] == [
-        ("09:50", "10:05", 20.0, 20.0, 1), ("09:55", "10:10", 22.0, 21.0, 2),
-    ]  # fmt: skip
+        ("09:50", "10:05", 20.0, 20.0, 1),
+        ("09:55", "10:10", 22.0, 21.0, 2),
+    ]
     assert made.watermark_ms == START_MS + 11 * MINUTE_MS
     assert made.run([at(9, 99.0)]) == []
     assert made.late == 1
@@ -44,5 +45,9 @@ def test_closing_gives_all_that_is_open_and_makes_later_readings_of_it_late() ->
 
 def test_totals_are_those_of_the_windows() -> None:
     assert temperaturas.totals_of([at(1, 20.0), at(6, 22.0, "b")]) == {
-        "readings": 2, "out_of_order": 0, "windows_of_15_minutes": 6, "maxima_of_5_minutes": 2, "highest": 22.0,
-    }  # fmt: skip
+        "readings": 2,
+        "out_of_order": 0,
+        "windows_of_15_minutes": 6,
+        "maxima_of_5_minutes": 2,
+        "highest": 22.0,
+    }

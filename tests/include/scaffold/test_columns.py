@@ -11,25 +11,42 @@ from jobs.contract.errors import UsageError
 
 def test_names_and_types_are_read_in_order_with_spaces_and_decimals() -> None:
     assert columns.parse("id:string, n : BIGINT,price:decimal(10, 2),") == (
-        Column("id", "StringType"), Column("n", "LongType"), Column("price", "DecimalType", (10, 2)),
-    )  # fmt: skip
+        Column("id", "StringType"),
+        Column("n", "LongType"),
+        Column("price", "DecimalType", (10, 2)),
+    )
 
 
 def test_every_type_shows_itself_as_spark_writes_it() -> None:
     words = "string,bigint,int,double,boolean,date,timestamp,decimal(38,0)"
-    text = ",".join(f"c{n}:{word}" for n, word in enumerate(words.replace("38,0", "38;0").split(","))).replace(";", ",")
+    text = ",".join(
+        f"c{n}:{word}" for n, word in enumerate(words.replace("38,0", "38;0").split(","))
+    ).replace(";", ",")
     found = columns.parse(text)
     assert ",".join(column.shown for column in found) == words
     assert [column.spark for column in found] == [
-        "StringType()", "LongType()", "IntegerType()", "DoubleType()", "BooleanType()", "DateType()", "TimestampType()", "DecimalType(38, 0)",
-    ]  # fmt: skip
+        "StringType()",
+        "LongType()",
+        "IntegerType()",
+        "DoubleType()",
+        "BooleanType()",
+        "DateType()",
+        "TimestampType()",
+        "DecimalType(38, 0)",
+    ]
 
 
 def test_samples_of_a_decimal_fit_its_digits() -> None:
     assert [Column("d", "DecimalType", digits).source(2) for digits in ((1, 1), (3, 0), (10, 2))] == [
-        'Decimal("0.3")', 'Decimal("3")', 'Decimal("0.03")',
-    ]  # fmt: skip
-    assert [Column("d", "DecimalType", (10, 2)).text(0), Column("b", "BooleanType").text(1), Column("s", "StringType").text(0)] == [
+        'Decimal("0.3")',
+        'Decimal("3")',
+        'Decimal("0.03")',
+    ]
+    assert [
+        Column("d", "DecimalType", (10, 2)).text(0),
+        Column("b", "BooleanType").text(1),
+        Column("s", "StringType").text(0),
+    ] == [
         "0.01",
         "false",
         "uno",
@@ -42,11 +59,26 @@ def test_samples_of_a_decimal_fit_its_digits() -> None:
         ("", "at least one column is needed"),
         (" , ", "at least one column is needed"),
         ("id", "cannot be read from 'id' on: NAME:TYPE, names of letters a-z and A-Z, digits and _"),
-        ("id:string;n:int", "cannot be read from 'id:string;n:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _"),
-        ("a:string,_b:int", "cannot be read from '_b:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _"),
-        ("a:string,a`b:int", "cannot be read from 'a`b:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _"),
-        ("a:text", "a has the unknown type 'text': string, bigint, long, int, integer, double, boolean, date, timestamp, decimal(10,2)"),
-        ("id:string,año:int", "cannot be read from 'año:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _"),
+        (
+            "id:string;n:int",
+            "cannot be read from 'id:string;n:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _",
+        ),
+        (
+            "a:string,_b:int",
+            "cannot be read from '_b:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _",
+        ),
+        (
+            "a:string,a`b:int",
+            "cannot be read from 'a`b:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _",
+        ),
+        (
+            "a:text",
+            "a has the unknown type 'text': string, bigint, long, int, integer, double, boolean, date, timestamp, decimal(10,2)",
+        ),
+        (
+            "id:string,año:int",
+            "cannot be read from 'año:int' on: NAME:TYPE, names of letters a-z and A-Z, digits and _",
+        ),
         ("id:string,ID:int", "id stands twice (Spark does not tell capitals apart)"),
         ("d:decimal", "d: a decimal is written decimal(10,2), other types without brackets"),
         ("d:int(3,1)", "d: a decimal is written decimal(10,2), other types without brackets"),

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from include.scaffold import lab, write
-from include.scaffold.lab import Manner
+from include.labs import scaffold
+from include.labs.scaffold import Manner
+from include.scaffold import write
 from include.scaffold.request import Words
 from include.settings import ROOT
-from jobs.contract.ends import Folder, Way
 from jobs.contract.errors import CaudalError, Refused, UsageError
+from jobs.labs.declared.ends import Folder, Way
 
 COLUMNS = "sensor:string,value:double,at:timestamp,d:decimal(10,2)"
 WAYS = [
@@ -40,20 +41,29 @@ WAYS = [
 ]
 
 
-def made(root: Path, source: str, sink: str, manner: Manner) -> lab.LabRequest:
+def made(root: Path, source: str, sink: str, manner: Manner) -> scaffold.LabRequest:
     (root / "jobs" / "labs").mkdir(parents=True, exist_ok=True)
-    return lab.check(Words("medidas", source, sink, COLUMNS), manner, root, {}, {})
+    return scaffold.check(Words("medidas", source, sink, COLUMNS), manner, root, {}, {})
 
 
 @pytest.mark.parametrize(("source", "sink", "manner"), WAYS, ids=lambda v: v if isinstance(v, str) else "")
-def test_a_row_that_is_written_loads_as_the_way_that_was_asked_for(tmp_path: Path, source: str, sink: str, manner: Manner) -> None:
+def test_a_row_that_is_written_loads_as_the_way_that_was_asked_for(
+    tmp_path: Path, source: str, sink: str, manner: Manner
+) -> None:
     request = made(tmp_path, source, sink, manner)
-    files = {file.path.relative_to(tmp_path).as_posix(): file.text for file in lab.plan(request, tmp_path)}
-    assert list(files) == ["jobs/domain/medidas.py", "tests/jobs/labs/test_medidas.py", "jobs/labs/medidas.py", "include/labs/medidas.py"]
+    files = {
+        file.path.relative_to(tmp_path).as_posix(): file.text for file in scaffold.plan(request, tmp_path)
+    }
+    assert list(files) == [
+        "jobs/domain/medidas.py",
+        "tests/jobs/labs/test_medidas.py",
+        "jobs/labs/propios/medidas.py",
+        "include/labs/rows/propios/medidas.py",
+    ]
     for text in files.values():
         ast.parse(text)
     row = tmp_path / "row.py"
-    row.write_text(files["include/labs/medidas.py"])
+    row.write_text(files["include/labs/rows/propios/medidas.py"])
     spec = importlib.util.spec_from_file_location("row", row)
     assert spec is not None and spec.loader is not None
     module: Any = importlib.util.module_from_spec(spec)
@@ -64,13 +74,26 @@ def test_a_row_that_is_written_loads_as_the_way_that_was_asked_for(tmp_path: Pat
 
 def test_what_is_written_passes_the_linter(tmp_path: Path) -> None:
     for number, (source, sink, manner) in enumerate(WAYS):
-        for file in lab.plan(made(tmp_path, source, sink, manner), tmp_path):
+        for file in scaffold.plan(made(tmp_path, source, sink, manner), tmp_path):
             target = tmp_path / "written" / str(number) / file.path.relative_to(tmp_path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(file.text)
     ours = "lint.isort.known-first-party=['jobs', 'include']"
-    words = [sys.executable, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), "--config", ours, "--ignore", "S101"]
-    done = subprocess.run([*words, str(tmp_path / "written")], cwd=tmp_path, capture_output=True, text=True, check=False)
+    words = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--config",
+        str(ROOT / "pyproject.toml"),
+        "--config",
+        ours,
+        "--ignore",
+        "S101",
+    ]
+    done = subprocess.run(
+        [*words, str(tmp_path / "written")], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -92,8 +115,20 @@ def test_what_is_written_passes_the_linter(tmp_path: Path) -> None:
         ("table:t", "topic:", Manner(), UsageError, "no topic can be called ''"),
         ("table:t", "topic:a:xml", Manner(), UsageError, "unknown format 'xml'"),
         ("table:t", "delta:../x", Manner(), UsageError, "unsafe folder '../x'"),
-        ("table:t", "mongodb:a.b:nada", Manner(), UsageError, "the key nada is none of the columns sensor, value"),
-        ("table:t", "mongodb:a.b:sensor", Manner("update", state="windowed"), UsageError, "none of the columns start, end, count"),
+        (
+            "table:t",
+            "mongodb:a.b:nada",
+            Manner(),
+            UsageError,
+            "the key nada is none of the columns sensor, value",
+        ),
+        (
+            "table:t",
+            "mongodb:a.b:sensor",
+            Manner("update", state="windowed"),
+            UsageError,
+            "none of the columns start, end, count",
+        ),
         ("table:t", "mongodb:a$.b:sensor", Manner(), UsageError, "unsafe name 'a$'"),
         ("socket", "console", Manner("update", state="windowed"), UsageError, "a column of type timestamp"),
         ("rate:1", "files:orc", Manner("complete", "default", "aggregation"), Refused, "foreachBatch"),
@@ -110,21 +145,28 @@ def test_what_cannot_be_is_one_line_with_the_way_out(
 def test_what_was_said_of_csv_files_is_in_the_row_and_no_other_mark_may_part_them(tmp_path: Path) -> None:
     (tmp_path / "jobs" / "labs").mkdir(parents=True)
     words = Words("medidas", "files:csv", "console", COLUMNS, separator=";", header=False)
-    assert lab.check(words, Manner(), tmp_path, {}, {}).way.source == Folder(format="csv", options=(("sep", ";"), ("header", "false")))
+    assert scaffold.check(words, Manner(), tmp_path, {}, {}).way.source == Folder(
+        format="csv", options=(("sep", ";"), ("header", "false"))
+    )
     with pytest.raises(UsageError, match="--separator"):
-        lab.check(replace(words, separator="ab"), Manner(), tmp_path, {}, {})
+        scaffold.check(replace(words, separator="ab"), Manner(), tmp_path, {}, {})
 
 
 def test_a_source_without_an_end_is_read_by_processing_time_where_nothing_was_said(tmp_path: Path) -> None:
-    triggers = [made(tmp_path, source, "console", Manner()).way.trigger for source in ("socket", "rate:1", "table:t", "kafka:t:text")]
+    triggers = [
+        made(tmp_path, source, "console", Manner()).way.trigger
+        for source in ("socket", "rate:1", "table:t", "kafka:t:text")
+    ]
     assert triggers == ["processing-time", "processing-time", "available-now", "available-now"]
 
 
 @pytest.mark.spark
 @pytest.mark.parametrize("state", ["none", "aggregation", "windowed"])
 def test_the_test_that_is_written_passes(tmp_path: Path, spark: SparkSession, state: str) -> None:
-    request = made(tmp_path, "files:orc", "console", Manner("append" if state == "none" else "update", state=state))
-    write.apply(lab.plan(request, tmp_path))
+    request = made(
+        tmp_path, "files:orc", "console", Manner("append" if state == "none" else "update", state=state)
+    )
+    write.apply(scaffold.plan(request, tmp_path))
     domain = ModuleType("jobs.domain.medidas")
     vars(domain).update(runpy.run_path(str(tmp_path / "jobs/domain/medidas.py")))
     with pytest.MonkeyPatch.context() as patch:
@@ -136,13 +178,24 @@ def test_the_test_that_is_written_passes(tmp_path: Path, spark: SparkSession, st
 def test_a_description_that_would_break_the_row_is_refused(tmp_path: Path) -> None:
     (tmp_path / "jobs" / "labs").mkdir(parents=True)
     with pytest.raises(UsageError, match="--about"):
-        lab.check(Words("medidas", "files:orc", "console", COLUMNS, about='dice """hola"""'), Manner(), tmp_path, {}, {})
+        scaffold.check(
+            Words("medidas", "files:orc", "console", COLUMNS, about='dice """hola"""'),
+            Manner(),
+            tmp_path,
+            {},
+            {},
+        )
 
 
 def test_ends_of_streams_stay_streams() -> None:
     for source, sink, is_lab in (
-        ("files:json", "files:parquet", False), ("kafka:t", "topic:u:k", False), ("kafka:t:csv", "files:csv", False),
-        ("files:text", "files:json", True), ("kafka:t", "console", True),
-        ("kafka:/t.*/", "files:json", True), ("socket", "files:json", True), ("files:json", "files:avro", True),
-    ):  # fmt: skip
-        assert lab.wanted(Words("x", source, sink, COLUMNS)) is is_lab
+        ("files:json", "files:parquet", False),
+        ("kafka:t", "topic:u:k", False),
+        ("kafka:t:csv", "files:csv", False),
+        ("files:text", "files:json", True),
+        ("kafka:t", "console", True),
+        ("kafka:/t.*/", "files:json", True),
+        ("socket", "files:json", True),
+        ("files:json", "files:avro", True),
+    ):
+        assert scaffold.wanted(Words("x", source, sink, COLUMNS)) is is_lab

@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
-from include.scaffold import lab, reading, request, write
+from include.labs import scaffold
+from include.scaffold import reading, request, write
 from include.scaffold.reading import Reading
 from include.scaffold.request import Words
 from jobs.contract.errors import UsageError
 from jobs.contract.stream import Files, Stream, Topic
 
 COLUMNS = "id:string,importe:decimal(10,2),peso:double,dia:date,alta:timestamp"
-SPANISH = Reading(decimal=",", date_format="dd/MM/yyyy", timestamp_format="dd/MM/yyyy HH:mm:ss", timezone="Europe/Madrid")
+SPANISH = Reading(
+    decimal=",", date_format="dd/MM/yyyy", timestamp_format="dd/MM/yyyy HH:mm:ss", timezone="Europe/Madrid"
+)
 WORDS = Words("ventas_es", "files:csv", "files:json", COLUMNS, separator=";", reading=SPANISH)
 
 
@@ -31,17 +34,32 @@ def test_what_was_said_stands_in_the_row_and_what_was_not_does_not(tmp_path: Pat
     spelled: dict[str, Any] = dict(vars(SPANISH))
     assert found.stream.source == Files("csv", separator=";", **spelled)
     row = write.plan(found, tmp_path)[-1].text
-    said = 'decimal=",", date_format="dd/MM/yyyy", timestamp_format="dd/MM/yyyy HH:mm:ss", timezone="Europe/Madrid"'
-    assert f'    source=Files("csv", separator=";", {said}),\n' in row
+    said = {
+        "separator": ";",
+        "decimal": ",",
+        "date_format": "dd/MM/yyyy",
+        "timestamp_format": "dd/MM/yyyy HH:mm:ss",
+        "timezone": "Europe/Madrid",
+    }
+    lines = [f'        {name}="{value}",' for name, value in said.items()]
+    assert "\n".join(["    source=Files(", '        "csv",', *lines, "    ),\n"]) in row
     wider = replace(WORDS, reading=replace(SPANISH, multiline=True))
     row = write.plan(made(tmp_path, wider), tmp_path)[-1].text
-    assert f'    source=Files(\n        "csv", separator=";", {said}, multiline=True\n    ),\n' in row
+    assert (
+        "\n".join(["    source=Files(", '        "csv",', *lines, "        multiline=True,", "    ),\n"])
+        in row
+    )
     plain = write.plan(made(tmp_path, replace(WORDS, reading=Reading())), tmp_path)[-1].text
     assert '    source=Files("csv", separator=";"),\n' in plain
 
 
 def test_a_row_of_all_options_is_that_very_row_and_as_the_formatter_breaks_it(tmp_path: Path) -> None:
-    words = replace(WORDS, reading=replace(SPANISH, columns="in-order", missing_columns="null", extra_columns="ignore", multiline=True))
+    words = replace(
+        WORDS,
+        reading=replace(
+            SPANISH, columns="in-order", missing_columns="null", extra_columns="ignore", multiline=True
+        ),
+    )
     text = write.plan(made(tmp_path, words), tmp_path)[-1].text
     space: dict[str, Any] = {}
     exec(compile(text, "row", "exec"), space)  # noqa: S102 - what new-stream wrote
@@ -56,8 +74,16 @@ def test_the_sample_is_spelled_as_the_row_says(tmp_path: Path) -> None:
         "id;importe;peso;dia;alta\nuno;0,01;1,5;10/01/2026;10/01/2026 13:30:00\ndos;0,02;2,5;20/01/2026;20/01/2026 13:30:00\n"
     )
     quoted = write.sample(made(tmp_path, replace(WORDS, separator=",", reading=Reading(decimal=","))))
-    assert list(csv.reader(io.StringIO(quoted)))[1] == ["uno", "0,01", "1,5", "2026-01-10", "2026-01-10T12:30:00Z"]
-    topic = made(tmp_path, replace(WORDS, source="kafka:ventas", separator=",", reading=Reading(date_format="d.M.yy")))
+    assert list(csv.reader(io.StringIO(quoted)))[1] == [
+        "uno",
+        "0,01",
+        "1,5",
+        "2026-01-10",
+        "2026-01-10T12:30:00Z",
+    ]
+    topic = made(
+        tmp_path, replace(WORDS, source="kafka:ventas", separator=",", reading=Reading(date_format="d.M.yy"))
+    )
     assert topic.stream.source == Topic("ventas", date_format="d.M.yy")
     assert write.sample(topic).splitlines()[0].endswith('"dia": "10.1.26", "alta": "2026-01-10T12:30:00Z"}')
 
@@ -69,26 +95,52 @@ def test_the_sample_is_spelled_as_the_row_says(tmp_path: Path) -> None:
         ("files:json", {"decimal": ","}, "--decimal", "decimal is for csv: JSON has a point"),
         ("files:csv", {"date_format": "dd/MM"}, "--date-format", "'dd/MM' does not read a year"),
         ("files:csv", {"date_format": "DD/mm/YYYY"}, "--date-format", "'DD/mm/YYYY' does not read a year"),
-        ("files:csv", {"timestamp_format": "dd/MM/yyyy mm"}, "--timestamp-format", "has a part of a time without the larger one"),
+        (
+            "files:csv",
+            {"timestamp_format": "dd/MM/yyyy mm"},
+            "--timestamp-format",
+            "has a part of a time without the larger one",
+        ),
         ("files:csv", {"timezone": "Madrid"}, "--timezone", "'Madrid' is not a time zone"),
-        ("files:csv", {"columns": "name"}, "--columns-by", "columns='name' is not one of by-name, in-order, by-position"),
-        ("files:json", {"columns": "in-order"}, "--columns-by", "columns='in-order' needs csv files with a header"),
+        (
+            "files:csv",
+            {"columns": "name"},
+            "--columns-by",
+            "columns='name' is not one of by-name, in-order, by-position",
+        ),
+        (
+            "files:json",
+            {"columns": "in-order"},
+            "--columns-by",
+            "columns='in-order' needs csv files with a header",
+        ),
         ("files:json", {"missing_columns": "null"}, "--missing-columns", "needs csv files with a header"),
         ("files:csv", {"extra_columns": "drop"}, "--extra-columns", "is not one of refuse, ignore"),
         ("files:json", {"multiline": True}, "--multiline", "multiline is for csv"),
         ("kafka:x:csv", {"multiline": True}, "--multiline", "--multiline is for files, not for a topic"),
-        ("kafka:x:csv", {"extra_columns": "ignore"}, "--extra-columns", "--extra-columns is for files, not for a topic"),
+        (
+            "kafka:x:csv",
+            {"extra_columns": "ignore"},
+            "--extra-columns",
+            "--extra-columns is for files, not for a topic",
+        ),
     ],
 )
-def test_what_a_source_cannot_have_is_refused_by_the_options_name(tmp_path: Path, source: str, said: dict[str, Any], option: str, what: str) -> None:
+def test_what_a_source_cannot_have_is_refused_by_the_options_name(
+    tmp_path: Path, source: str, said: dict[str, Any], option: str, what: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         made(tmp_path, replace(WORDS, source=source, separator=",", reading=Reading(**said)))
     assert (caught.value.where, what in caught.value.what) == (option, True), caught.value
 
 
-@pytest.mark.parametrize(("change", "option"), [({"separator": ";"}, "--separator"), ({"header": False}, "--no-header")])
+@pytest.mark.parametrize(
+    ("change", "option"), [({"separator": ";"}, "--separator"), ({"header": False}, "--no-header")]
+)
 @pytest.mark.parametrize("source", ["files:json", "kafka:x:csv"])
-def test_separator_and_header_are_for_csv_files(tmp_path: Path, source: str, change: dict[str, Any], option: str) -> None:
+def test_separator_and_header_are_for_csv_files(
+    tmp_path: Path, source: str, change: dict[str, Any], option: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         made(tmp_path, Words("ventas_es", source, "files:json", COLUMNS, **change))
     assert caught.value.where == option
@@ -97,7 +149,7 @@ def test_separator_and_header_are_for_csv_files(tmp_path: Path, source: str, cha
 def test_a_lab_has_none_of_them(tmp_path: Path) -> None:
     for said in (Reading(decimal=","), Reading(multiline=True)):
         with pytest.raises(UsageError, match="is not for a lab"):
-            lab.check(replace(WORDS, sink="console", reading=said), lab.Manner(), tmp_path, {}, {})
+            scaffold.check(replace(WORDS, sink="console", reading=said), scaffold.Manner(), tmp_path, {}, {})
 
 
 @pytest.mark.parametrize(

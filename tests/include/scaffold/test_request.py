@@ -21,7 +21,9 @@ OTHER = Stream("otro", Topic("lecturas", partitions=7, config=(("retention.ms", 
 
 
 def checked(words: Words) -> request.Request:
-    return request.check(words, ROOT, {"otro": OTHER, "ficheros": Stream("ficheros", Files("json", "buzon"), Files("json"))})
+    return request.check(
+        words, ROOT, {"otro": OTHER, "ficheros": Stream("ficheros", Files("json", "buzon"), Files("json"))}
+    )
 
 
 def test_a_csv_source_takes_separator_and_header_and_the_first_column_is_required() -> None:
@@ -34,10 +36,22 @@ def test_a_csv_source_takes_separator_and_header_and_the_first_column_is_require
 
 
 def test_a_topic_sink_requires_its_key_and_a_topic_another_stream_declares_keeps_its_settings() -> None:
-    made = checked(replace(WORDS, source="kafka:lecturas:csv", sink="topic:avisos:value", schedule="none", about="Readings of sensors."))
+    made = checked(
+        replace(
+            WORDS,
+            source="kafka:lecturas:csv",
+            sink="topic:avisos:value",
+            schedule="none",
+            about="Readings of sensors.",
+        )
+    )
     assert made.stream.source == Topic("lecturas", "csv", partitions=7, config=(("retention.ms", "1000"),))
     assert made.stream.sink == Topic("avisos", key="value")
-    assert (made.required, made.stream.schedule, made.stream.doc) == (("value",), None, "Readings of sensors.")
+    assert (made.required, made.stream.schedule, made.stream.doc) == (
+        ("value",),
+        None,
+        "Readings of sensors.",
+    )
 
 
 def test_required_columns_stand_in_the_order_of_the_columns() -> None:
@@ -47,20 +61,40 @@ def test_required_columns_stand_in_the_order_of_the_columns() -> None:
 @pytest.mark.parametrize(
     ("change", "where", "what"),
     [
-        ({"source": "file:csv"}, "--from", "cannot read from 'file:csv'. Did you mean 'files:csv' or 'files:json'?"),
+        (
+            {"source": "file:csv"},
+            "--from",
+            "cannot read from 'file:csv'. Did you mean 'files:csv' or 'files:json'?",
+        ),
         ({"source": "socket"}, "--from", "cannot read from 'socket'"),
-        ({"source": "kafka:"}, "--from", "cannot read from 'kafka:'. Did you mean 'kafka:TOPIC' or 'kafka:TOPIC:csv'?"),
+        (
+            {"source": "kafka:"},
+            "--from",
+            "cannot read from 'kafka:'. Did you mean 'kafka:TOPIC' or 'kafka:TOPIC:csv'?",
+        ),
         ({"source": "kafka:a b"}, "Topic", "unsafe topic name 'a b'"),
         ({"sink": "topic:avisos"}, "--to", "cannot write to 'topic:avisos'"),
         ({"sink": "topic:avisos:nombre"}, "--to", "the key nombre is none of the columns sensor, value"),
-        ({"sink": "topic:avisos:a", "columns": "a:string"}, "--columns", "the key is the only column, so the message would be empty"),
-        ({"source": "kafka:x", "sink": "topic:x:value"}, "mediciones", "a stream that writes the topic it reads never ends"),
+        (
+            {"sink": "topic:avisos:a", "columns": "a:string"},
+            "--columns",
+            "the key is the only column, so the message would be empty",
+        ),
+        (
+            {"source": "kafka:x", "sink": "topic:x:value"},
+            "mediciones",
+            "a stream that writes the topic it reads never ends",
+        ),
         ({"separator": "ab"}, "--separator", "'ab' is not one mark of punctuation (or a tab)"),
         ({"separator": "\\"}, "--separator", "'\\\\' is not one mark of punctuation (or a tab)"),
         ({"folder": "../x"}, "Files", "unsafe folder name '../x'"),
         ({"folder": "buzon"}, "--folder", "the folder buzon feeds another stream"),
         ({"schedule": "every day"}, "--schedule", "'every day' is no cron text of five fields"),
-        ({"about": 'so "it" goes on'}, "--about", 'a line of 10 to 120 characters without " and \\ is expected'),
+        (
+            {"about": 'so "it" goes on'},
+            "--about",
+            'a line of 10 to 120 characters without " and \\ is expected',
+        ),
         ({"required": ("nada",)}, "--required", "nada is none of the columns sensor, value"),
     ],
 )

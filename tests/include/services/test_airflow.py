@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from include import settings
-from include.services import airflow, keys, records
+from include.services import records
+from include.services.airflow import keys
+from include.services.airflow import server as airflow
+from include.services.airflow.rest import Rest
 from include.services.ports import Ports
 from include.services.records import Record
-from include.services.rest import Rest
 from include.settings import Settings
 from jobs.contract.errors import ServiceError
 
@@ -36,7 +38,11 @@ def test_settings_survive_a_percent_sign_and_keep_to_loopback(tmp_path: Path) ->
     parser = configparser.ConfigParser()
     parser.read_string(text)
     assert parser["database"]["sql_alchemy_conn"] == f"sqlite:///{tmp_path}/50% off/airflow/airflow.db"
-    assert (parser["api"]["host"], parser["api"]["port"], parser["core"]["load_examples"]) == ("127.0.0.1", "3", "False")
+    assert (parser["api"]["host"], parser["api"]["port"], parser["core"]["load_examples"]) == (
+        "127.0.0.1",
+        "3",
+        "False",
+    )
     assert parser["core"]["execution_api_server_url"] == "http://127.0.0.1:3/execution/"
 
 
@@ -75,7 +81,15 @@ def test_a_heartbeat_older_than_the_process_is_not_its_own() -> None:
 
 
 def test_a_dead_service_is_called_dead() -> None:
-    assert airflow._state("airflow-scheduler", Record("airflow-scheduler", 1, "another-boot:1", time.time()), {}, time.time()) == "dead"
+    assert (
+        airflow._state(
+            "airflow-scheduler",
+            Record("airflow-scheduler", 1, "another-boot:1", time.time()),
+            {},
+            time.time(),
+        )
+        == "dead"
+    )
 
 
 def test_the_reason_of_a_failure_is_the_last_line_that_reads_like_one(tmp_path: Path) -> None:
@@ -84,7 +98,10 @@ def test_the_reason_of_a_failure_is_the_last_line_that_reads_like_one(tmp_path: 
     log.parent.mkdir()
     log.write_text("starting\nsqlite3.OperationalError: no such table: dag\nbye\n")
     error = airflow.failure(config, "airflow-api", "it does not start")
-    assert str(error) == f"service: it does not start: sqlite3.OperationalError: no such table: dag [{log}] -> read {log}"
+    assert (
+        str(error)
+        == f"service: it does not start: sqlite3.OperationalError: no such table: dag [{log}] -> read {log}"
+    )
     log.write_text("sqlite3.OperationalError: database or disk is full\n")
     assert airflow.failure(config, "airflow-api", "it does not start").code == "disk-full"
 
@@ -113,12 +130,16 @@ class _Stranger(BaseHTTPRequestHandler):
 def test_another_homes_airflow_on_our_port_is_told_as_one() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Stranger) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(ServiceError, match=r"another home's Airflow has the port, or .* -> \./caudal down, then"):
+        with pytest.raises(
+            ServiceError, match=r"another home's Airflow has the port, or .* -> \./caudal down, then"
+        ):
             Rest(f"http://127.0.0.1:{server.server_port}", "admin", "x").dags()
         server.shutdown()
 
 
-def test_a_user_id_without_a_name_gets_one_for_airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_id_without_a_name_gets_one_for_airflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "LOGNAME" not in airflow.variables(make(tmp_path))
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_123)
     assert airflow.variables(make(tmp_path))["LOGNAME"] == "uid-4000000123"

@@ -9,10 +9,9 @@ import pytest
 
 from include import settings as caudal
 from include.services import canary, records
+from include.services.airflow.rest import Rest
 from include.services.canary import _Try
-from include.services.rest import Rest
-from jobs.contract.errors import CaudalError, DiskFull, InstallationError
-from jobs.contract.errors_services import NoTaskRuns
+from jobs.contract.errors import CaudalError, DiskFull, InstallationError, NoTaskRuns
 
 NOBODY = Rest("http://127.0.0.1:1", "", "")
 TRACE = """\
@@ -26,27 +25,35 @@ Traceback (most recent call last):
 
 
 THROWN = (
-    "ValueError: Unknown scheme for proxy URL URL('socks://h:1')", "httpx.ConnectError: [Errno 111] Connection refused",
-    "BlockingIOError: [Errno 11] Resource temporarily unavailable", "sqlite3.OperationalError: database or disk is full",
-)  # fmt: skip
+    "ValueError: Unknown scheme for proxy URL URL('socks://h:1')",
+    "httpx.ConnectError: [Errno 111] Connection refused",
+    "BlockingIOError: [Errno 11] Resource temporarily unavailable",
+    "sqlite3.OperationalError: database or disk is full",
+)
 
 
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
         *((TRACE.format(last=last), last) for last in THROWN),
-        ("a [info ] fine\nb [error    ] no worker answers\nc [info ] 0 errors_total", "b [error    ] no worker answers"),
+        (
+            "a [info ] fine\nb [error    ] no worker answers\nc [info ] 0 errors_total",
+            "b [error    ] no worker answers",
+        ),
         ("all is fine\nIn this release the ErrorHandler is new", ""),
         ("", ""),
     ],
-)  # fmt: skip
+)
 def test_the_reason_is_the_end_of_the_newest_trace_else_the_newest_error(lines: str, reason: str) -> None:
     assert canary._reason(lines.splitlines()) == reason
 
 
 def test_a_tasks_own_log_gives_its_exception_else_its_newest_error() -> None:
     thrown = {"exc_type": "AirflowFailException", "exc_value": "disk-full: x [/y] -> z"}
-    lines = [{"event": "Task failed", "level": "error", "error_detail": [thrown]}, {"event": "done", "level": "info"}]
+    lines = [
+        {"event": "Task failed", "level": "error", "error_detail": [thrown]},
+        {"event": "done", "level": "info"},
+    ]
     assert canary._last_error(lines) == "AirflowFailException: disk-full: x [/y] -> z"
     assert canary._last_error([{"event": "killed", "level": "error"}, {"event": "::endgroup::"}]) == "killed"
     assert canary._last_error([{"event": "::group::"}]) == ""
@@ -65,7 +72,9 @@ def failure(home: Path, before: str, after: str, name: str = "airflow-scheduler"
 
 
 def test_without_a_log_the_services_say_why_but_only_what_they_wrote_meanwhile(tmp_path: Path) -> None:
-    found = failure(tmp_path / "a", "OSError: of yesterday\n", TRACE.format(last="\x1b[31mValueError: of today\x1b[0m"))
+    found = failure(
+        tmp_path / "a", "OSError: of yesterday\n", TRACE.format(last="\x1b[31mValueError: of today\x1b[0m")
+    )
     assert (type(found), found.what) == (NoTaskRuns, "a task fails and left no log: ValueError: of today")
     assert found.where.endswith("airflow-scheduler.log")
     assert failure(tmp_path / "b", "OSError: of yesterday\n", "").what == "a task fails, and no log says why"
@@ -73,7 +82,9 @@ def test_without_a_log_the_services_say_why_but_only_what_they_wrote_meanwhile(t
 
 
 def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
-    found = failure(tmp_path, "", TRACE.format(last="OSError: [Errno 28] No space left on device: 'attempt=1.log'"))
+    found = failure(
+        tmp_path, "", TRACE.format(last="OSError: [Errno 28] No space left on device: 'attempt=1.log'")
+    )
     assert (type(found), int(found.exit_code)) == (DiskFull, 69)
 
 

@@ -24,25 +24,36 @@ def config(tmp_path: Path) -> Settings:
 def publish(config: Settings, batch: int, rows: list[dict[str, object]]) -> None:
     folder = config.layout.batch(demo.FILES_STREAM, 1, batch)
     folder.mkdir(parents=True)
-    (folder / "part-00000.json").write_text("".join(json.dumps({k: v for k, v in row.items() if v is not None}) + "\n" for row in rows))
+    (folder / "part-00000.json").write_text(
+        "".join(json.dumps({k: v for k, v in row.items() if v is not None}) + "\n" for row in rows)
+    )
     (folder / "_MANIFEST").write_text("{}")
 
 
 def found(config: Settings, sample: Sample) -> dict[str, tuple[float, float]]:
-    return {c.what: (c.expected, c.found) for c in demo._check_lines(config, demo.FILES_STREAM, sample, START_MS)}
+    return {
+        c.what: (c.expected, c.found) for c in demo._check_lines(config, demo.FILES_STREAM, sample, START_MS)
+    }
 
 
 def test_the_same_lines_agree_whatever_else_lies_in_the_output(config: Settings) -> None:
-    sample, earlier, other = facturas.generate(20, 1, START_MS), facturas.generate(20, 1, START_MS - 10**9), facturas.generate(5, 2, START_MS)
+    sample, earlier, other = (
+        facturas.generate(20, 1, START_MS),
+        facturas.generate(20, 1, START_MS - 10**9),
+        facturas.generate(5, 2, START_MS),
+    )
     publish(config, 0, earlier.expected_lines())
     publish(config, 1, sample.expected_lines())
     publish(config, 2, other.expected_lines())
     checks = demo._check_lines(config, demo.FILES_STREAM, sample, START_MS)
     assert all(check.agrees for check in checks)
     assert {c.what: c.found for c in checks} == {
-        "invoices": 20, "lines": sample.totals.lines, "value of all lines": sample.totals.total_value,
-        "home deliveries": sample.totals.home_deliveries, "lines that differ": 0,
-    }  # fmt: skip
+        "invoices": 20,
+        "lines": sample.totals.lines,
+        "value of all lines": sample.totals.total_value,
+        "home deliveries": sample.totals.home_deliveries,
+        "lines that differ": 0,
+    }
 
 
 def test_a_lost_line_a_repeated_one_and_a_changed_one_are_each_seen(config: Settings) -> None:

@@ -15,10 +15,14 @@ from jobs.contract.errors import DiskFull, NotWritable
 def test_the_text_and_its_mode_are_there_at_once(tmp_path: Path) -> None:
     files.write(tmp_path / "new/a.json", "one", 0o600)
     files.write(tmp_path / "new/a.json", "dos ñ", 0o600)
-    assert [(p.name, p.read_text(), p.stat().st_mode & 0o777) for p in (tmp_path / "new").iterdir()] == [("a.json", "dos ñ", 0o600)]
+    assert [(p.name, p.read_text(), p.stat().st_mode & 0o777) for p in (tmp_path / "new").iterdir()] == [
+        ("a.json", "dos ñ", 0o600)
+    ]
 
 
-def test_a_full_disk_keeps_the_old_text_names_the_file_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_old_text_names_the_file_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

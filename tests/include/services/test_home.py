@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from include import settings
-from include.services import home, keys
+from include.services import home
+from include.services.airflow import keys
+from jobs.contract.disk.layout import FOLDERS, Layout
 from jobs.contract.errors import ConfigError
-from jobs.contract.layout import FOLDERS, Layout
 
 
 def test_make_makes_every_folder_of_the_layout_and_its_page(tmp_path: Path) -> None:
@@ -58,7 +59,10 @@ def test_keys_are_made_once_random_and_readable_by_their_owner_alone(tmp_path: P
         os.umask(old)
     assert keys.make(config) == made
     assert len(made.password) == 24
-    assert [stat.S_IMODE(p.stat().st_mode) for p in sorted((tmp_path / "a/airflow").iterdir())] == [0o600, 0o600]
+    assert [stat.S_IMODE(p.stat().st_mode) for p in sorted((tmp_path / "a/airflow").iterdir())] == [
+        0o600,
+        0o600,
+    ]
     assert json.loads(keys.password_file(config).read_text()) == {"admin": made.password}
     assert keys.make(settings.load({"CAUDAL_HOME": str(tmp_path / "b")})).password != made.password
     assert made.password not in repr(made)

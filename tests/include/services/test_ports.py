@@ -68,7 +68,10 @@ def test_a_busy_default_moves_and_says_so(tmp_path: Path) -> None:
         choice = ports.choose(make(tmp_path))
         choice.release()
     assert choice.ports.kafka > 9092
-    assert f"kafka: port 9092 is not free, {choice.ports.kafka} is taken instead (CAUDAL_KAFKA_PORT chooses another)" in choice.moved
+    assert (
+        f"kafka: port 9092 is not free, {choice.ports.kafka} is taken instead (CAUDAL_KAFKA_PORT chooses another)"
+        in choice.moved
+    )
 
 
 def test_a_remembered_port_is_taken_again_while_it_is_free(tmp_path: Path) -> None:
@@ -77,7 +80,9 @@ def test_a_remembered_port_is_taken_again_while_it_is_free(tmp_path: Path) -> No
     choice = ports.choose(config)
     choice.release()
     assert choice.ports == ports.Ports(*numbers)
-    assert json.loads((tmp_path / "state/ports.json").read_text()) == dict(zip(("kafka", "controller", "airflow"), numbers, strict=True))
+    assert json.loads((tmp_path / "state/ports.json").read_text()) == dict(
+        zip(("kafka", "controller", "airflow"), numbers, strict=True)
+    )
 
 
 def test_a_remembered_port_that_is_busy_now_is_left(tmp_path: Path, busy: int) -> None:
@@ -124,7 +129,9 @@ def test_with_a_broker_of_ones_own_no_broker_port_is_taken(tmp_path: Path, busy:
     assert choice.ports.airflow >= 8080
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"kafka": 1}', '{"kafka": "x", "controller": 2, "airflow": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"kafka": 1}', '{"kafka": "x", "controller": 2, "airflow": 3}']
+)
 def test_a_damaged_memory_is_no_memory(tmp_path: Path, text: str) -> None:
     config = make(tmp_path)
     (tmp_path / "state/ports.json").write_text(text)
@@ -132,13 +139,23 @@ def test_a_damaged_memory_is_no_memory(tmp_path: Path, text: str) -> None:
 
 
 def test_a_reserved_port_is_nobody_elses_until_its_process_ends_not_even_another_users(busy: int) -> None:
-    code = "import sys; from include.services import ports; print(ports.reserve(int(sys.argv[1])) is not None)"
-    other = ["setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
+    code = (
+        "import sys; from include.services import ports; print(ports.reserve(int(sys.argv[1])) is not None)"
+    )
+    other = [
+        "setpriv",
+        "--reuid=65534",
+        "--clear-groups",
+        "--inh-caps=-all,+dac_read_search",
+        "--ambient-caps=-all,+dac_read_search",
+    ]
     as_other = other if os.geteuid() == 0 and shutil.which("setpriv") else []
 
     def asked() -> str:
         argv = [*as_other, sys.executable, "-P", "-c", code, str(busy)]
-        return subprocess.run(argv, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            argv, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     held = ports.reserve(busy)
     assert held is not None

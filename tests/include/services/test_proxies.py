@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.services import stack
-from include.services.proxies import LOCAL, is_one, proxies, refused
+from include.services.airflow.proxies import LOCAL, is_one, proxies, refused
 from tests.include.services.test_airflow import make
 
 HERE = ",".join(LOCAL)
@@ -34,16 +34,42 @@ def taken(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "value",
-    ["socks://h:1080", "socks4://h:1080", "socks5://h:1080", "socks5h://u:p@h:1080", "ftp://h:1", "http://h:port", "http://u:p#a@h:1", "http:h",
-     "http://[::1", " http://h:1", "http://h:1\n", "http://", "http://:3128", "h:99999", "http://\udce1:1"],
-)  # fmt: skip
+    [
+        "socks://h:1080",
+        "socks4://h:1080",
+        "socks5://h:1080",
+        "socks5h://u:p@h:1080",
+        "ftp://h:1",
+        "http://h:port",
+        "http://u:p#a@h:1",
+        "http:h",
+        "http://[::1",
+        " http://h:1",
+        "http://h:1\n",
+        "http://",
+        "http://:3128",
+        "h:99999",
+        "http://\udce1:1",
+    ],
+)
 def test_a_proxy_that_httpx_cannot_use_is_left_out_and_named_in_every_spelling(name: str, value: str) -> None:
     environ = {name: value, "PATH": "/bin"}
     assert proxies(environ) == {"NO_PROXY": HERE, "no_proxy": HERE}
     assert refused(environ) == [name]
 
 
-@pytest.mark.parametrize("value", ["http://h:3128", "HTTP://h:3128", "h:3128", "proxy.intranet", "https://u:p@h:443", "http://[::1]:3128", ""])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://h:3128",
+        "HTTP://h:3128",
+        "h:3128",
+        "proxy.intranet",
+        "https://u:p@h:443",
+        "http://[::1]:3128",
+        "",
+    ],
+)
 def test_a_proxy_that_works_is_kept_as_it_is(value: str) -> None:
     environ = {"https_proxy": value, "ftp_proxy": "socks://other"}
     assert proxies(environ) == {"https_proxy": value, "NO_PROXY": HERE, "no_proxy": HERE}
@@ -51,14 +77,30 @@ def test_a_proxy_that_works_is_kept_as_it_is(value: str) -> None:
 
 
 def test_both_spellings_of_no_proxy_are_one_with_everybodys_entries_and_this_machine() -> None:
-    found = proxies({"NO_PROXY": "intranet, 10.0.0.0/8,localhost", "no_proxy": ".corp:8080 intranet", "No_Proxy": "http://only"})
+    found = proxies(
+        {
+            "NO_PROXY": "intranet, 10.0.0.0/8,localhost",
+            "no_proxy": ".corp:8080 intranet",
+            "No_Proxy": "http://only",
+        }
+    )
     assert found["NO_PROXY"] == found["no_proxy"]
-    assert found["no_proxy"].split(",") == ["intranet", "10.0.0.0/8", "localhost", "http://only", ".corp:8080", "127.0.0.1", "::1"]
+    assert found["no_proxy"].split(",") == [
+        "intranet",
+        "10.0.0.0/8",
+        "localhost",
+        "http://only",
+        ".corp:8080",
+        "127.0.0.1",
+        "::1",
+    ]
     assert proxies({"no_proxy": "*"})["NO_PROXY"] == f"*,{HERE}"
 
 
 @pytest.mark.parametrize("entry", ["fe80::/10", "localhost:*", "h:abc", "ñ.es"])
-def test_an_entry_of_no_proxy_at_which_httpx_raises_is_left_out_and_named(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_of_no_proxy_at_which_httpx_raises_is_left_out_and_named(
+    entry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(httpx.InvalidURL):
         taken({"NO_PROXY": entry}, monkeypatch)
     environ = {"NO_PROXY": f"intranet,{entry}"}
@@ -72,7 +114,9 @@ def test_an_ipv6_address_in_brackets_is_kept_in_the_form_that_httpx_takes() -> N
 
 
 texts = st.text(st.characters(exclude_characters="\0", max_codepoint=0x2FF), max_size=20)
-urls = st.builds("{}{}".format, st.sampled_from(["", "http://", "https://", "socks5://", "socks://", "http://u:p@"]), texts)
+urls = st.builds(
+    "{}{}".format, st.sampled_from(["", "http://", "https://", "socks5://", "socks://", "http://u:p@"]), texts
+)
 
 
 @given(values=st.dictionaries(st.sampled_from((*NAMES, "NO_PROXY", "no_proxy")), urls))
@@ -83,8 +127,15 @@ def test_whatever_stands_in_the_shell_httpx_takes_what_is_left_of_it(values: dic
 
 
 def test_the_services_get_these_and_no_others_and_a_real_client_is_made_with_them(tmp_path: Path) -> None:
-    settings = make(tmp_path, ALL_PROXY="socks://h:1", https_proxy="http://u:secret@h:3128", no_proxy="intranet,[::1]")
+    settings = make(
+        tmp_path, ALL_PROXY="socks://h:1", https_proxy="http://u:secret@h:3128", no_proxy="intranet,[::1]"
+    )
     environ = stack._environ(settings)
     ask = "import httpx, json; from urllib.request import getproxies; httpx.Client(); print(json.dumps(getproxies()))"
-    done = subprocess.run([sys.executable, "-c", ask], env=environ, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == {"https": "http://u:secret@h:3128", "no": "intranet,::1,127.0.0.1,localhost"}
+    done = subprocess.run(
+        [sys.executable, "-c", ask], env=environ, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == {
+        "https": "http://u:secret@h:3128",
+        "no": "intranet,::1,127.0.0.1,localhost",
+    }

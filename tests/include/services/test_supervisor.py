@@ -26,7 +26,11 @@ FAMILY = (
     "-c",
     "import os,subprocess,sys,time; subprocess.Popen([sys.executable,'-c','import time; time.sleep(600)'],process_group=0); time.sleep(600)",
 )
-DEAF = (sys.executable, "-c", "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)")
+DEAF = (
+    sys.executable,
+    "-c",
+    "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)",
+)
 
 
 @pytest.fixture

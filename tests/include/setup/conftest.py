@@ -17,7 +17,10 @@ def own(tmp_path: Path) -> Callable[..., Settings]:
     """`own(VARIABLE="x")`: settings with home and cache in tmp_path; a variable given as None is taken away."""
 
     def make(**variables: str | None) -> Settings:
-        env = dict(os.environ) | {"CAUDAL_HOME": str(tmp_path / "home"), "CAUDAL_CACHE": str(tmp_path / "cache")}
+        env = dict(os.environ) | {
+            "CAUDAL_HOME": str(tmp_path / "home"),
+            "CAUDAL_CACHE": str(tmp_path / "cache"),
+        }
         return settings.load({k: v for k, v in (env | variables).items() if v is not None})
 
     return make

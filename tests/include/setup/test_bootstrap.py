@@ -58,30 +58,47 @@ global.require-virtualenv='true'
     ("output", "code", "begin"),
     [
         ("error: failed to write: No space left on device (os error 28)", 69, "disk-full: "),
-        ("error: Request failed\n  cause: dns error: failed to lookup address", 69, "service: the package index does not answer"),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", 78, "installation: a downloaded package is not"),
+        (
+            "error: Request failed\n  cause: dns error: failed to lookup address",
+            69,
+            "service: the package index does not answer",
+        ),
+        (
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+            78,
+            "installation: a downloaded package is not",
+        ),
         ("cause: Hash mismatch for `setuptools==1`", 78, "installation: a downloaded package is not"),
         ("one\nerror: something new\n\n", 78, "installation: error: something new"),
         ("", 78, "installation: no output"),
     ],
 )
-def test_what_an_installer_prints_becomes_one_line_and_the_right_code(output: str, code: int, begin: str) -> None:
+def test_what_an_installer_prints_becomes_one_line_and_the_right_code(
+    output: str, code: int, begin: str
+) -> None:
     stop = bootstrap.reason(output, Path("/cache/env.log"))
     assert (stop.code, str(stop)[: len(begin)]) == (code, begin)
     assert "[/cache/env.log] -> " in str(stop) and "\n" not in str(stop)
 
 
 @pytest.mark.parametrize("name", ["a:b", "a,b", "a[b", "a*b", "a\\b"])
-def test_a_path_that_java_would_misread_is_refused_before_anything_is_made(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_path_that_java_would_misread_is_refused_before_anything_is_made(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert bootstrap.main([str(ROOT), str(tmp_path / name / "env")], {}) == 78
     assert "special to Java class paths" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_too_little_room_is_said_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_little_room_is_said_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(bootstrap.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
     assert bootstrap.main([str(ROOT), str(tmp_path / "env")], {}) == 69
-    assert capsys.readouterr().err == f"caudal: disk-full: 1 MB free, 2600 MB needed [{tmp_path}] -> free space, or set CAUDAL_CACHE\n"
+    assert (
+        capsys.readouterr().err
+        == f"caudal: disk-full: 1 MB free, 2600 MB needed [{tmp_path}] -> free space, or set CAUDAL_CACHE\n"
+    )
     assert not (tmp_path / "env").exists()
 
 
@@ -98,7 +115,9 @@ from pathlib import Path
 with bootstrap.locked(Path({str(tmp_path / "lock")!r})) as lock:
     subprocess.Popen(["sleep", "1.5"], pass_fds=(lock,), stdout=subprocess.DEVNULL); print("in", flush=True); sys.stdin.read()
 """
-    maker = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    maker = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert maker.stdout is not None and maker.stdout.readline() == "in\n"
     maker.kill()
     maker.communicate()
@@ -111,9 +130,15 @@ def test_the_running_environment_is_sound_and_one_lost_file_is_named(tmp_path: P
     site = tmp_path / "lib/python3.11/site-packages"
     (site / "tiny_pkg-1.0.dist-info").mkdir(parents=True)
     (site / "tiny_pkg.py").write_text("")
-    (site / "tiny_pkg-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: tiny.pkg\nVersion: 1.0\n")
-    (site / "tiny_pkg-1.0.dist-info/RECORD").write_text("tiny_pkg.py,,\ntiny_pkg-1.0.dist-info/RECORD,,\n__pycache__/tiny_pkg.pyc,,\n")
-    (tmp_path / "requirements.txt").write_text("tiny-pkg==1.0 \\\n    --hash=sha256:00\nwindows-only==2 ; sys_platform == 'win32'\n")
+    (site / "tiny_pkg-1.0.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: tiny.pkg\nVersion: 1.0\n"
+    )
+    (site / "tiny_pkg-1.0.dist-info/RECORD").write_text(
+        "tiny_pkg.py,,\ntiny_pkg-1.0.dist-info/RECORD,,\n__pycache__/tiny_pkg.pyc,,\n"
+    )
+    (tmp_path / "requirements.txt").write_text(
+        "tiny-pkg==1.0 \\\n    --hash=sha256:00\nwindows-only==2 ; sys_platform == 'win32'\n"
+    )
     assert bootstrap.missing(tmp_path, tmp_path) == []
     (site / "tiny_pkg.py").unlink()
     assert bootstrap.missing(tmp_path, tmp_path) == ["tiny-pkg"]

@@ -47,7 +47,9 @@ def test_a_driver_with_our_class_path_maps_the_archive(made: tuple[Settings, jav
 
 
 @pytest.mark.spark
-def test_a_conf_folder_on_the_class_path_shuts_the_archive_out_and_check_sees_it(made: tuple[Settings, java.Java, Path], tmp_path: Path) -> None:
+def test_a_conf_folder_on_the_class_path_shuts_the_archive_out_and_check_sees_it(
+    made: tuple[Settings, java.Java, Path], tmp_path: Path
+) -> None:
     settings, found, _ = made
     (tmp_path / "spark-defaults.conf").write_text("")
     with_conf = class_data.environ(settings, found, tmp_path) | {"SPARK_CONF_DIR": str(tmp_path)}
@@ -66,9 +68,14 @@ def test_a_truncated_archive_is_not_taken(made: tuple[Settings, java.Java, Path]
 
 
 @pytest.mark.spark
-def test_another_jdk_build_or_newer_jars_ask_for_another_archive(made: tuple[Settings, java.Java, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_jdk_build_or_newer_jars_ask_for_another_archive(
+    made: tuple[Settings, java.Java, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings, found, _ = made
-    assert class_data.archive(settings, java.Java(found.home, found.major, f"{found.version}.1", found.origin)) is None
+    assert (
+        class_data.archive(settings, java.Java(found.home, found.major, f"{found.version}.1", found.origin))
+        is None
+    )
     monkeypatch.setattr(jars, "spark_jars", lambda _: (Path(__file__),))
     assert class_data.archive(settings, found) is None
 
@@ -79,7 +86,9 @@ def test_no_word_of_a_users_shell_reaches_the_class_path(own: Callable, real: Se
     assert (kept["JAVA_HOME"], kept["TMPDIR"]) == ("/jdk", "/place")
 
 
-def test_below_a_path_with_a_blank_it_is_said_and_nothing_is_made(real: Settings, own: Callable, tmp_path: Path) -> None:
+def test_below_a_path_with_a_blank_it_is_said_and_nothing_is_made(
+    real: Settings, own: Callable, tmp_path: Path
+) -> None:
     found = compiled(real)
     (tmp_path / "a blank").symlink_to(real.cache)
     said: list[str] = []

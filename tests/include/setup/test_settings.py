@@ -19,7 +19,9 @@ def test_without_a_word_ports_are_the_defaults_and_may_move() -> None:
     assert loaded.airflow_port == Port(8080, "CAUDAL_AIRFLOW_PORT", configured=False)
 
 
-@pytest.mark.parametrize("variable", ["CAUDAL_KAFKA_PORT", "CAUDAL_KAFKA_CONTROLLER_PORT", "CAUDAL_AIRFLOW_PORT"])
+@pytest.mark.parametrize(
+    "variable", ["CAUDAL_KAFKA_PORT", "CAUDAL_KAFKA_CONTROLLER_PORT", "CAUDAL_AIRFLOW_PORT"]
+)
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "80 80", "http", "٣"])
 def test_a_port_that_is_none_is_refused_by_the_variables_name(variable: str, text: str) -> None:
     with pytest.raises(ConfigError, match=variable) as caught:

@@ -25,7 +25,16 @@ class Found:
 
 
 def operations(stream: Stream) -> tuple[Callable[[State], Steps], ...]:
-    return (stream.run, stream.archive, stream.rollover, stream.rewind_one, stream.rewind_all, stream.reset, stream.retire, stream.undo)
+    return (
+        stream.run,
+        stream.archive,
+        stream.rollover,
+        stream.rewind_one,
+        stream.rewind_all,
+        stream.reset,
+        stream.retire,
+        stream.undo,
+    )
 
 
 def settled(stream: Stream, state: State) -> State:

@@ -1,9 +1,9 @@
 """An explicit-state model of one stream: every interleaving of run, archive, rollover, rewind, reset, retire and undo, cut off after any micro-step.
 
 A *kill* keeps what was written; a *power cut* may also take what nobody fsynced: any of Spark's unsynced commits, and the newest entries of
-its source log and offsets. Every decision is taken by the real functions of jobs.contract.protocol, on Facts built from the model's state;
+its source log and offsets. Every decision is taken by the real functions of jobs.contract.commit.protocol, on Facts built from the model's state;
 the model owns only the hands (model_stream.py, model_housekeeping.py): the order of renames and fsyncs, as HOUSE's contracts,
-jobs/core/publish.py and the planners of include/housekeeping have it.
+jobs/core/write/publish.py and the planners of include/housekeeping have it.
 
 Housekeeping is what it is on disk: a list of steps, written into the journal whole, each of which can be done again. The newest finished
 operation is remembered, so that it can be undone.
@@ -12,7 +12,7 @@ Records are numbers. A file stream's file f holds record f (and BAD records go t
 its log is the topic itself, never lost. `Generation.offsets[b]` is the log offset up to which batch b reads.
 
 Not modelled, since Spark then stops by name and loses nothing (tried on 4.2): an offset kept whose source log entry a power cut took, and a
-file that is there but empty (jobs.contract.checkpoint names it).
+file that is there but empty (jobs.contract.commit.checkpoint names it).
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class State(NamedTuple):
 
     def having(self, generation: Generation, number: int = -1) -> State:
         number %= len(self.generations)
-        return self._replace(generations=(*self.generations[:number], generation, *self.generations[number + 1 :]))
+        return self._replace(
+            generations=(*self.generations[:number], generation, *self.generations[number + 1 :])
+        )
 
     def moved(self, record: int, to: Place) -> State:
         return self._replace(places=(*self.places[:record], to, *self.places[record + 1 :]))
@@ -102,11 +104,15 @@ class State(NamedTuple):
 def done(state: State, step: Step) -> State:
     """`state` with one step done, durable; a step that is done already changes nothing."""
     if step.kind == "file":
-        return state.moved(step.number, Place(step.after)) if state.places[step.number] == step.before else state
+        return (
+            state.moved(step.number, Place(step.after)) if state.places[step.number] == step.before else state
+        )
     if step.kind == "record":
         if step.after and len(state.generations) > step.number:
             return state
-        return state._replace(generations=state.generations[: step.number] + (Generation(start=step.before),) * step.after)
+        return state._replace(
+            generations=state.generations[: step.number] + (Generation(start=step.before),) * step.after
+        )
     if step.kind in ("live", "refused", "state"):
         one = state.generations[step.number]
         one = one._replace(alone=step.before == ALONE) if step.kind == "live" else one
@@ -126,23 +132,37 @@ def _removed(now: Generation, step: Step) -> Generation:
         return now._replace(quarantine=tuple(q for q in now.quarantine if q[0] != number))
     if step.kind == "commit":
         left = tuple(c for c in durable.commits if c != number)
-        return now._replace(commits=tuple(c for c in now.commits if c != number), durable=durable._replace(commits=left))
-    return now._replace(offsets=now.offsets[:number], durable=durable._replace(offsets=min(durable.offsets, number)))
+        return now._replace(
+            commits=tuple(c for c in now.commits if c != number), durable=durable._replace(commits=left)
+        )
+    return now._replace(
+        offsets=now.offsets[:number], durable=durable._replace(offsets=min(durable.offsets, number))
+    )
 
 
 def power_cuts(state: State) -> Iterator[State]:
     """All states a power cut can leave behind, `state` itself among them."""
     now = state.current
     loose = [c for c in now.commits if c not in now.durable.commits]
-    commits = [tuple(sorted({*now.durable.commits, *kept})) for n in range(len(loose) + 1) for kept in combinations(loose, n)]
+    commits = [
+        tuple(sorted({*now.durable.commits, *kept}))
+        for n in range(len(loose) + 1)
+        for kept in combinations(loose, n)
+    ]
     for offsets in range(now.durable.offsets, len(now.offsets) + 1):
         for log in range(now.durable.log, len(now.log) + 1):
             named = now.offsets[offsets - 1] if offsets and now.log else -1
             if max((at for _, at in now.log[:log]), default=-1) < named:
                 continue  # not modelled, see above
             for left in commits:
-                durable = Durable(min(log, now.durable.log), min(offsets, now.durable.offsets), now.durable.commits)
-                yield state.having(now._replace(log=now.log[:log], offsets=now.offsets[:offsets], commits=left, durable=durable))
+                durable = Durable(
+                    min(log, now.durable.log), min(offsets, now.durable.offsets), now.durable.commits
+                )
+                yield state.having(
+                    now._replace(
+                        log=now.log[:log], offsets=now.offsets[:offsets], commits=left, durable=durable
+                    )
+                )
 
 
 def faults(state: State, kafka_sink: bool) -> Iterator[str]:
@@ -151,7 +171,13 @@ def faults(state: State, kafka_sink: bool) -> Iterator[str]:
     live = [g for g in state.generations if g.live]
     missed = {f for g in state.generations if g.alone and not g.live for o in g.output for f in o.records}
     count = Counter(f for g in live for o in g.output for f in o.records)
-    counted = Counter(f for g in live for o in g.output if g.refused and dict(g.quarantine).get(o.batch) == o.quarantined for f in o.quarantined)
+    counted = Counter(
+        f
+        for g in live
+        for o in g.output
+        if g.refused and dict(g.quarantine).get(o.batch) == o.quarantined
+        for f in o.quarantined
+    )
     for record, place in enumerate(state.places):
         if place:
             if count[record] != 1 and not (record in missed and not count[record]):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from jobs.contract import protocol
-from jobs.contract.protocol import FileState
+from jobs.contract.commit import protocol
+from jobs.contract.commit.protocol import FileState
 from tests.jobs.contract.model import ALONE, Durable, Place, State, Step, done
 from tests.jobs.contract.model_stream import Refused, Run, Steps
 
@@ -64,19 +64,29 @@ class Stream(Run):
         if not now.commits or self.kafka_source:
             return ()
         end = self.position(state, now.commits[-1])
-        there = [f for f, at in now.log if protocol.file_state(at, end) is FileState.DONE and state.places[f] is Place.EN_PROCESO]
+        there = [
+            f
+            for f, at in now.log
+            if protocol.file_state(at, end) is FileState.DONE and state.places[f] is Place.EN_PROCESO
+        ]
         return tuple(Step("file", f, Place.EN_PROCESO, Place.ARCHIVO) for f in there)
 
     def sync_proof(self, state: State) -> State:
         now, newest = state.current, state.current.commits[-1]
         synced = tuple(sorted({*now.durable.commits, newest}))
-        return state.having(now._replace(durable=Durable(len(now.log), max(now.durable.offsets, newest + 1), synced)))
+        return state.having(
+            now._replace(durable=Durable(len(now.log), max(now.durable.offsets, newest + 1), synced))
+        )
 
     def unarchived(self, state: State) -> int:
         """Committed files that the archive would leave in en_proceso."""
         now = state.current
         end = self.position(state, now.commits[-1] if now.commits else -1)
-        left = {f for f, at in now.log if state.places[f] is Place.EN_PROCESO and protocol.file_state(at, end) is FileState.DONE}
+        left = {
+            f
+            for f, at in now.log
+            if state.places[f] is Place.EN_PROCESO and protocol.file_state(at, end) is FileState.DONE
+        }
         return len(left - {step.number for step in self.archive_moves(state)})
 
     def rollover(self, state: State) -> Steps:
@@ -106,7 +116,11 @@ class Stream(Run):
         return (yield from self.begin(state, "rewind", self.rewind_plan(state, keep(facts.newest_offset))))
 
     def rewind_plan(self, state: State, keep: int) -> Plan:
-        return (*self.rewind_files(state, keep), *self.strays(state, keep), *self.rewind_removals(state, keep))
+        return (
+            *self.rewind_files(state, keep),
+            *self.strays(state, keep),
+            *self.rewind_removals(state, keep),
+        )
 
     def rewind_files(self, state: State, keep: int) -> Iterator[Step]:
         kept = self.position(state, keep)
@@ -117,7 +131,11 @@ class Stream(Run):
     def strays(self, state: State, keep: int) -> Iterator[Step]:
         """Quarantine of a killed attempt, without an output that names it."""
         published = {o.batch for o in state.current.output}
-        yield from (Step("quarantine", batch) for batch, _ in state.current.quarantine if batch > keep and batch not in published)
+        yield from (
+            Step("quarantine", batch)
+            for batch, _ in state.current.quarantine
+            if batch > keep and batch not in published
+        )
 
     def rewind_removals(self, state: State, keep: int) -> Iterator[Step]:
         while found := protocol.rewind_step(self.facts(state), keep):
@@ -138,12 +156,20 @@ class Stream(Run):
         return (yield from self.begin(state, "reset", self.reset_plan(state)))
 
     def reset_plan(self, state: State) -> Plan:
-        return (*self.reset_files(state), *self.reset_generations(state), Step("record", len(state.generations), -1, 1))
+        return (
+            *self.reset_files(state),
+            *self.reset_generations(state),
+            Step("record", len(state.generations), -1, 1),
+        )
 
     def reset_files(self, state: State) -> Iterator[Step]:
         """Archived files of all live generations."""
         logged = {f for g in state.generations if g.live for f, _ in g.log}
-        yield from (Step("file", f, Place.ARCHIVO, Place.EN_PROCESO) for f in sorted(logged) if state.places[f] is Place.ARCHIVO)
+        yield from (
+            Step("file", f, Place.ARCHIVO, Place.EN_PROCESO)
+            for f in sorted(logged)
+            if state.places[f] is Place.ARCHIVO
+        )
 
     def reset_generations(self, state: State) -> Iterator[Step]:
         for part in ("live", "refused", "state"):
@@ -156,7 +182,13 @@ class Stream(Run):
         number = next((n for n in self.retirable(state) if state.generations[n].live), None)
         if number is None:
             return state
-        return (yield from self.begin(state, "retire", (Step("live", number, ALONE, 0), Step("refused", number, 1, 0), Step("state", number, 1, 0))))
+        return (
+            yield from self.begin(
+                state,
+                "retire",
+                (Step("live", number, ALONE, 0), Step("refused", number, 1, 0), Step("state", number, 1, 0)),
+            )
+        )
 
     def retirable(self, state: State) -> range:
         """All but the current one, to which runs write."""
@@ -168,7 +200,11 @@ class Stream(Run):
         state, _ = yield from self.start(state)
         if state.newest is None or state.newest[0] == "rewind" or self.begun(state):
             return state
-        return (yield from self.begin(state, "undo", tuple(self.inverse(state, step) for step in reversed(state.newest[1]))))
+        return (
+            yield from self.begin(
+                state, "undo", tuple(self.inverse(state, step) for step in reversed(state.newest[1]))
+            )
+        )
 
     def begun(self, state: State) -> bool:
         """Whether something was built on what the newest operation made."""
@@ -178,4 +214,8 @@ class Stream(Run):
     def inverse(self, state: State, step: Step) -> Step:
         if step.kind == "record":
             return Step("record", step.number, step.before, 0)
-        return Step(step.kind, step.number, step.after, step.before) if step.kind == "file" else Step(step.kind, step.number, 0, 1)
+        return (
+            Step(step.kind, step.number, step.after, step.before)
+            if step.kind == "file"
+            else Step(step.kind, step.number, 0, 1)
+        )

@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import cache
 
-from jobs.contract import protocol
-from jobs.contract.manifest import Identity
-from jobs.contract.protocol import Facts, Next, Publish, Refuse
+from jobs.contract.commit import protocol
+from jobs.contract.commit.manifest import Identity
+from jobs.contract.commit.protocol import Facts, Next, Publish, Refuse
 from tests.jobs.contract.model import BAD, Durable, Generation, Output, Place, State
 
 
@@ -32,7 +32,9 @@ class Run:
     kafka_source: bool = False
     kafka_sink: bool = False
     limit: int = 99
-    _verdicts: dict[tuple[int, Generation, str], protocol.Proceed | Refuse] = field(default_factory=dict, init=False, repr=False)
+    _verdicts: dict[tuple[int, Generation, str], protocol.Proceed | Refuse] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     # what is on disk, in the protocol's words
 
@@ -53,7 +55,9 @@ class Run:
 
     def plan(self, state: State, batch: int) -> Identity:
         number = len(state.generations)
-        return identity(number, self.position(state, batch - 1), state.current.offsets[batch], self.records(state, batch))
+        return identity(
+            number, self.position(state, batch - 1), state.current.offsets[batch], self.records(state, batch)
+        )
 
     def facts(self, state: State) -> Facts:
         number, now = len(state.generations), state.current
@@ -80,7 +84,11 @@ class Run:
         return state, verdict
 
     def pairing(self, state: State) -> protocol.Proceed | Refuse:
-        key = (len(state.generations), state.current, str(state.places) * self.kafka_source + (state.journal[0] if state.journal else ""))
+        key = (
+            len(state.generations),
+            state.current,
+            str(state.places) * self.kafka_source + (state.journal[0] if state.journal else ""),
+        )
         if key not in self._verdicts:
             self._verdicts[key] = protocol.pairing(self.facts(state))
         return self._verdicts[key]
@@ -93,8 +101,12 @@ class Run:
 
     def run(self, state: State) -> Steps:
         state, verdict = yield from self.start(state)
-        if not state.current.state:  # only where the journal is left out: the checkpoint is in retirado, and Spark makes a new one
-            state = state.having(state.current._replace(log=(), offsets=(), commits=(), durable=Durable(), state=True))
+        if (
+            not state.current.state
+        ):  # only where the journal is left out: the checkpoint is in retirado, and Spark makes a new one
+            state = state.having(
+                state.current._replace(log=(), offsets=(), commits=(), durable=Durable(), state=True)
+            )
         if not self.kafka_source:
             state = yield from self.intake(state)
         if verdict.step is Next.RERUN:
@@ -113,7 +125,10 @@ class Run:
         planned, seen = self.position(state, len(state.current.offsets) - 1), dict(self.log(state))
         if self.kafka_source:
             return any(at > planned for at in seen.values())
-        return any(p is Place.EN_PROCESO and protocol.is_unplanned(seen.get(f), planned) for f, p in enumerate(state.places))
+        return any(
+            p is Place.EN_PROCESO and protocol.is_unplanned(seen.get(f), planned)
+            for f, p in enumerate(state.places)
+        )
 
     def intake(self, state: State) -> Steps:
         for record, place in enumerate(state.places):
@@ -126,7 +141,9 @@ class Run:
         """Spark: new files into the source log, then the next offset. Both without fsync."""
         if not self.kafka_source:
             now = state.current
-            fresh = [f for f, p in enumerate(state.places) if p is Place.EN_PROCESO and f not in dict(now.log)][: self.limit]
+            fresh = [
+                f for f, p in enumerate(state.places) if p is Place.EN_PROCESO and f not in dict(now.log)
+            ][: self.limit]
             if fresh:
                 at = now.log[-1][1] + 1 if now.log else 0
                 state = state.having(now._replace(log=now.log + tuple((f, at) for f in fresh)))
@@ -135,7 +152,9 @@ class Run:
         begin = now.offsets[-1] if now.offsets else now.start
         end = max((at for _, at in self.log(state)), default=now.start)
         if end > begin:
-            end = min(end, begin + self.limit) if self.kafka_source else end  # a file source plans all it has logged, whatever the limit
+            end = (
+                min(end, begin + self.limit) if self.kafka_source else end
+            )  # a file source plans all it has logged, whatever the limit
             state = state.having(now._replace(offsets=(*now.offsets, end)))
             yield state
         return state
@@ -144,7 +163,9 @@ class Run:
         state = self.sync_before_publish(state, batch)
         self.check_inputs(state, batch)
         present = next((o for o in state.current.output if o.batch == batch), None)
-        verdict = protocol.publish(self.plan(state, batch), present and identity(len(state.generations), *present[1:4]))
+        verdict = protocol.publish(
+            self.plan(state, batch), present and identity(len(state.generations), *present[1:4])
+        )
         if isinstance(verdict, Refuse):
             raise Refused(verdict.rule)
         if verdict is Publish.WRITE:
@@ -168,18 +189,24 @@ class Run:
         return now.commits[-1:]
 
     def check_inputs(self, state: State, batch: int) -> None:
-        if not self.kafka_source and any(state.places[f] is not Place.EN_PROCESO for f in self.records(state, batch)):
+        if not self.kafka_source and any(
+            state.places[f] is not Place.EN_PROCESO for f in self.records(state, batch)
+        ):
             raise Refused("planned-file-missing")
 
     def readable(self, state: State, batch: int) -> frozenset[int]:
         """What Spark really reads: a planned file that is gone counts 0 rows, without a word."""
-        return frozenset(f for f in self.records(state, batch) if self.kafka_source or state.places[f] is Place.EN_PROCESO)
+        return frozenset(
+            f for f in self.records(state, batch) if self.kafka_source or state.places[f] is Place.EN_PROCESO
+        )
 
     def send(self, state: State, batch: int) -> State:
         if not self.kafka_sink:
             return state
         read = self.readable(state, batch) - BAD
-        return state._replace(sent=tuple(min(2, n + (f in read)) for f, n in enumerate(state.sent or (0,) * len(state.places))))
+        return state._replace(
+            sent=tuple(min(2, n + (f in read)) for f, n in enumerate(state.sent or (0,) * len(state.places)))
+        )
 
     def put_in_quarantine(self, state: State, batch: int) -> State:
         if not (bad := self.readable(state, batch) & BAD):

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, combinations, product
 
-from jobs.contract.manifest import Identity
-from jobs.contract.protocol import Facts, Next
+from jobs.contract.commit.manifest import Identity
+from jobs.contract.commit.protocol import Facts, Next
 
 BATCHES = (0, 1, 2, 3)
 
@@ -111,7 +111,9 @@ def safe(disk: Disk) -> bool:
 
 def disks() -> Iterator[Disk]:
     """offsets x commits x published x wrong contents x query id. Content below what the checkpoint retains is taken as right: nobody can know."""
-    for query_id, offsets, commits, published in product((None, "q", "other"), subsets(BATCHES), subsets(BATCHES), subsets(BATCHES)):
+    for query_id, offsets, commits, published in product(
+        (None, "q", "other"), subsets(BATCHES), subsets(BATCHES), subsets(BATCHES)
+    ):
         disk = Disk(query_id, offsets, commits, published)
         for wrong in subsets(tuple(sorted(disk.retained & set(published)))):
             yield replace(disk, wrong=wrong)
@@ -129,8 +131,16 @@ REACHABLE = {
     "power cut took two commits": (Disk("q", (0, 1, 2), (0,), (0, 1, 2)), Next.RERUN, 2),
     "power cut took all commits": (Disk("q", (0, 1, 2), (), (0, 1, 2)), Next.RERUN, 2),
     "an older commit was never written again": (Disk("q", (0, 1, 2), (0, 2), (0, 1, 2)), Next.ONWARD, 3),
-    "old offsets removed, their commits not yet": (Disk("q", (2, 3), (0, 1, 2, 3), (0, 1, 2, 3)), Next.ONWARD, 4),
-    "killed while old offsets were removed out of order": (Disk("q", (0, 2, 3), (0, 1, 2), (0, 1, 2, 3)), Next.RERUN, 3),
+    "old offsets removed, their commits not yet": (
+        Disk("q", (2, 3), (0, 1, 2, 3), (0, 1, 2, 3)),
+        Next.ONWARD,
+        4,
+    ),
+    "killed while old offsets were removed out of order": (
+        Disk("q", (0, 2, 3), (0, 1, 2), (0, 1, 2, 3)),
+        Next.RERUN,
+        3,
+    ),
 }
 
 REFUSED = {

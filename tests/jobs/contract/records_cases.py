@@ -38,7 +38,11 @@ CASES: list[tuple[bytes, bytes, list[bytes]]] = [
     (b'"a;\nb";"c,\nd"\n', b";", [b'"a;\nb";"c,\nd"']),
     (b'"a\nb",c\nd\n', b",", [b'"a\nb",c', b"d"]),
     (b'a\t"b\nc"\td\n', b"\t", [b'a\t"b\nc"\td']),
-    (b"a" + SECTION + b'"b\nc"' + SECTION + b'"d\ne"\nf\n', SECTION, [b"a" + SECTION + b'"b\nc"' + SECTION + b'"d\ne"', b"f"]),
+    (
+        b"a" + SECTION + b'"b\nc"' + SECTION + b'"d\ne"\nf\n',
+        SECTION,
+        [b"a" + SECTION + b'"b\nc"' + SECTION + b'"d\ne"', b"f"],
+    ),
     # a quote that does not begin its field is a character
     (b'a;5" x;c\nd\n', b";", [b'a;5" x;c', b"d"]),
     (b'a; "b\nc";d\n', b";", [b'a; "b', b'c";d']),

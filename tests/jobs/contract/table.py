@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from jobs.contract.protocol import Facts, Next, Proceed, Refuse, may_rewind, may_roll_over, pairing
+from jobs.contract.commit.protocol import Facts, Next, Proceed, Refuse, may_rewind, may_roll_over, pairing
 from tests.jobs.contract.oracle import REACHABLE, REFUSED, Disk
 
 THEN = {
@@ -26,9 +26,22 @@ def yes(verdict: Refuse | None) -> str:
 
 def row(state: str, disk: Disk, facts: Facts) -> str:
     verdict = pairing(facts)
-    action = THEN[verdict.step].format(verdict.batch) if isinstance(verdict, Proceed) else f"**refused, {verdict.rule}**: {verdict.why}"
+    action = (
+        THEN[verdict.step].format(verdict.batch)
+        if isinstance(verdict, Proceed)
+        else f"**refused, {verdict.rule}**: {verdict.why}"
+    )
     rollover, rewind = yes(may_roll_over(facts, 0)), yes(may_rewind(facts, facts.newest_offset - 1))
-    cells = (state, disk.query_id or "-", numbers(disk.offsets), numbers(disk.commits), numbers(disk.published), action, rollover, rewind)
+    cells = (
+        state,
+        disk.query_id or "-",
+        numbers(disk.offsets),
+        numbers(disk.commits),
+        numbers(disk.published),
+        action,
+        rollover,
+        rewind,
+    )
     return "| " + " | ".join(cells) + " |"
 
 

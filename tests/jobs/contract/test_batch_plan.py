@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract import batch_plan, checkpoint
+from jobs.contract.commit import batch_plan, checkpoint
+from jobs.contract.commit.manifest import digest
 from jobs.contract.errors import CheckpointDamaged
-from jobs.contract.manifest import digest
 
 DATA = Path(__file__).parent / "data"
 
@@ -22,7 +22,11 @@ def plan(name: str, batch: int) -> batch_plan.BatchPlan:
 def test_a_batch_of_files_names_them_and_its_positions() -> None:
     first, second = plan("files", 0), plan("files", 1)
     assert (first.start, first.end, [f.name for f in first.files]) == ({}, {"logOffset": 0}, ["0000-x.json"])
-    assert (second.start, second.end, [f.name for f in second.files]) == ({"logOffset": 0}, {"logOffset": 1}, ["0001-con espacio.json"])
+    assert (second.start, second.end, [f.name for f in second.files]) == (
+        {"logOffset": 0},
+        {"logOffset": 1},
+        ["0001-con espacio.json"],
+    )
     assert second.identity.start == '{"logOffset":0}'
     assert second.input_digest == digest(["0001-con espacio.json"])
 
@@ -30,7 +34,12 @@ def test_a_batch_of_files_names_them_and_its_positions() -> None:
 def test_every_batch_that_is_retained_has_a_plan_and_no_other() -> None:
     assert list(batch_plan.retained(checkpoint.read(DATA / "files"))) == list(range(12))
     plans = batch_plan.retained(checkpoint.read(DATA / "retained"))
-    assert [f.name for p in plans.values() for f in p.files] == ["0008-x.json", "0009-x.json", "0010-x.json", "0011-x.json"]
+    assert [f.name for p in plans.values() for f in p.files] == [
+        "0008-x.json",
+        "0009-x.json",
+        "0010-x.json",
+        "0011-x.json",
+    ]
     assert list(plans) == [8, 9, 10, 11], "batch 7's start went with offset 6"
 
 
@@ -62,7 +71,11 @@ def test_ranges_go_on_from_the_batch_before() -> None:
 
 def test_a_partition_that_was_added_begins_at_0() -> None:
     """As Spark reads it; where 0 is gone from the topic it stops instead (tried: `Added partition facturas-2 starts from 2 instead of 0`)."""
-    assert plan("kafka", 2).ranges() == {("facturas", "0"): (3, 3), ("facturas", "1"): (4, 4), ("facturas", "2"): (0, 4)}
+    assert plan("kafka", 2).ranges() == {
+        ("facturas", "0"): (3, 3),
+        ("facturas", "1"): (4, 4),
+        ("facturas", "2"): (0, 4),
+    }
 
 
 def test_an_empty_topic_makes_a_batch_of_no_records() -> None:
@@ -75,11 +88,19 @@ def test_other_ranges_are_another_identity() -> None:
 
 
 def test_the_query_id_is_part_of_the_identity() -> None:
-    assert batch_plan.read(DATA / "files", 3, "a").identity != batch_plan.read(DATA / "files", 3, "b").identity
+    assert (
+        batch_plan.read(DATA / "files", 3, "a").identity != batch_plan.read(DATA / "files", 3, "b").identity
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "batch", "lost"), [("files", 0, "offsets/0"), ("files", 5, "offsets/4"), ("kafka", 0, "sources/0/0"), ("files", 11, "sources/0/11")]
+    ("name", "batch", "lost"),
+    [
+        ("files", 0, "offsets/0"),
+        ("files", 5, "offsets/4"),
+        ("kafka", 0, "sources/0/0"),
+        ("files", 11, "sources/0/11"),
+    ],
 )
 def test_what_a_plan_needs_and_misses_is_named(name: str, batch: int, lost: str, tmp_path: Path) -> None:
     path = Path(shutil.copytree(DATA / name, tmp_path / name))
@@ -94,7 +115,11 @@ def test_a_file_planned_besides_changes_the_digest(tmp_path: Path) -> None:
     path = Path(shutil.copytree(DATA / "files", tmp_path / "files"))
     before = batch_plan.read(path, 11, "q").identity
     log = path / "sources/0/11"
-    log.write_text(log.read_text() + "\n" + json.dumps({"path": "file:///tmp/caudal/in/0012-x.json", "timestamp": 1, "batchId": 11}))
+    log.write_text(
+        log.read_text()
+        + "\n"
+        + json.dumps({"path": "file:///tmp/caudal/in/0012-x.json", "timestamp": 1, "batchId": 11})
+    )
     after = batch_plan.read(path, 11, "q").identity
     assert (before.start, before.end) == (after.start, after.end)
     assert before.input_digest != after.input_digest

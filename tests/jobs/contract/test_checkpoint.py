@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.contract import checkpoint
+from jobs.contract.commit import checkpoint
 from jobs.contract.errors import CheckpointDamaged
 
 DATA = Path(__file__).parent / "data"
@@ -43,7 +43,13 @@ def test_old_batches_that_spark_removed_are_not_retained() -> None:
 
 def test_nothing_there_reads_as_an_empty_checkpoint(tmp_path: Path) -> None:
     state = checkpoint.read(tmp_path / "none")
-    assert (state.query_id, state.offsets, state.commits, state.newest_offset, state.newest_commit) == (None, (), (), -1, -1)
+    assert (state.query_id, state.offsets, state.commits, state.newest_offset, state.newest_commit) == (
+        None,
+        (),
+        (),
+        -1,
+        -1,
+    )
     assert list(checkpoint.all_entries(tmp_path / "none")) == []
     assert checkpoint.log_files(tmp_path / "none") == []
 
@@ -71,7 +77,9 @@ def test_planned_files_of_any_range_are_those_of_its_log_offsets(name: str, afte
         assert [e.name for e in entries] == NAMES[after + 1 : through + 1]
 
 
-def test_a_compact_file_is_read_once_for_a_whole_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compact_file_is_read_once_for_a_whole_range(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened: list[str] = []
     real = checkpoint._entries
     monkeypatch.setattr(checkpoint, "_entries", lambda file: opened.append(file.name) or real(file))
@@ -81,7 +89,12 @@ def test_a_compact_file_is_read_once_for_a_whole_range(tmp_path: Path, monkeypat
 
 def test_offsets_tell_position_watermark_and_time() -> None:
     offset = checkpoint.read_offset(DATA / "files", 11)
-    assert (offset.batch, offset.position, offset.sources, offset.watermark_ms) == (11, {"logOffset": 11}, {"0": {"logOffset": 11}}, 0)
+    assert (offset.batch, offset.position, offset.sources, offset.watermark_ms) == (
+        11,
+        {"logOffset": 11},
+        {"0": {"logOffset": 11}},
+        0,
+    )
     assert offset.timestamp_ms > 1_700_000_000_000
 
 
@@ -165,7 +178,9 @@ def test_a_torn_older_commit_is_no_fault_since_spark_does_not_read_it(copy: Call
     assert checkpoint.read(path).commits == tuple(range(12))
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id":""}', b'{"id":7}', b"{}", b"\xff\xfe", b"\0\0"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"id":""}', b'{"id":7}', b"{}", b"\xff\xfe", b"\0\0"]
+)
 def test_torn_metadata_is_named(content: bytes, copy: Callable[[str], Path]) -> None:
     path = copy("files")
     (path / "metadata").write_bytes(content)
@@ -205,7 +220,9 @@ def test_a_torn_source_log_is_named(kind: str, copy: Callable[[str], Path]) -> N
 def test_a_compact_file_that_lost_an_offset_of_the_range_is_named(copy: Callable[[str], Path]) -> None:
     path = copy("retained")
     file = path / "sources/0/5.compact"
-    file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if '"batchId":3' not in line))
+    file.write_text(
+        "".join(line for line in file.read_text().splitlines(keepends=True) if '"batchId":3' not in line)
+    )
     with pytest.raises(CheckpointDamaged, match="no file of log offset 3"):
         checkpoint.planned_entries(path, 2, 4)
     assert [e.log_offset for e in checkpoint.planned_entries(path, 3, 7)] == [4, 5, 6, 7]
@@ -231,9 +248,9 @@ def test_a_torn_first_kafka_position_is_named(content: bytes, copy: Callable[[st
 
 # --- generated checkpoints, written here as Spark writes them ---
 
-FILE_NAMES = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="/\0"), min_size=1, max_size=30).filter(
-    lambda n: n not in (".", "..")
-)
+FILE_NAMES = st.text(
+    st.characters(blacklist_categories=("Cs",), blacklist_characters="/\0"), min_size=1, max_size=30
+).filter(lambda n: n not in (".", ".."))
 LOGS = st.lists(st.lists(FILE_NAMES, min_size=1, max_size=3, unique=True), min_size=1, max_size=14)
 
 
@@ -242,13 +259,20 @@ def write_log(folder: Path, batches: list[list[str]], every: int, keep_all: bool
     folder.mkdir(parents=True)
     lines: list[str] = []
     for number, names in enumerate(batches):
-        new = [json.dumps({"path": "file:///d/" + quote(n), "timestamp": number, "batchId": number}, ensure_ascii=False) for n in names]
+        new = [
+            json.dumps(
+                {"path": "file:///d/" + quote(n), "timestamp": number, "batchId": number}, ensure_ascii=False
+            )
+            for n in names
+        ]
         lines += new
         compact = (number + 1) % every == 0
         if compact and not keep_all:
             for old in folder.iterdir():
                 old.unlink()
-        (folder / (f"{number}.compact" if compact else str(number))).write_text("\n".join(["v1", *(lines if compact else new)]))
+        (folder / (f"{number}.compact" if compact else str(number))).write_text(
+            "\n".join(["v1", *(lines if compact else new)])
+        )
 
 
 @settings(max_examples=60, deadline=None)
@@ -265,13 +289,22 @@ def test_whatever_names_and_compaction_the_log_is_read_back(
         assert [(e.name, e.log_offset) for e in found] == [e for e in expected if e[1] > after]
 
 
-PATHS = st.text(st.sampled_from('aZ09/-_.~ %20C3B1ñ+&=;#?"\\\x01\x7f{}:,'), min_size=1, max_size=40).map("/".__add__)
+PATHS = st.text(st.sampled_from('aZ09/-_.~ %20C3B1ñ+&=;#?"\\\x01\x7f{}:,'), min_size=1, max_size=40).map(
+    "/".__add__
+)
 NUMBERS = st.sampled_from(["0", "7", "1795464907250", "-1", "05", "1.5", "null", '"1"', "9" * 18, "9" * 30])
 
 
 @settings(max_examples=300, deadline=None)
-@given(path=PATHS, timestamp=NUMBERS, offset=NUMBERS, scheme=st.sampled_from(["file://", "file:", "", "s3a://bucket"]))
-def test_the_quick_way_reads_a_line_as_the_json_parser_does(path: str, timestamp: str, offset: str, scheme: str) -> None:
+@given(
+    path=PATHS,
+    timestamp=NUMBERS,
+    offset=NUMBERS,
+    scheme=st.sampled_from(["file://", "file:", "", "s3a://bucket"]),
+)
+def test_the_quick_way_reads_a_line_as_the_json_parser_does(
+    path: str, timestamp: str, offset: str, scheme: str
+) -> None:
     line = f'{{"path":"{scheme}{path}","timestamp":{timestamp},"batchId":{offset}}}'
     results = []
     for way in (checkpoint._entry, checkpoint._other_entry):
@@ -299,7 +332,9 @@ def test_a_compact_file_of_200_000_entries_is_read(tmp_path: Path) -> None:
     assert sum(1 for _ in checkpoint.all_entries(path)) == 200_000
     all_s = time.perf_counter() - start
     assert len(checkpoint.planned_entries(path, 99_999, 150_000)) == 50_001
-    print(f"200,000 entries in {all_s:.2f} s; a range of 50,001 in {time.perf_counter() - start - all_s:.2f} s")
+    print(
+        f"200,000 entries in {all_s:.2f} s; a range of 50,001 in {time.perf_counter() - start - all_s:.2f} s"
+    )
     assert all_s < 5
 
 
@@ -315,7 +350,9 @@ def test_reading_a_log_takes_no_more_memory_for_more_entries(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["12", "12.compact"])
-def test_a_torn_log_file_that_no_batch_was_planned_from_may_go_and_its_error_says_so(name: str, copy: Callable[[str], Path]) -> None:
+def test_a_torn_log_file_that_no_batch_was_planned_from_may_go_and_its_error_says_so(
+    name: str, copy: Callable[[str], Path]
+) -> None:
     path = copy("files")
     torn = path / "sources/0" / name
     torn.write_bytes(b"")

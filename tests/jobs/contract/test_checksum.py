@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract import checkpoint, checksum
+from jobs.contract.commit import checkpoint, checksum
 from jobs.contract.errors import CheckpointDamaged
 
 
 def crc(data: bytes, piece: int = 512) -> bytes:
     parts = [data[i : i + piece] for i in range(0, len(data), piece)]
-    return struct.pack(">4si", b"crc\0", piece) + b"".join(struct.pack(">I", zlib.crc32(part)) for part in parts)
+    return struct.pack(">4si", b"crc\0", piece) + b"".join(
+        struct.pack(">I", zlib.crc32(part)) for part in parts
+    )
 
 
 @pytest.fixture
@@ -39,7 +41,9 @@ def test_a_whole_file_is_taken_and_one_without_a_whole_header_too(file: Path) ->
 def test_a_torn_checksum_is_named_with_the_repair(torn: slice, file: Path) -> None:
     beside = file.with_name(".2.crc")
     beside.write_bytes(beside.read_bytes()[torn])
-    with pytest.raises(CheckpointDamaged, match="the newest of commits: it differs from its checksum") as caught:
+    with pytest.raises(
+        CheckpointDamaged, match="the newest of commits: it differs from its checksum"
+    ) as caught:
         checkpoint.read(file.parent.parent)
     assert caught.value.way_cli.startswith("remove 2 and .2.crc there")
 
@@ -52,7 +56,9 @@ def test_one_changed_byte_is_seen(file: Path) -> None:
         checksum.verify(file)
 
 
-def test_the_newest_source_log_is_checked_and_may_go_while_no_batch_was_planned_from_it(tmp_path: Path) -> None:
+def test_the_newest_source_log_is_checked_and_may_go_while_no_batch_was_planned_from_it(
+    tmp_path: Path,
+) -> None:
     log = tmp_path / "sources" / "0" / "0"
     log.parent.mkdir(parents=True)
     log.write_text('v1\n{"path":"file:///a","timestamp":1,"batchId":0}')
@@ -69,7 +75,9 @@ def test_sparks_own_checksums_are_understood(spark: object, tmp_path: Path) -> N
     source.mkdir()
     (source / "a.txt").write_text("x\n")
     frame = spark.readStream.format("text").load(str(source))  # type: ignore[attr-defined]
-    frame.writeStream.format("noop").option("checkpointLocation", str(tmp_path / "c")).trigger(availableNow=True).start().awaitTermination()
+    frame.writeStream.format("noop").option("checkpointLocation", str(tmp_path / "c")).trigger(
+        availableNow=True
+    ).start().awaitTermination()
     files = [p for p in (tmp_path / "c").rglob("*") if p.is_file() and p.with_name(f".{p.name}.crc").exists()]
     assert {p.parent.name for p in files} >= {"offsets", "commits"}
     for one in files:

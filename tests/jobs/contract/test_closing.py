@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract import checkpoint, closing, durable, in_order, storage
+from jobs.contract.commit import batch_mtimes, checkpoint, closing_batch, durable
+from jobs.contract.disk import storage
 from jobs.contract.errors import CheckpointDamaged
 
 META = {"batchWatermarkMs": 5, "batchTimestampMs": 1, "conf": {"spark.sql.shuffle.partitions": "4"}}
@@ -26,25 +27,33 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_it_is_the_newest_offset_with_another_watermark_and_no_input(path: Path) -> None:
-    assert (closing.is_due(path), closing.watermark_ms(path)) == (True, 7)
-    assert closing.plan(path, 900, 50) == 4
+    assert (closing_batch.is_due(path), closing_batch.watermark_ms(path)) == (True, 7)
+    assert closing_batch.plan(path, 900, 50) == 4
     made = checkpoint.read_offset(path, 4)
     assert (made.watermark_ms, made.timestamp_ms, made.position) == (900, 50, {"logOffset": 9})
     meta = json.loads((path / "offsets/4").read_text().split("\n")[1])
     assert meta["conf"]["spark.sql.shuffle.partitions"] == "4"
-    assert (closing.is_closing(path, 3), closing.is_closing(path, 4), closing.is_due(path)) == (False, True, False)
+    assert (
+        closing_batch.is_closing(path, 3),
+        closing_batch.is_closing(path, 4),
+        closing_batch.is_due(path),
+    ) == (False, True, False)
     assert checkpoint.read(path).newest_offset == 4
     assert [p.name for p in (path / "offsets").iterdir() if p.name.startswith(".")] == []
 
 
-def test_it_never_overwrites_and_a_checkpoint_without_a_batch_has_nothing_to_close(path: Path, tmp_path: Path) -> None:
-    assert not closing.is_due(tmp_path / "none")
+def test_it_never_overwrites_and_a_checkpoint_without_a_batch_has_nothing_to_close(
+    path: Path, tmp_path: Path
+) -> None:
+    assert not closing_batch.is_due(tmp_path / "none")
     (path / "offsets/4").write_text("torn")
     with pytest.raises(CheckpointDamaged):
-        closing.plan(path, 900, 50)
+        closing_batch.plan(path, 900, 50)
 
 
-def test_state_files_are_synced_once_and_again_when_they_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_files_are_synced_once_and_again_when_they_change(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[str] = []
     monkeypatch.setattr(storage, "fsync_file", lambda file: synced.append(file.name))
     folder = path / "state/0/1"
@@ -75,9 +84,9 @@ def test_a_batch_is_younger_than_the_one_before_it_whatever_the_clock_did(tmp_pa
         ("s3", "gen=0001/batch=000000002", 2000),
     ):
         file = part(staged, seconds)
-        in_order.keep(file.parent, tmp_path / target)
+        batch_mtimes.keep(file.parent, tmp_path / target)
         found = file.stat().st_mtime_ns
         assert found == (last.stat().st_mtime_ns + 1_000_000 if seconds < 1000 else 2000 * 10**9), staged
     first = part("s4", 3)
-    in_order.keep(first.parent, tmp_path / "none/gen=0001/batch=000000000")
+    batch_mtimes.keep(first.parent, tmp_path / "none/gen=0001/batch=000000000")
     assert first.stat().st_mtime == 3

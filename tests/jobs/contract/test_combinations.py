@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from include import labs
-from jobs.contract import combinations, ways
-from jobs.contract.combinations import Combination, verdict
-from jobs.contract.ends import (
+from jobs.contract.errors import BrokenStream, DataError, Refused, UsageError
+from jobs.labs.declared import combinations, ways
+from jobs.labs.declared.combinations import Combination, verdict
+from jobs.labs.declared.ends import (
     Console,
     Delta,
     Folder,
@@ -27,8 +28,7 @@ from jobs.contract.ends import (
     Trigger,
     Way,
 )
-from jobs.contract.errors import BrokenStream, DataError, Refused, UsageError
-from jobs.contract.lab import Lab, LabSpec, Option
+from jobs.labs.declared.lab import Lab, LabSpec, Option
 
 WORDS = labs.get("camino").values({})
 
@@ -36,7 +36,9 @@ WORDS = labs.get("camino").values({})
 def test_every_combination_works_or_says_why_not_and_what_instead() -> None:
     found = [verdict(c) for c in combinations.every()]
     assert len(found) == 5 * 9 * 3 * 5 * 3
-    assert all((v.works and not v.why and not v.instead) or (not v.works and v.why and v.instead) for v in found)
+    assert all(
+        (v.works and not v.why and not v.instead) or (not v.works and v.why and v.instead) for v in found
+    )
     assert 0 < sum(v.works for v in found) < len(found)
 
 
@@ -78,19 +80,34 @@ def test_a_refused_way_names_itself_the_reason_and_the_way_out() -> None:
 def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
     way = ways.asked(WORDS | {"source": "kafka", "sink": "memory", "format": "avro"})
     assert (way.kinds, way.mode, way.trigger, way.state) == (("kafka", "memory"), "append", "default", "none")
-    for option, word in (("source", "hdfs"), ("sink", "s3"), ("mode", "upsert"), ("trigger", "now"), ("state", "full"), ("format", "xml")):
+    for option, word in (
+        ("source", "hdfs"),
+        ("sink", "s3"),
+        ("mode", "upsert"),
+        ("trigger", "now"),
+        ("state", "full"),
+        ("format", "xml"),
+    ):
         with pytest.raises(UsageError, match=rf"\[--{option}\]"):
             ways.asked(WORDS | {option: word})
     with pytest.raises(UsageError, match="--format"):
         ways.asked(WORDS | {"source": "kafka", "format": "parquet"})
     for options, named in (
-        ({"header": True}, "--format"), ({"separator": ";"}, "--format"), ({"format": "csv", "separator": "ab"}, "--separator"),
+        ({"header": True}, "--format"),
+        ({"separator": ";"}, "--format"),
+        ({"format": "csv", "separator": "ab"}, "--separator"),
         ({"format": "csv", "separator": '"'}, "--separator"),
-        ({"format": "csv", "infer": True}, "--infer"), ({"max_files": 1, "max_bytes": 1}, "--max-files, --max-bytes"),
-    ):  # fmt: skip
+        ({"format": "csv", "infer": True}, "--infer"),
+        ({"max_files": 1, "max_bytes": 1}, "--max-files, --max-bytes"),
+    ):
         with pytest.raises(UsageError, match=re.escape(f"[{named}]")):
             ways.asked(WORDS | options)
-    for end, option, value in (("source", "header", True), ("source", "max_files", 1), ("sink", "rows", 3), ("sink", "truncate", False)):
+    for end, option, value in (
+        ("source", "header", True),
+        ("source", "max_files", 1),
+        ("sink", "rows", 3),
+        ("sink", "truncate", False),
+    ):
         with pytest.raises(UsageError, match=rf"table \({end}\) no tiene esa opción"):
             ways.asked(WORDS | {end: "table", option: value})
     assert ways.asked(WORDS | {"rows": 3, "truncate": False}).sink == Console(3, truncate=False)
@@ -98,22 +115,50 @@ def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
 
 def test_ends_check_themselves() -> None:
     for make in (
-        lambda: Folder("../x"), lambda: Folder(format="xml"), lambda: Folder(max_files=1, max_bytes=1), lambda: Folder(max_files=0),
-        lambda: Subscription(), lambda: Subscription(("a",), pattern="b"), lambda: Subscription(("a",), start="now"),
-        lambda: Socket("a b"), lambda: Socket(port=0), lambda: Table("a;b"), lambda: Memory("A"),
-    ):  # fmt: skip
+        lambda: Folder("../x"),
+        lambda: Folder(format="xml"),
+        lambda: Folder(max_files=1, max_bytes=1),
+        lambda: Folder(max_files=0),
+        lambda: Subscription(),
+        lambda: Subscription(("a",), pattern="b"),
+        lambda: Subscription(("a",), start="now"),
+        lambda: Socket("a b"),
+        lambda: Socket(port=0),
+        lambda: Table("a;b"),
+        lambda: Memory("A"),
+    ):
         with pytest.raises(BrokenStream):
             make()
 
 
 def test_a_way_survives_the_spec_of_a_run(tmp_path: Path) -> None:
-    sources = (Folder("a", "csv", options=(("sep", ";"),)), Subscription(("x", "y"), start={"x": {"0": 3}}), Subscription(pattern="x.*", start=5),
-               Socket(port=1), Rate(3), Table("t"))  # fmt: skip
+    sources = (
+        Folder("a", "csv", options=(("sep", ";"),)),
+        Subscription(("x", "y"), start={"x": {"0": 3}}),
+        Subscription(pattern="x.*", start=5),
+        Socket(port=1),
+        Rate(3),
+        Table("t"),
+    )
     simple = (Foreach(), ForeachBatch(), Delta("d"))
-    sinks = (Folder("b"), Subscription(("z",)), Table("u"), Console(5, False), Memory("m"), *simple, Mongo("d", "c", "k"))
+    sinks = (
+        Folder("b"),
+        Subscription(("z",)),
+        Table("u"),
+        Console(5, False),
+        Memory("m"),
+        *simple,
+        Mongo("d", "c", "k"),
+    )
     for source in sources:
         for sink in sinks:
-            spec = LabSpec("x", "/h", "/h/labs/x", {"n": 1, "s": "ñ", "b": True}, way=Way(source, sink, "append", "continuous", "1 second", "none"))
+            spec = LabSpec(
+                "x",
+                "/h",
+                "/h/labs/x",
+                {"n": 1, "s": "ñ", "b": True},
+                way=Way(source, sink, "append", "continuous", "1 second", "none"),
+            )
             assert LabSpec.from_json(spec.to_json()) == spec
     assert LabSpec.from_json(LabSpec("x", "/h", "/f", {}).to_json()).way is None
     for text in (b"", b"[]", b"{}", b'{"lab": 1}', spec.to_json().replace(b'"Mongo"', b'"Hdfs"')):
@@ -122,7 +167,12 @@ def test_a_way_survives_the_spec_of_a_run(tmp_path: Path) -> None:
 
 
 def test_options_have_the_type_of_their_default() -> None:
-    lab = Lab("x", "t", "s", (Option("n", 1, ""), Option("f", 0.5, ""), Option("w", "a", ""), Option("b", False, "")))
+    lab = Lab(
+        "x",
+        "t",
+        "s",
+        (Option("n", 1, ""), Option("f", 0.5, ""), Option("w", "a", ""), Option("b", False, "")),
+    )
     assert lab.values({}) == {"n": 1, "f": 0.5, "w": "a", "b": False}
     assert lab.values({"n": "7", "f": "2", "w": "z", "b": "yes"}) == {"n": 7, "f": 2.0, "w": "z", "b": True}
     for name, text in (("n", "1.5"), ("f", "x"), ("b", "maybe"), ("q", "1")):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract import storage
+from jobs.contract.disk import storage
 from jobs.contract.errors import NotWritable, PlannedFileMissing
 
 
 def test_ways_out_name_the_stream() -> None:
     error = PlannedFileMissing("7 bytes are gone", "en_proceso/f/0001")
-    error.about("facturas")
+    error.name_stream("facturas")
     assert "./caudal restore facturas --file NAME" in str(error)
     assert "STREAM" not in str(error.to_json())
 

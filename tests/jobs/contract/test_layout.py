@@ -9,11 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.contract import layout
-from jobs.contract.layout import FOLDERS, Layout
+from jobs.contract.disk import layout
+from jobs.contract.disk.layout import FOLDERS, Layout
 
 HOME = Path("/home/caudal")
-ARGUMENTS = {"folder": "f", "stream": "s", "generation": 1, "batch": 7, "name": "n", "run_id": "20261123T201500123Z-1f2e3d4c"}
+ARGUMENTS = {
+    "folder": "f",
+    "stream": "s",
+    "generation": 1,
+    "batch": 7,
+    "name": "n",
+    "run_id": "20261123T201500123Z-1f2e3d4c",
+}
 
 
 @given(st.integers(0, 10**12))
@@ -36,7 +43,17 @@ def test_batches_sort_by_name_as_by_number() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["batch=7", "batch=0000000007", "batch=00000000٧", "batch=000000007\n", "batch=000000007.x", "batch=+00000007", "BATCH=000000007", ""]
+    "name",
+    [
+        "batch=7",
+        "batch=0000000007",
+        "batch=00000000٧",
+        "batch=000000007\n",
+        "batch=000000007.x",
+        "batch=+00000007",
+        "BATCH=000000007",
+        "",
+    ],
 )
 def test_other_names_are_no_batch(name: str) -> None:
     assert layout.parse_batch(name) is None
@@ -93,7 +110,11 @@ def test_every_path_lies_in_the_home_and_is_one_of_its_own() -> None:
 
 
 def test_data_has_the_folders_of_the_house_and_no_other() -> None:
-    below = {path.relative_to(HOME / "data").parts[0] for path in paths().values() if path.is_relative_to(HOME / "data") and path != HOME / "data"}
+    below = {
+        path.relative_to(HOME / "data").parts[0]
+        for path in paths().values()
+        if path.is_relative_to(HOME / "data") and path != HOME / "data"
+    }
     assert below | {"retirado"} == set(FOLDERS)
 
 
@@ -103,4 +124,6 @@ def test_the_way_of_a_batch() -> None:
     assert one.staged_batch("s", 1, 7, "r") == HOME / "data/_staging/s/gen=0001/batch=000000007.r"
     assert one.checkpoint("s", 1) == HOME / "data/checkpoints/s/gen=0001"
     assert one.refused_records("s", 1, 7) == HOME / "data/cuarentena/s/registros/gen=0001/batch=000000007"
-    assert layout.parse_batch(one.staged_batch("s", 1, 7, "r").name) is None, "a staged batch is never taken for a published one"
+    assert layout.parse_batch(one.staged_batch("s", 1, 7, "r").name) is None, (
+        "a staged batch is never taken for a published one"
+    )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract import ledger
+from jobs.contract.disk import ledger
+from jobs.contract.disk.ledger import Entry, Name
 from jobs.contract.errors import LedgerDamaged, NotWritable, ServiceError
-from jobs.contract.ledger import Entry, Name
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -18,7 +18,17 @@ ROOT = Path(__file__).resolve().parents[3]
 def entry(sequence: int, content: str = "") -> Entry:
     text = (content or f"{sequence:x}").rjust(64, "0")
     name = ledger.admitted_name(sequence, text, "f.json")
-    return Entry(sequence, text, f"f{sequence}.json", name, 10, 2, 7_000_000, 1000 + sequence, "2026-11-23T10:00:00.000+00:00")
+    return Entry(
+        sequence,
+        text,
+        f"f{sequence}.json",
+        name,
+        10,
+        2,
+        7_000_000,
+        1000 + sequence,
+        "2026-11-23T10:00:00.000+00:00",
+    )
 
 
 def write(path: Path, entries: list[Entry], *, finished: bool) -> None:
@@ -64,7 +74,10 @@ def test_readers_read_only_and_a_missing_ledger_is_an_error_of_its_own(tmp_path:
         ledger.lookup(path, ["x"])
     assert not path.exists()
     write(path, [entry(1)], finished=True)
-    with pytest.raises(NotWritable, match=r"cannot be opened: attempt to write a readonly database"), ledger.reader(path) as db:
+    with (
+        pytest.raises(NotWritable, match=r"cannot be opened: attempt to write a readonly database"),
+        ledger.reader(path) as db,
+    ):
         ledger.finish(db, ["x"])
 
 
@@ -83,12 +96,14 @@ def test_a_newer_ledger_and_a_busy_one_are_named(tmp_path: Path) -> None:
         write(path, [entry(2)], finished=True)
 
 
-def test_a_reader_reads_what_was_committed_before_a_writer_was_killed_in_mid_transaction(tmp_path: Path) -> None:
+def test_a_reader_reads_what_was_committed_before_a_writer_was_killed_in_mid_transaction(
+    tmp_path: Path,
+) -> None:
     """The killed writer has spilled pages into the file and leaves its journal: the reader rolls it back first."""
     path = tmp_path / "l.sqlite"
     write(path, [entry(1)], finished=True)
     code = (
-        "import os, signal, sys; from pathlib import Path; from jobs.contract import ledger\n"
+        "import os, signal, sys; from pathlib import Path; from jobs.contract.disk import ledger\n"
         "with ledger.writer(Path(sys.argv[1])) as db, ledger.transaction(db):\n"
         "    db.execute('PRAGMA cache_size = 5'); db.execute('PRAGMA cache_spill = 1')\n"
         "    db.execute('UPDATE entry SET records = 99')\n"
@@ -108,12 +123,22 @@ HASH = "0123456789abcdef"
 
 
 @pytest.mark.parametrize(
-    "name", ["x", f"1-{HASH}-x", f"000000000001-{HASH.upper()}-x", f"000000000001-{HASH}-", f"000000000001-{HASH}-a b", "٠" * 12 + f"-{HASH}-x"]
+    "name",
+    [
+        "x",
+        f"1-{HASH}-x",
+        f"000000000001-{HASH.upper()}-x",
+        f"000000000001-{HASH}-",
+        f"000000000001-{HASH}-a b",
+        "٠" * 12 + f"-{HASH}-x",
+    ],
 )
 def test_other_names_are_no_admitted_names(name: str) -> None:
     assert ledger.parse_name(name) is None
 
 
 def test_an_admitted_name_says_its_parts() -> None:
-    assert ledger.parse_name(ledger.admitted_name(7, "0123456789abcdef" * 4, "a-b.json")) == Name(7, "0123456789abcdef", "a-b.json")
+    assert ledger.parse_name(ledger.admitted_name(7, "0123456789abcdef" * 4, "a-b.json")) == Name(
+        7, "0123456789abcdef", "a-b.json"
+    )
     assert os.fsencode(ledger.admitted_name(7, "f" * 64, "x")) == b"000000000007-ffffffffffffffff-x"

@@ -10,19 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.contract import lines
-from jobs.contract.lines import BOM
+from jobs.contract.text import lines
+from jobs.contract.text.lines import BOM
 
 PACKED = {"x.csv": bytes, "x.csv.gz": gzip.compress, "x.csv.bz2": bz2.compress, "X.CSV.GZ": gzip.compress}
-PART = st.binary(max_size=12).map(lambda b: b.replace(b"\n", b"").replace(b"\r", b"")) | st.text(max_size=6).map(
-    lambda t: t.replace("\n", "").replace("\r", "").encode()
-)
+PART = st.binary(max_size=12).map(lambda b: b.replace(b"\n", b"").replace(b"\r", b"")) | st.text(
+    max_size=6
+).map(lambda t: t.replace("\n", "").replace("\r", "").encode())
 
 
 @pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize("before", [b"", BOM, BOM + BOM, BOM + b"\n", b"\r\n  \n", BOM + b"\r\n" + BOM])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
-def test_the_first_line_is_the_same_however_the_file_was_written(tmp_path: Path, name: str, before: bytes, end: bytes) -> None:
+def test_the_first_line_is_the_same_however_the_file_was_written(
+    tmp_path: Path, name: str, before: bytes, end: bytes
+) -> None:
     path = tmp_path / name
     path.write_bytes(PACKED[name](before + b"id;nombre" + end + (b"1;Ana" + end if end else b"")))
     assert lines.first_line(path, 1024) == b"id;nombre"

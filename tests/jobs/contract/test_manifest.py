@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.contract import manifest
+from jobs.contract.commit import manifest
+from jobs.contract.commit.manifest import Manifest, OutputFile
+from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import DataError
-from jobs.contract.layout import Layout
-from jobs.contract.manifest import Manifest, OutputFile
 
 ONE = Manifest(
     stream="facturas_ficheros",
@@ -33,7 +33,9 @@ ONE = Manifest(
 )
 COUNTS = st.integers(0, 2**60)
 POSITIONS = st.dictionaries(st.text(), st.integers() | st.dictionaries(st.text(), COUNTS))
-FILES = st.builds(OutputFile, name=st.text(st.characters()), size_bytes=COUNTS, sha256=st.text(), records=COUNTS)
+FILES = st.builds(
+    OutputFile, name=st.text(st.characters()), size_bytes=COUNTS, sha256=st.text(), records=COUNTS
+)
 MANIFESTS = st.builds(
     Manifest,
     stream=st.text(),
@@ -73,7 +75,14 @@ def test_equal_positions_are_one_text_whatever_their_order() -> None:
     assert manifest.digest(["a", "b"]) != manifest.digest(["ab"])
 
 
-@pytest.mark.parametrize("field", [f for f in json.loads(ONE.to_json()) if f not in ("version", "notes", "headers", "partitions", "dropped_late")])
+@pytest.mark.parametrize(
+    "field",
+    [
+        f
+        for f in json.loads(ONE.to_json())
+        if f not in ("version", "notes", "headers", "partitions", "dropped_late")
+    ],
+)
 def test_a_missing_field_is_refused(field: str) -> None:
     raw = json.loads(ONE.to_json())
     del raw[field]
@@ -101,10 +110,22 @@ def test_what_is_no_manifest_is_refused_with_its_place(data: bytes) -> None:
 def test_published_lists_batches_in_order_and_nothing_else(tmp_path: Path) -> None:
     output = Layout(tmp_path).output("s", 1)
     names = ["batch=000000010", "batch=000000002", "batch=1000000000"]
-    others = ["batch=2", "batch=0000000002", "batch=000000003.20261123T201500123Z-1f2e3d4c", ".batch=000000004", "batch=-00000001", "gen=0001", "x"]
+    others = [
+        "batch=2",
+        "batch=0000000002",
+        "batch=000000003.20261123T201500123Z-1f2e3d4c",
+        ".batch=000000004",
+        "batch=-00000001",
+        "gen=0001",
+        "x",
+    ]
     for name in names + others:
         (output / name).mkdir(parents=True)
-    assert manifest.published(output) == {2: output / names[1], 10: output / names[0], 1_000_000_000: output / names[2]}
+    assert manifest.published(output) == {
+        2: output / names[1],
+        10: output / names[0],
+        1_000_000_000: output / names[2],
+    }
     assert manifest.published(tmp_path / "none") == {}
 
 

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from jobs.contract.nearest import hint, nearest
 
-STREAMS = ("bizums", "bizums_fechados", "bizums_por_dia", "facturas_ficheros", "facturas_kafka", "notificaciones")
+STREAMS = (
+    "bizums",
+    "bizums_fechados",
+    "bizums_por_dia",
+    "facturas_ficheros",
+    "facturas_kafka",
+    "notificaciones",
+)
 LABS = ("actividad2_resumen", "camino", "trampa07_a_medio_escribir", "trampa08_enlaces", "sink_delta")
 
 
@@ -41,10 +48,20 @@ names = st.text("abcdefghijklmnopqrstuvwxyz_0123456789", min_size=5, max_size=30
 
 
 @given(st.lists(names, min_size=1, max_size=8, unique=True), st.data())
-def test_one_wrong_letter_is_forgiven_and_only_names_that_exist_come_back(known: list[str], data: st.DataObject) -> None:
+def test_one_wrong_letter_is_forgiven_and_only_names_that_exist_come_back(
+    known: list[str], data: st.DataObject
+) -> None:
     name = data.draw(st.sampled_from(known))
     place = data.draw(st.integers(0, len(name) - 1))
-    word = data.draw(st.sampled_from([name[:place] + name[place + 1 :], name[:place] + "ñ" + name[place + 1 :], name[:place] + "x" + name[place:]]))
+    word = data.draw(
+        st.sampled_from(
+            [
+                name[:place] + name[place + 1 :],
+                name[:place] + "ñ" + name[place + 1 :],
+                name[:place] + "x" + name[place:],
+            ]
+        )
+    )
     found = nearest(word, known)
     assert set(found) <= set(known) and 1 <= len(found) <= 3
     assert nearest(name, known)[0] == name

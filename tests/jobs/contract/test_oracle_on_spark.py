@@ -28,7 +28,9 @@ def run(spark: Any, source: Path, checkpoint: Path) -> list[int]:
     """Batches Spark runs until nothing is left, one file each. Raises what Spark raises."""
     ran: list[int] = []
     frame = spark.readStream.schema("a INT").option("maxFilesPerTrigger", 1).json(str(source))
-    writer = frame.writeStream.foreachBatch(lambda _, batch: ran.append(batch)).option("checkpointLocation", str(checkpoint))
+    writer = frame.writeStream.foreachBatch(lambda _, batch: ran.append(batch)).option(
+        "checkpointLocation", str(checkpoint)
+    )
     writer.trigger(availableNow=True).start().awaitTermination()
     return ran
 
@@ -65,7 +67,9 @@ def cut_down(world: tuple[Path, Path], tmp_path: Path) -> Callable[[Disk], Path]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_spark_runs_what_the_player_says_or_stops(name: str, spark: Any, world: tuple[Path, Path], cut_down: Callable[[Disk], Path]) -> None:
+def test_spark_runs_what_the_player_says_or_stops(
+    name: str, spark: Any, world: tuple[Path, Path], cut_down: Callable[[Disk], Path]
+) -> None:
     from pyspark.errors import PySparkException
 
     disk = replace(CASES[name], published=(), wrong=())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract import process
+from jobs.contract.disk import processes
 from jobs.contract.errors import UnsafePath
 
 
@@ -20,15 +20,15 @@ def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 def test_a_lock_is_held_once_and_free_when_closed(tmp_path: Path) -> None:
-    fd = process.lock(tmp_path / "l")
+    fd = processes.lock(tmp_path / "l")
     assert fd is not None
-    assert process.lock(tmp_path / "l") is None
-    assert process.is_locked(tmp_path / "l")
-    assert process.lock_pid(tmp_path / "l") == os.getpid()
+    assert processes.lock(tmp_path / "l") is None
+    assert processes.is_locked(tmp_path / "l")
+    assert processes.lock_pid(tmp_path / "l") == os.getpid()
     os.close(fd)
-    assert not process.is_locked(tmp_path / "l")
-    assert not process.is_locked(tmp_path / "missing")
-    assert process.wait_lock(tmp_path / "l", 0) is not None
+    assert not processes.is_locked(tmp_path / "l")
+    assert not processes.is_locked(tmp_path / "missing")
+    assert processes.wait_lock(tmp_path / "l", 0) is not None
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "fifo"])
@@ -42,39 +42,39 @@ def test_a_lock_file_that_is_no_plain_file_is_refused(tmp_path: Path, kind: str)
         "fifo": lambda: os.mkfifo(path),
     }[kind]()
     with pytest.raises(UnsafePath):
-        process.lock(path)
+        processes.lock(path)
     assert not (tmp_path / "none").exists()
 
 
 def test_wait_lock_gets_it_when_the_holder_is_killed_and_gives_up_in_time(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from jobs.contract import process\n"
+        "import sys, time; from pathlib import Path; from jobs.contract.disk import processes as process\n"
         "process.lock(Path(sys.argv[1])); print(1, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "l")], stdout=subprocess.PIPE) as child:
         child.stdout.readline()
         start = time.monotonic()
-        assert process.wait_lock(tmp_path / "l", 0.2) is None
+        assert processes.wait_lock(tmp_path / "l", 0.2) is None
         assert 0.2 <= time.monotonic() - start < 2
         child.kill()
-        assert process.wait_lock(tmp_path / "l", 5) is not None
+        assert processes.wait_lock(tmp_path / "l", 5) is not None
 
 
 def test_states_and_start_times_tell_processes_apart() -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
-        wait_until(lambda: process.process_state(child.pid) == "S")
-        assert process.start_ticks(child.pid) >= process.start_ticks(os.getpid())
+        wait_until(lambda: processes.process_state(child.pid) == "S")
+        assert processes.start_ticks(child.pid) >= processes.start_ticks(os.getpid())
         child.send_signal(signal.SIGSTOP)
-        wait_until(lambda: process.process_state(child.pid) == "T")
-        assert process.describe(child.pid) == "STOPPED"
+        wait_until(lambda: processes.process_state(child.pid) == "T")
+        assert processes.describe(child.pid) == "STOPPED"
         child.kill()
-        wait_until(lambda: process.process_state(child.pid) == "Z")
-    assert process.process_state(child.pid) is None
-    assert process.start_ticks(child.pid) is None
-    assert process.describe(child.pid) == "gone"
+        wait_until(lambda: processes.process_state(child.pid) == "Z")
+    assert processes.process_state(child.pid) is None
+    assert processes.start_ticks(child.pid) is None
+    assert processes.describe(child.pid) == "gone"
 
 
-CHILD = "import os; from jobs.contract import process; process.die_with_parent(os.getppid()); os.execvp('sleep', ['sleep', '60'])"
+CHILD = "import os; from jobs.contract.disk import processes as process; process.die_with_parent(os.getppid()); os.execvp('sleep', ['sleep', '60'])"
 PARENT = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {CHILD!r}]); print(p.pid, flush=True); time.sleep(60)"
 
 
@@ -87,11 +87,11 @@ def test_a_child_dies_with_its_killed_parent_even_after_exec_and_when_stopped(st
         if stopped:
             os.kill(child, signal.SIGSTOP)
         parent.kill()
-    wait_until(lambda: process.process_state(child) in (None, "Z"), 2)
+    wait_until(lambda: processes.process_state(child) in (None, "Z"), 2)
 
 
 def test_a_child_whose_parent_has_gone_before_ends_at_once() -> None:
-    code = "from jobs.contract import process; process.die_with_parent(1234567); print('still here')"
+    code = "from jobs.contract.disk import processes as process; process.die_with_parent(1234567); print('still here')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
 

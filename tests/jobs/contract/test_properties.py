@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract import properties
 from jobs.contract.errors import ConfigError
+from jobs.contract.kafka import properties
 
 
 @pytest.mark.parametrize(

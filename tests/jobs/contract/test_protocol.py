@@ -1,4 +1,4 @@
-"""Every small state of disk, judged twice: by jobs.contract.protocol, and by a player of Spark's part that knows none of its rules."""
+"""Every small state of disk, judged twice: by jobs.contract.commit.protocol, and by a player of Spark's part that knows none of its rules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from jobs.contract.manifest import Identity
-from jobs.contract.protocol import (
+from jobs.contract.commit.manifest import Identity
+from jobs.contract.commit.protocol import (
     FileState,
     Next,
     Proceed,
@@ -22,7 +22,18 @@ from jobs.contract.protocol import (
     pairing,
     publish,
 )
-from tests.jobs.contract.oracle import BATCHES, OTHERS, REACHABLE, REFUSED, Disk, disks, play, right, safe, subsets
+from tests.jobs.contract.oracle import (
+    BATCHES,
+    OTHERS,
+    REACHABLE,
+    REFUSED,
+    Disk,
+    disks,
+    play,
+    right,
+    safe,
+    subsets,
+)
 
 
 def test_pairing_accepts_exactly_the_states_from_which_spark_ends_right() -> None:
@@ -73,7 +84,8 @@ def test_a_refusal_has_its_rule_and_a_sentence(rule: str) -> None:
 def test_a_lost_checkpoint_is_said_in_these_words() -> None:
     verdict = pairing(Disk(None, (), (), BATCHES).facts())
     assert verdict == Refuse(
-        "output-ahead", "batches 0, 1, 2, 3 are published, but the checkpoint is gone: they would be planned again with other input"
+        "output-ahead",
+        "batches 0, 1, 2, 3 are published, but the checkpoint is gone: they would be planned again with other input",
     )
 
 
@@ -114,10 +126,14 @@ def test_a_file_is_done_exactly_when_its_log_offset_is_committed() -> None:
     for committed in range(-1, 4):
         assert file_state(None, committed) is FileState.WAITING
         for offset in range(4):
-            assert file_state(offset, committed) is (FileState.DONE if offset in range(committed + 1) else FileState.PLANNED)
+            assert file_state(offset, committed) is (
+                FileState.DONE if offset in range(committed + 1) else FileState.PLANNED
+            )
 
 
 def test_a_file_needs_a_batch_until_an_offset_covers_its_entry() -> None:
     for planned in range(-1, 4):
         assert is_unplanned(None, planned)
-        assert [offset for offset in range(5) if not is_unplanned(offset, planned)] == list(range(planned + 1))
+        assert [offset for offset in range(5) if not is_unplanned(offset, planned)] == list(
+            range(planned + 1)
+        )

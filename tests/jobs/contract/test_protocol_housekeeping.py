@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from jobs.contract.protocol import Facts, Refuse, may_rewind, may_roll_over, pairing, rewind_step
+from jobs.contract.commit.protocol import Facts, Refuse, may_rewind, may_roll_over, pairing, rewind_step
 from tests.jobs.contract.oracle import REACHABLE, Disk, disks, safe
 
 
 def after_rollover_is_right(disk: Disk) -> bool:
     """A new checkpoint starts at the end of the newest *offset*; what was not published by then is never run again."""
-    return safe(disk) and bool(disk.offsets) and disk.published == tuple(range(max(disk.offsets) + 1)) and max(disk.offsets) in disk.commits
+    return (
+        safe(disk)
+        and bool(disk.offsets)
+        and disk.published == tuple(range(max(disk.offsets) + 1))
+        and max(disk.offsets) in disk.commits
+    )
 
 
 def test_a_rollover_is_allowed_exactly_when_nothing_is_open() -> None:
@@ -55,7 +60,9 @@ def test_a_rewind_that_is_allowed_ends_in_a_state_spark_starts_from() -> None:
                 continue
             *_, last = (facts, *rewound(facts, keep))
             end = as_disk(last)
-            right_end = safe(end) and max(end.offsets, default=-1) == keep and end.published == tuple(range(keep + 1))
+            right_end = (
+                safe(end) and max(end.offsets, default=-1) == keep and end.published == tuple(range(keep + 1))
+            )
             replayable = keep in disk.commits if keep >= 0 else 0 in disk.offsets
             assert (verdict is None) is (right_end and replayable), (disk, keep, verdict, end)
             allowed += verdict is None

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from jobs.contract import protocol
-from jobs.contract.protocol import Facts, FileState, Next, Proceed, Publish, Refuse
+from jobs.contract.commit import protocol
+from jobs.contract.commit.protocol import Facts, FileState, Next, Proceed, Publish, Refuse
 from tests.jobs.contract.explore import explore
 from tests.jobs.contract.model import State, Step
 from tests.jobs.contract.model_housekeeping import Plan, Stream
@@ -36,7 +36,9 @@ def in_full(names: Iterable[str], big: tuple[str, ...]) -> list[Any]:
     return [pytest.param(name, marks=[pytest.mark.slow] if name in big else []) for name in names]
 
 
-@pytest.mark.parametrize("kind", [*in_full((name for name in STREAMS if name != LONGEST), BIG), long(LONGEST)])
+@pytest.mark.parametrize(
+    "kind", [*in_full((name for name in STREAMS if name != LONGEST), BIG), long(LONGEST)]
+)
 def test_no_crash_loses_or_repeats_a_record_and_none_needs_a_hand(kind: str) -> None:
     found = explore(replace(STREAMS[kind]), RECORDS, OPERATIONS)
     assert found.failures == {}
@@ -59,7 +61,11 @@ def no_sync_of_older_commits(patch: pytest.MonkeyPatch, stream: Stream) -> None:
 def rewind_onto_lost_commit(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     """The newest batch that is kept may be one whose commit a power cut took."""
     real = protocol.may_rewind
-    patch.setattr(protocol, "may_rewind", lambda facts, keep: real(replace(facts, commits=tuple(sorted({*facts.commits, keep}))), keep))
+    patch.setattr(
+        protocol,
+        "may_rewind",
+        lambda facts, keep: real(replace(facts, commits=tuple(sorted({*facts.commits, keep}))), keep),
+    )
 
 
 def no_archive_sync(patch: pytest.MonkeyPatch, stream: Stream) -> None:
@@ -91,7 +97,11 @@ def no_journal(patch: pytest.MonkeyPatch, stream: Stream) -> None:
 
 def offsets_first(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     def step(facts: Facts, keep: int) -> tuple[str, int] | None:
-        for kind, numbers in (("offset", facts.offsets), ("commit", facts.commits), ("output", facts.published)):
+        for kind, numbers in (
+            ("offset", facts.offsets),
+            ("commit", facts.commits),
+            ("output", facts.published),
+        ):
             if numbers and numbers[-1] > keep:
                 return kind, numbers[-1]
         return None
@@ -139,7 +149,11 @@ def manifest_before_sending(patch: pytest.MonkeyPatch, stream: Stream) -> None:
 def rollover_from_the_beginning(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     """The new generation's record forgets where the old one ended."""
     real = stream.rollover_plan
-    patch.setattr(stream, "rollover_plan", lambda state: tuple(s._replace(before=-1) if s.kind == "record" else s for s in real(state)))
+    patch.setattr(
+        stream,
+        "rollover_plan",
+        lambda state: tuple(s._replace(before=-1) if s.kind == "record" else s for s in real(state)),
+    )
 
 
 def record_first(patch: pytest.MonkeyPatch, stream: Stream) -> None:
@@ -161,7 +175,11 @@ def files_last(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     """A reset retires first and brings the files back after."""
 
     def plan(state: State) -> Plan:
-        return (*stream.reset_generations(state), *stream.reset_files(state), Step("record", len(state.generations), -1, 1))
+        return (
+            *stream.reset_generations(state),
+            *stream.reset_files(state),
+            Step("record", len(state.generations), -1, 1),
+        )
 
     patch.setattr(stream, "reset_plan", plan)
 
@@ -186,8 +204,16 @@ LEFT_OUT: dict[str, tuple[tuple[Break, ...], str, str]] = {
     "sync, and pairing": ((no_sync, no_pairing), "files to files", "refused batch-conflict"),
     "sync, pairing and digest": ((no_sync, no_pairing, no_digest), "files to files", "lost"),
     "sync, Kafka": ((no_sync,), "topic to files", "refused output-ahead"),
-    "prevcommit": ((no_sync_of_older_commits,), "files to files, one a batch", "refused planned-file-missing"),
-    "rewind onto a lost commit": ((rewind_onto_lost_commit,), "files to files, one a batch", "refused planned-file-missing"),
+    "prevcommit": (
+        (no_sync_of_older_commits,),
+        "files to files, one a batch",
+        "refused planned-file-missing",
+    ),
+    "rewind onto a lost commit": (
+        (rewind_onto_lost_commit,),
+        "files to files, one a batch",
+        "refused planned-file-missing",
+    ),
     "archsync": ((no_archive_sync,), "files to files", "refused planned-file-missing"),
     "proof by commit": ((archive_by_name,), "files to files", "refused planned-file-missing"),
     "proof by commit, and exists": ((archive_by_name, no_inputs_check), "files to files", "lost"),
@@ -201,7 +227,11 @@ LEFT_OUT: dict[str, tuple[tuple[Break, ...], str, str]] = {
     "skip": ((write_again,), "files to files", "repeated"),
     "quarantine before publish": ((quarantine_last,), "files to files", "quarantine lost"),
     "archive before the record, and journal": ((record_first, no_journal), "files to files", "repeated"),
-    "output before its quarantine, and journal": ((quarantine_first, no_journal), "files to files", "quarantine lost"),
+    "output before its quarantine, and journal": (
+        (quarantine_first, no_journal),
+        "files to files",
+        "quarantine lost",
+    ),
     "reset brings files back": ((reset_without_files,), "files to files", "lost"),
     "reset brings files back first, and journal": ((files_last, no_journal), "files to files", "lost"),
     "rewind brings files back": ((rewind_without_files,), "files to files", "refused planned-file-missing"),

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jobs.contract.lines import BOM, is_blank, unmarked
-from jobs.contract.records import Spans, numbered, split_records, stands_alone
+from jobs.contract.text.csv_records import Spans, numbered, split_records, stands_alone
+from jobs.contract.text.lines import BOM, is_blank, unmarked
 from tests.jobs.contract.records_cases import CASES
 
 TEXT = st.text(alphabet='ab;,"\n\r é§', max_size=8)
 ROWS = st.lists(st.lists(TEXT, min_size=2, max_size=4), max_size=6)
-HOSTILE = st.lists(st.sampled_from([b'"', b'""', b";", b"\n", b"\r\n", b"\r", b"a", b" ", BOM, b'"\n"']), max_size=24).map(b"".join)
+HOSTILE = st.lists(
+    st.sampled_from([b'"', b'""', b";", b"\n", b"\r\n", b"\r", b"a", b" ", BOM, b'"\n"']), max_size=24
+).map(b"".join)
 
 
 def slowly(data: bytes, separator: bytes) -> list[tuple[int, bytes, int]]:
@@ -74,7 +76,9 @@ def test_any_text_is_cut_by_the_rules(data: bytes, separator: bytes) -> None:
 
 @settings(deadline=None)
 @given(ROWS, st.sampled_from([";", ",", "§"]), st.sampled_from(["\n", "\r\n"]), st.integers(0, 2))
-def test_what_pythons_writer_wrote_comes_back_record_by_record(rows: list[list[str]], separator: str, end: str, marks: int) -> None:
+def test_what_pythons_writer_wrote_comes_back_record_by_record(
+    rows: list[list[str]], separator: str, end: str, marks: int
+) -> None:
     written = []
     for row in rows:
         out = io.StringIO()
@@ -96,12 +100,17 @@ def test_a_record_that_stands_alone_is_one_record_whatever_follows(data: bytes, 
             assert list(split_records(record + b"\n" + more, b";"))[1:] == list(split_records(more, b";"))
 
 
-@pytest.mark.parametrize(("record", "alone"), [(b'a;"b', False), (b'"a\nb"', True), (b'"a"x', True), (b'a;5"', True), (b'"a\nb";"c', False)])
+@pytest.mark.parametrize(
+    ("record", "alone"),
+    [(b'a;"b', False), (b'"a\nb"', True), (b'"a"x', True), (b'a;5"', True), (b'"a\nb";"c', False)],
+)
 def test_only_an_open_quote_needs_what_follows(record: bytes, alone: bool) -> None:
     assert stands_alone(record, b";") is alone
 
 
-@pytest.mark.parametrize("line", [b'"a\n', b'a;"b;c\n', b'"""\n', b'"a"x\n', b'a"\n"\n', b'""\n', b'"",""\n', b'"""";\n'])
+@pytest.mark.parametrize(
+    "line", [b'"a\n', b'a;"b;c\n', b'"""\n', b'"a"x\n', b'a"\n"\n', b'""\n', b'"",""\n', b'"""";\n']
+)
 def test_the_time_is_linear_in_hostile_texts(line: bytes) -> None:
     took = []
     for times in (10_000, 40_000):
@@ -131,7 +140,9 @@ def spans(data: bytes, separator: bytes, pieces: list[int]) -> Spans:
 @example(b'"a\n"b;\n1;2\nc"\n', [1])
 def test_a_field_with_a_line_inside_is_found_in_any_pieces(data: bytes, pieces: list[int]) -> None:
     widest = max((longest for *_, longest in slowly(data, b";")), default=0)
-    if all(line.count(b'"') % 2 or b'"' not in line for line in data.split(b"\n")):  # of the others not all are looked at
+    if all(
+        line.count(b'"') % 2 or b'"' not in line for line in data.split(b"\n")
+    ):  # of the others not all are looked at
         assert bool(spans(data, b";", [99]).found) == (widest > 1)
     found = spans(data, b";", pieces).found
     assert not found or (widest > 1 and found[1] - found[0] > 1)
@@ -157,6 +168,8 @@ def test_what_is_a_field_with_a_line_inside(data: bytes, found: tuple[int, int] 
     assert spans(data, b";", [1]).found == found == spans(data, b";", [99]).found
 
 
-@pytest.mark.parametrize("data", [b'a;TV 32";"b\n1;2\nc";d\n', b'a;TV 32";"b ""c""\n1;2\nc";d\n', b'5" a;"b\n\n1;2\n"\n'])
+@pytest.mark.parametrize(
+    "data", [b'a;TV 32";"b\n1;2\nc";d\n', b'a;TV 32";"b ""c""\n1;2\nc";d\n', b'5" a;"b\n\n1;2\n"\n']
+)
 def test_an_inch_sign_in_the_line_where_the_field_opens_hides_nothing(data: bytes) -> None:
     assert spans(data, b";", [99]).found

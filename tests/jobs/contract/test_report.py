@@ -11,12 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.contract import report
 from jobs.contract.errors import DataError, PairingBroken
-from jobs.contract.report import Report
+from jobs.contract.run import report
+from jobs.contract.run.report import Report
 
 COUNTS = st.integers(0, 2**60)
-JSON = st.recursive(st.none() | st.booleans() | COUNTS | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=4)
+JSON = st.recursive(
+    st.none() | st.booleans() | COUNTS | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=4,
+)
 REPORTS = st.builds(
     Report,
     stream=st.text(),
@@ -55,7 +59,19 @@ def test_a_field_of_a_later_caudal_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"[]", b"null", b"\xff", b"{}", changed(version=2), changed(status="well"), changed(status=None), changed(status=[])]
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b"{}",
+        changed(version=2),
+        changed(status="well"),
+        changed(status=None),
+        changed(status=[]),
+    ],
 )
 def test_what_is_no_report_is_refused_with_its_place(data: bytes) -> None:
     with pytest.raises(DataError) as caught:

@@ -12,22 +12,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.contract.errors import BrokenStream, DataError
-from jobs.contract.spec import RUN_ID, RunSpec, new_run_id
+from jobs.contract.run.spec import RUN_ID, RunSpec, new_run_id
 from jobs.contract.stream import Files, Limits, Published, Stream, Thresholds, Topic
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 POSITIVE = st.integers(1, 2**53)
 LIMITS = st.builds(Limits, POSITIVE, POSITIVE, POSITIVE, POSITIVE)
 SHARE, NUMBER = st.none() | st.floats(0, 1), st.none() | st.integers(0, 2**53)
-THRESHOLDS = st.builds(Thresholds, SHARE, SHARE, NUMBER, st.integers(0, 2**53), st.sampled_from(["after", "before"]))
+THRESHOLDS = st.builds(
+    Thresholds, SHARE, SHARE, NUMBER, st.integers(0, 2**53), st.sampled_from(["after", "before"])
+)
 UNDER_WAY = st.lists(st.sampled_from([".lock", "-Ñ", ".en camino"]), max_size=2).map(tuple)
 SOURCE_FILES = st.builds(
-    Files, st.sampled_from(["json", "csv"]), st.just("") | NAMES, st.floats(0, 3600), st.sampled_from(",;|\t"), st.booleans(), under_way=UNDER_WAY
+    Files,
+    st.sampled_from(["json", "csv"]),
+    st.just("") | NAMES,
+    st.floats(0, 3600),
+    st.sampled_from(",;|\t"),
+    st.booleans(),
+    under_way=UNDER_WAY,
 )
 SINK_FILES = st.builds(Files, st.sampled_from(["json", "csv", "parquet"]))
 CONFIG = st.lists(st.tuples(st.text(), st.text()), max_size=3).map(tuple)
-SOURCE_TOPICS = st.builds(Topic, NAMES.map("in.".__add__), st.sampled_from(["json", "csv"]), st.just(""), st.integers(1, 1000), CONFIG)
-SINK_TOPICS = st.builds(Topic, NAMES.map("out.".__add__), st.sampled_from(["json", "csv"]), st.text(min_size=1), st.integers(1, 1000), CONFIG)
+SOURCE_TOPICS = st.builds(
+    Topic,
+    NAMES.map("in.".__add__),
+    st.sampled_from(["json", "csv"]),
+    st.just(""),
+    st.integers(1, 1000),
+    CONFIG,
+)
+SINK_TOPICS = st.builds(
+    Topic,
+    NAMES.map("out.".__add__),
+    st.sampled_from(["json", "csv"]),
+    st.text(min_size=1),
+    st.integers(1, 1000),
+    CONFIG,
+)
 PUBLISHED = st.builds(Published, NAMES.map("above_".__add__), SINK_FILES)
 STREAMS = st.builds(
     Stream,
@@ -42,8 +64,17 @@ STREAMS = st.builds(
     tags=st.lists(st.text(), max_size=3).map(tuple),
     doc=st.text(),
 )
-READERS = st.builds(Stream, name=NAMES, source=PUBLISHED, sink=SINK_FILES, stateful=st.just(True), close_windows=st.just("end-of-run"))
-STARTS = st.just("earliest") | st.dictionaries(st.text(), st.dictionaries(st.text(), st.integers(0, 2**62), max_size=2), max_size=2)
+READERS = st.builds(
+    Stream,
+    name=NAMES,
+    source=PUBLISHED,
+    sink=SINK_FILES,
+    stateful=st.just(True),
+    close_windows=st.just("end-of-run"),
+)
+STARTS = st.just("earliest") | st.dictionaries(
+    st.text(), st.dictionaries(st.text(), st.integers(0, 2**62), max_size=2), max_size=2
+)
 SPECS = st.builds(
     RunSpec,
     stream=STREAMS | READERS,
@@ -74,7 +105,9 @@ def changed(**values: Any) -> bytes:
     return json.dumps({**json.loads(ONE.to_json()), **values}).encode()
 
 
-@pytest.mark.parametrize("field", ["stream", "run_id", "home", "generation", "start", "reported_through", "warnings", "version"])
+@pytest.mark.parametrize(
+    "field", ["stream", "run_id", "home", "generation", "start", "reported_through", "warnings", "version"]
+)
 def test_a_missing_field_is_refused(field: str) -> None:
     raw = json.loads(ONE.to_json())
     del raw[field]
@@ -84,7 +117,18 @@ def test_a_missing_field_is_refused(field: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"[]", b"null", b"\xff", changed(version=2), changed(besides=1), changed(stream=None), changed(stream={}), changed(warnings=7)],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        changed(version=2),
+        changed(besides=1),
+        changed(stream=None),
+        changed(stream={}),
+        changed(warnings=7),
+    ],
 )
 def test_what_is_no_spec_is_refused_with_its_place(data: bytes) -> None:
     with pytest.raises(DataError) as caught:

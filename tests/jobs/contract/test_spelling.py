@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jobs.contract.errors import BrokenStream
-from jobs.contract.spelling import unfit_date, unfit_timestamp, unfit_zone
 from jobs.contract.stream import Files, Topic
+from jobs.contract.stream.value_formats import unfit_date, unfit_timestamp, unfit_zone
 
 
 @pytest.mark.parametrize(
@@ -35,17 +35,35 @@ def test_patterns_that_read_no_date(pattern: str) -> None:
     assert unfit_date(pattern)
 
 
-@pytest.mark.parametrize("pattern", [
-    "dd/MM/yyyy HH:mm", "dd/MM/yyyy", "yyyyMMddHHmmss", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "M/d/yyyy h:mm a", "dd/MM/yyyy H:m:s.S",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "dd/MM/yyyy HH:mm",
+        "dd/MM/yyyy",
+        "yyyyMMddHHmmss",
+        "yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+        "M/d/yyyy h:mm a",
+        "dd/MM/yyyy H:m:s.S",
+    ],
+)
 def test_patterns_of_times(pattern: str) -> None:
     assert unfit_timestamp(pattern) == ""
 
 
-@pytest.mark.parametrize("pattern", [
-    "HH:mm", "dd/MM/yyyy hh:mm", "dd/MM/yyyy HH:mm a", "dd/MM/yyyy HH:mm:ss.SSSSSSSSS", "dd/MM/yyyy VV", "dd/MM/yyyy mm", "dd/MM/yyyy HH:ss",
-    "dd/MM/yyyy HH:SSS", "dd/MM/yyyy hh:HH a",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "HH:mm",
+        "dd/MM/yyyy hh:mm",
+        "dd/MM/yyyy HH:mm a",
+        "dd/MM/yyyy HH:mm:ss.SSSSSSSSS",
+        "dd/MM/yyyy VV",
+        "dd/MM/yyyy mm",
+        "dd/MM/yyyy HH:ss",
+        "dd/MM/yyyy HH:SSS",
+        "dd/MM/yyyy hh:HH a",
+    ],
+)
 def test_patterns_that_read_no_time(pattern: str) -> None:
     assert unfit_timestamp(pattern)
 
@@ -58,11 +76,13 @@ def test_zones() -> None:
 @pytest.mark.parametrize(
     ("form", "options", "why"),
     [
-        ("json", {"decimal": ","}, "decimal is for csv"), ("csv", {"decimal": "'"}, "is not . or ,"),
-        ("csv", {"date_format": "dd/mm/yyyy"}, "does not read a year"), ("json", {"timestamp_format": "HH:mm"}, "does not read a date"),
+        ("json", {"decimal": ","}, "decimal is for csv"),
+        ("csv", {"decimal": "'"}, "is not . or ,"),
+        ("csv", {"date_format": "dd/mm/yyyy"}, "does not read a year"),
+        ("json", {"timestamp_format": "HH:mm"}, "does not read a date"),
         ("csv", {"timezone": "Madrid"}, "is not a time zone"),
     ],
-)  # fmt: skip
+)
 def test_a_row_with_a_spelling_that_cannot_be_read_is_broken(
     form: str, options: dict[str, str], why: str
 ) -> None:

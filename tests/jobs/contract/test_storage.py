@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract import kernel, storage
+from jobs.contract.disk import storage, syscalls
 from jobs.contract.errors import DiskFull, NotWritable, UnsafePath
 
 
@@ -35,7 +35,9 @@ def test_write_new_never_overwrites_and_leaves_no_temporary_file(tmp_path: Path)
     assert names(tmp_path) == ["a"]
 
 
-def test_replace_swaps_the_whole_file_and_keeps_the_old_one_when_the_target_is_a_folder(tmp_path: Path) -> None:
+def test_replace_swaps_the_whole_file_and_keeps_the_old_one_when_the_target_is_a_folder(
+    tmp_path: Path,
+) -> None:
     storage.replace(tmp_path / "a", b"one")
     storage.replace(tmp_path / "a", b"two")
     assert (tmp_path / "a").read_bytes() == b"two"
@@ -56,7 +58,9 @@ def test_move_new_moves_the_inode_and_refuses_a_taken_name(tmp_path: Path) -> No
     assert ((tmp_path / "b").read_bytes(), (tmp_path / "c").read_bytes()) == (b"one", b"two")
 
 
-def test_move_new_across_devices_copies_whole_with_the_mtime_and_never_overwrites(tmp_path: Path, other_device: Path) -> None:
+def test_move_new_across_devices_copies_whole_with_the_mtime_and_never_overwrites(
+    tmp_path: Path, other_device: Path
+) -> None:
     source = other_device / "a"
     source.write_bytes(b"x" * 3_000_000)
     os.utime(source, ns=(1_700_000_000_123_456_789, 1_700_000_000_123_456_789))
@@ -97,11 +101,13 @@ def test_rename_dir_new_refuses_a_name_taken_in_any_form(tmp_path: Path, taken: 
     assert (source / "f").read_bytes() == b"1"
 
 
-def test_rename_dir_new_moves_the_folder_also_without_renameat2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rename_dir_new_moves_the_folder_also_without_renameat2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "x").mkdir()
     storage.rename_dir_new(tmp_path / "a", tmp_path / "x" / "b")
-    monkeypatch.setattr(kernel, "_libc", lambda: None)
+    monkeypatch.setattr(syscalls, "_libc", lambda: None)
     storage.rename_dir_new(tmp_path / "x" / "b", tmp_path / "c")
     assert (names(tmp_path), names(tmp_path / "x")) == (["c", "x"], [])
 
@@ -141,7 +147,13 @@ def test_make_dirs_makes_every_level_and_is_content_with_existing_ones(tmp_path:
 
 @pytest.mark.parametrize(
     ("code", "error"),
-    [(errno.ENOSPC, DiskFull), (errno.EDQUOT, DiskFull), (errno.EROFS, NotWritable), (errno.EACCES, NotWritable), (errno.EIO, OSError)],
+    [
+        (errno.ENOSPC, DiskFull),
+        (errno.EDQUOT, DiskFull),
+        (errno.EROFS, NotWritable),
+        (errno.EACCES, NotWritable),
+        (errno.EIO, OSError),
+    ],
 )
 def test_disk_errors_become_one_clear_error(code: int, error: type[Exception]) -> None:
     with pytest.raises(error) as caught, storage.disk_errors("/home/x"):
@@ -152,12 +164,14 @@ def test_disk_errors_become_one_clear_error(code: int, error: type[Exception]) -
 def test_a_full_disk_leaves_neither_target_nor_temporary_file(tmp_path: Path) -> None:
     """A real ENOSPC-like failure: the process may write files of at most 1,000 bytes (EFBIG), so the temporary file cannot be finished."""
     code = (
-        "import resource, signal, sys; from pathlib import Path; from jobs.contract import storage\n"
+        "import resource, signal, sys; from pathlib import Path; from jobs.contract.disk import storage\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try: storage.write_new(Path(sys.argv[1]) / 'a', b'x' * 5000)\n"
         "except OSError as e: print(e.errno)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert (done.stdout, names(tmp_path)) == (f"{errno.EFBIG}\n", [])
 
 
@@ -170,7 +184,9 @@ def test_fsync_files_flushes_few_and_many(tmp_path: Path) -> None:
     assert storage.syncfs(tmp_path) is (sys.platform == "linux")
 
 
-def test_without_renameat2_a_new_file_that_took_the_name_in_between_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_renameat2_a_new_file_that_took_the_name_in_between_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """link + unlink: the producer renames its next delivery onto the name between the two."""
     source, real = tmp_path / "a", os.link
     source.write_bytes(b"first")
@@ -180,13 +196,15 @@ def test_without_renameat2_a_new_file_that_took_the_name_in_between_is_not_remov
         (tmp_path / "next").write_bytes(b"second")
         (tmp_path / "next").replace(src)
 
-    monkeypatch.setattr(kernel, "_libc", lambda: None)
+    monkeypatch.setattr(syscalls, "_libc", lambda: None)
     monkeypatch.setattr(os, "link", link)
     storage.move_new(source, tmp_path / "b")
     assert ((tmp_path / "b").read_bytes(), source.read_bytes()) == (b"first", b"second")
 
 
-def test_without_renameat2_a_file_that_grows_while_it_is_moved_stays_whole_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_renameat2_a_file_that_grows_while_it_is_moved_stays_whole_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, real = tmp_path / "a", os.link
     source.write_bytes(b"first")
 
@@ -195,7 +213,7 @@ def test_without_renameat2_a_file_that_grows_while_it_is_moved_stays_whole_where
         with Path(src).open("ab") as file:
             file.write(b" line")
 
-    monkeypatch.setattr(kernel, "_libc", lambda: None)
+    monkeypatch.setattr(syscalls, "_libc", lambda: None)
     monkeypatch.setattr(os, "link", link)
     with pytest.raises(BlockingIOError, match="changed while it was moved"):
         storage.move_new(source, tmp_path / "b")
@@ -208,5 +226,8 @@ def test_own_copies_take_the_place_of_the_files_with_content_and_time(tmp_path: 
     (tmp_path / "other name").hardlink_to(tmp_path / "a")
     storage.own_copies([tmp_path / "a"])
     assert not (tmp_path / "a").samefile(tmp_path / "other name")
-    assert ((tmp_path / "a").read_bytes(), (tmp_path / "a").stat().st_mtime_ns) == (b"one", 1_700_000_000_123_456_789)
+    assert ((tmp_path / "a").read_bytes(), (tmp_path / "a").stat().st_mtime_ns) == (
+        b"one",
+        1_700_000_000_123_456_789,
+    )
     assert names(tmp_path) == ["a", "other name"]

@@ -39,7 +39,11 @@ WRONG: list[tuple[type, dict[str, Any], str]] = [
     (Files, {"format": "parquet", "multiline": True}, "multiline is for csv"),
     (Files, {"format": "csv", "multiline": "no"}, "multiline='no' is not True or False"),
     (Limits, {"whole_file_bytes": 0}, "whole_file_bytes"),
-    (Stream, {"name": "s", "source": Files("csv", multiline=True), "sink": Files("csv", multiline=True)}, "multiline is for a source"),
+    (
+        Stream,
+        {"name": "s", "source": Files("csv", multiline=True), "sink": Files("csv", multiline=True)},
+        "multiline is for a source",
+    ),
     (Files, {"duplicates": "drop"}, "duplicates='drop' is not refuse or take"),
     (Topic, {"name": "t", "format": "parquet"}, "unknown format"),
     (Topic, {"name": "t", "partitions": 0}, "partitions"),
@@ -53,14 +57,46 @@ WRONG: list[tuple[type, dict[str, Any], str]] = [
     (Limits, {"driver_memory_mib": True}, "driver_memory_mib"),
     (Stream, {"name": "s", "source": Files("parquet"), "sink": Files()}, "a source is json or csv"),
     (Published, {"stream": "../s"}, "unsafe stream name"),
-    (Stream, {"name": "s", "source": Published("s"), "sink": Files()}, "cannot read what it publishes itself"),
-    (Stream, {"name": "s", "source": Published("t"), "sink": Topic("t", key="k")}, "a stream that reads a published one writes files"),
-    (Stream, {"name": "s", "source": Published("t"), "sink": Files(), "checks": Checks(unknown_fields="quiet")}, "checks belong to t"),
-    (Stream, {"name": "s", "source": Files(), "sink": Files(), "mode": "complete"}, "use mode='append' with a watermark"),
-    (Stream, {"name": "s", "source": Files(), "sink": Files(), "mode": "update"}, "a row that changed would stand in two batches"),
-    (Stream, {"name": "s", "source": Files(), "sink": Files(), "mode": "once"}, r"unknown mode 'once' \(append, complete, update\)"),
-    (Stream, {"name": "s", "source": Files(), "sink": Files(), "close_windows": "end-of-run"}, "close_windows needs stateful=True"),
-    (Stream, {"name": "s", "source": Files(), "sink": Files(), "close_windows": "now"}, "close_windows='now' is not"),
+    (
+        Stream,
+        {"name": "s", "source": Published("s"), "sink": Files()},
+        "cannot read what it publishes itself",
+    ),
+    (
+        Stream,
+        {"name": "s", "source": Published("t"), "sink": Topic("t", key="k")},
+        "a stream that reads a published one writes files",
+    ),
+    (
+        Stream,
+        {"name": "s", "source": Published("t"), "sink": Files(), "checks": Checks(unknown_fields="quiet")},
+        "checks belong to t",
+    ),
+    (
+        Stream,
+        {"name": "s", "source": Files(), "sink": Files(), "mode": "complete"},
+        "use mode='append' with a watermark",
+    ),
+    (
+        Stream,
+        {"name": "s", "source": Files(), "sink": Files(), "mode": "update"},
+        "a row that changed would stand in two batches",
+    ),
+    (
+        Stream,
+        {"name": "s", "source": Files(), "sink": Files(), "mode": "once"},
+        r"unknown mode 'once' \(append, complete, update\)",
+    ),
+    (
+        Stream,
+        {"name": "s", "source": Files(), "sink": Files(), "close_windows": "end-of-run"},
+        "close_windows needs stateful=True",
+    ),
+    (
+        Stream,
+        {"name": "s", "source": Files(), "sink": Files(), "close_windows": "now"},
+        "close_windows='now' is not",
+    ),
     (Stream, {"name": "s", "source": Files(), "sink": Topic("t")}, "key=COLUMN"),
     (Stream, {"name": "s", "source": Topic("t"), "sink": Topic("t", key="k")}, "never ends"),
     (Stream, {"name": "s", "source": Files(), "sink": Files(), "lease_wait_s": -1}, "negative"),
@@ -84,7 +120,9 @@ def test_topics_and_guarantee_follow_from_the_ends() -> None:
     both = Stream("s", Topic("t"), Topic("u", key="k"))
     assert [t.name for t in both.topics] == ["t", "u"]
     assert both.guarantee == "exactly-once (for readers of committed records)"
-    assert both.tokens == Topic("caudal-tokens-s", partitions=1, config=(("cleanup.policy", "compact"), ("segment.ms", "3600000")))
+    assert both.tokens == Topic(
+        "caudal-tokens-s", partitions=1, config=(("cleanup.policy", "compact"), ("segment.ms", "3600000"))
+    )
     spark = Stream("s", Topic("t"), Topic("u", key="k", delivery="at-least-once"))
     assert (spark.guarantee, spark.tokens) == ("at-least-once (Spark's Kafka sink)", None)
     assert Stream("s", Topic("t"), Files()).tokens is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobs.contract.errors import BrokenStream
 from jobs.contract.stream import Files
-from jobs.contract.under_way import BY_PROGRAM, OURS, fault, final_name, is_ignored, is_under_way
+from jobs.contract.stream.partial_names import BY_PROGRAM, OURS, fault, final_name, is_ignored, is_under_way
 
 ENDINGS = [ending for endings in BY_PROGRAM.values() for ending in endings]
 PAGE = (Path(__file__).parents[3] / "docs" / "files.md").read_text(encoding="utf-8")
@@ -25,21 +25,69 @@ ODD = st.builds(
 )
 
 
-@pytest.mark.parametrize("name", [
-    "lote.json.filepart", "LOTE.JSON.FILEPART", "lote.json.CRDOWNLOAD", "Unconfirmed 4711.crdownload", "aBcDeF.json.part", "lote.json.partial",
-    "lote.json.0a1b2c3d.partial", "lote.json.download", "lote.json.opdownload", "lote.json._COPYING_", "lote.json._copying_", "lote.json.!qB",
-    "lote.json.!ut", "lote.json.aria2", "lote.json~", "lote.json.~1~", "~$lote.xlsx", ".~lock.lote.csv#", "~lock.lote.csv#", ".lote.json.swp",
-    "lote.json.swp", "lote.json.sb-1a2b3c4d-Qw3rTy", "#lote.csv#", "lote.json_.gstmp", "lote.json.9f8e.part.minio", "~syncthing~lote.json.tmp",
-    ".syncthing.lote.json.tmp", ".lote.json.Xy12zQ", "lote.csv.!sync", "lote.json.crswap", "lote.json.incomplete", "_temporary", "x\ny.part",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lote.json.filepart",
+        "LOTE.JSON.FILEPART",
+        "lote.json.CRDOWNLOAD",
+        "Unconfirmed 4711.crdownload",
+        "aBcDeF.json.part",
+        "lote.json.partial",
+        "lote.json.0a1b2c3d.partial",
+        "lote.json.download",
+        "lote.json.opdownload",
+        "lote.json._COPYING_",
+        "lote.json._copying_",
+        "lote.json.!qB",
+        "lote.json.!ut",
+        "lote.json.aria2",
+        "lote.json~",
+        "lote.json.~1~",
+        "~$lote.xlsx",
+        ".~lock.lote.csv#",
+        "~lock.lote.csv#",
+        ".lote.json.swp",
+        "lote.json.swp",
+        "lote.json.sb-1a2b3c4d-Qw3rTy",
+        "#lote.csv#",
+        "lote.json_.gstmp",
+        "lote.json.9f8e.part.minio",
+        "~syncthing~lote.json.tmp",
+        ".syncthing.lote.json.tmp",
+        ".lote.json.Xy12zQ",
+        "lote.csv.!sync",
+        "lote.json.crswap",
+        "lote.json.incomplete",
+        "_temporary",
+        "x\ny.part",
+    ],
+)
 def test_a_name_that_a_program_gives_to_what_is_not_whole_is_ignored(name: str) -> None:
     assert is_ignored(name)
 
 
-@pytest.mark.parametrize("name", [
-    "lote.json", "part", "part-00000.json", "lote.part.json", "download.csv", "tmp", "~lote.json", "a~b.json", "lote.sb-1a2b3c4d-Qw3rTy.json",
-    "#1.json", "COPYING_", "lote_COPYING_.json", "lote.lock", "swp", "lote.json.bak", "lote-2026~1.csv",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lote.json",
+        "part",
+        "part-00000.json",
+        "lote.part.json",
+        "download.csv",
+        "tmp",
+        "~lote.json",
+        "a~b.json",
+        "lote.sb-1a2b3c4d-Qw3rTy.json",
+        "#1.json",
+        "COPYING_",
+        "lote_COPYING_.json",
+        "lote.lock",
+        "swp",
+        "lote.json.bak",
+        "lote-2026~1.csv",
+    ],
+)
 def test_a_name_that_only_resembles_one_is_taken(name: str) -> None:
     assert not is_ignored(name)
 
@@ -93,10 +141,21 @@ def test_a_final_name_is_looked_at_and_stays_as_it_is(name: str, more: tuple[str
     assert is_ignored(name, more) or final == name
 
 
-@pytest.mark.parametrize(("name", "final"), [
-    ("a.json.part", "a.json.part.txt"), ("a.json.gz.part", "a.json.gz.part.gz"), ("a.BZ2._COPYING_", "a.BZ2._COPYING_.bz2"), ("~$a.csv", "a.csv"),
-    (".~lock.a.csv#", "a.csv#"), ("#a.csv#", "a.csv#"), ("a.csv~", "a.csv~.txt"), (".part", "part"), ("_._", "file"), ("a.json", "a.json"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "final"),
+    [
+        ("a.json.part", "a.json.part.txt"),
+        ("a.json.gz.part", "a.json.gz.part.gz"),
+        ("a.BZ2._COPYING_", "a.BZ2._COPYING_.bz2"),
+        ("~$a.csv", "a.csv"),
+        (".~lock.a.csv#", "a.csv#"),
+        ("#a.csv#", "a.csv#"),
+        ("a.csv~", "a.csv~.txt"),
+        (".part", "part"),
+        ("_._", "file"),
+        ("a.json", "a.json"),
+    ],
+)
 def test_final_names(name: str, final: str) -> None:
     assert final_name(name) == final
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from include import intake
-from jobs.contract import manifest
-from jobs.contract.layout import Layout
-from jobs.contract.manifest import Manifest
-from jobs.contract.spec import RunSpec
+from jobs.contract.commit import manifest
+from jobs.contract.commit.manifest import Manifest
+from jobs.contract.disk.layout import Layout
+from jobs.contract.run.spec import RunSpec
 from jobs.contract.stream import Checks, Files, Stream
 from jobs.core import run
-from jobs.core.records import Subject
+from jobs.core.read.records import Subject
 from jobs.core.session import SETTINGS
 from jobs.domain import facturas
 
@@ -30,7 +30,11 @@ class Home:
 
     path: Path
     spark: Any
-    stream: Stream = field(default_factory=lambda: Stream("facturas_ficheros", Files("json", settle_s=0), Files("json"), checks=CHECKS))
+    stream: Stream = field(
+        default_factory=lambda: Stream(
+            "facturas_ficheros", Files("json", settle_s=0), Files("json"), checks=CHECKS
+        )
+    )
     subject: Subject = field(default_factory=lambda: Subject(facturas.SCHEMA, facturas.RULES))
     transform: Callable[[Any], Any] = facturas.lineas
     runs: int = 0
@@ -47,7 +51,9 @@ class Home:
 
     def run(self) -> dict[str, Any]:
         self.runs += 1
-        spec = RunSpec(self.stream, f"r{self.runs}", "", "2026-11-23T20:00:00+00:00", str(self.path), 1, "", -1)
+        spec = RunSpec(
+            self.stream, f"r{self.runs}", "", "2026-11-23T20:00:00+00:00", str(self.path), 1, "", -1
+        )
         self.layout.run(self.stream.name, spec.run_id).mkdir(parents=True)
         return run.stream(self.spark, spec, self.subject, self.transform)
 
@@ -56,7 +62,9 @@ class Home:
         return self.layout.checkpoint(self.stream.name, 1)
 
     def manifests(self) -> list[Manifest]:
-        return [manifest.read(p) for p in manifest.published(self.layout.output(self.stream.name, 1)).values()]
+        return [
+            manifest.read(p) for p in manifest.published(self.layout.output(self.stream.name, 1)).values()
+        ]
 
     def lines(self) -> list[str]:
         """All published lines, by the documented glob and a plain reader."""
@@ -67,7 +75,9 @@ class Home:
         return [json.loads(line) for line in self.lines()]
 
     def quarantined(self) -> list[dict[str, Any]]:
-        found = sorted((self.layout.data / "cuarentena" / self.stream.name).glob("registros/gen=*/batch=*/part-*"))
+        found = sorted(
+            (self.layout.data / "cuarentena" / self.stream.name).glob("registros/gen=*/batch=*/part-*")
+        )
         return [json.loads(line) for part in found for line in part.read_text(encoding="utf-8").splitlines()]
 
 

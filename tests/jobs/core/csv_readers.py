@@ -17,8 +17,18 @@ NO_VALUE = "no value is this"  # what docs/csv.md calls any text that no value i
 
 def by_spark(spark: Any, folder: Path, sink: Files, schema: str) -> list[Row]:
     sep = "\\\\" if sink.separator == "\\" else sink.separator
-    options = {"sep": sep, "header": sink.header, "multiLine": True, "lineSep": "\n", "escape": '"', "charToEscapeQuoteEscaping": '"'}
-    return [tuple(row) for row in spark.read.schema(schema).options(**options, nullValue=NO_VALUE).csv(str(folder)).collect()]
+    options = {
+        "sep": sep,
+        "header": sink.header,
+        "multiLine": True,
+        "lineSep": "\n",
+        "escape": '"',
+        "charToEscapeQuoteEscaping": '"',
+    }
+    return [
+        tuple(row)
+        for row in spark.read.schema(schema).options(**options, nullValue=NO_VALUE).csv(str(folder)).collect()
+    ]
 
 
 def by_duckdb(folder: Path, sink: Files, columns: list[str]) -> list[Row]:
@@ -37,5 +47,7 @@ def by_python(folder: Path, sink: Files) -> list[Row]:
     rows: list[Row] = []
     for part in sorted(folder.glob("part-*")):
         with part.open(encoding="utf-8", newline="") as text:
-            rows += [tuple(row) for row in csv.reader(text, delimiter=sink.separator, strict=True)][int(sink.header) :]
+            rows += [tuple(row) for row in csv.reader(text, delimiter=sink.separator, strict=True)][
+                int(sink.header) :
+            ]
     return rows

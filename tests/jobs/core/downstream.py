@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from include import upstream
 from include.launch import waiting
 from include.samples import temperaturas as samples
-from jobs.contract import report
-from jobs.contract.protocol import Next, Proceed
-from jobs.contract.spec import RunSpec
+from include.state import upstream
+from jobs.contract.commit.protocol import Next, Proceed
+from jobs.contract.run import report
+from jobs.contract.run.spec import RunSpec
 from jobs.contract.stream import Checks, EventTime, Files, Published, Stream
 from jobs.core import run
-from jobs.core.records import Subject
+from jobs.core.read.records import Subject
 from jobs.domain import iot
 from tests.jobs.core.conftest import Home
 
@@ -28,7 +28,12 @@ DAY_S = START_MS / 1000 + 86_400
 def upper(path: Path, spark: Any, sink: Any = "parquet", checks: Checks = CHECKS) -> Home:
     """The strict stream; its records come by files, admitted a day after START_MS."""
     spark.conf.set("spark.sql.shuffle.partitions", "2")  # each is a state of its own: half the time of four
-    stream = Stream("temperaturas", Files("json", settle_s=0), Files(sink) if isinstance(sink, str) else sink, checks=checks)
+    stream = Stream(
+        "temperaturas",
+        Files("json", settle_s=0),
+        Files(sink) if isinstance(sink, str) else sink,
+        checks=checks,
+    )
     return Home(path, spark, stream, Subject(iot.SCHEMA, iot.RULES), iot.lecturas)
 
 
@@ -39,13 +44,27 @@ class Lower(Home):
 
     def run(self, close: bool = False) -> dict[str, Any]:
         self.runs += 1
-        self.spec = RunSpec(self.stream, f"r{self.runs}", "", "2026-11-23T20:00:00+00:00", str(self.path), 1, "", -1, close_windows=close)
+        self.spec = RunSpec(
+            self.stream,
+            f"r{self.runs}",
+            "",
+            "2026-11-23T20:00:00+00:00",
+            str(self.path),
+            1,
+            "",
+            -1,
+            close_windows=close,
+        )
         self.layout.run(self.stream.name, self.spec.run_id).mkdir(parents=True)
         return run.stream(self.spark, self.spec, self.subject, self.transform)
 
     def newest(self, number: int) -> list[dict[str, Any]]:
         """Rows of the batches from `number` on, in order of window and sensor."""
-        found = [f for f in sorted(self.layout.output(self.stream.name, 1).glob("batch=*/part-*")) if int(f.parent.name[6:]) >= number]
+        found = [
+            f
+            for f in sorted(self.layout.output(self.stream.name, 1).glob("batch=*/part-*"))
+            if int(f.parent.name[6:]) >= number
+        ]
         rows = [json.loads(line) for part in found for line in part.read_text(encoding="utf-8").splitlines()]
         return sorted(rows, key=lambda r: (r["inicio"], r["fin"], r["sensor"]))
 
@@ -59,7 +78,9 @@ class Lower(Home):
         return report.with_published(report.of(self.spec, "done"), self.layout.output(self.stream.name, 1))
 
 
-def lower(above: Home, name: str = "temperaturas_ventanas", transform: Any = iot.ventanas, **row: Any) -> Lower:
+def lower(
+    above: Home, name: str = "temperaturas_ventanas", transform: Any = iot.ventanas, **row: Any
+) -> Lower:
     sink = above.stream.sink
     assert isinstance(sink, Files)
     stream = Stream(name, Published("temperaturas", sink), Files("json"), **{"stateful": True, **row})

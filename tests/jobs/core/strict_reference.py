@@ -48,7 +48,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_number(True), parse_float=_number(False), parse_constant=_constant)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_number(True), parse_float=_number(False), parse_constant=_constant
+)
 
 
 def _require_limits(value: Any, depth: int) -> None:

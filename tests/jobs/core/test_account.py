@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from jobs.contract import account, manifest, report
+from jobs.contract.commit import manifest
+from jobs.contract.disk.layout import MANIFEST
 from jobs.contract.errors import ExitCode
-from jobs.contract.layout import MANIFEST
-from jobs.contract.report import Report
-from jobs.contract.spec import RunSpec
+from jobs.contract.run import account, report
+from jobs.contract.run.report import Report
+from jobs.contract.run.spec import RunSpec
 from jobs.contract.stream import Files, Stream
 from jobs.core import run
 
@@ -34,7 +35,9 @@ def execute(home: Any, spark: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
     def one(meddle: Callable[[], object] = lambda: None, through: int = -1) -> tuple[ExitCode, Report]:
         home.runs += 1
-        spec = RunSpec(home.stream, f"r{home.runs}", "", "2026-11-23T20:00:00+00:00", str(home.path), 1, "", through)
+        spec = RunSpec(
+            home.stream, f"r{home.runs}", "", "2026-11-23T20:00:00+00:00", str(home.path), 1, "", through
+        )
         folder = home.layout.run(home.stream.name, spec.run_id)
         folder.mkdir(parents=True)
         real = run.stream
@@ -46,7 +49,9 @@ def execute(home: Any, spark: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
         with monkeypatch.context() as patch:
             patch.setattr(run.session, "opened", shared)
-            patch.setattr(run.process, "wait_lock", lambda *_: 0)  # held until a driver's process ends, and this one goes on
+            patch.setattr(
+                run.processes, "wait_lock", lambda *_: 0
+            )  # held until a driver's process ends, and this one goes on
             patch.setattr(run, "stream", then)
             code = run.execute(spec, home.subject, home.transform)
         found = report.read(folder / "report.json")
@@ -56,19 +61,35 @@ def execute(home: Any, spark: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return one
 
 
-def test_two_runs_that_add_up_say_so_and_the_second_reads_nothing_of_the_first(home: Any, execute: Any) -> None:
+def test_two_runs_that_add_up_say_so_and_the_second_reads_nothing_of_the_first(
+    home: Any, execute: Any
+) -> None:
     home.put("a.json", LINES)
     code, first = execute()
     assert code == ExitCode.DONE
     assert {k: v for k, v in first.account.items() if k not in ("took_s", "bytes_read")} == {
-        "files": 1, "counted": 3, "headers": 0, "gaps": {}, "records_in": 3, "accepted": 2, "quarantined": 1, "rows_out": 4, "rows_read": 4,
-        "unchecked": [], "differences": [],
-    }  # fmt: skip
+        "files": 1,
+        "counted": 3,
+        "headers": 0,
+        "gaps": {},
+        "records_in": 3,
+        "accepted": 2,
+        "quarantined": 1,
+        "rows_out": 4,
+        "rows_read": 4,
+        "unchecked": [],
+        "differences": [],
+    }
     shutil.rmtree(home.layout.batch(home.stream.name, 1, 0))  # history is the audit's business
     home.layout.batch(home.stream.name, 1, 0).mkdir()
     home.put("b.json", GOOD % 3)
     code, second = execute(through=0)
-    assert (code, second.batches, second.account["counted"], second.account["rows_read"]) == (ExitCode.DONE, (1,), 1, 2)
+    assert (code, second.batches, second.account["counted"], second.account["rows_read"]) == (
+        ExitCode.DONE,
+        (1,),
+        1,
+        2,
+    )
 
 
 def cut(home: Any) -> None:
@@ -103,7 +124,9 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda d: d.__name__)
-def test_a_run_that_does_not_add_up_fails_by_name(home: Any, execute: Any, capsys: pytest.CaptureFixture[str], damage: Callable[[Any], None]) -> None:
+def test_a_run_that_does_not_add_up_fails_by_name(
+    home: Any, execute: Any, capsys: pytest.CaptureFixture[str], damage: Callable[[Any], None]
+) -> None:
     home.put("a.json", LINES)
     code, found = execute(lambda: damage(home))
     assert (code, found.status, found.exit_code) == (ExitCode.DATA, "failed", 65)
@@ -119,7 +142,9 @@ def test_csv_headers_are_lines_but_no_records(home: Any, execute: Any) -> None:
     from pyspark.sql import types as T
 
     home.stream = Stream("facturas_ficheros", Files("csv", settle_s=0), Files("csv"))
-    home.subject = type(home.subject)(T.StructType([T.StructField("a", T.StringType()), T.StructField("b", T.LongType())]), {})
+    home.subject = type(home.subject)(
+        T.StructType([T.StructField("a", T.StringType()), T.StructField("b", T.LongType())]), {}
+    )
     home.transform = lambda frame: frame
     home.put("a.csv", 'a,b\n"x\n,1\ny,2\n')
     code, found = execute()
@@ -132,7 +157,15 @@ def test_an_account_of_a_failed_run_is_a_warning_beside_its_error(home: Any, tmp
     home.put("a.json", LINES)
     home.run()
     cut(home)
-    failed = Report(home.stream.name, "r1", "failed", "2026-11-23T20:00:00+00:00", generation=1, error={"code": "service"}, exit_code=69)
+    failed = Report(
+        home.stream.name,
+        "r1",
+        "failed",
+        "2026-11-23T20:00:00+00:00",
+        generation=1,
+        error={"code": "service"},
+        exit_code=69,
+    )
     ended = report.with_published(failed, home.layout.output(home.stream.name, 1))
     found = account.settle(ended, home.layout, home.stream, -1, lambda _: 0)
     assert (found.exit_code, found.error) == (69, {"code": "service"})
@@ -143,10 +176,17 @@ def test_manifests_made_before_lines_were_recounted_still_load_and_are_told_as_u
     home.put("a.json", LINES)
     home.run()
     path = home.layout.batch(home.stream.name, 1, 0) / MANIFEST
-    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k not in ("headers", "partitions")}))
+    path.write_text(
+        json.dumps(
+            {k: v for k, v in json.loads(path.read_text()).items() if k not in ("headers", "partitions")}
+        )
+    )
     assert (manifest.read(path.parent).headers, dict(manifest.read(path.parent).partitions)) == (-1, {})
     found = account.recount(home.layout, home.stream, 1, [0], lambda _: 0)
-    assert (found.differences, found.unchecked) == ([], ["batch 0: its manifest is older than the count of header lines"])
+    assert (found.differences, found.unchecked) == (
+        [],
+        ["batch 0: its manifest is older than the count of header lines"],
+    )
 
 
 def test_an_old_report_without_an_account_loads() -> None:

@@ -16,8 +16,8 @@ from pyspark.sql.types import StringType, StructType
 
 from jobs.contract.errors import BrokenStream
 from jobs.contract.stream import Files, Stream, Topic
-from jobs.core import heads
-from jobs.core.records import Subject, classify, message, require_known
+from jobs.core.read import csv_headers
+from jobs.core.read.records import Subject, classify, message, require_known
 from tests.jobs.contract.records_cases import CASES
 from tests.jobs.core import csv_reference as reference
 from tests.jobs.core.csv_reference import REFUSED
@@ -174,7 +174,7 @@ def subject(ddl: str) -> Subject:
     return Subject(StructType.fromDDL(ddl), {})
 
 
-def judged(frame: Any, about: Subject, row: Stream, layouts: heads.Layouts | None = None) -> list[Any]:
+def judged(frame: Any, about: Subject, row: Stream, layouts: csv_headers.Layouts | None = None) -> list[Any]:
     found = classify(frame, about, row, layouts)
     columns = [F.col(f"_record.`{name}`").alias(name) for name in about.schema.names]
     return found.select(
@@ -374,7 +374,7 @@ def test_what_pythons_writer_wrote_is_read_back(
 
 
 def test_the_java_side_cuts_a_whole_file_as_intake_counts_it(spark: Any) -> None:
-    from jobs.core import strict
+    from jobs.core.read import strict
 
     for separator in {separator for _, separator, _ in CASES}:
         cases = [(text, records) for text, mark, records in CASES if mark == separator]
@@ -439,7 +439,7 @@ def test_columns_are_found_by_the_header_as_the_row_says(
     spark: Any, header: str, options: Any, record: str, expected: Any
 ) -> None:
     row = stream(header=True, **options)
-    layouts = heads.Layouts((heads.of(header, COLUMNS, row.source),))
+    layouts = csv_headers.Layouts((csv_headers.of(header, COLUMNS, row.source),))
     first, second = judged(
         raw(spark, header, record), subject("dni string, nombre string, apellido string"), row, layouts
     )
@@ -462,7 +462,7 @@ def test_columns_are_found_by_the_header_as_the_row_says(
 
 def test_the_header_of_a_file_that_was_joined_to_another_is_not_a_record(spark: Any) -> None:
     row = stream(header=True)
-    layouts = heads.Layouts((heads.of("nombre;dni;apellido", COLUMNS, row.source),))
+    layouts = csv_headers.Layouts((csv_headers.of("nombre;dni;apellido", COLUMNS, row.source),))
     lines = ("nombre;dni;apellido", "Ana;1;Ruiz", "\ufeffNombre;DNI;apellido\r", "nombre;dni;Gil")
     found = judged(raw(spark, *lines), subject("dni string, nombre string, apellido string"), row, layouts)
     assert [row["_reason"] for row in found] == ["header", None, "header", None]
@@ -470,13 +470,13 @@ def test_the_header_of_a_file_that_was_joined_to_another_is_not_a_record(spark: 
 
 def test_each_file_of_a_batch_is_read_by_its_own_header(spark: Any) -> None:
     row, about = stream(header=True), subject("a string, b string")
-    kinds = tuple(heads.of(header, ("a", "b"), row.source) for header in ("a;b", "b;a", "c;d"))
+    kinds = tuple(csv_headers.of(header, ("a", "b"), row.source) for header in ("a;b", "b;a", "c;d"))
     frame = (
         raw(spark, "a;b", "1;2", origin="x")
         .union(raw(spark, "b;a", "2;1", "a;b", origin="y"))
         .union(raw(spark, "c;d", "3;4", origin="z"))
     )
-    found = judged(frame, about, row, heads.Layouts(kinds, {"y": 1, "z": 2}))
+    found = judged(frame, about, row, csv_headers.Layouts(kinds, {"y": 1, "z": 2}))
     assert [(one["_reason"], tuple(one["row"])) for one in found] == [
         ("header", (None, None)),
         (None, ("1", "2")),

@@ -16,29 +16,83 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql.types import StringType, StructType
 
-from jobs.contract.errors import BrokenStream
-from jobs.contract.errors_csv import NoCsvForm
+from jobs.contract.errors import BrokenStream, NoCsvForm
 from jobs.contract.stream import Files, Stream
-from jobs.core import csv_form, run, sinks
-from jobs.core.records import Subject
+from jobs.core import run
+from jobs.core.formats import csv_form
+from jobs.core.read.records import Subject
+from jobs.core.write import sinks
 from tests.jobs.core import csv_readers
 
 pytestmark = pytest.mark.spark
 
 NAMES = ["a", 'with "quotes", and ends\n', " blanks "]
 AWKWARD = [
-    None, "", " ", " a ", "\t", "\ta\t", "\0", "a\0b", '\0"', '"\0', '\0""', '"', '""', 'a"b', '"a"', "a,b", ";",
-    "\\", "a\\", '\\"', '"\\', "\n", "\r", "\r\n", "a\nb", "a\rb", "\n\n", "'", "'a'", "#", "#a", "\ufeff", "\ufeffa",
-    "a\ufeff", "\uffff", "007", "1e5", "-0.0", "true", "NULL", "null", "\\N", "🦤", "e\u0301", "\u2028", "\x85", "\x0b",
-    "\x1a", "\x7f", f"{csv_readers.NO_VALUE}!", 3 * "longer than a reader's buffer,\"\n\0" * 20_000,
-]  # fmt: skip
-TEXTS = st.none() | st.text(st.characters(codec="utf-8", exclude_categories=("Cs",))) | st.text(st.sampled_from("\",;\\\0\n\r\t #\ufeff'aé🦤"))
+    None,
+    "",
+    " ",
+    " a ",
+    "\t",
+    "\ta\t",
+    "\0",
+    "a\0b",
+    '\0"',
+    '"\0',
+    '\0""',
+    '"',
+    '""',
+    'a"b',
+    '"a"',
+    "a,b",
+    ";",
+    "\\",
+    "a\\",
+    '\\"',
+    '"\\',
+    "\n",
+    "\r",
+    "\r\n",
+    "a\nb",
+    "a\rb",
+    "\n\n",
+    "'",
+    "'a'",
+    "#",
+    "#a",
+    "\ufeff",
+    "\ufeffa",
+    "a\ufeff",
+    "\uffff",
+    "007",
+    "1e5",
+    "-0.0",
+    "true",
+    "NULL",
+    "null",
+    "\\N",
+    "🦤",
+    "e\u0301",
+    "\u2028",
+    "\x85",
+    "\x0b",
+    "\x1a",
+    "\x7f",
+    f"{csv_readers.NO_VALUE}!",
+    3 * "longer than a reader's buffer,\"\n\0" * 20_000,
+]
+TEXTS = (
+    st.none()
+    | st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)))
+    | st.text(st.sampled_from("\",;\\\0\n\r\t #\ufeff'aé🦤"))
+)
 Row = tuple[str | None, ...]
 
 
 def rows_of(values: list[str | None]) -> list[Row]:
     """Each value in each column."""
-    return [tuple(values[(i + shift) % len(values)] for shift in range(len(NAMES))) for i in range(len(values))]
+    return [
+        tuple(values[(i + shift) % len(values)] for shift in range(len(NAMES))) for i in range(len(values))
+    ]
 
 
 def written(spark: Any, folder: Path, rows: list[Row], sink: Files, names: list[str] = NAMES) -> Path:
@@ -65,7 +119,11 @@ def require_same(spark: Any, folder: Path, sink: Files, rows: list[Row]) -> None
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(TEXTS, min_size=50, max_size=200), st.sampled_from(",;\t|"), st.booleans())
 def test_any_text_comes_back_as_it_was(
-    spark: Any, tmp_path_factory: pytest.TempPathFactory, values: list[str | None], separator: str, header: bool
+    spark: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    values: list[str | None],
+    separator: str,
+    header: bool,
 ) -> None:
     sink = Files("csv", separator=separator, header=header)
     folder = written(spark, tmp_path_factory.mktemp("csv") / "out", rows_of(values), sink)
@@ -77,7 +135,9 @@ def test_awkward_texts_come_back_whatever_separates_them(spark: Any, tmp_path: P
     values = [*AWKWARD, separator, f"{separator}a", f"a{separator}"]
     for header in (True, False):
         sink = Files("csv", separator=separator, header=header)
-        require_same(spark, written(spark, tmp_path / str(header), rows_of(values), sink), sink, rows_of(values))
+        require_same(
+            spark, written(spark, tmp_path / str(header), rows_of(values), sink), sink, rows_of(values)
+        )
 
 
 def test_the_readers_in_the_docs_read_it_as_they_say(spark: Any, tmp_path: Path) -> None:
@@ -88,7 +148,14 @@ def test_the_readers_in_the_docs_read_it_as_they_say(spark: Any, tmp_path: Path)
     by_spark, by_python = (block.partition("```")[0] for block in page.split("```python\n")[1:])
     by_duckdb = page.partition("```sql\n")[2].partition("```")[0].replace("FOLDER", str(folder))
     [file] = folder.glob("part-*")
-    given: dict[str, Any] = {"spark": spark, "schema": "id string, note string", "folder": str(folder), "file": file, "csv": csv, "sys": sys}
+    given: dict[str, Any] = {
+        "spark": spark,
+        "schema": "id string, note string",
+        "folder": str(folder),
+        "file": file,
+        "csv": csv,
+        "sys": sys,
+    }
     exec(by_spark, given)  # noqa: S102 - the page's own words
     assert [tuple(row) for row in given["rows"].collect()] == rows
     exec(by_python, given)  # noqa: S102 - the page's own words
@@ -103,7 +170,9 @@ def test_the_header_names_the_columns_as_they_are(spark: Any, tmp_path: Path) ->
         assert next(csv.reader(text)) == NAMES
 
 
-def test_an_empty_text_in_a_table_of_one_column_is_a_row_and_a_null_is_refused_by_name(spark: Any, tmp_path: Path) -> None:
+def test_an_empty_text_in_a_table_of_one_column_is_a_row_and_a_null_is_refused_by_name(
+    spark: Any, tmp_path: Path
+) -> None:
     rows: list[Row] = [("",), ("a",), ("",), (" ",)]
     for header in (True, False):
         sink = Files("csv", header=header)
@@ -140,12 +209,18 @@ def test_other_types_come_back_as_the_same_values(spark: Any, tmp_path: Path) ->
     assert lines[0][5:] == ("1.5", "1.0E300", "0.000000000000000001", "2026-01-02", f"{time}Z", time)
     earlier = ("0001-01-01", "1969-12-31T23:59:59.999Z", "0001-01-01T00:00:00.000")
     assert lines[1][7:] == ("-1.000000000000000000", *earlier)
-    read = spark.read.schema(frame.schema).options(**csv_form.read_options(",", header=False), mode="FAILFAST")
+    read = spark.read.schema(frame.schema).options(
+        **csv_form.read_options(",", header=False), mode="FAILFAST"
+    )
     assert read.csv(str(tmp_path / "out")).collect() == frame.collect()
 
 
-@pytest.mark.parametrize("kind", ["array<int>", "struct<a:int>", "map<string,int>", "binary", "interval day to second"])
-def test_a_type_without_a_csv_form_is_refused_before_anything_is_written(spark: Any, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["array<int>", "struct<a:int>", "map<string,int>", "binary", "interval day to second"]
+)
+def test_a_type_without_a_csv_form_is_refused_before_anything_is_written(
+    spark: Any, tmp_path: Path, kind: str
+) -> None:
     frame = spark.createDataFrame([], f"a string, other {kind}")
     with pytest.raises(BrokenStream, match=r"column 'other': .* has no csv form"):
         sinks.write_files(frame, Files("csv"), tmp_path / "out")
@@ -179,6 +254,8 @@ def test_files_of_before_are_read_beside_new_ones(spark: Any, tmp_path: Path) ->
 def test_some_columns_are_read_and_rows_counted_without_any(spark: Any, tmp_path: Path) -> None:
     folder = written(spark, tmp_path / "out", rows_of(AWKWARD), Files("csv"))
     options = csv_form.read_options(",", header=True)
-    read = spark.read.schema("a string, b string, c string").options(**options, mode="FAILFAST").csv(str(folder))
+    read = (
+        spark.read.schema("a string, b string, c string").options(**options, mode="FAILFAST").csv(str(folder))
+    )
     found = [row[0] for row in read.select("b").collect()]
     assert (read.count(), found) == (len(AWKWARD), [row[1] for row in rows_of(AWKWARD)])

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql.types import LongType, StringType, StructType
 
 from jobs.contract.stream import Files, Stream
-from jobs.core.records import Subject
+from jobs.core.read.records import Subject
 from tests.jobs.core.conftest import Home
 
 pytestmark = pytest.mark.spark
@@ -38,12 +38,20 @@ def test_marks_and_line_ends_of_joined_files_are_in_no_value_and_no_count(home: 
     of(home, TEXTS, Files("json"))
     part = BOM + b'{"id":1,"texto":"\xef\xbb\xbfa"}\r\n' + BOM + b"\r\n"
     for ending, pack in PACKED.items():
-        deliver(home, f"x.json{ending}", pack(part + BOM + part + b'{"id":2,"texto":"b"}\n' + BOM + b"{bad}\n" + BOM))
+        deliver(
+            home,
+            f"x.json{ending}",
+            pack(part + BOM + part + b'{"id":2,"texto":"b"}\n' + BOM + b"{bad}\n" + BOM),
+        )
     home.put("last.json", '{"id":3,"texto":"c"}')
     home.run()
     assert [one.records_in for one in home.manifests()] == [3 * 4 + 1]
-    assert sorted((row["id"], row["texto"]) for row in home.rows()) == [(1, "\ufeffa")] * 6 + [(2, "b")] * 3 + [(3, "c")]
-    assert [bad["raw"].encode() for bad in home.quarantined()] == [BOM + b"{bad}"] * 3  # the bytes as they came
+    assert sorted((row["id"], row["texto"]) for row in home.rows()) == [(1, "\ufeffa")] * 6 + [
+        (2, "b")
+    ] * 3 + [(3, "c")]
+    assert [bad["raw"].encode() for bad in home.quarantined()] == [
+        BOM + b"{bad}"
+    ] * 3  # the bytes as they came
 
 
 def test_columns_in_another_order_are_never_published_under_wrong_names(home: Home) -> None:
@@ -51,7 +59,9 @@ def test_columns_in_another_order_are_never_published_under_wrong_names(home: Ho
     of(home, PRICES, Files("csv", separator=";"))
     for ending, pack in PACKED.items():
         for mark in (b"", BOM):
-            deliver(home, f"x{len(mark)}.csv{ending}", pack(mark + b"id;venta;compra\r\n1;20;10\r\n2;21;11\r\n"))
+            deliver(
+                home, f"x{len(mark)}.csv{ending}", pack(mark + b"id;venta;compra\r\n1;20;10\r\n2;21;11\r\n")
+            )
     home.put("y.csv", "id;compra;venta\n3;12;22\n")
     home.run()
     rows = {(row["id"], row["compra"], row["venta"]) for row in home.rows()}
@@ -62,7 +72,13 @@ def test_columns_in_another_order_are_never_published_under_wrong_names(home: Ho
 def test_fields_that_span_lines_are_counted_and_read_alike_however_the_file_was_packed(home: Home) -> None:
     """A broken quote costs its own line; a line inside a field is never a row."""
     of(home, TEXTS, Files("csv", separator=";", multiline=True))
-    text = b'id;texto\r\n1;"uno\r\n7;siete\r\n""dos"""\r\n' + BOM + b'2;"a\nb"\n3;"open\n4;d\n' + BOM + b'\n"5";e'
+    text = (
+        b'id;texto\r\n1;"uno\r\n7;siete\r\n""dos"""\r\n'
+        + BOM
+        + b'2;"a\nb"\n3;"open\n4;d\n'
+        + BOM
+        + b'\n"5";e'
+    )
     for ending, pack in PACKED.items():
         for mark in (b"", BOM):
             deliver(home, f"x{len(mark)}.csv{ending}", pack(mark + text))
@@ -71,5 +87,7 @@ def test_fields_that_span_lines_are_counted_and_read_alike_however_the_file_was_
     (done,) = home.manifests()
     assert (done.records_in, done.headers, done.quarantined) == (6 * 5 + 1, 7, 6)
     rows = {(1, 'uno\r\n7;siete\r\n"dos"'), (2, "a\nb"), (4, "d"), (5, "e")}
-    assert sorted((row["id"], row["texto"]) for row in home.rows()) == sorted([*[row for row in rows for _ in range(6)], (6, "f")])
+    assert sorted((row["id"], row["texto"]) for row in home.rows()) == sorted(
+        [*[row for row in rows for _ in range(6)], (6, "f")]
+    )
     assert [bad["raw"] for bad in home.quarantined()] == ['3;"open'] * 6

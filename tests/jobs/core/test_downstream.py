@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from pyspark.sql import functions as F
 
-from include import pairing
 from include.samples import temperaturas as samples
-from jobs.contract import closing, failpoints, storage
-from jobs.contract.errors import BrokenStream, PlannedFileMissing
-from jobs.contract.errors_downstream import StateUnusable
-from jobs.contract.protocol import Next
+from include.state import pairing
+from jobs.contract.commit import closing_batch
+from jobs.contract.commit.protocol import Next
+from jobs.contract.disk import failpoints, storage
+from jobs.contract.errors import BrokenStream, PlannedFileMissing, StateUnusable
 from jobs.contract.stream import Checks, Files
-from jobs.core import publish, run
+from jobs.core import run
+from jobs.core.write import publish
 from jobs.domain import iot
 from tests.jobs.core import downstream
 from tests.jobs.core.downstream import MINUTE_MS, START_MS, at, feed, lower, upper, with_limits
@@ -28,11 +29,17 @@ def reference() -> samples.Windows:
     return samples.Windows(15 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS)
 
 
-def test_windows_over_several_runs_are_the_plain_reference_row_by_row_and_late_readings_are_dropped(home: Any) -> None:
+def test_windows_over_several_runs_are_the_plain_reference_row_by_row_and_late_readings_are_dropped(
+    home: Any,
+) -> None:
     above = upper(home.path, home.spark)
     below, expected = lower(above), reference()
     documents = list(samples.documents(300, seed=7, start_ms=START_MS))
-    parts = [documents[:120], documents[120:200], [*documents[200:], at(1), at(2, sensor="cocina"), at(2.5, sensor="cocina")]]
+    parts = [
+        documents[:120],
+        documents[120:200],
+        [*documents[200:], at(1), at(2, sensor="cocina"), at(2.5, sensor="cocina")],
+    ]
     published = 0
     for number, part in enumerate(parts):
         feed(above, f"{number}.json", part)
@@ -55,9 +62,14 @@ def uncommit(below: Any, batch: int) -> None:
         (below.checkpoint / "commits" / name).unlink()
 
 
-def test_a_batch_that_was_published_and_not_committed_is_passed_over_and_its_state_is_whole(home: Any) -> None:
+def test_a_batch_that_was_published_and_not_committed_is_passed_over_and_its_state_is_whole(
+    home: Any,
+) -> None:
     above = upper(home.path, home.spark, "json")
-    below, expected = lower(above, "temperaturas_maxima", iot.maximas), samples.Windows(5 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS)
+    below, expected = (
+        lower(above, "temperaturas_maxima", iot.maximas),
+        samples.Windows(5 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS),
+    )
     part = [at(0, 1.0), at(4, 3.0), at(21, 2.0)]
     feed(above, "1.json", part)
     below.run()
@@ -80,7 +92,10 @@ def test_closed_windows_come_once_and_later_readings_of_theirs_are_late(home: An
     below.run(close=True)
     assert below.newest(0) == expected.run(first, close=True)
     closed = below.manifests()[-1].batch
-    assert (closing.is_closing(below.checkpoint, closed), below.waiting(close=True).anything) == (True, False)
+    assert (closing_batch.is_closing(below.checkpoint, closed), below.waiting(close=True).anything) == (
+        True,
+        False,
+    )
     feed(above, "2.json", second := [at(9, 50.0), at(19, 7.0), at(23, 4.0)])
     below.run(close=True)
     assert below.newest(closed + 1) == expected.run(second, close=True)
@@ -107,14 +122,16 @@ def watch_syncs(below: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_a_closing_batch_that_was_planned_when_the_run_died_is_done_by_the_next_run(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closing_batch_that_was_planned_when_the_run_died_is_done_by_the_next_run(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     above = upper(home.path, home.spark)
     below, expected = lower(above), reference()
     feed(above, "1.json", first := [at(1, 5.0), at(7, 8.0)])
     unsynced = watch_syncs(below, monkeypatch)
     below.run()
     assert unsynced == [0] * len(below.manifests())
-    closing.plan(below.checkpoint, START_MS + 20 * MINUTE_MS, START_MS)
+    closing_batch.plan(below.checkpoint, START_MS + 20 * MINUTE_MS, START_MS)
     below.run()
     assert below.newest(0) == expected.run(first, close=True)
     assert below.report().dropped_late == 0
@@ -131,12 +148,18 @@ def test_one_reading_dated_2099_loses_later_windows_unless_the_guard_refuses_it(
         feed(above, "2.json", [at(2, 6.0), at(40, 1.0)])
         below.run()
         late = [row for row in below.newest(0) if row["fin"] <= samples.iso(START_MS + 30 * MINUTE_MS)]
-        found[guard] = ([row["maxima"] for row in late], below.report().dropped_late, [r["reason"] for r in above.quarantined()])
+        found[guard] = (
+            [row["maxima"] for row in late],
+            below.report().dropped_late,
+            [r["reason"] for r in above.quarantined()],
+        )
     assert found["on"] == ([6.0, 6.0, 6.0], 0, ["event-time"])
     assert found["off"] == ([5.0, 5.0, 5.0], 6, [])
 
 
-def test_a_planned_part_file_that_is_gone_stops_the_batch_by_name_and_comes_back(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planned_part_file_that_is_gone_stops_the_batch_by_name_and_comes_back(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     above = upper(home.path, home.spark)
     below = lower(above)
     feed(above, "1.json", [at(1, 5.0), at(40, 1.0)])
@@ -166,16 +189,25 @@ def test_state_that_is_torn_or_of_another_transform_is_refused_by_name(home: Any
     feed(above, "1.json", [at(1, 5.0)])
     below.run()
     feed(above, "2.json", [at(2, 6.0)])
-    below.transform = lambda rows: rows.withWatermark("momento", "1 minute").groupBy(F.window("momento", "1 minute"), "temperatura").count()
+    below.transform = lambda rows: (
+        rows.withWatermark("momento", "1 minute")
+        .groupBy(F.window("momento", "1 minute"), "temperatura")
+        .count()
+    )
     with pytest.raises(Exception) as other:
         below.run()
-    assert (type(run.foreseen(other.value, home.path)), run.foreseen(other.value, home.path).what) == (StateUnusable, run._OTHER_STATE)
+    assert (type(run.foreseen(other.value, home.path)), run.foreseen(other.value, home.path).what) == (
+        StateUnusable,
+        run._OTHER_STATE,
+    )
     below.transform = iot.ventanas
     for delta in (below.checkpoint / "state").rglob("*.delta"):
         delta.write_bytes(b"")
         delta.with_name(f".{delta.name}.crc").unlink()
     states = home.spark._jvm.org.apache.spark.sql.execution.streaming.state
-    getattr(getattr(states, "StateStore$"), "MODULE$").stop()  # as a new process begins: nothing of the state in memory
+    getattr(
+        getattr(states, "StateStore$"), "MODULE$"
+    ).stop()  # as a new process begins: nothing of the state in memory
     with pytest.raises(Exception) as torn:
         below.run()
     assert isinstance(run.foreseen(torn.value, home.path), StateUnusable), torn.value
@@ -213,10 +245,14 @@ def test_rows_that_were_published_as_csv_are_read_to_the_letter(home: Any) -> No
     below = lower(above, "copia", iot.lecturas, stateful=False)
     below.run()
     assert [(m.records_in, m.rows_out) for m in below.manifests()] == [(len(names), len(names))]
-    assert sorted((r["temperatura"], r["sensor"]) for r in below.rows()) == [(n + 0.123456, name) for n, name in enumerate(names)]
+    assert sorted((r["temperatura"], r["sensor"]) for r in below.rows()) == [
+        (n + 0.123456, name) for n, name in enumerate(names)
+    ]
 
 
-def test_a_run_that_dies_at_any_step_is_finished_by_the_next_with_every_window_once(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_dies_at_any_step_is_finished_by_the_next_with_every_window_once(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     above = upper(home.path, home.spark)
     below, expected, rows = lower(above), reference(), []
     documents = list(samples.documents(150, seed=3, start_ms=START_MS))
@@ -224,7 +260,13 @@ def test_a_run_that_dies_at_any_step_is_finished_by_the_next_with_every_window_o
         part, close = documents[30 * number : 30 * number + 30], step == "closing"
         feed(above, f"{number}.json", part)
         with monkeypatch.context() as patch:
-            patch.setattr(failpoints, "hit", lambda name, at=step: (_ for _ in ()).throw(OSError(f"killed at {at}")) if name == at else None)
+            patch.setattr(
+                failpoints,
+                "hit",
+                lambda name, at=step: (
+                    (_ for _ in ()).throw(OSError(f"killed at {at}")) if name == at else None
+                ),
+            )
             with pytest.raises(Exception, match=f"killed at {step}"):
                 below.run(close=close)
         states = home.spark._jvm.org.apache.spark.sql.execution.streaming.state

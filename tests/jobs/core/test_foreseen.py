@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract.errors import CaudalError, ConfigError, DiskFull, OffsetsLost, PairingBroken, RunFailed, TopicMissing
+from jobs.contract.errors import (
+    CaudalError,
+    ConfigError,
+    DiskFull,
+    OffsetsLost,
+    PairingBroken,
+    RunFailed,
+    TopicMissing,
+)
 from jobs.core import run
 
 
@@ -16,8 +24,14 @@ from jobs.core import run
         ("java.io.IOException: No space left on device", DiskFull),
         ("UnknownTopicOrPartitionException: x", TopicMissing),
         ("[KAFKA_DATA_LOSS.COULD_NOT_READ_OFFSET_RANGE] x", OffsetsLost),
-        ("org.apache.kafka.common.errors.TopicAuthorizationException: Not authorized to access topics: [t]", ConfigError),
-        ("java.lang.IllegalArgumentException: Wrong basePath file:/a for the root path: file:/b", PairingBroken),
+        (
+            "org.apache.kafka.common.errors.TopicAuthorizationException: Not authorized to access topics: [t]",
+            ConfigError,
+        ),
+        (
+            "java.lang.IllegalArgumentException: Wrong basePath file:/a for the root path: file:/b",
+            PairingBroken,
+        ),
         ("anything else", RunFailed),
     ],
 )

@@ -9,20 +9,41 @@ import pytest
 from pyspark.sql import SparkSession
 
 from include.launch.command import LOGGING
-from jobs.core import lab
+from jobs.labs.kit import lab
 
 pytestmark = pytest.mark.spark
-TASKS, CONTINUOUS = "org.apache.spark.scheduler.TaskSetManager", "org.apache.spark.sql.execution.streaming.continuous.ContinuousExecution"
+TASKS, CONTINUOUS = (
+    "org.apache.spark.scheduler.TaskSetManager",
+    "org.apache.spark.sql.execution.streaming.continuous.ContinuousExecution",
+)
 NOISE = (
-    (TASKS, "[queryId = 6cd7e] Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): TaskKilled (Stage cancelled: [X] Job 0\nmore)"),
-    (TASKS, "Lost task 12.3 in stage 4.1 (TID 190) (10.0.0.1 executor 3): TaskKilled (another attempt succeeded)"),
+    (
+        TASKS,
+        "[queryId = 6cd7e] Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): TaskKilled (Stage cancelled: [X] Job 0\nmore)",
+    ),
+    (
+        TASKS,
+        "Lost task 12.3 in stage 4.1 (TID 190) (10.0.0.1 executor 3): TaskKilled (another attempt succeeded)",
+    ),
     (CONTINUOUS, "Disabling AQE since the query runs with continuous mode."),
-    ("org.apache.spark.sql.kafka010.consumer.KafkaDataConsumer", "KafkaDataConsumer is not running in UninterruptibleThread. It may hang"),
-    ("q [0,1]", "The state for version 3 doesn't exist in loadedMaps. Reading snapshot file and delta files if needed..."),
+    (
+        "org.apache.spark.sql.kafka010.consumer.KafkaDataConsumer",
+        "KafkaDataConsumer is not running in UninterruptibleThread. It may hang",
+    ),
+    (
+        "q [0,1]",
+        "The state for version 3 doesn't exist in loadedMaps. Reading snapshot file and delta files if needed...",
+    ),
 )
 ERRORS = (
-    (TASKS, "[queryId = 6cd7e] Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): java.io.IOException: No space left on device"),
-    (TASKS, "Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): SparkException: after TaskKilled (x)"),
+    (
+        TASKS,
+        "[queryId = 6cd7e] Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): java.io.IOException: No space left on device",
+    ),
+    (
+        TASKS,
+        "Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): SparkException: after TaskKilled (x)",
+    ),
     (TASKS, "Task 0 in stage 0.0 failed 1 times; aborting job"),
     (CONTINUOUS, "Query q terminated with error"),
 )
@@ -57,7 +78,9 @@ def test_real_errors_stay_visible(log4j: Any, console: Any, name: str, text: str
     assert shown(log4j, console, name, text)
 
 
-def test_while_a_query_is_cut_short_the_console_is_silent_and_speaks_again_afterwards(log4j: Any, spark: SparkSession) -> None:
+def test_while_a_query_is_cut_short_the_console_is_silent_and_speaks_again_afterwards(
+    log4j: Any, spark: SparkSession
+) -> None:
     console = log4j.LogManager.getContext(False).getConfiguration().getAppender("console")
     before = shown(log4j, console, *ERRORS[0])
     with pytest.raises(ValueError), lab.cut_short_in_silence():

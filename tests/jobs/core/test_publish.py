@@ -21,8 +21,8 @@ from include.samples import facturas as samples
 from include.settings import ROOT
 from jobs.contract.errors import AccountMismatch, BatchConflict, PlannedFileMissing
 from jobs.contract.stream import Files, Limits, Stream
-from jobs.core import publish
-from jobs.core.records import Subject
+from jobs.core.read.records import Subject
+from jobs.core.write import publish
 
 pytestmark = pytest.mark.spark
 
@@ -46,10 +46,14 @@ def text(*documents: str) -> str:
 
 
 def multiset(rows: list[dict[str, Any]]) -> Counter[str]:
-    return Counter(json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True) for row in rows)
+    return Counter(
+        json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True) for row in rows
+    )
 
 
-def test_an_invoice_becomes_the_courses_documents_byte_for_byte_and_a_second_run_adds_nothing(home: Any) -> None:
+def test_an_invoice_becomes_the_courses_documents_byte_for_byte_and_a_second_run_adds_nothing(
+    home: Any,
+) -> None:
     home.put("una.json", text(COURSE))
     home.run()
     first = home.lines()
@@ -68,14 +72,24 @@ def test_three_runs_give_every_row_once_by_a_plain_reader_and_by_duckdb(home: An
         expected += sample.expected_lines()
     assert multiset(home.rows()) == multiset(expected)
     glob = f"{home.layout.salida('facturas_ficheros')}/gen=*/batch=*/part-*"
-    query = f"select count(*), sum(TotalValue) from read_json('{glob}', format='newline_delimited')"  # noqa: S608 - our own path
+    query = f"select count(*), sum(TotalValue) from read_json('{glob}', format='newline_delimited')"
     ((rows, total),) = duckdb.sql(query).fetchall()
     assert (rows, total) == (len(expected), sum(r["TotalValue"] for r in expected))
     assert home.spark.read.json(str(home.layout.salida("facturas_ficheros"))).count() == len(expected)
 
 
 def test_bad_records_go_to_quarantine_with_reason_and_raw_text_and_the_rest_is_published(home: Any) -> None:
-    home.put("mixta.json", text(COURSE, '{"half', '{"InvoiceNumber":"7"}', "", '{"InvoiceNumber":"8","InvoiceLineItems":[]}\r', "[1]"))
+    home.put(
+        "mixta.json",
+        text(
+            COURSE,
+            '{"half',
+            '{"InvoiceNumber":"7"}',
+            "",
+            '{"InvoiceNumber":"8","InvoiceLineItems":[]}\r',
+            "[1]",
+        ),
+    )
     home.run()
     (only,) = home.manifests()
     assert home.lines() == DOCUMENTS
@@ -114,7 +128,9 @@ def test_the_same_batch_number_from_other_input_is_refused_and_nothing_is_writte
     assert list((home.layout.staging("facturas_ficheros")).rglob("part-*")) == []
 
 
-def test_a_planned_file_that_is_gone_stops_the_batch_and_spark_does_not_commit_it(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planned_file_that_is_gone_stops_the_batch_and_spark_does_not_commit_it(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home.put("una.json", text(COURSE))
     with monkeypatch.context() as patch:
         patch.setattr(publish, "make_durable", lambda *_: (_ for _ in ()).throw(OSError("killed here")))
@@ -149,7 +165,9 @@ def test_records_that_do_not_add_up_stop_the_batch(home: Any, monkeypatch: pytes
     assert home.manifests() == []
 
 
-def test_a_quarantine_left_by_a_run_that_died_before_its_manifest_is_replaced(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quarantine_left_by_a_run_that_died_before_its_manifest_is_replaced(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home.put("mala.json", text(COURSE, "{"))
     with monkeypatch.context() as patch:
         patch.setattr(publish.storage, "write_new", lambda *_: (_ for _ in ()).throw(OSError("killed here")))
@@ -179,7 +197,12 @@ def test_other_sinks_hold_the_same_rows_and_manifests_count_them(home: Any, sink
     (only,) = home.manifests()
     assert sum(f.records for f in only.files) == only.rows_out == 2
     reader = home.spark.read.option("header", "true")
-    found = reader.format(sink).load(str(home.layout.salida("facturas_ficheros"))).select("ItemCode", "InvoiceNumber").collect()
+    found = (
+        reader.format(sink)
+        .load(str(home.layout.salida("facturas_ficheros")))
+        .select("ItemCode", "InvoiceNumber")
+        .collect()
+    )
     assert sorted(tuple(r) for r in found) == [("283", "51402977"), ("458", "51402977")]
 
 
@@ -188,18 +211,31 @@ def test_a_csv_source_with_header_and_separator_gives_typed_rows_and_refuses_the
     home.stream = Stream("bizums_csv", Files("csv", separator=";", settle_s=0), Files("json"))
     home.subject = Subject(schema, {"sin-nombre": "nombre IS NULL"})
     home.transform = lambda df: df
-    home.put("b.csv", 'nombre;cantidad;veces\r\nAitor;25.5;2\r\n"Ana; de Elche";3;1\r\n;4;1\r\nLuis;mucho;1\r\nEva;1\r\n')
+    home.put(
+        "b.csv",
+        'nombre;cantidad;veces\r\nAitor;25.5;2\r\n"Ana; de Elche";3;1\r\n;4;1\r\nLuis;mucho;1\r\nEva;1\r\n',
+    )
     home.run()
     (only,) = home.manifests()
-    assert home.rows() == [{"nombre": "Aitor", "cantidad": 25.5, "veces": 2}, {"nombre": "Ana; de Elche", "cantidad": 3.0, "veces": 1}]
+    assert home.rows() == [
+        {"nombre": "Aitor", "cantidad": 25.5, "veces": 2},
+        {"nombre": "Ana; de Elche", "cantidad": 3.0, "veces": 1},
+    ]
     assert (only.records_in, only.quarantined) == (5, 3)
     assert sorted(r["reason"] for r in home.quarantined()) == ["malformed", "malformed", "sin-nombre"]
 
 
 def test_a_job_to_files_imports_nothing_that_only_a_sink_of_a_topic_needs() -> None:
-    code = "import sys, jobs.facturas_ficheros; print(sorted({'numpy', 'pyarrow', 'jobs.core.sender'} & {*sys.modules}))"
+    code = "import sys, jobs.facturas_ficheros; print(sorted({'numpy', 'pyarrow', 'jobs.core.kafka_sink.worker'} & {*sys.modules}))"
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-P", "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     assert done.stdout == "[]\n"
 
 
@@ -209,13 +245,21 @@ def test_csv_files_with_their_columns_in_any_order_packed_or_joined_give_the_sam
     home.transform = lambda df: df
     entrada = home.layout.entrada(home.stream.folder)
     entrada.mkdir(parents=True)
-    (entrada / "packed.csv.gz").write_bytes(gzip.compress("\ufeffnombre;dni\r\nAna;1\r\nEva;dos\r\n".encode()))
-    (entrada / "joined.csv").write_text("dni;nombre\n2;Luis\n\ufeffDNI;Nombre\n\ufeff3;Gil\n", encoding="utf-8")
+    (entrada / "packed.csv.gz").write_bytes(
+        gzip.compress("\ufeffnombre;dni\r\nAna;1\r\nEva;dos\r\n".encode())
+    )
+    (entrada / "joined.csv").write_text(
+        "dni;nombre\n2;Luis\n\ufeffDNI;Nombre\n\ufeff3;Gil\n", encoding="utf-8"
+    )
     home.put("wrong.csv", "dni;nombres\n4;Paz\n")
     home.run()
     assert sorted((row["dni"], row["nombre"]) for row in home.rows()) == [(1, "Ana"), (2, "Luis"), (3, "Gil")]
     refused = {(one["reason"], one["raw"]): one for one in home.quarantined()}
-    assert refused.keys() == {("malformed", "Eva;dos\r"), ("wrong-header", "dni;nombres"), ("wrong-header", "4;Paz")}
+    assert refused.keys() == {
+        ("malformed", "Eva;dos\r"),
+        ("wrong-header", "dni;nombres"),
+        ("wrong-header", "4;Paz"),
+    }
     assert refused["malformed", "Eva;dos\r"]["message"] == 'dni: "dos" is not of type bigint'
     assert refused["malformed", "Eva;dos\r"]["header"] == "nombre;dni"
     assert "nombres is none of dni, nombre" in refused["wrong-header", "4;Paz"]["message"]
@@ -228,7 +272,11 @@ def test_csv_fields_that_span_lines_are_read_whole_where_the_row_says_so(home: A
     home.stream = Stream("notas", Files("csv", separator=";", settle_s=0, multiline=True), Files("json"))
     home.put("a.csv", text)
     home.run()
-    assert [(row["dni"], row["nota"]) for row in home.rows()] == [(1, "una\r\n2;dos"), (3, "tres"), (5, "cinco")]
+    assert [(row["dni"], row["nota"]) for row in home.rows()] == [
+        (1, "una\r\n2;dos"),
+        (3, "tres"),
+        (5, "cinco"),
+    ]
     assert [(one["reason"], one["raw"]) for one in home.quarantined()] == [("malformed", '4;"nunca')]
     (only,) = home.manifests()
     assert (only.headers, only.records_in, only.quarantined) == (1, 4, 1)

@@ -16,17 +16,19 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructType
 
-from jobs.contract import plain
 from jobs.contract.errors import RunFailed
+from jobs.contract.run import part_reader
 from jobs.contract.stream import Files, Stream
-from jobs.core import publish, sinks
-from jobs.core.records import Subject, business, classify, notes
+from jobs.core.read.records import Subject, business, classify, notes
+from jobs.core.write import publish, sinks
 from jobs.domain import facturas
 
 pytestmark = pytest.mark.spark
 
 TWO = Subject(StructType().add("a", StringType()).add("b", StringType()), {})
-FIELD = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=6).filter(lambda t: t == t.strip())
+FIELD = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=6).filter(
+    lambda t: t == t.strip()
+)
 
 
 def raw(spark: Any, *lines: str) -> Any:
@@ -40,7 +42,9 @@ def of(source: Files) -> Stream:
 
 def test_a_record_is_parsed_once_however_many_columns_and_rules_use_it(spark: Any) -> None:
     subject = Subject(facturas.SCHEMA, facturas.RULES)
-    seen = classify(raw(spark, "{}"), subject, of(Files("json"))).observe(Observation(), *publish._metrics(notes(subject, of(Files("json")))))
+    seen = classify(raw(spark, "{}"), subject, of(Files("json"))).observe(
+        Observation(), *publish._metrics(notes(subject, of(Files("json"))))
+    )
     plan = facturas.lineas(business(seen, subject))._jdf.queryExecution().executedPlan().toString()
     assert (plan.count("from_json("), plan.count("strict_json.invoke(")) == (0, 1), plan
 
@@ -59,12 +63,14 @@ def test_csv_reads_what_pythons_writer_wrote(spark: Any, rows: list[tuple[str, s
 def test_quotes_are_followed_from_chunk_to_chunk(size: int) -> None:
     data, ends, quoted = b'a,"x\n""y\n"\n"",b\n', 0, False
     for start in range(0, len(data), size):
-        found, quoted = plain._line_ends(data[start : start + size], quoted)
+        found, quoted = part_reader._line_ends(data[start : start + size], quoted)
         ends += found
     assert (ends, quoted) == (2, False)
 
 
-def test_counts_that_never_come_fail_the_batch_instead_of_waiting_for_ever(spark: Any, home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_that_never_come_fail_the_batch_instead_of_waiting_for_ever(
+    spark: Any, home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(publish, "_METRICS_WAIT_S", 0.2)
     never = Observation()
     spark.range(1).observe(never, *[publish.F.count("*").alias("rows")])
@@ -78,7 +84,10 @@ def test_counts_that_never_come_fail_the_batch_instead_of_waiting_for_ever(spark
 def test_json_keeps_microseconds_and_writes_all_other_times_as_spark_does(spark: Any, tmp_path: Path) -> None:
     times = ["2026-11-25T10:00:00.123456Z", "2026-11-25T10:00:00.120Z", "2026-11-25T10:00:00Z", None]
     frame = spark.createDataFrame([(text,) for text in times], "text string").selectExpr(
-        "text", "cast(text as timestamp) as t", "cast(replace(text, 'Z') as timestamp_ntz) as l", "cast(text as date) as d"
+        "text",
+        "cast(text as timestamp) as t",
+        "cast(replace(text, 'Z') as timestamp_ntz) as l",
+        "cast(text as date) as d",
     )
     sinks.write_files(frame.coalesce(1), Files("json"), tmp_path / "out")
     [part] = (tmp_path / "out").glob("part-*")

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from jobs.core import sample_files
+from jobs.labs.kit import sample_files
 
 
 @pytest.mark.spark
-def test_a_part_that_no_batch_committed_does_not_count_also_after_a_compaction(spark: Any, tmp_path: Path) -> None:
+def test_a_part_that_no_batch_committed_does_not_count_also_after_a_compaction(
+    spark: Any, tmp_path: Path
+) -> None:
     session = spark.newSession()
     session.conf.set("spark.sql.streaming.fileSink.log.compactInterval", "2")
     source, sink = tmp_path / "in", tmp_path / "out"
@@ -19,7 +21,11 @@ def test_a_part_that_no_batch_committed_does_not_count_also_after_a_compaction(s
     for n in range(5):
         (source / f"{n}.txt").write_text(f"a{n}\nb{n}\n")
     rows = session.readStream.option("maxFilesPerTrigger", 1).text(str(source))
-    writer = rows.writeStream.format("text").option("checkpointLocation", str(tmp_path / "checkpoint")).trigger(availableNow=True)
+    writer = (
+        rows.writeStream.format("text")
+        .option("checkpointLocation", str(tmp_path / "checkpoint"))
+        .trigger(availableNow=True)
+    )
     writer.start(str(sink)).awaitTermination()
     assert list((sink / "_spark_metadata").glob("*.compact"))
     (sink / "part-00000-of-a-batch-that-failed.txt").write_text("a0\n")

@@ -13,8 +13,8 @@ from include.kafka import connection, offsets, topics
 from include.settings import Settings
 from jobs.contract.errors import TopicMissing
 from jobs.contract.stream import Topic
-from jobs.core import token_topic, transactional
-from jobs.core.transactional import Client
+from jobs.core.kafka_sink import producer, token_topic
+from jobs.core.kafka_sink.producer import Client
 
 pytestmark = pytest.mark.broker
 
@@ -40,7 +40,7 @@ def client(broker: Settings) -> Client:
 
 def test_the_end_of_a_token_topic_is_asked_again(broker: Settings, client: Client) -> None:
     with late(broker, "late-tokens") as topic:
-        assert transactional.end_offset(client, topic) == 0
+        assert producer.end_offset(client, topic) == 0
 
 
 def test_a_sink_is_asked_for_again(broker: Settings, client: Client) -> None:
@@ -54,9 +54,9 @@ def test_offsets_of_a_known_topic_are_asked_again(broker: Settings) -> None:
 
 
 def test_a_topic_that_stays_away_is_missing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (transactional, token_topic):
+    for module in (producer, token_topic):
         monkeypatch.setattr(module, "SETTLED_S", 0.5)
     with pytest.raises(TopicMissing, match="nowhere"):
-        transactional.end_offset(client, "nowhere")
+        producer.end_offset(client, "nowhere")
     with pytest.raises(TopicMissing, match="nowhere"):
         token_topic.require_sink(client, "nowhere")

@@ -15,16 +15,20 @@ from pyspark.sql.types import ArrayType, LongType, StringType, StructType
 
 from jobs.contract.errors import BrokenStream
 from jobs.contract.stream import Checks, EventTime, Files, Limits, Stream, Topic
-from jobs.core.records import Subject, classify, message, require_known
+from jobs.core.read.records import Subject, classify, message, require_known
 from jobs.domain import facturas
 
 pytestmark = pytest.mark.spark
 
 STREAM = Stream("s", Files("json"), Files("json"))
 GOOD: dict[str, Any] = {
-    "InvoiceNumber": "1", "CreatedTime": 1, "TotalAmount": 9.5, "NumberOfItems": 1, "DeliveryAddress": {"City": "Vélez"},
+    "InvoiceNumber": "1",
+    "CreatedTime": 1,
+    "TotalAmount": 9.5,
+    "NumberOfItems": 1,
+    "DeliveryAddress": {"City": "Vélez"},
     "InvoiceLineItems": [{"ItemCode": "a", "ItemPrice": 1.5, "ItemQty": 2, "TotalValue": 3.0}],
-}  # fmt: skip
+}
 LINE = json.dumps(GOOD, ensure_ascii=False)
 
 
@@ -37,12 +41,18 @@ def line(text: str) -> str:
     return with_(InvoiceLineItems="@").replace('"@"', text)
 
 
-def judged(spark: Any, records: list[bytes], subject: Subject | None = None, stream: Stream = STREAM) -> list[Any]:
-    frame = spark.createDataFrame([(bytearray(r), f"f{i}") for i, r in enumerate(records)], "_raw binary, _origin string")
+def judged(
+    spark: Any, records: list[bytes], subject: Subject | None = None, stream: Stream = STREAM
+) -> list[Any]:
+    frame = spark.createDataFrame(
+        [(bytearray(r), f"f{i}") for i, r in enumerate(records)], "_raw binary, _origin string"
+    )
     frame = frame.withColumn("_admitted", F.lit("2026-11-24 00:00:00").cast("timestamp"))
     subject = subject or Subject(facturas.SCHEMA, facturas.RULES)
     found = classify(frame, subject, stream)
-    return found.select("_reason", message(found, subject, stream).alias("message"), "_record", "_notes").collect()
+    return found.select(
+        "_reason", message(found, subject, stream).alias("message"), "_record", "_notes"
+    ).collect()
 
 
 BAD: dict[str, tuple[str | bytes, str]] = {
@@ -95,7 +105,10 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "a duplicate key below": (line('[{"ItemCode": "a", "ItemCode": "b"}]'), "duplicate-key"),
     "a duplicate key spelled by an escape": (LINE[:-1] + ', "Total\\u0041mount": 1.0}', "duplicate-key"),
     "a duplicate key nobody knows": (with_(x=1)[:-1] + ', "x": 1}', "duplicate-key"),
-    "a duplicate key in a field nobody knows": (with_(x="@").replace('"@"', '[{"a": 1, "a": 1}]'), "duplicate-key"),
+    "a duplicate key in a field nobody knows": (
+        with_(x="@").replace('"@"', '[{"a": 1, "a": 1}]'),
+        "duplicate-key",
+    ),
     "a key in another case": (LINE.replace("TotalAmount", "totalAmount"), "wrong-case-key"),
     "a key in another case below": (line('[{"itemcode": "a"}]'), "wrong-case-key"),
     "a number as a string": (with_(TotalAmount="9.5"), "wrong-type"),
@@ -118,23 +131,31 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "a null line": (line("[null]"), "null-element"),
     "a null line behind a good one": (line('[{"ItemCode": "a"}, null]'), "null-element"),
     "half a surrogate pair": (with_(InvoiceNumber="@").replace("@", "\\ud83d"), "half-character"),
-    "a surrogate pair the wrong way round": (with_(InvoiceNumber="@").replace("@", "\\ude00\\ud83d"), "half-character"),
+    "a surrogate pair the wrong way round": (
+        with_(InvoiceNumber="@").replace("@", "\\ude00\\ud83d"),
+        "half-character",
+    ),
     "too deep": (with_(StoreID="@").replace('"@"', "[" * 90 + "]" * 90), "wrong-type"),
     "too deep in a field nobody knows": (with_(x="@").replace('"@"', "[" * 90 + "]" * 90), "beyond-limits"),
     "lines null": (with_(InvoiceLineItems=None), "no-line-items"),
     "lines empty": (with_(InvoiceLineItems=[]), "no-line-items"),
-    "lines missing": (json.dumps({k: v for k, v in GOOD.items() if k != "InvoiceLineItems"}), "no-line-items"),
+    "lines missing": (
+        json.dumps({k: v for k, v in GOOD.items() if k != "InvoiceLineItems"}),
+        "no-line-items",
+    ),
     "no number": (with_(InvoiceNumber=None), "no-invoice-number"),
     "a count that is wrong": (with_(NumberOfItems=7), "items-count"),
     "an empty object": ("{}", "no-invoice-number"),
-}  # fmt: skip
+}
 
 
 def test_every_malformed_kind_is_refused_by_name_among_good_records(spark: Any) -> None:
     records = [r.encode() if isinstance(r, str) else r for r, _ in BAD.values()]
     mixed = [part for record in records for part in (record, LINE.encode())]
     found = judged(spark, mixed)
-    assert {name: row["_reason"] for name, row in zip(BAD, found[::2], strict=True)} == {name: reason for name, (_, reason) in BAD.items()}
+    assert {name: row["_reason"] for name, row in zip(BAD, found[::2], strict=True)} == {
+        name: reason for name, (_, reason) in BAD.items()
+    }
     assert {row["_reason"] for row in found[1::2]} == {None}
 
 
@@ -151,13 +172,19 @@ GOOD_SPELLINGS: dict[str, tuple[str, Any]] = {
     "minus zero": (LINE.replace("9.5", "-0"), {**GOOD, "TotalAmount": 0.0}),
     "the least number": (with_(CreatedTime=-(2**63)), {**GOOD, "CreatedTime": -(2**63)}),
     "a tiny number": (LINE.replace("9.5", "1e-400"), {**GOOD, "TotalAmount": 0.0}),
-    "null for what may be": (with_(DeliveryAddress=None, TotalAmount=None), {**GOOD, "DeliveryAddress": None, "TotalAmount": None}),
+    "null for what may be": (
+        with_(DeliveryAddress=None, TotalAmount=None),
+        {**GOOD, "DeliveryAddress": None, "TotalAmount": None},
+    ),
     "a byte order mark before it": ("\ufeff" + LINE, GOOD),
     "two of them, and blanks": ("\ufeff\ufeff " + LINE + " \r", GOOD),
-    "a byte order mark in a value": (LINE.replace("Vélez", "\ufeffVélez\ufeff"), {**GOOD, "DeliveryAddress": {"City": "\ufeffVélez\ufeff"}}),
+    "a byte order mark in a value": (
+        LINE.replace("Vélez", "\ufeffVélez\ufeff"),
+        {**GOOD, "DeliveryAddress": {"City": "\ufeffVélez\ufeff"}},
+    ),
     "a byte order mark escaped": (with_(StoreID="\ufeffa"), {**GOOD, "StoreID": "\ufeffa"}),
     "long": (with_(StoreID="x" * 1_000_000), {**GOOD, "StoreID": "x" * 1_000_000}),
-}  # fmt: skip
+}
 
 
 def plain(row: Any) -> Any:
@@ -169,13 +196,19 @@ def plain(row: Any) -> Any:
 
 def test_odd_but_right_spellings_are_read_to_the_value(spark: Any) -> None:
     found = judged(spark, [text.encode() for text, _ in GOOD_SPELLINGS.values()])
-    assert {name: row["_reason"] for name, row in zip(GOOD_SPELLINGS, found, strict=True)} == dict.fromkeys(GOOD_SPELLINGS)
-    wanted = {name: {k: v for k, v in value.items() if v is not None} for name, (_, value) in GOOD_SPELLINGS.items()}
+    assert {name: row["_reason"] for name, row in zip(GOOD_SPELLINGS, found, strict=True)} == dict.fromkeys(
+        GOOD_SPELLINGS
+    )
+    wanted = {
+        name: {k: v for k, v in value.items() if v is not None} for name, (_, value) in GOOD_SPELLINGS.items()
+    }
     assert {name: plain(row["_record"]) for name, row in zip(GOOD_SPELLINGS, found, strict=True)} == wanted
 
 
 @pytest.mark.parametrize(("source", "blank"), [(Files("json"), "blank"), (Topic("t"), "empty-value")])
-def test_nothing_but_byte_order_marks_and_blanks_is_blank(spark: Any, source: Files | Topic, blank: str) -> None:
+def test_nothing_but_byte_order_marks_and_blanks_is_blank(
+    spark: Any, source: Files | Topic, blank: str
+) -> None:
     """A value of a topic is read as a line of a file is: RFC 8259 lets a reader pass over a mark."""
     records = [text.encode() for text in ("\ufeff", "\ufeff \r", "\ufeff\ufeff", "\ufeff" + LINE)]
     rows = judged(spark, records, stream=replace(STREAM, source=source))
@@ -183,20 +216,39 @@ def test_nothing_but_byte_order_marks_and_blanks_is_blank(spark: Any, source: Fi
 
 
 def test_a_detail_names_the_field(spark: Any) -> None:
-    rows = judged(spark, [("\ufeff" + with_(TotalAmount="x")).encode(), (LINE[:-1] + ', "TotalAmount": 1}').encode(), b"{"])
-    assert [(r["_reason"], r["message"]) for r in rows] == [("wrong-type", "TotalAmount"), ("duplicate-key", "TotalAmount"), ("malformed", None)]
+    rows = judged(
+        spark,
+        [("\ufeff" + with_(TotalAmount="x")).encode(), (LINE[:-1] + ', "TotalAmount": 1}').encode(), b"{"],
+    )
+    assert [(r["_reason"], r["message"]) for r in rows] == [
+        ("wrong-type", "TotalAmount"),
+        ("duplicate-key", "TotalAmount"),
+        ("malformed", None),
+    ]
 
 
-@pytest.mark.parametrize(("policy", "reason", "notes"), [("quiet", None, 0), ("report", None, 1), ("refuse", "unknown-field", 0)])
-def test_unknown_fields_are_kept_quiet_about_reported_or_refused(spark: Any, policy: Any, reason: str | None, notes: int) -> None:
-    rows = judged(spark, [with_(New=1, Other={"a": [1]}).encode(), LINE.encode()], stream=replace(STREAM, checks=Checks(unknown_fields=policy)))
+@pytest.mark.parametrize(
+    ("policy", "reason", "notes"), [("quiet", None, 0), ("report", None, 1), ("refuse", "unknown-field", 0)]
+)
+def test_unknown_fields_are_kept_quiet_about_reported_or_refused(
+    spark: Any, policy: Any, reason: str | None, notes: int
+) -> None:
+    rows = judged(
+        spark,
+        [with_(New=1, Other={"a": [1]}).encode(), LINE.encode()],
+        stream=replace(STREAM, checks=Checks(unknown_fields=policy)),
+    )
     assert [(r["_reason"], r["_notes"]) for r in rows] == [(reason, notes), (None, 0)]
     if reason:
         assert rows[0]["message"] in ("New,Other", "Other,New")
 
 
 def test_a_reported_rule_publishes_and_an_unknown_one_is_named(spark: Any) -> None:
-    row = judged(spark, [with_(NumberOfItems=7).encode()], stream=replace(STREAM, checks=Checks(report=("items-count",))))[0]
+    row = judged(
+        spark,
+        [with_(NumberOfItems=7).encode()],
+        stream=replace(STREAM, checks=Checks(report=("items-count",))),
+    )[0]
     assert (row["_reason"], row["_notes"]) == (None, 2)
     subject = Subject(facturas.SCHEMA, facturas.RULES)
     with pytest.raises(BrokenStream, match="'count'; the rules are no-invoice-number"):
@@ -217,24 +269,45 @@ ADMITTED_MS = 1_795_478_400_000  # 2026-11-24 00:00 UTC
 
 @pytest.mark.parametrize(
     ("created", "reason"),
-    [(ADMITTED_MS, None), (ADMITTED_MS + DAY_MS, None), (ADMITTED_MS + DAY_MS + 1, "event-time"), (ADMITTED_MS - 2 * DAY_MS, None),
-     (ADMITTED_MS - 2 * DAY_MS - 1, "event-time"), (4_102_444_800_000, "event-time"), (0, "event-time"), (None, "event-time")],
-)  # fmt: skip
-def test_event_times_far_from_the_admission_are_refused(spark: Any, created: int | None, reason: str | None) -> None:
-    guarded = replace(STREAM, checks=Checks(event_time=EventTime("CreatedTime", "ms", future_s=86_400, past_s=2 * 86_400)))
+    [
+        (ADMITTED_MS, None),
+        (ADMITTED_MS + DAY_MS, None),
+        (ADMITTED_MS + DAY_MS + 1, "event-time"),
+        (ADMITTED_MS - 2 * DAY_MS, None),
+        (ADMITTED_MS - 2 * DAY_MS - 1, "event-time"),
+        (4_102_444_800_000, "event-time"),
+        (0, "event-time"),
+        (None, "event-time"),
+    ],
+)
+def test_event_times_far_from_the_admission_are_refused(
+    spark: Any, created: int | None, reason: str | None
+) -> None:
+    guarded = replace(
+        STREAM, checks=Checks(event_time=EventTime("CreatedTime", "ms", future_s=86_400, past_s=2 * 86_400))
+    )
     assert judged(spark, [with_(CreatedTime=created).encode()], stream=guarded)[0]["_reason"] == reason
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3), max_leaves=6,
-)  # fmt: skip
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
 
 
 def fits(value: Any) -> bool:
     """What TWO's schema takes, in Python's terms."""
     lines = value.get("lines")
-    whole = isinstance(value.get("n"), int | None) and not isinstance(value.get("n"), bool) and abs(value.get("n") or 0) < 2**63
+    whole = (
+        isinstance(value.get("n"), int | None)
+        and not isinstance(value.get("n"), bool)
+        and abs(value.get("n") or 0) < 2**63
+    )
     return (
         isinstance(value.get("s"), str | None)
         and whole
@@ -242,18 +315,38 @@ def fits(value: Any) -> bool:
     )
 
 
-TWO = Subject(StructType().add("s", StringType()).add("n", LongType()).add("lines", ArrayType(StringType())), {})
+TWO = Subject(
+    StructType().add("s", StringType()).add("n", LongType()).add("lines", ArrayType(StringType())), {}
+)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.lists(st.fixed_dictionaries({}, optional={"s": JSON, "n": JSON, "lines": JSON, "other": JSON}), min_size=20, max_size=60))
-def test_a_record_is_accepted_exactly_when_python_finds_it_right_and_then_with_its_values(spark: Any, documents: list[dict[str, Any]]) -> None:
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    st.lists(
+        st.fixed_dictionaries({}, optional={"s": JSON, "n": JSON, "lines": JSON, "other": JSON}),
+        min_size=20,
+        max_size=60,
+    )
+)
+def test_a_record_is_accepted_exactly_when_python_finds_it_right_and_then_with_its_values(
+    spark: Any, documents: list[dict[str, Any]]
+) -> None:
     texts = [json.dumps(document).encode() for document in documents]
     for document, row in zip(documents, judged(spark, texts, TWO), strict=True):
-        half = "\\ud" in json.dumps({k: document.get(k) for k in ("s", "n", "lines")})  # half of a pair, or a pair: Python's text cannot tell
+        half = "\\ud" in json.dumps(
+            {k: document.get(k) for k in ("s", "n", "lines")}
+        )  # half of a pair, or a pair: Python's text cannot tell
         assert (row["_reason"] is None) == fits(document) or half, document
         if row["_reason"] is None:
-            assert (row["_record"].s, row["_record"].n, row["_record"].lines) == (document.get("s"), document.get("n"), document.get("lines"))
+            assert (row["_record"].s, row["_record"].n, row["_record"].lines) == (
+                document.get("s"),
+                document.get("n"),
+                document.get("lines"),
+            )
 
 
 def test_bytes_that_are_no_text_are_kept_as_they_came(home: Any) -> None:

@@ -15,23 +15,27 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from include import generations, intake
-from include.housekeeping import reset, rewind, rollover
+from include import intake
+from include.housekeeping.generations import reset, rewind, rollover
 from include.kafka import connection, topics
 from include.launch import plan as launch
 from include.settings import Settings
-from jobs.contract import journal, manifest
+from include.state import generations, journal
+from include.torture.topic_world import NAME, World, document
+from jobs.contract.commit import manifest
 from jobs.contract.errors import BatchConflict, BrokenStream, CaudalError, Fenced, MessageRefused, TokensLost
-from jobs.contract.spec import new_run_id
+from jobs.contract.run.spec import new_run_id
 from jobs.contract.stream import Files, Topic
-from jobs.core import publish, run, sender, token_topic, transactional
-from jobs.core.records import Subject
+from jobs.core import run
+from jobs.core.kafka_sink import producer as transactional
+from jobs.core.kafka_sink import token_topic, worker
+from jobs.core.kafka_sink.producer import Client, Transactional
+from jobs.core.read.records import Subject
 from jobs.core.session import SETTINGS
-from jobs.core.transactional import Client, Transactional
+from jobs.core.write import publish
 from jobs.domain import facturas
 from jobs.domain.positions import POSITION, kept
 from tests.matrix import long, seeded
-from tests.torture.notifications import NAME, World, document
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker]
 Transform = Callable[[DataFrame], DataFrame]
@@ -54,10 +58,19 @@ class Here(World):
             self.spark.conf.set(key.removeprefix("spark.hadoop."), value)
         layout, now = self.settings.layout, datetime.now(UTC)
         found = launch.positions(self.settings, self.row)
-        current = generations.current(layout, NAME) or generations.begin(layout, launch.first_generation(self.row, found, now))
-        made = launch.make(self.settings, launch.spec(self.settings, self.row, current, new_run_id(now), "", now), current, found)
+        current = generations.current(layout, NAME) or generations.begin(
+            layout, launch.first_generation(self.row, found, now)
+        )
+        made = launch.make(
+            self.settings,
+            launch.spec(self.settings, self.row, current, new_run_id(now), "", now),
+            current,
+            found,
+        )
         with redirect_stdout(StringIO()) as out:
-            self.ended = run.stream(self.spark, made.spec, Subject(facturas.SCHEMA, dict(facturas.RULES)), self.transform)
+            self.ended = run.stream(
+                self.spark, made.spec, Subject(facturas.SCHEMA, dict(facturas.RULES)), self.transform
+            )
         return out.getvalue()
 
     def right(self) -> None:
@@ -89,7 +102,7 @@ def cut(monkeypatch: pytest.MonkeyPatch, at: str) -> Iterator[None]:
             raise Cut(name)
 
     with monkeypatch.context() as patch:
-        patch.setattr("jobs.contract.failpoints.hit", hit)
+        patch.setattr("jobs.contract.disk.failpoints.hit", hit)
         with pytest.raises(Cut):
             yield
 
@@ -114,7 +127,9 @@ def test_two_runs_send_each_record_once_with_its_headers_and_a_cut_off_one_sends
 
 
 @pytest.mark.parametrize("at", seeded(["fenced", "claimed", "sent", "staged", "manifest", "published"], 2))
-def test_a_run_cut_off_anywhere_in_the_driver_is_finished_by_the_next(world: Here, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+def test_a_run_cut_off_anywhere_in_the_driver_is_finished_by_the_next(
+    world: Here, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
     world.produce(130)
     with cut(monkeypatch, at):
         world.run_here()
@@ -129,14 +144,21 @@ def open_transaction(world: Here, partition: int, *, token: bool) -> Any:
     left.begin()
     left.send(world.sink, b'{"never": "committed"}', b"k")
     if token:
-        left.send(f"caudal-tokens-{NAME}", b"no token at all, and never committed", f"{world.id(partition)} of no epoch".encode(), partition=0)
+        left.send(
+            f"caudal-tokens-{NAME}",
+            b"no token at all, and never committed",
+            f"{world.id(partition)} of no epoch".encode(),
+            partition=0,
+        )
     left.flush()
     return left
 
 
 @pytest.mark.fault("a killed run's open transaction")
 @pytest.mark.parametrize("token", [long(False), True])
-def test_a_hanging_transaction_is_resolved_before_the_tokens_are_read(world: Here, monkeypatch: pytest.MonkeyPatch, token: bool) -> None:
+def test_a_hanging_transaction_is_resolved_before_the_tokens_are_read(
+    world: Here, monkeypatch: pytest.MonkeyPatch, token: bool
+) -> None:
     """Its token partition's records behind it would be hidden, and all be sent twice."""
     world.produce(60)
     world.run_here()
@@ -155,33 +177,37 @@ def test_a_hanging_transaction_is_resolved_before_the_tokens_are_read(world: Her
 
 
 @pytest.mark.fault("another producer with the stream's transactional id")
-def test_a_worker_of_a_past_run_that_wakes_up_after_the_next_has_begun_sends_nothing(world: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_of_a_past_run_that_wakes_up_after_the_next_has_begun_sends_nothing(
+    world: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It opens its id again, which fences the living run's worker; the claim it finds tells it that it is past."""
     world.produce(60)
     first = _order_of(world, monkeypatch)
     world.run_here()
     with pytest.raises(Fenced, match="has taken over"):
-        sender.Outlet(first, world.id(0))
+        worker.Outlet(first, world.id(0))
     world.produce(30)
     world.run_here()
     world.right()
 
 
-def _order_of(world: Here, monkeypatch: pytest.MonkeyPatch) -> sender.Order:
+def _order_of(world: Here, monkeypatch: pytest.MonkeyPatch) -> worker.Order:
     """The order of a run that is cut off once its tasks are told."""
-    told: list[sender.Order] = []
+    told: list[worker.Order] = []
 
-    def by_partition(order: sender.Order) -> Any:
+    def by_partition(order: worker.Order) -> Any:
         told.append(order)
         raise Cut("told")
 
     with monkeypatch.context() as patch, pytest.raises(Cut):
-        patch.setattr(sender, "by_partition", by_partition)
+        patch.setattr(worker, "by_partition", by_partition)
         world.run_here()
     return told[0]
 
 
-def test_another_home_with_the_same_stream_on_the_broker_takes_no_token_away(world: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_home_with_the_same_stream_on_the_broker_takes_no_token_away(
+    world: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = Here(world.broker, world.folder / "other", spark=world.spark)
     other.row = world.row
     world.produce(60)
@@ -193,7 +219,9 @@ def test_another_home_with_the_same_stream_on_the_broker_takes_no_token_away(wor
     world.right()
 
 
-def test_a_rollover_sends_nothing_again_and_a_partition_made_meanwhile_is_sent_from_its_first_record(world: Here) -> None:
+def test_a_rollover_sends_nothing_again_and_a_partition_made_meanwhile_is_sent_from_its_first_record(
+    world: Here,
+) -> None:
     world.produce(90)
     world.run_here()
     world.do(rollover.plan)
@@ -234,15 +262,25 @@ def test_an_operation_that_is_not_finished_is_no_rewind(world: Here) -> None:
     assert [spec.rewinds for spec in specs] == [0, 1]
 
 
-def test_records_of_several_rows_are_never_split_between_transactions_and_number_their_rows(world: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_of_several_rows_are_never_split_between_transactions_and_number_their_rows(
+    world: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def three(records: DataFrame) -> DataFrame:
-        rows = records.select("InvoiceNumber", "CustomerCardNo", F.explode(F.array(F.lit(0), F.lit(1), F.lit(2))).alias("n"), *kept(records))
+        rows = records.select(
+            "InvoiceNumber",
+            "CustomerCardNo",
+            F.explode(F.array(F.lit(0), F.lit(1), F.lit(2))).alias("n"),
+            *kept(records),
+        )
         return rows.where("CustomerCardNo % 5 > 0")
 
     world.transform = three
     world.produce(200)
     world.run_here()
-    found = Counter((headers["caudal-source"], headers.get("caudal-row", "0"), value["n"]) for _, value, headers in world.read())
+    found = Counter(
+        (headers["caudal-source"], headers.get("caudal-row", "0"), value["n"])
+        for _, value, headers in world.read()
+    )
     assert set(found.values()) == {1}
     assert len(found) == 160 * 3
     assert all(int(row) == n for _, row, n in found)
@@ -258,7 +296,9 @@ def test_records_of_several_rows_are_never_split_between_transactions_and_number
         (lambda f: facturas.notificaciones(f).repartition(3), "mixes the source's partitions"),
     ],
 )
-def test_a_transform_that_loses_the_position_is_refused_by_name_before_anything_is_sent(world: Here, transform: Transform, said: str) -> None:
+def test_a_transform_that_loses_the_position_is_refused_by_name_before_anything_is_sent(
+    world: Here, transform: Transform, said: str
+) -> None:
     world.produce(90)
     world.transform = transform
     with pytest.raises(BrokenStream, match=said):
@@ -282,18 +322,24 @@ def test_a_message_the_broker_refuses_is_named_and_its_transaction_is_not_there(
     assert Counter((key, int(value["CustomerCardNo"])) for key, value, _ in world.read()) == world.sent
 
 
-def test_a_commit_ends_at_the_broker_s_refusal_and_does_not_wait_for_its_call(world: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_ends_at_the_broker_s_refusal_and_does_not_wait_for_its_call(
+    world: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     producer = Transactional(world.client(), world.id(0))
     producer.begin()
     producer.send(world.sink, b"x" * 2_000_000, b"k")
-    monkeypatch.setattr(Transactional, "_persist", lambda *_: pytest.fail("the call would take all of its time"))
+    monkeypatch.setattr(
+        Transactional, "_persist", lambda *_: pytest.fail("the call would take all of its time")
+    )
     with pytest.raises(MessageRefused, match="MSG_SIZE_TOO_LARGE"):
         producer.commit()
     producer.close()
 
 
 @pytest.mark.fault("the token topic is deleted")
-def test_a_token_topic_that_was_deleted_stops_an_open_batch_and_no_other(world: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_topic_that_was_deleted_stops_an_open_batch_and_no_other(
+    world: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(token_topic, "SETTLED_S", 0.3)
     world.produce(60)
     world.run_here()
@@ -326,9 +372,11 @@ def _delete_tokens(world: Here) -> None:
         future.result(30)
 
 
-def test_the_longest_transaction_the_broker_allows_is_found_by_asking_for_less(world: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_longest_transaction_the_broker_allows_is_found_by_asking_for_less(
+    world: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.row = replace(world.row, limits=replace(world.row.limits, run_s=7200))
-    monkeypatch.setattr("jobs.core.transactions._TIMEOUTS_MS", (7_200_000, 300_000))
+    monkeypatch.setattr("jobs.core.kafka_sink.driver._TIMEOUTS_MS", (7_200_000, 300_000))
     world.produce(10)
     world.run_here()
     world.right()
@@ -371,7 +419,9 @@ class FromFiles(Here):
         folder.mkdir(parents=True, exist_ok=True)
         numbers = range(self.number + 1, self.number + count + 1)
         self.number += count
-        (folder / f"f{self.number}.json").write_bytes(b"".join(document(f"k{n % 7}", n) + b"\n" for n in numbers))
+        (folder / f"f{self.number}.json").write_bytes(
+            b"".join(document(f"k{n % 7}", n) + b"\n" for n in numbers)
+        )
         intake.admit(self.settings.layout, self.row, lambda: 2e9, lambda _: None)
         self.sent += Counter((f"k{n % 7}", n) for n in numbers)
 
@@ -423,7 +473,9 @@ def test_a_rewind_of_files_sends_them_once_more(spark: Any, broker: Settings, tm
     assert world.found() == world.sent
 
 
-def test_a_sink_of_its_own_setting_is_at_least_once_and_needs_no_position(world: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sink_of_its_own_setting_is_at_least_once_and_needs_no_position(
+    world: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert isinstance(world.row.sink, Topic)
     world.row = replace(world.row, sink=replace(world.row.sink, delivery="at-least-once"))
     assert (world.row.tokens, world.row.guarantee) == (None, "at-least-once (Spark's Kafka sink)")
@@ -431,4 +483,7 @@ def test_a_sink_of_its_own_setting_is_at_least_once_and_needs_no_position(world:
     with cut(monkeypatch, "staged"):
         world.run_here()
     world.run_here()
-    assert Counter((key, int(value["CustomerCardNo"])) for key, value, _ in world.read()) == world.sent + world.sent
+    assert (
+        Counter((key, int(value["CustomerCardNo"])) for key, value, _ in world.read())
+        == world.sent + world.sent
+    )

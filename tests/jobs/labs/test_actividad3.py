@@ -12,8 +12,8 @@ from include import labs
 from include.kafka import connection
 from include.settings import Settings
 from jobs.contract.errors import UsageError
-from jobs.core.lab import Facts, Lab
-from jobs.labs import actividad3_dos_escritores
+from jobs.labs.actividades import actividad3_dos_escritores
+from jobs.labs.kit.lab import Facts, Lab
 from tests.jobs.labs.caso2 import lines_of, samples
 from tests.matrix import long
 
@@ -27,11 +27,15 @@ def run(spark: Any, folder: Path, settings: Settings, said: list[str], **options
     (folder / "muestras").mkdir()
     for file, text in row.sample(values).items():
         (folder / file).write_text(text)
-    return actividad3_dos_escritores.run(Lab(spark.newSession(), folder, values, connection.connect(settings), say=said.append))
+    return actividad3_dos_escritores.run(
+        Lab(spark.newSession(), folder, values, connection.connect(settings), say=said.append)
+    )
 
 
 @pytest.mark.parametrize("failing", ["no", "ficheros", long("kafka")])
-def test_both_writers_have_everything_whichever_of_them_failed(spark: Any, tmp_path: Path, broker: Settings, failing: str) -> None:
+def test_both_writers_have_everything_whichever_of_them_failed(
+    spark: Any, tmp_path: Path, broker: Settings, failing: str
+) -> None:
     said: list[str] = []
     found = run(spark, tmp_path, broker, said, fail=failing)
     assert found["failed"] == ("" if failing == "no" else failing)

@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 
 from include.samples import bizums as samples
 from jobs.contract.errors import UsageError
-from jobs.core.lab import Lab
-from jobs.labs import actividad4_bizums, actividad4_bizums_faker
+from jobs.labs.actividades import actividad4_bizums, actividad4_bizums_faker
+from jobs.labs.kit.lab import Lab
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -23,7 +23,9 @@ def lab(spark: SparkSession, folder: Path, lines: list[str], said: list[str], **
 
 
 @pytest.mark.parametrize("source", ["socket", "files"])
-def test_the_highest_of_each_person_and_the_malformed_lines_are_what_plain_python_finds(spark: SparkSession, tmp_path: Path, source: str) -> None:
+def test_the_highest_of_each_person_and_the_malformed_lines_are_what_plain_python_finds(
+    spark: SparkSession, tmp_path: Path, source: str
+) -> None:
     lines, said = list(samples.lines(60, seed=5)), []
     found = actividad4_bizums.run(lab(spark, tmp_path, lines, said, source=source))
     assert found["highest"] == samples.highest(lines)
@@ -48,7 +50,9 @@ def test_closed_days_are_exact_and_the_open_one_is_named(spark: SparkSession, tm
     assert found["days"] == {day: people for day, people in expected.items() if day != max(expected)}
 
 
-def test_a_bizum_that_is_later_than_the_watermark_allows_is_dropped_and_counted(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_bizum_that_is_later_than_the_watermark_allows_is_dropped_and_counted(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     lines = list(samples.dated_lines(200, 2, START))
     late = "Rico;99999;tarde;2026-11-01T01:00:00Z"
     found = actividad4_bizums_faker.run(lab(spark, tmp_path, [*lines, late], []))

@@ -9,10 +9,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from include import labs
-from jobs.contract.ends import Memory, Rate, Way
 from jobs.contract.errors import DataError, Refused
-from jobs.core.lab import Lab
-from jobs.labs import camino
+from jobs.labs.declared.ends import Memory, Rate, Way
+from jobs.labs.kit.lab import Lab
+from jobs.labs.temas import camino
 from tests.matrix import long
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -49,15 +49,25 @@ def test_every_file_format_comes_in_and_goes_out(spark: SparkSession, tmp_path: 
     ids=str,
 )
 def test_options_of_the_file_source_decide_what_a_batch_reads(
-    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: dict[str, object], reads: list[int]
+    spark: SparkSession,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: dict[str, object],
+    reads: list[int],
 ) -> None:
     lab = Lab(spark, tmp_path, CHOSEN | options, say=lambda _: None)  # type: ignore[arg-type]
     found = camino.run(lab)
     assert found["reads"] == reads
-    assert sorted(next(iter(row.values())) for row in found["rows"]) == sorted(camino.PALABRAS)  # csv goes out without names
-    assert ("aviso: esquema inferido de lo que hay ahora en entrada" in capsys.readouterr().out) == bool(options.get("infer"))
+    assert sorted(next(iter(row.values())) for row in found["rows"]) == sorted(
+        camino.PALABRAS
+    )  # csv goes out without names
+    assert ("aviso: esquema inferido de lo que hay ahora en entrada" in capsys.readouterr().out) == bool(
+        options.get("infer")
+    )
     if options.get("header"):
-        assert {file.read_text().splitlines()[0] for file in (tmp_path / "entrada").glob("part-*")} == {"n;palabra"}
+        assert {file.read_text().splitlines()[0] for file in (tmp_path / "entrada").glob("part-*")} == {
+            "n;palabra"
+        }
 
 
 @pytest.mark.parametrize(
@@ -68,12 +78,24 @@ def test_options_of_the_file_source_decide_what_a_batch_reads(
         ({"sink": "memory", "mode": "complete", "state": "aggregation", "trigger": "default"}, COUNTS),
         ({"sink": "foreach", "trigger": "once"}, WORDS),
         ({"sink": "foreachBatch", "mode": "complete", "state": "aggregation"}, COUNTS),
-        ({"sink": "foreachBatch", "mode": "update", "state": "aggregation", "trigger": "processing-time"}, COUNTS),
+        (
+            {"sink": "foreachBatch", "mode": "update", "state": "aggregation", "trigger": "processing-time"},
+            COUNTS,
+        ),
         ({"sink": "table"}, WORDS),
         ({"source": "table", "sink": "memory"}, WORDS),
         ({"source": "table", "sink": "table", "trigger": "once"}, WORDS),
         ({"source": "socket", "sink": "files", "trigger": "processing-time"}, WORDS),
-        ({"source": "socket", "sink": "foreachBatch", "mode": "complete", "state": "aggregation", "trigger": "default"}, COUNTS),
+        (
+            {
+                "source": "socket",
+                "sink": "foreachBatch",
+                "mode": "complete",
+                "state": "aggregation",
+                "trigger": "default",
+            },
+            COUNTS,
+        ),
     ],
     ids=str,
 )
@@ -105,7 +127,12 @@ def test_a_generated_lab_that_goes_continuously_tells_its_epochs(spark: SparkSes
 
 
 def test_what_is_refused_starts_no_query(spark: SparkSession, tmp_path: Path) -> None:
-    for options in ({"mode": "complete"}, {"trigger": "continuous"}, {"source": "rate"}, {"mode": "append", "state": "aggregation"}):
+    for options in (
+        {"mode": "complete"},
+        {"trigger": "continuous"},
+        {"source": "rate"},
+        {"mode": "append", "state": "aggregation"},
+    ):
         with pytest.raises(Refused, match="-> usa "):
             go(spark, tmp_path, **options)
     assert spark.streams.active == []
@@ -113,7 +140,7 @@ def test_what_is_refused_starts_no_query(spark: SparkSession, tmp_path: Path) ->
 
 
 def test_a_folder_without_a_file_has_no_schema_to_infer(spark: SparkSession, tmp_path: Path) -> None:
-    from jobs.contract.ends import Folder
+    from jobs.labs.declared.ends import Folder
 
     with pytest.raises(DataError, match="infer"):
         Lab(spark, tmp_path).read(Folder("vacia", infer=True))

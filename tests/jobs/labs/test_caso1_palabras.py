@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from include import labs
+from include.torture.brokers import free_ports
 from jobs.contract.errors import RunFailed
-from jobs.core.lab import Facts, Lab
-from jobs.labs import caso1_palabras
-from jobs.labs.caso1_palabras import FRASES
-from tests.brokers import free_ports
+from jobs.labs.casos import caso1_palabras
+from jobs.labs.casos.caso1_palabras import FRASES
+from jobs.labs.kit.lab import Facts, Lab
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -49,16 +49,26 @@ def listener(*lines: str, port: int = 0) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(("mode", "rows_shown"), [("complete", [6, 9]), ("update", [6, 6])])
-def test_complete_shows_every_word_and_update_those_that_changed(spark: Any, tmp_path: Path, mode: str, rows_shown: list[int]) -> None:
+def test_complete_shows_every_word_and_update_those_that_changed(
+    spark: Any, tmp_path: Path, mode: str, rows_shown: list[int]
+) -> None:
     said: list[str] = []
     found = run(spark, tmp_path, said, port=free_ports(1)[0], mode=mode)
     assert found == {"batches": 2, "lines": 2, "shown": rows_shown, "counts": words(*FRASES)}
     assert [line for line in said if line.startswith("> ")] == [f"> {frase}" for frase in FRASES]
 
 
-def test_lines_of_a_listener_are_counted_and_the_lab_ends_when_the_socket_closes(spark: Any, tmp_path: Path) -> None:
+def test_lines_of_a_listener_are_counted_and_the_lab_ends_when_the_socket_closes(
+    spark: Any, tmp_path: Path
+) -> None:
     said: list[str] = []
-    lines = ["  uno  dos\ttres ", "", "dos tres tres", "ÁRBOL árbol", *(f"fila {n % 7}" for n in range(3_000))]
+    lines = [
+        "  uno  dos\ttres ",
+        "",
+        "dos tres tres",
+        "ÁRBOL árbol",
+        *(f"fila {n % 7}" for n in range(3_000)),
+    ]
     with listener(*lines) as port:
         found = run(spark, tmp_path, said, port=port)
     assert (found["lines"], found["counts"]) == (3_004, words(*lines))

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from include import streams
-from include.housekeeping import after_run
+from include.housekeeping.files import after_run
 from include.samples import facturas
-from jobs.core.lab import Lab
-from jobs.labs import caso2_inferencia, caso2_limpieza
-from jobs.labs.caso2_monitorizacion import operators
+from jobs.labs.casos import caso2_inferencia, caso2_limpieza
+from jobs.labs.casos.caso2_monitorizacion import operators
+from jobs.labs.kit.lab import Lab
 from tests.integration import here
 from tests.jobs.labs.caso2 import lines_of, run, samples
 
@@ -29,9 +29,15 @@ FILES = [f"facturas-{n}.json" for n in range(1, 7)]
         ({"max_files": "2"}, [FILES[0:2], FILES[2:4], FILES[4:5]]),
     ],
 )
-def test_each_batch_reads_as_many_files_as_it_may(spark: Any, tmp_path: Path, options: dict[str, str], files: list[list[str]]) -> None:
+def test_each_batch_reads_as_many_files_as_it_may(
+    spark: Any, tmp_path: Path, options: dict[str, str], files: list[list[str]]
+) -> None:
     found = run(spark, tmp_path, "caso2_un_fichero", **options)
-    assert found == {"files": files, "invoices": [4 * len(names) for names in files], "lines": lines_of(*samples(tmp_path))}
+    assert found == {
+        "files": files,
+        "invoices": [4 * len(names) for names in files],
+        "lines": lines_of(*samples(tmp_path)),
+    }
 
 
 def test_a_later_file_of_another_shape_loses_fields_without_a_word(spark: Any, tmp_path: Path) -> None:
@@ -40,7 +46,11 @@ def test_a_later_file_of_another_shape_loses_fields_without_a_word(spark: Any, t
     assert found["empty"].startswith("no hay ningún fichero del que inferir el esquema")
     assert found["columns"]["TotalAmount"] == "double"
     assert "Propina" not in found["columns"]
-    assert [(r["InvoiceNumber"], r["TotalAmount"]) for r in found["later"]] == [("90000001", 12.5), ("90000002", None), ("90000003", None)]
+    assert [(r["InvoiceNumber"], r["TotalAmount"]) for r in found["later"]] == [
+        ("90000001", 12.5),
+        ("90000002", None),
+        ("90000003", None),
+    ]
     assert found["changes"] == ["Propina: (no estaba) -> double", "TotalAmount: double -> string"]
     assert len(found["later"]) == len(caso2_inferencia.OTRA_FORMA)
 
@@ -66,7 +76,9 @@ def test_beside_sparks_cleaning_stands_the_archive_of_caudal(spark: Any, tmp_pat
     assert after_run.tidy(home.settings, streams.get(home.stream), datetime.now(UTC)).error is None
     found = caso2_limpieza._caudal(Lab(spark, tmp_path))
     assert found == [("./caudal archive", "6 ficheros", [], 6, home.rows().total())]
-    assert home.rows().total() == sum(len(facturas.lines_of(d)) for text in facturas.files(6, 4).values() for d in text.splitlines())
+    assert home.rows().total() == sum(
+        len(facturas.lines_of(d)) for text in facturas.files(6, 4).values() for d in text.splitlines()
+    )
 
 
 def test_a_query_is_told_as_a_table_bars_and_a_picture(spark: Any, tmp_path: Path) -> None:

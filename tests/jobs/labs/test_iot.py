@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 from include import labs
 from include.samples import temperaturas as samples
 from include.settings import Settings
-from jobs.contract.connection import Connection
-from jobs.core.lab import Lab
-from jobs.labs import iot_ventanas
+from jobs.contract.kafka.connection import Connection
+from jobs.labs.casos import iot_ventanas
+from jobs.labs.kit.lab import Lab
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 LINES = list(samples.documents(200, 3, 1_793_527_200_000))
@@ -39,7 +39,9 @@ def check(spark: SparkSession, folder: Path, **options: object) -> None:
     connection = options.pop("broker", None)
     found = iot_ventanas.run(Lab(spark, folder, options, broker=connection, say=lambda _: None))  # type: ignore[arg-type]
     for name, length in (("windows", 15), ("maxima", 5)):
-        assert {(row["inicio"], row["fin"], row["sensor"]): row["maxima"] for row in found[name]} == expected(length), name
+        assert {(row["inicio"], row["fin"], row["sensor"]): row["maxima"] for row in found[name]} == expected(
+            length
+        ), name
         assert len(found[name]) == len(expected(length))
     assert (found["late"], found["late_windows"]) == (3, 9)
 
@@ -50,7 +52,9 @@ def test_every_closed_window_is_exact_from_files(spark: SparkSession, tmp_path: 
 
 
 @pytest.mark.broker
-def test_every_closed_window_is_exact_from_kafka(spark: SparkSession, broker: Settings, tmp_path: Path) -> None:
+def test_every_closed_window_is_exact_from_kafka(
+    spark: SparkSession, broker: Settings, tmp_path: Path
+) -> None:
     folder = tmp_path / "iot"
     folder.mkdir()
     check(spark, folder, source="kafka", broker=Connection(broker.kafka_bootstrap))

@@ -12,9 +12,9 @@ from include import settings as caudal
 from include.samples import bizums as samples
 from include.setup import jars
 from jobs.contract.errors import ServiceError
-from jobs.core import mongo
-from jobs.core.lab import Lab
-from jobs.labs import camino, sink_mongodb
+from jobs.labs.kit import mongo
+from jobs.labs.kit.lab import Lab
+from jobs.labs.temas import camino, sink_mongodb
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -24,7 +24,9 @@ def server_jars() -> tuple[str, ...]:
     return tuple(map(str, jars.of_set(caudal.load(), "mongo")))
 
 
-def test_batches_that_come_twice_change_nothing(spark: SparkSession, tmp_path: Path, server_jars: tuple[str, ...]) -> None:
+def test_batches_that_come_twice_change_nothing(
+    spark: SparkSession, tmp_path: Path, server_jars: tuple[str, ...]
+) -> None:
     lines = list(samples.lines(60, 1))
     (tmp_path / "bizums.csv").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     found = sink_mongodb.run(Lab(spark, tmp_path, {"mongo": ""}, jars=server_jars, say=lambda _: None))
@@ -32,8 +34,12 @@ def test_batches_that_come_twice_change_nothing(spark: SparkSession, tmp_path: P
     assert found["writes"] == 6
 
 
-def test_the_way_into_mongodb_ends_with_the_samples_counts(spark: SparkSession, tmp_path: Path, server_jars: tuple[str, ...]) -> None:
-    options = labs.get("camino").values({"sink": "mongodb", "mode": "complete", "trigger": "available-now", "state": "aggregation"})
+def test_the_way_into_mongodb_ends_with_the_samples_counts(
+    spark: SparkSession, tmp_path: Path, server_jars: tuple[str, ...]
+) -> None:
+    options = labs.get("camino").values(
+        {"sink": "mongodb", "mode": "complete", "trigger": "available-now", "state": "aggregation"}
+    )
     with mongo.in_memory(spark, server_jars) as uri:
         found = camino.run(Lab(spark, tmp_path, {**options, "mongo": uri}, say=lambda _: None))
     assert {row["_id"]: row["count"] for row in found["rows"]} == {"uno": 1, "dos": 2, "tres": 3}

@@ -1,0 +1,1 @@
+"""Measurements on this machine: Caudal beside the job that a newcomer writes."""

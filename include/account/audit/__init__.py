@@ -1,0 +1,1 @@
+"""The audit: everything counted again from files, manifests, checkpoint and topics."""

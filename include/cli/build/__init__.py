@@ -1,0 +1,1 @@
+"""Verbs to add a stream, test and measure."""

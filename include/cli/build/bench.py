@@ -1,0 +1,33 @@
+"""bench: Caudal against the plain job, on this machine, now."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from include.cli.terminal.console import json_line, say, table
+
+
+def command(
+    invoices: Annotated[
+        int, typer.Option(min=1, max=5_000_000, help="Invoices in the one file that is read.")
+    ] = 1000,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=100, help="Times each way is run; the median counts.")
+    ] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+) -> None:
+    """Measure a scheduled run of INVOICES from files against the same job written with Spark's defaults. Ratios count, not seconds."""
+    from bench import facturas
+
+    results = facturas.measure(invoices, rounds, say)
+    base = results[0].seconds
+    if as_json:
+        json_line(
+            {"invoices": invoices, "results": [asdict(r) | {"ratio": r.seconds / base} for r in results]}
+        )
+        return
+    rows = [(r.way, f"{r.seconds:.2f} s", f"{r.seconds / base:.2f}", f"{r.rows:,}") for r in results]
+    table(("way", "median", "ratio", "rows"), rows, title=f"{invoices:,} invoices, {rounds} rounds")

@@ -1,0 +1,39 @@
+"""docs: the generated pages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from include import pages, settings
+from include.cli.terminal.console import json_line, say, step
+from jobs.contract.errors import ExitCode
+
+
+def command(
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare only; exit 1 when a page is not what the code says.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> int:
+    """Make docs/errors.md, docs/DAGS.md, docs/combinations.md and the help of the front door (include/setup/help.txt) from the code."""
+    root = settings.load().root
+    with step("Generated pages"):
+        found = pages.plan(root)
+    differ = [str(page.path) for page in found if page.differs]
+    if not check:
+        pages.apply(root, found)
+    for path in differ:
+        say(f"{path} is not what the code says  -> ./caudal docs" if check else f"written {path}")
+    if not differ:
+        say("every page is what the code says")
+    if as_json:
+        json_line(
+            {
+                "pages": [str(page.path) for page in found],
+                "differ": differ,
+                "written": [] if check else differ,
+            }
+        )
+    return int(ExitCode.FAILED if check and differ else ExitCode.DONE)

@@ -1,0 +1,145 @@
+"""`./caudal test`: linters, types, layers, then the tests, in a home of their own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from include import environment
+from include import settings as configuration
+from include.cli.terminal.console import console_error, say
+from include.setup import class_data, jars, java, jvm
+from jobs.contract.disk import storage
+from jobs.contract.errors import ExitCode, UsageError
+from jobs.contract.nearest import nearest
+
+CHECKS = {
+    "ruff": ["-m", "ruff", "check", "."],
+    "format": ["-m", "ruff", "format", "--check", "."],
+    "mypy": ["-m", "mypy"],
+    "import-linter": ["-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"],
+}
+CLOSING = re.compile(r"\d+ (passed|failed|errors?|skipped|deselected)\b.* in [\d.]+s")
+FAST = "not broker and not airflow and not slow and not torture"
+# a file stays in one process, with its broker and its Spark, and starts where tests/conftest.py puts it: the long ones first. Two processes keep two
+# cores busy; three took longer
+ALL_OF_THEM = (
+    "-n",
+    "2",
+    "--dist",
+    "loadfile",
+    "--no-loadscope-reorder",
+    "--durations",
+    "15",
+    "--durations-min",
+    "5",
+)
+TAIL_BYTES = 65536  # of pytest's output, in which its closing line is looked for
+
+
+def command(
+    pytest_args: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TESTS]...", help="tests/…/test_x.py; pytest's options after --."),
+    ] = None,
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", help="Without broker, Airflow, labs and the slow matrices, under 2 minutes."),
+    ] = False,
+) -> None:
+    """Run ruff, mypy and import-linter, then pytest; its closing line comes last. With test files or folders named: these tests alone. Exit 1
+    when anything failed."""
+    alone = _named(pytest_args or [])
+    run([*(["-m", FAST] if fast else []), *(pytest_args or ALL_OF_THEM)], {} if alone else CHECKS)
+
+
+def _named(words: list[str]) -> list[str]:
+    """The words that name tests. Raises UsageError for one that is not there, before anything has run."""
+    root = configuration.ROOT
+    found = [word for word in words if re.match(r"(\./)?tests(/|$)|[^-].*\.py(::|$)", word)]
+    for word in found:
+        path = word.partition("::")[0]
+        if not (root / path).exists():
+            known = {
+                file.name: str(file.relative_to(root)) for file in sorted((root / "tests").rglob("test_*.py"))
+            }
+            near = [known[name] for name in nearest(Path(path).name, known)]
+            raise UsageError(
+                f"no such tests: {path[:80]}",
+                root / "tests",
+                cli=f"./caudal test {near[0]}" if near else "./caudal test --help",
+            )
+    return found
+
+
+def run(pytest_args: list[str], checks: dict[str, list[str]] = CHECKS) -> None:
+    """`checks`, then pytest with these arguments, in a home of its own. Raises typer.Exit when anything failed."""
+    settings = configuration.load()
+    found = java.find(settings)
+    jars.ensure(settings, say)
+    jvm.ensure(settings, found, class_data.spark_home(), say)
+    class_data.ensure(settings, found, say)
+    with tempfile.TemporaryDirectory(prefix="caudal-test-", dir=_place(settings)) as home:
+        environ = _environ(settings, found, Path(home))
+        failed = [name for name, words in checks.items() if not _passes(name, words, settings.root, environ)]
+        code, closing = _pytest([sys.executable, "-P", "-m", "pytest", *pytest_args], settings.root, environ)
+    if code:
+        failed.append("pytest")
+    if closing:
+        print(closing, flush=True)
+    if failed:
+        console_error(f"tests: {', '.join(failed)} failed")
+        raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _place(settings: configuration.Settings) -> Path:
+    """Below CAUDAL_TMP, or in the system's folder as long as one can be written: paths of sockets are short there."""
+    with storage.disk_errors(settings.tmp):
+        try:
+            return Path(tempfile.gettempdir())
+        except FileNotFoundError:
+            storage.make_dirs(settings.tmp)
+            return settings.tmp
+
+
+def _pytest(argv: list[str], root: Path, environ: dict[str, str]) -> tuple[int, str]:
+    """Runs pytest, every dot shown as it comes; its exit code, and its closing line when that is not the last one (see `closing_line`)."""
+    color = ["--color=yes"] if sys.stdout.isatty() else []
+    tail = b""
+    with subprocess.Popen([*argv, *color], cwd=root, env=environ, stdout=subprocess.PIPE, bufsize=0) as child:
+        while (
+            part := child.stdout.read(TAIL_BYTES) if child.stdout else b""
+        ):  # unbuffered: what is there now, not a whole line
+            sys.stdout.buffer.write(part)
+            sys.stdout.flush()
+            tail = (tail + part)[-TAIL_BYTES:]
+    return child.returncode, closing_line(tail.decode("utf-8", "replace"))
+
+
+def closing_line(tail: str) -> str:
+    """pytest's closing line when something was printed after it (a library's farewell at exit), else ""."""
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    found = next((line for line in reversed(lines) if CLOSING.search(line)), "")
+    return "" if lines[-1:] == [found] else found
+
+
+def _passes(name: str, words: list[str], root: Path, environ: dict[str, str]) -> bool:
+    """Runs one check to its end; its findings go to stdout."""
+    start = time.monotonic()
+    say(f"{name} ...")
+    code = subprocess.run([sys.executable, "-P", *words], cwd=root, env=environ, check=False).returncode
+    say(f"{name}: {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - start:.1f} s")
+    return code == 0
+
+
+def _environ(settings: configuration.Settings, found: java.Java, home: Path) -> dict[str, str]:
+    kept = environment.of_tests(settings, home)
+    path = f"{Path(sys.executable).parent}:{kept['PATH']}"
+    return kept | {"JAVA_HOME": str(found.home), "PATH": path, "PYTHONPATH": str(settings.root)}

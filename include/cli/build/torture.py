@@ -1,0 +1,182 @@
+"""torture: kills runs and housekeeping in the middle, in a home of its own, and compares what is left with a plain reference."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from include.cli.build import test
+from include.cli.terminal.console import json_line, say, table
+from jobs.contract.errors import ExitCode, UsageError
+from jobs.contract.nearest import hint
+
+_FILES = "facturas_ficheros"
+_TOGETHER = 3  # kills of runs in a row at most, before one is left to end
+
+
+def command(
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="The same seed kills at the same places; default: another each time."),
+    ] = None,
+    kills: Annotated[int, typer.Option(min=1, max=100_000, help="How many; about 5 s each.")] = 20,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Stop after so long, whatever is left.")] = 600.0,
+    power_cuts: Annotated[
+        bool, typer.Option("--power-cuts/--no-power-cuts", help="A third of the kills cut the power, too.")
+    ] = True,
+    faults: Annotated[
+        bool,
+        typer.Option(
+            "--table", help="Instead: everyday faults, done to the plain job and to Caudal; 8 minutes."
+        ),
+    ] = False,
+    only: Annotated[
+        str, typer.Option("--only", metavar="WORDS", help="Of --table: the faults whose name holds WORDS.")
+    ] = "",
+    with_kafka: Annotated[
+        bool,
+        typer.Option("--with-kafka", help="Of --table: faults of topics, too, on a broker of their own."),
+    ] = False,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            "--write",
+            metavar="PAGE",
+            exists=True,
+            dir_okay=False,
+            help="Of --table: put it into this page's markers.",
+        ),
+    ] = None,
+    stream: Annotated[
+        str,
+        typer.Option(
+            help="facturas_ficheros, or notificaciones: topics, on a broker of its own; about 20 s a kill."
+        ),
+    ] = _FILES,
+    tests: Annotated[
+        bool,
+        typer.Option(
+            "--tests", help="Instead: the rest of the matrices that `test` takes a seeded part of; an hour."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+) -> int:
+    """Kill -9 runs, archiving, rollovers, rewinds and purges at named steps and random times; start again; every row must stand once."""
+    if tests:
+        test.run(["-m", "torture", *test.ALL_OF_THEM], checks={})
+        return int(ExitCode.DONE)
+    if faults:
+        return _table(only, with_kafka, write, as_json)
+    if stream != _FILES:
+        return _topics(stream, seed, kills, minutes, as_json)
+    from include.torture import series  # its packages cost half a second, which no other verb needs
+
+    chosen = secrets.randbelow(1_000_000) if seed is None else seed
+    folder = Path(tempfile.mkdtemp(prefix="caudal-torture-"))
+    deadline = time.monotonic() + 60 * minutes
+    say(f"seed {chosen}, home {folder / 'home'}")
+    one = series.Series(folder, chosen, 0.33 if power_cuts else 0.0, together=_TOGETHER, say=say)
+    outcomes = one.run(series.POINTS, kills, lambda: time.monotonic() < deadline)
+    wrong = [outcome for outcome in outcomes if outcome.result == series.WRONG]
+    _show(outcomes)
+    world = one.world
+    say(
+        f"{len(outcomes)} kills, {len(wrong)} wrong; {world.rows.total()} rows, {world.bad.total()} quarantined, {len(world.contents)} files"
+    )
+    for outcome in wrong:
+        say(
+            f"WRONG: {outcome.point}: {outcome.why}; the home is kept: {folder}; again: ./caudal torture --seed {chosen} --kills {kills}"
+        )
+    if as_json:
+        json_line(
+            {
+                "seed": chosen,
+                "kills": len(outcomes),
+                "wrong": len(wrong),
+                "outcomes": [asdict(o) for o in outcomes],
+            }
+        )
+    if not wrong:
+        shutil.rmtree(folder)  # noqa: TID251 - the temporary folder made above
+    return int(ExitCode.FAILED if wrong else ExitCode.DONE)
+
+
+def _topics(stream: str, seed: int | None, kills: int, minutes: float, as_json: bool) -> int:
+    """Kills of the stream into a topic, its broker and its judge's own transactions: a reader of committed records is asked after each."""
+    from include.torture import notifications as series
+    from include.torture.topic_world import NAME
+
+    if stream != NAME:
+        raise UsageError(
+            f"no series of kills for {stream!r}{hint(stream, (_FILES, NAME))}",
+            "--stream",
+            cli=f"take {_FILES} or {NAME}",
+        )
+    chosen, deadline = secrets.randbelow(1_000_000) if seed is None else seed, time.monotonic() + 60 * minutes
+    folder = Path(tempfile.mkdtemp(prefix="caudal-torture-"))
+    say(f"seed {chosen}, home {folder / 'home'}")
+    one = series.Series(folder, chosen, say)
+    outcomes = one.run(series.POINTS, kills, lambda: time.monotonic() < deadline)
+    made = sum(len(outcome.killed) for outcome in outcomes)
+    say(f"{made} kills in {len(outcomes)} rounds, {len(one.wrong)} wrong; {one.world.sent.total()} messages")
+    for outcome in one.wrong:
+        say(
+            f"WRONG: {outcome}; the home is kept: {folder}; again: ./caudal torture --stream {stream} --seed {chosen} --kills {kills}"
+        )
+    if as_json:
+        json_line(
+            {
+                "seed": chosen,
+                "kills": made,
+                "wrong": len(one.wrong),
+                "outcomes": [asdict(o) for o in outcomes],
+            }
+        )
+    if not one.wrong:
+        shutil.rmtree(folder)  # noqa: TID251 - the temporary folder made above
+    return int(ExitCode.FAILED if one.wrong else ExitCode.DONE)
+
+
+def _show(outcomes: list[Any]) -> None:
+    counts: dict[str, Counter[str]] = {}
+    for outcome in outcomes:
+        counts.setdefault(str(outcome.point), Counter()).update(
+            (outcome.result, "power cuts" if outcome.took else "kills alone")
+        )
+    columns = ("right", "right after the named repair", "not reached", "WRONG", "power cuts")
+    table(
+        ("killed", *columns),
+        [(point, *(found[c] or "-" for c in columns)) for point, found in sorted(counts.items())],
+    )
+
+
+def _table(only: str, with_kafka: bool, page: Path | None, as_json: bool) -> int:
+    """FAILED when Caudal lost something, left it stuck or published it twice."""
+    if page and (only or not with_kafka):
+        raise UsageError(
+            "the page holds the whole table", page, cli="./caudal torture --table --with-kafka --write PAGE"
+        )
+    from include.torture.faults import series
+    from include.torture.faults import table as pages
+
+    if page:
+        pages.block(page.read_text(encoding="utf-8"))  # before minutes of work
+    lines = list(series.measure(only, with_kafka, lambda text: print(text, file=sys.stderr, flush=True)))
+    text = pages.markdown(lines, datetime.now(UTC))
+    print(text)
+    if page:
+        pages.write(page, text)
+    wrong = [line for line in lines if line.caudal.lost or line.caudal.stuck or line.caudal.many]
+    if as_json:
+        json_line({"faults": [asdict(line) for line in lines], "wrong": [line.fault for line in wrong]})
+    return int(ExitCode.FAILED if wrong or not lines else ExitCode.DONE)

@@ -1,7 +1,0 @@
-"""checkpoint-show STREAM: `checkpoint show` in one word."""
-
-from __future__ import annotations
-
-from include.cli._checkpoint import show as command
-
-__all__ = ["command"]

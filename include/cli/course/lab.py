@@ -1,0 +1,144 @@
+"""lab [NAME]: the course, section by section, and one run of one of its labs."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from include import labs, settings, streams
+from include.cli.course import _lab_fault
+from include.cli.terminal import help
+from include.cli.terminal.console import json_line, say, table
+from include.labs import companion_run, curso, launch, notebook
+from jobs.contract.errors import UsageError
+
+_ASKS = ("--help", "-h")
+CONTEXT = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}  # each lab has options of its own
+
+
+def command(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A lab; without a name the course is shown, section by section."),
+    ] = "",
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Go on in the folder and from the checkpoint of the run before.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="What the lab found as one JSON object, last line.")
+    ] = False,
+) -> int:
+    """Run a lab of the course, with its own options (./caudal lab NAME --help). Ctrl-C ends it gracefully."""
+    if name in ("", *_ASKS):
+        if name:
+            say(context.get_help())
+        return _list(as_json)
+    config = settings.load()
+    _require_lab(config, name)
+    lab = labs.get(name)
+    typed = _typed(context.args)
+    if "help" in typed:
+        print(help.of_lab(lab), end="")
+        return 0
+    values = lab.values(typed)
+    if keep and not lab.keeps:
+        raise UsageError(f"{lab.name} empieza cada vez de cero", "--keep", cli=f"./caudal lab {lab.name}")
+    if lab.fault:
+        return _lab_fault.run(lab, as_json)
+    with launch.alone(config, lab.name):
+        made = launch.prepare(config, lab, values, keep=keep)
+        say(f"{lab.name}: {lab.title} (cuenta: {lab.account})")
+        if lab.beside:
+            say(f"primero, los mismos ficheros con Caudal: {lab.beside}")
+            companion_run.run(config, lab.beside, made.path.parent)
+        if made.spec.ui_port:
+            say(f"la interfaz de Spark mientras corre: http://127.0.0.1:{made.spec.ui_port}")
+        code = launch.execute(made)
+        if as_json:
+            path = made.path.with_name("facts.json")
+            facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+            json_line({"lab": lab.name, "exit_code": code, "folder": made.spec.folder, "facts": facts})
+    return code
+
+
+def _require_lab(config: settings.Settings, name: str) -> None:
+    """Raises UsageError for what the page of the course names beside its labs: streams and notebooks."""
+    if name in streams.collect()[0]:
+        raise UsageError(
+            f"{name} es un stream, no un laboratorio", "include/streams/", cli=f"./caudal run {name}"
+        )
+    if name in notebook.found(config):
+        raise UsageError(
+            f"{name} es un cuaderno, no un laboratorio", "labs/", cli=f"./caudal notebook --execute {name}"
+        )
+
+
+def _typed(words: list[str]) -> dict[str, str]:
+    """`--name value`, `--name=value` -> {name: value}. Raises UsageError."""
+    typed: dict[str, str] = {}
+    left = list(words)
+    while left:
+        word, equals, value = left.pop(0).partition("=")
+        if word in _ASKS:
+            return {"help": ""}
+        if not word.startswith("--") or len(word) < 3:
+            raise UsageError(f"sobra {word[:40]!r}", "lab", cli="./caudal lab NOMBRE --opción VALOR")
+        if not equals:
+            if not left:
+                raise UsageError(f"a {word} le falta un valor", "lab", cli=f"{word} VALOR")
+            value = left.pop(0)
+        typed[word[2:].replace("-", "_")] = value
+    return typed
+
+
+def _list(as_json: bool) -> int:
+    """The course as docs/curso.md has it, then what it does not name."""
+    found, broken = labs.collect()
+    rows = curso.rows(settings.ROOT)
+    known = {*found, *streams.collect()[0], *notebook.found(settings.load())}
+    named = [(row, row.named(known)) for row in rows]
+    for part in dict.fromkeys(row.part for row in rows):
+        cells = [
+            (row.section, name, f"./caudal {row.command}", ", ".join(row.files))
+            for row, name in named
+            if row.part == part
+        ]
+        table(("sección", "stream o laboratorio", "comando", "fichero que leer"), cells, title=part)
+        say()
+    others = [lab for lab in found.values() if lab.name not in {name for _, name in named}]
+    if others:
+        table(
+            ("sección", "laboratorio", "comando"),
+            [(o.section, o.name, f"./caudal lab {o.name}") for o in others],
+            title="Aparte del curso",
+        )
+    for error in broken:
+        say(str(error))
+    say("./caudal lab NOMBRE lo ejecuta, con --help enseña sus opciones; la página entera: docs/curso.md")
+    if as_json:
+        course = [
+            {
+                "part": row.part,
+                "section": row.section,
+                "name": name,
+                "command": row.command,
+                "files": row.files,
+            }
+            for row, name in named
+        ]
+        json_line(
+            {
+                "course": course,
+                "labs": [
+                    {"name": lab.name, "section": lab.section, "title": lab.title} for lab in found.values()
+                ],
+            }
+        )
+    return 0

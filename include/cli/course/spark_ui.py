@@ -1,0 +1,68 @@
+"""spark-ui: Spark's own pages of the labs: of one that runs now, and of those that have ended."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from include import settings
+from include.cli.terminal.console import json_line, say, step, table
+from include.labs import history_server, launch
+from include.launch.command import LOGGING
+
+
+def command(
+    running: Annotated[
+        bool, typer.Option("--running", help="Only name the labs that run now, with the address of their UI.")
+    ] = False,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port", min=0, max=65535, help="Of the History Server; 0: the last one, or a free one."
+        ),
+    ] = 0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0, help="End by itself after so long; 0: at Ctrl-C.")
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Addresses as one JSON object, last line.")] = False,
+) -> None:
+    """Spark's pages of the labs: the address of one that runs now, and a History Server for those that have ended, until Ctrl-C."""
+    config = settings.load()
+    now = launch.running(config)
+    for name, address in now.items():
+        say(f"{name} runs now: {address}")
+    if running:
+        if not now:
+            say("no lab with Spark's UI runs now")
+        if as_json:
+            json_line({"running": now})
+        return
+    number = history_server.port(config, port)
+    with ExitStack() as ending:
+        with step("Spark's History Server"):
+            server = ending.enter_context(
+                history_server.serving(config, launch.events(config), number, LOGGING)
+            )
+            found = server.applications()
+        table(
+            ("lab", "ended", "page"),
+            [(a.name.removeprefix("lab-"), "yes" if a.ended else "runs", a.page) for a in found],
+        )
+        say(f"{server.address}: Ctrl-C ends it; a page's tab Structured Streaming shows its queries")
+        if as_json:
+            json_line({"running": now, "history": server.address, "applications": [asdict(a) for a in found]})
+        _wait(seconds)
+
+
+def _wait(seconds: float) -> None:
+    """Until Ctrl-C, or so long."""
+    deadline = time.monotonic() + seconds if seconds else float("inf")
+    try:
+        while time.monotonic() < deadline:
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        say("")

@@ -1,0 +1,1 @@
+"""Verbs to feed a stream, run it and look at it."""

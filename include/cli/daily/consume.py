@@ -1,0 +1,56 @@
+"""consume TOPIC: what a topic holds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from include import settings
+from include.cli.terminal.console import json_line, printable
+from include.kafka import consume
+from include.kafka.consume import Record
+
+
+def command(
+    topic: Annotated[str, typer.Argument(help="A topic; ./caudal topics list shows them.")],
+    maximum: Annotated[int | None, typer.Option("--max", help="Stop after so many records.", min=1)] = None,
+    last: Annotated[int | None, typer.Option(help="Only the newest records, so many.", min=1)] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object with all of each record, as the last line.")
+    ] = False,
+) -> None:
+    """Print the values of TOPIC, one a line, from its earliest record to the end it has now; committed records only.
+
+    Streams send in Kafka transactions: what a killed run had begun to send lies on the topic, too, but is aborted, and no message.
+    """
+    config = settings.load()
+    found: Iterable[Record] = (
+        consume.read(config, topic) if last is None else consume.tail(config, topic, last)
+    )
+    chosen = islice(found, maximum)
+    if as_json:
+        records = [_as_dict(record) for record in chosen]
+        json_line({"topic": topic, "count": len(records), "records": records})
+        return
+    for record in chosen:
+        sys.stdout.write(_line(record.value))  # not flushed line by line: 200,000 records in 2 s instead of 9
+
+
+def _as_dict(record: Record) -> dict[str, Any]:
+    place = {"partition": record.partition, "offset": record.offset, "timestamp_ms": record.timestamp_ms}
+    headers = {name: _text(value) for name, value in record.headers}
+    return {**place, "key": _text(record.key), "value": _text(record.value), "headers": headers}
+
+
+def _line(value: bytes | None) -> str:
+    text = _text(value) or ""
+    return f"{text if text.isprintable() else printable(text)}\n"
+
+
+def _text(data: bytes | None) -> str | None:
+    """UTF-8, other bytes shown as \\xNN; None for a null."""
+    return None if data is None else data.decode("utf-8", "backslashreplace")

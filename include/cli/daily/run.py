@@ -1,0 +1,66 @@
+"""run STREAM: one run from the command line, through the same launcher as Airflow's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from include import settings, streams
+from include.account import places
+from include.cli.terminal.console import json_line, say, step
+from include.cli.terminal.progress import spinner_below
+from include.housekeeping.files import after_run
+from include.launch import child
+from include.launch import run as launcher
+from include.settings import Settings
+from jobs.contract.run.report import Report
+
+
+def command(
+    stream: Annotated[str, typer.Argument(help="A registered stream; ./caudal status lists them.")],
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the run spec and the command; change nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The run report as one JSON object, last line.")
+    ] = False,
+    close_windows: Annotated[
+        bool, typer.Option("--close-windows", help="Publish the windows that are open when the run ends.")
+    ] = False,
+) -> int:
+    """Run STREAM once over what is waiting. Safe at any time: a second run finds nothing, a held lease is exit 75."""
+    config = settings.load()
+    row = streams.get(stream)
+    if plan:
+        made, built = launcher.preview(config, row, config.master, datetime.now(UTC), close_windows)
+        if as_json:
+            json_line({"spec": asdict(made.spec), "waiting": asdict(made.waiting), "argv": list(built.argv)})
+        else:
+            print(json.dumps(asdict(made.spec), indent=1, ensure_ascii=False))
+            say(" ".join(built.argv))
+            say(f"waiting: {made.waiting}; files still in entrada are not counted")
+        return 0
+    code, found = _launch(config, row.name, close_windows)
+    with step(f"archiving what {row.name} has read", aside=True):
+        tidied = after_run.tidy(config, row, datetime.now(UTC)) if code == 0 else after_run.Tidied()
+    placed = places.check(config, row, found) if found and code == 0 else places.Places()
+    for line in (*tidied.lines(), *placed.lines()):
+        say(f"{row.name}: {line}")
+    if as_json:
+        values = asdict(found) if found else {"stream": row.name, "exit_code": code, "status": "not started"}
+        json_line({**values, "archive": tidied.to_json(), "files": placed.to_json()})
+    if error := tidied.error or placed.error:
+        raise error
+    return code
+
+
+def _launch(config: Settings, stream: str, close_windows: bool) -> tuple[int, Report | None]:
+    words = ["--master", config.master, f"jobs/{stream}.py", "--stream", stream]
+    with spinner_below(f"run of {stream}", child.write) as write:
+        return child.run(
+            config, [*words, *(["--close-windows", "yes"] if close_windows else [])], stream, write
+        )

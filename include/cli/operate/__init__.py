@@ -1,0 +1,1 @@
+"""Verbs that recount, move and repair."""

@@ -1,0 +1,39 @@
+"""`./caudal archive STREAM`: files whose batch is proved done leave en_proceso for archivo."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from include import settings, streams
+from include.cli.operate import _plan
+from include.cli.terminal.console import step
+from include.housekeeping.files import archive
+
+
+def command(
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="A registered stream that reads files.")],
+    min_age: Annotated[
+        float,
+        typer.Option("--min-age", min=0, metavar="SECONDS", help="Only files admitted at least so long ago."),
+    ] = 0.0,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Do it. Without this only the plan is printed.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every file, however many.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Archive STREAM's files that Spark has committed. Every run does it by itself; restore brings files back."""
+    config, row, now = settings.load(), streams.get(stream), datetime.now(UTC)
+    with step(
+        f"archive of {stream}: proving what is committed{', then moving it' if apply else ''}", aside=True
+    ):
+        made = archive.sweep(config, row, now, min_age) if apply else archive.plan(config, row, now, min_age)
+    done = apply and bool(made.steps)
+    _plan.show(made, done=done, every=every)
+    if as_json:
+        _plan.show_json(made, done=done)
+    if error := archive.changed(made):
+        raise error

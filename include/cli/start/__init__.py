@@ -1,0 +1,1 @@
+"""Verbs to install, start, stop and check."""

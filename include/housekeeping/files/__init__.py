@@ -1,0 +1,1 @@
+"""Files and folders that a run leaves: archive, restore, remove leftovers."""

@@ -1,0 +1,46 @@
+"""Run folders (spec, report, driver's log): 288 a day where a stream runs every five minutes. Past the row's `runs_days` they are removed.
+
+What they tell is in the manifests and commits, too. The newest ones always stay: the next run reads there what is reported already.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from include.settings import Settings
+from jobs.contract.disk import storage
+from jobs.contract.disk.layout import Layout
+from jobs.contract.run import spec
+from jobs.contract.stream import Upkeep
+
+KEPT = 50
+
+
+def past(layout: Layout, name: str, upkeep: Upkeep, now: datetime) -> list[Path]:
+    """Folders of runs that began more than `runs_days` ago, oldest first; never one of the KEPT newest."""
+    runs = layout.runs(name)
+    if upkeep.runs_days is None or not runs.is_dir():
+        return []
+    limit = spec.new_run_id(now - timedelta(days=upkeep.runs_days)).partition("-")[0]
+    ids = sorted(
+        entry.name
+        for entry in os.scandir(runs)
+        if spec.is_run_id(entry.name) and entry.is_dir(follow_symlinks=False)
+    )
+    return [runs / run_id for run_id in ids[:-KEPT] if run_id < limit]
+
+
+def size(found: list[Path]) -> int:
+    """Bytes."""
+    return sum(entry.stat(follow_symlinks=False).st_size for folder in found for entry in os.scandir(folder))
+
+
+def remove(settings: Settings, found: list[Path]) -> int:
+    """Bytes freed. Raises UnsafePath, NotWritable."""
+    freed = size(found)
+    with storage.disk_errors(settings.home):
+        for folder in found:
+            storage.remove_tree(settings.home, folder)
+    return freed

@@ -1,0 +1,1 @@
+"""The generation verbs: one module plans each."""

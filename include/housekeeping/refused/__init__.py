@@ -1,0 +1,1 @@
+"""What a person decides about refused records and files."""

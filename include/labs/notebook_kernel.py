@@ -1,0 +1,64 @@
+"""`python -m include.labs.notebook_kernel FOLDER NOTEBOOK...`: runs notebooks from start to end in one kernel. FOLDER gets them with
+what they gave.
+
+A process of its own, because Jupyter reads the environment of the process it is in.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+_CELL_S = 300
+_FORGET = "get_ipython().run_line_magic('reset', '-f')"  # Spark stays: starting it is most of a short notebook's time
+
+
+def main(words: list[str]) -> int:
+    """Exit code 1 when a cell failed: it is named, and no other notebook is run."""
+    folder, *paths = map(Path, words)
+    kernel = KernelManager(kernel_name="python3")
+    try:
+        return 0 if all(_run(kernel, path, folder / path.name) for path in paths) else 1
+    finally:
+        if kernel.has_kernel:
+            kernel.shutdown_kernel(now=True)
+
+
+def _run(kernel: KernelManager, path: Path, target: Path) -> bool:
+    print(f"{path.name} ...", flush=True)
+    start = time.monotonic()
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, km=kernel, timeout=_CELL_S, resources={"metadata": {"path": str(target.parent)}}
+    )
+    try:
+        client.execute(reset_kc=True, cleanup_kc=False)
+        client.kc.execute(_FORGET, silent=True, reply=True, timeout=_CELL_S)
+    except (CellExecutionError, DeadKernelError) as error:
+        print(f"{path.name}: {_told(notebook, error)} ({target})", flush=True)
+        return False
+    finally:
+        nbformat.write(notebook, target)
+    print(f"{path.name}: done in {time.monotonic() - start:.1f} s ({target})", flush=True)
+    return True
+
+
+def _told(notebook: Any, error: Exception) -> str:
+    """The failed cell and its error, in one line."""
+    if not isinstance(error, CellExecutionError):
+        return "the kernel died"
+    at = [cell["id"] for cell in notebook.cells if cell.get("execution_count")][
+        -1
+    ]  # a foreseen error leaves a line there, and no trace
+    return f"cell {at} failed: {error.ename}: {' '.join(str(error.evalue).split())[:500]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

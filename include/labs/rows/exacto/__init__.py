@@ -1,0 +1,1 @@
+"""The four conditions of exactly-once."""

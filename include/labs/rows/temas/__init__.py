@@ -1,0 +1,1 @@
+"""One subject of the course each."""

@@ -1,0 +1,246 @@
+"""The words of `new-stream` for ends that keep no account -> a lab: its row, program, domain function and first test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from include import streams
+from include.scaffold import columns as typed
+from include.scaffold import reading, write
+from include.scaffold.columns import Column
+from include.scaffold.naming import check_name, free_name
+from include.scaffold.request import ABOUT, Words, as_usage, check_separator
+from include.scaffold.write import NewFile
+from jobs.contract.errors import UsageError
+from jobs.contract.stream import Stream
+from jobs.labs.declared import combinations, ends
+from jobs.labs.declared.ends import Mode, State, Trigger, Way
+from jobs.labs.declared.lab import Lab
+
+FROM = "files:text|csv|json|parquet|orc|avro, kafka:TOPIC[:text|csv|json|avro], kafka:/PATTERN/, socket:PORT, rate:ROWS, table:NAME"
+TO = "files:…, topic:NAME[:text|csv|avro], console, memory:NAME, foreach, foreachBatch, table:NAME, delta:NAME, mongodb:DATABASE.COLLECTION:KEY"
+_WORD = "a lab reads and writes"
+_LABS_SOURCE = r"(socket|rate|table)(:.*)?|files:(text|parquet|orc|avro)|kafka:(/.*/|[^:]*:(text|avro))"
+_LABS_SINK = r"(console|memory|foreach|foreachBatch|table|mongodb|delta)(:.*)?|files:(text|orc|avro)"
+
+
+@dataclass(frozen=True)
+class LabRequest:
+    """`columns`: of files, topics and tables; a socket has value, rate has timestamp and value."""
+
+    name: str
+    about: str
+    way: Way
+    columns: tuple[Column, ...]
+
+    @property
+    def group(self) -> str:
+        """The column that an aggregation groups by."""
+        names = [column.name for column in self.columns]
+        return key if (key := getattr(self.way.sink, "key", "")) in names else names[0]
+
+    @property
+    def time(self) -> str:
+        """The column that windows are made of; empty without one."""
+        return next((column.name for column in self.columns if column.kind == "TimestampType"), "")
+
+    @property
+    def made(self) -> list[str]:
+        """The columns that the transform gives."""
+        by_state = {"aggregation": [self.group, "count"], "windowed": ["start", "end", "count"]}
+        return by_state.get(self.way.state, [column.name for column in self.columns])
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a lab goes: what was typed beside its ends. No `trigger`: available-now where the source has an end, else processing-time."""
+
+    mode: str = "append"
+    trigger: str = ""
+    state: str = "none"
+
+
+def wanted(words: Words) -> bool:
+    """Whether an end is one that no stream has."""
+    return (
+        re.fullmatch(_LABS_SOURCE, words.source) is not None
+        or re.fullmatch(_LABS_SINK, words.sink) is not None
+    )
+
+
+def check(
+    words: Words, manner: Manner, root: Path, registry: Mapping[str, Stream], labs: Mapping[str, Lab]
+) -> LabRequest:
+    """Raises UsageError naming the option that cannot be, Refused for a way that Spark cannot go."""
+    check_name(words.name, root, registry, words.source)
+    if words.name in labs or (root / "jobs" / "labs" / f"{words.name}.py").exists():
+        free = free_name(words.name, root, registry, words.source)
+        raise UsageError(
+            f"{words.name!r} cannot be the name: a lab of that name exists",
+            "NAME",
+            cli=f"the name {free} is free",
+        )
+    is_csv = words.source == "files:csv"
+    reading.require_none(
+        words.reading.said, "," if is_csv else words.separator, is_csv or words.header, "a lab"
+    )
+    with as_usage():
+        way = _way(_source(words), _sink(words.sink), manner)
+    combinations.require(way, words.name)
+    about = " ".join(words.about.split()) or f"De {way.kinds[0]} a {way.kinds[1]}."
+    if words.about and not ABOUT.fullmatch(about):
+        raise UsageError(
+            'a line of 10 to 120 characters without " and \\ is expected',
+            "--about",
+            cli='--about "What this lab is for."',
+        )
+    request = LabRequest(words.name, about, way, _columns(words, way))
+    _require_made(request)
+    return request
+
+
+def _way(source: ends.Source, sink: ends.Sink, manner: Manner) -> Way:
+    trigger = manner.trigger or (
+        "processing-time" if isinstance(source, ends.Socket | ends.Rate) else "available-now"
+    )
+    for option, word, known in (
+        ("mode", manner.mode, Mode),
+        ("trigger", trigger, Trigger),
+        ("state", manner.state, State),
+    ):
+        if word not in get_args(known):
+            raise UsageError(f"{word[:30]!r} is none of {', '.join(get_args(known))}", f"--{option}")
+    return Way(source, sink, manner.mode, trigger, state=manner.state)  # type: ignore[arg-type]
+
+
+def _require_made(request: LabRequest) -> None:
+    """Raises UsageError for a transform that could not be written, or a key that none of its columns is."""
+    if request.way.state == "windowed" and not request.time:
+        raise UsageError(
+            "windows need a column of type timestamp",
+            "--columns",
+            cli='--columns "…,at:timestamp", or --state aggregation',
+        )
+    key, made = getattr(request.way.sink, "key", ""), request.made
+    if key and key not in made:
+        raise UsageError(
+            f"the key {key} is none of the columns {', '.join(made)}",
+            "--to",
+            cli="mongodb:DATABASE.COLLECTION:KEY names one of them",
+        )
+
+
+def _columns(words: Words, way: Way) -> tuple[Column, ...]:
+    if isinstance(way.source, ends.Socket) or getattr(way.source, "format", "") == "text":
+        return (Column("value", "StringType"),)
+    if isinstance(way.source, ends.Rate):
+        return (Column("timestamp", "TimestampType"), Column("value", "LongType"))
+    return typed.parse(words.columns)
+
+
+def _source(words: Words) -> ends.Source:
+    kind, _, rest = words.source.partition(":")
+    name, _, form = rest.partition(":")
+    csv = (
+        (("sep", check_separator(words.separator)), ("header", str(words.header).lower()))
+        if rest == "csv"
+        else ()
+    )
+    made: dict[str, Any] = {
+        "files": lambda: ends.Folder(format=rest, options=csv),  # type: ignore[arg-type]
+        "kafka": lambda: (
+            ends.Subscription(pattern=rest[1:-1])
+            if rest[:1] == rest[-1:] == "/"
+            else ends.Subscription((name,), format=form or "json")  # type: ignore[arg-type]
+        ),
+        "socket": lambda: ends.Socket(port=_number(rest or "9999")),
+        "rate": lambda: ends.Rate(_number(rest or "1")),
+        "table": lambda: ends.Table(rest),
+    }
+    if kind not in made:
+        raise UsageError(f"{_WORD} not from {words.source[:40]!r}", "--from", cli=f"one of {FROM}")
+    return made[kind]()  # type: ignore[no-any-return]
+
+
+def _sink(text: str) -> ends.Sink:
+    kind, _, rest = text.partition(":")
+    place, _, key = rest.rpartition(":")
+    database, _, collection = place.partition(".")
+    made: dict[str, Any] = {
+        "files": lambda: ends.Folder("salida", rest),  # type: ignore[arg-type]
+        "topic": lambda: ends.Subscription(
+            (rest.partition(":")[0],),
+            format=rest.partition(":")[2] or "json",  # type: ignore[arg-type]
+        ),
+        "console": ends.Console,
+        "memory": lambda: ends.Memory(rest),
+        "foreach": ends.Foreach,
+        "foreachBatch": ends.ForeachBatch,
+        "table": lambda: ends.Table(rest),
+        "delta": lambda: ends.Delta(rest or "tabla"),
+        "mongodb": lambda: ends.Mongo(database, collection, key),
+    }
+    if kind not in made or (kind == "mongodb" and not (database and collection and key)):
+        raise UsageError(f"{_WORD} not to {text[:40]!r}", "--to", cli=f"one of {TO}")
+    return made[kind]()  # type: ignore[no-any-return]
+
+
+def _number(text: str) -> int:
+    if not text.isdigit() or len(text) > 9:
+        raise UsageError(f"{text[:20]!r} is not a number", "--from", cli=f"one of {FROM}")
+    return int(text)
+
+
+def plan(request: LabRequest, root: Path) -> tuple[NewFile, ...]:
+    """The four files, the row last; read-only. Raises Refused when one of them is there with another text."""
+    name = request.name
+    places = {
+        "lab_domain": root / "jobs" / "domain" / f"{name}.py",
+        "lab_test": root / "tests" / "jobs" / "labs" / f"test_{name}.py",
+        "lab_job": root / "jobs" / "labs" / "propios" / f"{name}.py",
+        "lab_row": root / "include" / "labs" / "rows" / "propios" / f"{name}.py",
+    }
+    return write.rendered(
+        places, _values(request), lambda: free_name(name, root, streams.collect()[0], request.way.kinds[0])
+    )
+
+
+def _values(request: LabRequest) -> dict[str, object]:
+    way = request.way
+    return {
+        "name": request.name,
+        "about": request.about,
+        "kinds": way.kinds,
+        "way": _call(way),
+        "ends": sorted({type(end).__name__ for end in (way.source, way.sink)} | {"Way"}),
+        "columns": request.columns,
+        "types": sorted({"StructType", *(column.kind for column in request.columns)}),
+        "needs_schema": isinstance(way.source, ends.Folder | ends.Subscription)
+        and getattr(way.source, "format", "") != "text",
+        "each": {"Foreach": "foreach", "ForeachBatch": "batch", "Mongo": "mongo"}.get(
+            type(way.sink).__name__, ""
+        ),
+        "state": way.state,
+        "time": request.time,
+        "group": request.group,
+        "group_at": [column.name for column in request.columns].index(request.group),
+        "made": request.made,
+        "made_source": list(request.made),
+        **write.sample_values(request.columns),
+    }
+
+
+def _call(way: Way) -> str:
+    """The Way as the row writes it: defaults are left out."""
+    parts = [write.end_row(way.source), write.end_row(way.sink)]
+    default = Way(way.source, way.sink)
+    parts += [
+        f'{name}="{getattr(way, name)}"'
+        for name in ("mode", "trigger", "state")
+        if getattr(way, name) != getattr(default, name)
+    ]
+    return f"Way({', '.join(parts)})"

@@ -1,0 +1,1 @@
+"""Airflow as services of this home, and its REST API."""

@@ -1,0 +1,34 @@
+"""Ids of runs and of housekeeping's operations. They sort in the order they were made, whatever the clock does: what is reported already, and which
+rewind came after which run, is read from that order."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from include.state import journal
+from jobs.contract.disk.layout import Layout
+from jobs.contract.errors import JournalDamaged
+from jobs.contract.run import spec
+
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+
+
+def after(layout: Layout, stream: str, now: datetime) -> str:
+    """A new id, behind every one of the stream's; as `spec.new_run_id` unless the clock was set back. The caller holds the lease, or only plans."""
+    newest = _newest(layout, stream)
+    made = spec.new_run_id(now)
+    if made.partition("-")[0] > newest:
+        return made
+    return spec.new_run_id(datetime.strptime(newest, _STAMP).replace(tzinfo=UTC) + timedelta(milliseconds=1))
+
+
+def _newest(layout: Layout, stream: str) -> str:
+    """The time part of the newest id there is; empty for none."""
+    runs = layout.runs(stream)
+    ids = [entry.name for entry in os.scandir(runs) if spec.is_run_id(entry.name)] if runs.is_dir() else []
+    with suppress(JournalDamaged):  # named under the lease, with a report
+        newest = journal.operations(layout.journal(stream), "id = (SELECT max(id) FROM operation)")
+        ids += [operation.id for operation in newest if spec.is_run_id(operation.id)]
+    return max(ids, default="").partition("-")[0]

@@ -1,0 +1,68 @@
+"""The real embedded broker, as tests start it: in a home of its own, on free ports of 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from include import settings as caudal
+from include.services import broker as embedded
+from include.services.ports import Ports
+from include.settings import Settings
+
+START_S = 150.0  # 3 s on an idle machine; a busy one takes its time
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports free now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@contextmanager
+def running(settings: Settings, ports: Ports, *overrides: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The broker as `up` starts it, minus the supervisor; killed at the end, since its data go with the test's folder.
+
+    `overrides`: key=value of the broker's own configuration.
+    """
+    for folder in (settings.layout.state, settings.layout.logs, settings.home / "logs"):
+        folder.mkdir(parents=True, exist_ok=True)
+    service = embedded.prepare(settings, ports)
+    log = (settings.home / "broker-test.log").open("wb")
+    more = [word for override in overrides for word in ("--override", override)]
+    process = subprocess.Popen(
+        [*service.argv, *more], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+    )
+    try:
+        deadline_s = time.monotonic() + START_S
+        while not embedded.answers(ports.kafka, 1.0):
+            assert process.poll() is None, Path(log.name).read_text()
+            assert time.monotonic() < deadline_s, "the broker did not answer in time"
+            time.sleep(0.2)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        log.close()
+
+
+@contextmanager
+def in_a_home(home: Path) -> Iterator[Settings]:
+    """Settings of a home whose broker runs."""
+    kafka, controller, airflow = free_ports(3)
+    keep = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA_")}
+    settings = caudal.load({**keep, "CAUDAL_HOME": str(home)})
+    with running(settings, Ports(kafka, controller, airflow)):
+        yield replace(settings, kafka_bootstrap=f"127.0.0.1:{kafka}")

@@ -1,0 +1,1 @@
+"""Everyday faults, done alike to a plain Spark job and to Caudal."""

@@ -1,0 +1,1 @@
+"""The commit protocol and the files it rests on: checkpoint, batch plan, manifest."""

@@ -1,0 +1,53 @@
+"""Spark's file source reads by mtime. A published batch is younger than the one before it, whatever the clock did meanwhile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from jobs.contract.commit import manifest
+from jobs.contract.disk.layout import batch_name, parse_batch, parse_generation
+
+_STEP_NS = 1_000_000  # Spark sees milliseconds
+
+
+def keep(staged: Path, target: Path) -> None:
+    """Moves the mtime of the files in `staged`, which is to be renamed to `target`, behind those of the batch before, where they are not. They
+    are synced by whoever seals them."""
+    before = max((_mtime_ns(file) for file in _files(_batch_before(target))), default=0)
+    for file in _files(staged):
+        if _mtime_ns(file) < before + _STEP_NS:
+            os.utime(file, ns=(before + _STEP_NS, before + _STEP_NS))
+
+
+def _batch_before(target: Path) -> Path | None:
+    """The newest batch with files to read: of this generation, else of the live one before it."""
+    number = parse_batch(target.name) or 0
+    if number and (near := target.with_name(batch_name(number - 1))).is_dir():
+        return near
+    for output in (target.parent, *_older(target.parent)):
+        found = manifest.published(output)
+        if batches := [
+            folder for batch, folder in found.items() if output != target.parent or batch < number
+        ]:
+            return batches[-1]
+    return None
+
+
+def _older(output: Path) -> Iterator[Path]:
+    mine = parse_generation(output.name) or 0
+    numbers = (
+        {n: entry for entry in output.parent.iterdir() if (n := parse_generation(entry.name)) is not None}
+        if output.parent.is_dir()
+        else {}
+    )
+    yield from (numbers[n] for n in sorted(numbers, reverse=True) if n < mine)
+
+
+def _files(folder: Path | None) -> list[Path]:
+    return [file for file in folder.iterdir() if file.name.startswith("part-")] if folder else []
+
+
+def _mtime_ns(file: Path) -> int:
+    return file.stat().st_mtime_ns

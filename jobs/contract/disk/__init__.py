@@ -1,0 +1,1 @@
+"""Where everything lies, and every change on disk."""

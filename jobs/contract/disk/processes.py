@@ -1,0 +1,183 @@
+"""Processes and locks, as the launcher and the Spark Python driver need them: death with the parent, flock, state of a pid. Linux first."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import signal
+import stat
+import sys
+import time
+from io import TextIOWrapper
+from pathlib import Path
+
+from jobs.contract.errors import UnsafePath
+
+_PR_SET_PDEATHSIG = 1
+_POLL_S = 0.02
+WORDS = {
+    "R": "running", "S": "running (asleep)", "D": "running (waiting for the disk)",
+    "T": "STOPPED", "t": "STOPPED by a debugger", "Z": "ended, not yet reaped",
+}  # fmt: skip
+
+
+class Stopped(Exception):
+    """SIGTERM or SIGHUP came: a time limit, a shutdown, a closed terminal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.exit_code = 128 + number  # as a shell says it
+
+
+def begin(folder: Path) -> None:
+    """Mends what a caller may hand over to a program of ours besides its environment: closed standard streams (the next file that is opened would
+    become stdout), a working directory that is gone (no JVM starts there; `folder` instead), a umask that shuts the owner out, ignored SIGCHLD
+    (every child would seem to end with 0), blocked signals, an output that cannot say what is printed."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stdout, sys.stderr = sys.stdout or _opened(1), sys.stderr or _opened(2)
+    for out in (sys.stdout, sys.stderr):
+        if isinstance(out, TextIOWrapper):
+            out.reconfigure(errors="backslashreplace")
+    try:
+        Path.cwd()
+    except OSError:
+        os.chdir(folder)
+    os.umask(os.umask(0) & 0o077)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def tell(text: str) -> None:
+    """A line on stdout. What its reader or its disk does not take is lost: no run ends for it."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would try the same bytes again at its end
+
+
+def _opened(fd: int) -> TextIOWrapper:
+    return os.fdopen(fd, "w", encoding="utf-8", closefd=False)
+
+
+def die_with_parent(parent: int) -> None:
+    """From now on this process is killed (SIGKILL: a stopped process ignores SIGTERM) when its parent ends. Survives exec.
+
+    `parent`: the pid read before; if the parent has changed since, this process ends here, as it would have.
+    """
+    if sys.platform != "linux":
+        print(
+            "caudal: this system has no death signal; a killed parent leaves this process running to its end",
+            file=sys.stderr,
+            flush=True,
+        )
+        return
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def lock(path: Path) -> int | None:
+    """Exclusive flock on `path` (made if missing), held until the descriptor is closed or its last holder dies; None when held by another.
+
+    The descriptor is not inherited by children. Raises UnsafePath when `path` is a link or no regular file.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise UnsafePath("a lock file must be a plain file", path) from error
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise UnsafePath("a lock file must be a plain file", path)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def wait_lock(path: Path, timeout_s: float) -> int | None:
+    """As `lock`, tried for `timeout_s` seconds; at least once."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        fd = lock(path)
+        if fd is not None or time.monotonic() >= deadline:
+            return fd
+        time.sleep(_POLL_S)
+
+
+def is_locked(path: Path) -> bool:
+    """True while another open file holds the exclusive lock. Takes a shared lock for an instant, so takers try for more than one poll."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def lock_pid(path: Path) -> int | None:
+    """The pid that took the flock on `path`, from /proc/locks; None when free or unknown."""
+    try:
+        inode = str(path.stat().st_ino)
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return None
+    for words in (line.split() for line in lines):
+        if len(words) == 8 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode:
+            return int(words[4])
+    return None
+
+
+def make_inheritable(fd: int) -> None:
+    """The descriptor outlives exec, and every child started from now on gets it: call it right before exec."""
+    os.set_inheritable(fd, True)
+
+
+def process_state(pid: int) -> str | None:
+    """'R', 'S', 'D', 'T', 'Z'… of a process; None when there is none (or the system has no /proc)."""
+    fields = _stat(pid)
+    return fields[0] if fields else None
+
+
+def parent(pid: int) -> int:
+    """Pid of a process's parent; 0 when there is no such process."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def start_ticks(pid: int) -> int | None:
+    """Start of a process in clock ticks since boot: with the pid it names one process, so a recycled pid is told apart."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def describe(pid: int) -> str:
+    """The state of a process in words."""
+    state = process_state(pid)
+    return "gone" if state is None else WORDS.get(state, f"in state {state}")
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields of /proc/PID/stat from the third (state) on; the command before them may hold spaces and brackets."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()

@@ -1,0 +1,132 @@
+"""What would be left after a power cut: writes down which files and folders were flushed, and what was removed or renamed since.
+
+Inert, one comparison at import, unless CAUDAL_RECORD names a folder outside of the home. Then `os.fsync`, `unlink`, `rmdir`, `rename` and `replace`
+of this process are followed, so that no writer can forget to say what it did; include/torture/power.py reads the log and takes back what was
+not durable. CAUDAL_RECORD_OMIT: flushes of paths with this text in them are left out, as if the code had forgotten them.
+
+One JSON line an event, appended whole by any process: `file` (inode, size, mtime: flushed), `dir` (inode, names: flushed with these names),
+`gone` (folder's inode, name, inode, copy: this name went; `copy` is a file under `kept/`, "" for a folder or a rename).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+VARIABLE, OMIT = "CAUDAL_RECORD", "CAUDAL_RECORD_OMIT"
+LOG, KEPT = "log", "kept"
+_FOLDER = os.environ.get(VARIABLE, "")  # noqa: TID251 - read once: a recorder is no setting of a home
+_OMIT = os.environ.get(OMIT, "")  # noqa: TID251
+
+
+def arm() -> None:
+    """Follows this process's calls from now on; nothing unless the variable is set."""
+    if _FOLDER:
+        for name, wrap in (
+            ("fsync", _fsync),
+            ("unlink", _unlink),
+            ("rmdir", _unlink),
+            ("rename", _rename),
+            ("replace", _rename),
+        ):
+            setattr(os, name, wrap(getattr(os, name)))
+
+
+def flushed(path: Path, folder: Path | None = None) -> None:
+    """`path` is on the disk as it is now: a file's content, or a folder's names. Into the armed folder, or `folder`."""
+    info = path.lstat()
+    if _OMIT and _OMIT in str(path):
+        return
+    if stat.S_ISDIR(info.st_mode):
+        _say(
+            {"op": "dir", "ino": info.st_ino, "names": {e.name: e.inode() for e in os.scandir(path)}}, folder
+        )
+    else:
+        _say({"op": "file", "ino": info.st_ino, "size": info.st_size, "mtime": info.st_mtime_ns}, folder)
+
+
+def flushed_all(root: Path, folder: Path | None = None) -> None:
+    """Everything below `root` is on the disk, as after syncfs."""
+    for path in (root, *root.rglob("*")):
+        if not path.is_symlink() and (path.is_file() or path.is_dir()):
+            flushed(path, folder)
+
+
+def synced_system(path: Path) -> None:
+    """The file system of `path` was flushed; its home's data and state, as far as this matters."""
+    if _FOLDER:
+        flushed_all(next((p for p in path.parents if p.name in ("data", "state")), path))
+
+
+def leaving(path: Path) -> None:
+    """Called before the name `path` goes by a rename."""
+    if _FOLDER:
+        _gone(path, keep=False)
+
+
+def _say(event: dict[str, Any], folder: Path | None = None) -> None:
+    line = json.dumps({"t": time.time_ns(), **event}) + "\n"
+    fd = os.open(
+        (folder or Path(_FOLDER)) / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+    )
+    try:
+        os.write(fd, line.encode("utf-8", "surrogateescape"))
+    finally:
+        os.close(fd)
+
+
+def _gone(path: Path, *, keep: bool) -> None:
+    """Said before it happens, or a kill in between would hide it; of a name that stays after all nobody takes notice. `keep`: with a copy
+    of a file that nothing will be left of."""
+    try:
+        info, parent = path.lstat(), path.parent.lstat()
+    except OSError:
+        return
+    copy = _copy(path) if keep and stat.S_ISREG(info.st_mode) else ""
+    _say({"op": "gone", "dir": parent.st_ino, "name": path.name, "ino": info.st_ino, "copy": copy})
+
+
+def _copy(path: Path) -> str:
+    name = secrets.token_hex(8)
+    kept = Path(_FOLDER) / KEPT
+    kept.mkdir(exist_ok=True)
+    shutil.copy2(path, kept / name)
+    return name
+
+
+def _fsync(real: Callable[..., None]) -> Callable[..., None]:
+    def fsync(fd: Any) -> None:
+        real(fd)
+        number = fd if isinstance(fd, int) else fd.fileno()
+        flushed(Path(f"/proc/self/fd/{number}").readlink())
+
+    return fsync
+
+
+def _unlink(real: Callable[..., None]) -> Callable[..., None]:
+    def unlink(path: Any, *, dir_fd: int | None = None) -> None:
+        _gone(_full(path, dir_fd), keep=True)
+        real(path, dir_fd=dir_fd)
+
+    return unlink
+
+
+def _rename(real: Callable[..., None]) -> Callable[..., None]:
+    def rename(src: Any, dst: Any, **where: Any) -> None:
+        _gone(_full(dst, where.get("dst_dir_fd")), keep=True)
+        _gone(_full(src, where.get("src_dir_fd")), keep=False)
+        real(src, dst, **where)
+
+    return rename
+
+
+def _full(path: Any, dir_fd: int | None) -> Path:
+    name = Path(os.fsdecode(path))
+    return Path(f"/proc/self/fd/{dir_fd}").readlink() / name if dir_fd is not None else Path.cwd() / name

@@ -1,0 +1,1 @@
+"""How each client reaches the broker."""

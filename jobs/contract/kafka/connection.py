@@ -1,0 +1,191 @@
+"""Where the broker is and how to talk to it: one Java-style properties file, said again in the words of each client.
+
+| Java | confluent-kafka | kafka-python |
+|---|---|---|
+| security.protocol | security.protocol | security_protocol |
+| sasl.mechanism + sasl.jaas.config | sasl.mechanism, sasl.username, sasl.password | sasl_mechanism, sasl_plain_username, sasl_plain_password |
+| ssl.truststore.location (PEM) | ssl.ca.location | ssl_cafile |
+| ssl.keystore.location (PEM), ssl.key.password | ssl.certificate.location, ssl.key.location, ssl.key.password | ssl_certfile, ssl_keyfile, … |
+| ssl.endpoint.identification.algorithm | the same (empty: none) | ssl_check_hostname |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobs.contract.errors import ConfigError
+from jobs.contract.kafka import properties as properties_file
+from jobs.contract.run.spec import RunSpec
+
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_LOGIN_MODULES = {
+    "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
+    "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
+    "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
+}
+_KEYS = frozenset(
+    {
+        "bootstrap.servers",
+        "client.id",
+        "request.timeout.ms",
+        "security.protocol",
+        "sasl.mechanism",
+        "sasl.jaas.config",
+        "ssl.truststore.type",
+        "ssl.truststore.location",
+        "ssl.keystore.type",
+        "ssl.keystore.location",
+        "ssl.key.password",
+        "ssl.endpoint.identification.algorithm",
+    }
+)
+_JAAS = re.compile(r"\s*([\w.]+)\s+required\s+(.*?);\s*", re.DOTALL)
+_JAAS_OPTION = re.compile(
+    r"""\s*(\w+)\s*=\s*(?:"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'|([^\s"';]+))\s*""", re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Login:
+    mechanism: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One broker address with its checked client properties. Neither repr nor any error shows a value of `properties`."""
+
+    bootstrap: str
+    properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+    login: Login | None = None
+
+    def librdkafka(self) -> dict[str, Any]:
+        """For confluent-kafka. Its own log goes nowhere: what matters comes back as an error."""
+        return {
+            "bootstrap.servers": self.bootstrap,
+            "log_level": 0,
+            **self._mapped(_LIBRDKAFKA),
+            **self._login(_LIBRDKAFKA_LOGIN),
+        }
+
+    def kafka_python(self) -> dict[str, Any]:
+        """For kafka-python's KafkaAdminClient, KafkaConsumer, KafkaProducer."""
+        return {
+            "bootstrap_servers": self.bootstrap.split(","),
+            **self._mapped(_KAFKA_PYTHON),
+            **self._login(_KAFKA_PYTHON_LOGIN),
+        }
+
+    def spark(self) -> dict[str, str]:
+        """Options of Spark's Kafka source and sink."""
+        return {f"kafka.{k}": v for k, v in self.properties.items()} | {
+            "kafka.bootstrap.servers": self.bootstrap
+        }
+
+    def _mapped(self, words: Mapping[str, Callable[[str], dict[str, Any]]]) -> dict[str, Any]:
+        return {
+            k: v
+            for key, value in self.properties.items()
+            if key in words
+            for k, v in words[key](value).items()
+        }
+
+    def _login(self, words: tuple[str, str, str]) -> dict[str, str]:
+        if self.login is None:
+            return {}
+        return dict(zip(words, (self.login.mechanism, self.login.username, self.login.password), strict=True))
+
+
+_LIBRDKAFKA: dict[str, Callable[[str], dict[str, Any]]] = {
+    "client.id": lambda v: {"client.id": v},
+    "request.timeout.ms": lambda v: {"socket.timeout.ms": int(v)},
+    "security.protocol": lambda v: {"security.protocol": v},
+    "ssl.truststore.location": lambda v: {"ssl.ca.location": v},
+    "ssl.keystore.location": lambda v: {"ssl.certificate.location": v, "ssl.key.location": v},
+    "ssl.key.password": lambda v: {"ssl.key.password": v},
+    "ssl.endpoint.identification.algorithm": lambda v: {"ssl.endpoint.identification.algorithm": v or "none"},
+}
+_LIBRDKAFKA_LOGIN = ("sasl.mechanism", "sasl.username", "sasl.password")
+_KAFKA_PYTHON: dict[str, Callable[[str], dict[str, Any]]] = {
+    "client.id": lambda v: {"client_id": v},
+    "request.timeout.ms": lambda v: {"request_timeout_ms": int(v)},
+    "security.protocol": lambda v: {"security_protocol": v},
+    "ssl.truststore.location": lambda v: {"ssl_cafile": v},
+    "ssl.keystore.location": lambda v: {"ssl_certfile": v, "ssl_keyfile": v},
+    "ssl.key.password": lambda v: {"ssl_password": v},
+    "ssl.endpoint.identification.algorithm": lambda v: {"ssl_check_hostname": bool(v)},
+}
+_KAFKA_PYTHON_LOGIN = ("sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
+
+
+def of_run(spec: RunSpec) -> Connection:
+    """As a run's spec names broker and properties file, which is read here, in the driver, and nowhere logged. Raises ConfigError."""
+    given = properties_file.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
+    return from_properties(spec.bootstrap, given, spec.kafka_properties)
+
+
+def from_properties(servers: str, properties: Mapping[str, str], where: object = "") -> Connection:
+    """Checks every key, so that no client silently goes without one. Raises ConfigError naming key and reason, never a value of a secret."""
+    unknown = sorted(set(properties) - _KEYS)
+    if unknown:
+        raise ConfigError(
+            f"{unknown[0]} cannot be said to all three Kafka clients; known keys: {', '.join(sorted(_KEYS))}",
+            where,
+        )
+    if properties.get("bootstrap.servers", servers) != servers:
+        raise ConfigError("bootstrap.servers differs from CAUDAL_KAFKA_BOOTSTRAP", where)
+    protocol = properties.get("security.protocol", "PLAINTEXT")
+    if protocol not in _PROTOCOLS:
+        raise ConfigError(f"security.protocol={protocol} is none of {', '.join(_PROTOCOLS)}", where)
+    if not properties.get("request.timeout.ms", "1").isdigit():
+        raise ConfigError("request.timeout.ms is not a number of milliseconds", where)
+    for store in ("truststore", "keystore"):
+        _check_store(properties, store, where)
+    return Connection(
+        servers, dict(properties), _login(properties, where) if protocol.startswith("SASL_") else None
+    )
+
+
+def _check_store(properties: Mapping[str, str], store: str, where: object) -> None:
+    location, kind = properties.get(f"ssl.{store}.location"), properties.get(f"ssl.{store}.type", "JKS")
+    if location is None:
+        return
+    if kind != "PEM":
+        raise ConfigError(
+            f"ssl.{store}.type={kind} is read by Java alone; the Python clients need ssl.{store}.type=PEM",
+            where,
+        )
+    if not Path(location).is_file():
+        raise ConfigError(f"ssl.{store}.location names no file", location)
+
+
+def _login(properties: Mapping[str, str], where: object) -> Login:
+    mechanism = properties.get("sasl.mechanism", "GSSAPI")
+    if mechanism not in _LOGIN_MODULES:
+        raise ConfigError(f"sasl.mechanism={mechanism} is none of {', '.join(_LOGIN_MODULES)}", where)
+    match = _JAAS.fullmatch(properties.get("sasl.jaas.config", ""))
+    if match is None or match[1] != _LOGIN_MODULES[mechanism]:
+        raise ConfigError(
+            f'sasl.jaas.config is not: {_LOGIN_MODULES[mechanism]} required username="…" password="…";', where
+        )
+    options = _jaas_options(match[2])
+    if options.keys() != {"username", "password"}:
+        raise ConfigError("sasl.jaas.config must hold username and password, and nothing else", where)
+    return Login(mechanism, options["username"], options["password"])
+
+
+def _jaas_options(text: str) -> dict[str, str]:
+    """name="value" pairs; {} when anything else stands between them."""
+    found, end = {}, 0
+    for match in _JAAS_OPTION.finditer(text):
+        if match.start() != end:
+            return {}
+        value = next((g for g in match.groups()[1:] if g is not None), "")
+        found[match[1]] = re.sub(r"\\(.)", r"\1", value)
+        end = match.end()
+    return found if end == len(text) else {}

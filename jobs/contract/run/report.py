@@ -1,0 +1,142 @@
+"""`report.json`: what one run did. Written as `running` before Spark starts, replaced when the run ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from jobs.contract.commit import manifest
+from jobs.contract.commit.manifest import Manifest
+from jobs.contract.errors import DataError
+from jobs.contract.run.spec import RunSpec
+
+VERSION = 1
+Status = Literal[
+    "running", "done", "idle", "failed", "died"
+]  # died: `running` on disk without a lease holder; never written
+
+
+@dataclass(frozen=True)
+class Report:
+    """Counts are records, but for `files_*`. `batches` are the numbers published since the last reported one, a killed run's among them.
+
+    `account`: what was recounted of these batches (jobs.contract.run.account); empty without batches, and in older reports.
+    """
+
+    stream: str
+    run_id: str
+    status: Status
+    started: str  # UTC, ISO 8601
+    airflow_run_id: str = ""
+    query_id: str = ""
+    generation: int = 0
+    batches: tuple[int, ...] = ()
+    last_batch: int = -1  # newest batch this and all earlier reports cover
+    exit_code: int = 0
+    error: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+    files_admitted: int = 0
+    files_refused: int = 0
+    files_waiting: int = 0
+    records_in: int = 0
+    rows_out: int = 0
+    quarantined: int = 0
+    dropped_late: int = 0
+    lag_records: int = 0
+    duration_s: float = 0.0
+    account: Mapping[str, Any] = field(default_factory=dict)
+    version: int = field(default=VERSION)
+
+    def to_json(self) -> bytes:
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode(
+            "utf-8", "backslashreplace"
+        )  # names that are no UTF-8
+
+    @classmethod
+    def from_json(cls, data: bytes, where: object = "") -> Report:
+        """Raises DataError when the bytes are not a report of this version."""
+        try:
+            raw = json.loads(data)
+            if raw["version"] != VERSION:
+                raise DataError(f"report version {raw['version']} is not {VERSION}", where)
+            if raw["status"] not in get_args(Status):
+                raise DataError(f"unknown status {str(raw['status'])[:20]!r}", where)
+            known = {f.name for f in fields(cls)}
+            values: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in known
+            }
+            return cls(**values)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"unreadable report ({type(error).__name__}: {error})", where) from error
+
+
+def of(spec: RunSpec, status: Status, duration_s: float = 0.0) -> Report:
+    """What is known of a run before Spark has done anything."""
+    return Report(
+        stream=spec.stream.name,
+        run_id=spec.run_id,
+        status=status,
+        started=spec.started,
+        airflow_run_id=spec.airflow_run_id,
+        generation=spec.generation,
+        last_batch=spec.reported_through,
+        warnings=spec.warnings,
+        files_admitted=spec.files_admitted,
+        files_refused=spec.files_refused,
+        files_waiting=spec.files_waiting,
+        duration_s=duration_s,
+    )
+
+
+def with_published(base: Report, output: Path) -> Report:
+    """`base` with every batch published after its `last_batch`: a killed run's batches are reported by the next, also by one that finds
+    nothing waiting. `output`: the generation's folder. Raises DataError when a manifest cannot be read."""
+    batches = [
+        manifest.read(path) for number, path in manifest.published(output).items() if number > base.last_batch
+    ]
+    return replace(
+        base,
+        query_id=base.query_id or (batches[-1].query_id if batches else ""),
+        batches=tuple(m.batch for m in batches),
+        last_batch=max([m.batch for m in batches], default=base.last_batch),
+        records_in=sum(m.records_in for m in batches),
+        rows_out=sum(m.rows_out for m in batches),
+        quarantined=sum(m.quarantined for m in batches),
+        dropped_late=sum(m.dropped_late for m in batches),
+        warnings=(*base.warnings, *_noted(batches)),
+    )
+
+
+def _noted(batches: Sequence[Manifest]) -> Iterator[str]:
+    """A sentence for each rule that records were published against."""
+    for code in sorted({code for m in batches for code in m.notes}):
+        found = [m.notes[code] for m in batches if code in m.notes]
+        yield f"{sum(note.records for note in found)} records published against the rule {code}, for example in {found[0].example}"
+
+
+def read(path: Path) -> Report | None:
+    """The report at `path`; None when there is none."""
+    try:
+        return Report.from_json(path.read_bytes(), path)
+    except FileNotFoundError:
+        return None
+
+
+def newest(runs: Path) -> Iterator[Path]:
+    """Report files of one stream, newest run first (run ids sort by time). Lazy: a stream has hundreds of runs a day."""
+    names = sorted((entry.name for entry in runs.iterdir()), reverse=True) if runs.is_dir() else []
+    return (path for name in names if (path := runs / name / "report.json").is_file())
+
+
+def newest_with_data(runs: Path) -> Report | None:
+    """The newest report of a run that read or published something: a schedule's empty runs come after it. Unreadable ones are passed over."""
+    for path in newest(runs):
+        with suppress(DataError, OSError):
+            found = read(path)
+            if found and (found.records_in or found.rows_out):
+                return found
+    return None

@@ -1,0 +1,1 @@
+"""Avro and csv, for sources and sinks."""

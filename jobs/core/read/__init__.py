@@ -1,0 +1,1 @@
+"""From source to typed records, or reasons for refusal."""

@@ -1,0 +1,1 @@
+"""From business rows to a published batch."""

@@ -1,0 +1,318 @@
+"""One micro-batch from Spark's plan to a published folder, exactly once: HOUSE's publish contract, step by step.
+
+plan -> durable checkpoint -> inputs as planned? -> what stands under this number? -> stage -> count -> quarantine -> manifest -> rename
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import functions as F
+
+from jobs.contract.commit import batch_mtimes, batch_plan, checkpoint, manifest, protocol
+from jobs.contract.commit.batch_plan import BatchPlan
+from jobs.contract.commit.durable import make_durable
+from jobs.contract.commit.manifest import Manifest, Note, OutputFile
+from jobs.contract.disk import failpoints, ledger, storage
+from jobs.contract.disk.layout import MANIFEST, Layout
+from jobs.contract.errors import AccountMismatch, BatchConflict, DataError, PlannedFileMissing, RunFailed
+from jobs.contract.run.spec import RunSpec
+from jobs.contract.stream import Files, Topic
+from jobs.core.read import csv_headers, sources
+from jobs.core.read.records import BLANK, HEADER, Subject, business, classify, is_refused, notes
+from jobs.core.read.source_topic import SourceTopic
+from jobs.core.write import held_batches, quarantine, sinks
+from jobs.domain.positions import POSITION
+
+if TYPE_CHECKING:
+    from jobs.core.kafka_sink.driver import Sending
+
+Transform = Callable[[DataFrame], DataFrame]
+_PARTITIONS = 64  # each is one more comparison of a short prefix for every record
+_METRICS_WAIT_S = 30.0  # they follow the action on Spark's listener thread, within milliseconds
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Records of one batch. `lines` = blank + headers + accepted + quarantined."""
+
+    lines: int
+    blank: int
+    headers: int
+    quarantined: int
+    rows_out: int
+    notes: Mapping[str, Note]
+    partitions: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def records_in(self) -> int:
+        return self.lines - self.blank - self.headers
+
+
+@dataclass
+class Publisher:
+    """The foreachBatch callback of one run. `failure` keeps the first error in its own type: Spark passes on only its text."""
+
+    spec: RunSpec
+    subject: Subject
+    transform: Transform
+    failure: Exception | None = None
+    source_topic: SourceTopic = field(init=False)
+    _planned: int = field(init=False)  # newest batch that was planned before this run
+
+    def __post_init__(self) -> None:
+        self.source_topic = SourceTopic(self.spec)
+        self._planned = checkpoint.read(self._checkpoint).newest_offset
+
+    @cached_property
+    def sending(self) -> Sending:
+        """The sink of a topic. Its imports (numpy, Arrow, Kafka's client) take a tenth of a second that a stream to files need not spend."""
+        from jobs.core.kafka_sink.driver import Sending
+
+        return Sending(self.spec, self._planned)
+
+    def __call__(self, frame: DataFrame, batch: int) -> None:
+        try:
+            with storage.disk_errors(self.staged(batch)):
+                self.publish(frame, batch)
+        except Exception as error:
+            self.failure = self.failure or error
+            raise
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(Path(self.spec.home))
+
+    def staged(self, batch: int) -> Path:
+        return self.layout.staged_batch(self.spec.stream.name, self.spec.generation, batch, self.spec.run_id)
+
+    def target(self, batch: int) -> Path:
+        return self.layout.batch(self.spec.stream.name, self.spec.generation, batch)
+
+    def publish(self, frame: DataFrame, batch: int) -> None:
+        """Raises DataError, BatchConflict or AccountMismatch; then nothing of this batch is visible."""
+        start = time.monotonic()
+        plan = self._plan(batch)
+        make_durable(
+            self._checkpoint, batch, checkpoint.planned_log_files(self._checkpoint, plan.start, plan.end)
+        )
+        failpoints.hit("planned")
+        expected = self._expected_records(plan)
+        if self._stands_already(plan):
+            self._pass_over(frame)
+            print(f"batch {batch}: published by an earlier run, nothing written", flush=True)
+            return
+        done = self._write(frame, plan, expected)
+        storage.make_dirs(self.target(batch).parent)
+        storage.rename_dir_new(self.staged(batch), self.target(batch))
+        failpoints.hit("published")
+        took = time.monotonic() - start
+        print(
+            f"batch {batch}: {done.records_in} records in, {done.rows_out} rows out, {done.quarantined} quarantined, {took:.2f} s",
+            flush=True,
+        )
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.layout.checkpoint(self.spec.stream.name, self.spec.generation)
+
+    def _plan(self, batch: int) -> BatchPlan:
+        query_id = checkpoint.read(self._checkpoint).query_id
+        if query_id is None:
+            raise DataError("the checkpoint lost its metadata file while running", self._checkpoint)
+        return batch_plan.read(self._checkpoint, batch, query_id)
+
+    def _expected_records(self, plan: BatchPlan) -> int:
+        """The independent count: lines counted at intake, or the width of the offset ranges."""
+        if isinstance(self.spec.stream.source, Topic):
+            return sum(max(0, until - start) for start, until in plan.ranges().values())
+        folder = self.layout.en_proceso(self.spec.stream.folder)
+        entries = ledger.lookup(self.layout.ledger(self.spec.stream.folder), [f.name for f in plan.files])
+        for planned in plan.files:
+            check_planned_file(folder / planned.name, entries.get(planned.name))
+        return sum(entry.records for entry in entries.values())
+
+    def _stands_already(self, plan: BatchPlan) -> bool:
+        target = self.target(plan.batch)
+        present = manifest.read(target).identity if target.exists() else None
+        verdict = protocol.publish(plan.identity, present)
+        if isinstance(verdict, protocol.Refuse):
+            raise BatchConflict(verdict.why, target)
+        return verdict is protocol.Publish.SKIP
+
+    def _pass_over(self, frame: DataFrame) -> None:
+        """A batch that stands already: nothing to do where no state is kept."""
+
+    def _write(self, frame: DataFrame, plan: BatchPlan, expected: int) -> Manifest:
+        """Stages the batch whole, with its manifest; only the rename is left."""
+        seen, written = Observation(), Observation()
+        layouts = self._layouts(plan)
+        classified = classify(frame, self.subject, self.spec.stream, layouts)
+        metrics = [*_metrics(notes(self.subject, self.spec.stream)), *_by_partition(plan)]
+        accepted = business(classified.observe(seen, *metrics), self.subject, *sources.position(self.spec))
+        rows = self.transform(accepted).observe(written, F.count("*").alias("rows"))
+        if held_batches.asks_first(self.spec.stream):
+            held_batches.count_first(classified, self.subject, self.spec, plan, layouts)
+        files, taken = self._emit(rows, frame, plan)
+        failpoints.hit("staged")
+        counts = self._counts(self._observed(seen, plan.batch), self._observed(written, plan.batch), plan)
+        self._account(counts, expected, taken, plan)
+        digest = ""
+        if counts.quarantined:
+            digest = quarantine.publish(
+                classified, self.subject, self.spec, plan.batch, counts.quarantined, layouts
+            )
+            failpoints.hit("quarantined")
+            held_batches.require_allowed(self.spec, plan, counts.records_in, counts.quarantined)
+        done = self._manifest(rows, plan, files, counts, digest)
+        storage.write_new(self.staged(plan.batch) / MANIFEST, done.to_json())
+        failpoints.hit("manifest")
+        return done
+
+    def _observed(self, observation: Observation, batch: int) -> dict[str, int]:
+        """The metrics of a finished action. `get` alone would wait for ever where Spark lost them. Raises RunFailed."""
+        deadline = time.monotonic() + _METRICS_WAIT_S
+        while not observation._jo.future().isCompleted():
+            if time.monotonic() > deadline:
+                raise RunFailed(
+                    f"batch {batch} was written, but Spark gave no count of it within {_METRICS_WAIT_S:.0f} s",
+                    self.staged(batch),
+                )
+            time.sleep(0.005)
+        return dict(observation.get)
+
+    def _counts(self, seen: dict[str, Any], written: dict[str, Any], plan: BatchPlan) -> Counts:
+        plain = {name: int(seen[name]) for name in ("lines", "blank", "headers", "quarantined")}
+        codes = notes(self.subject, self.spec.stream)
+        reported = {
+            code: Note(int(seen[f"note{i}"]), str(seen[f"example{i}"]))
+            for i, code in enumerate(codes)
+            if seen[f"note{i}"]
+        }
+        partitions = {name: int(seen[f"partition{i}"]) for i, name in enumerate(_counted_partitions(plan))}
+        return Counts(**plain, rows_out=int(written["rows"]), notes=reported, partitions=partitions)
+
+    def _layouts(self, plan: BatchPlan) -> csv_headers.Layouts | None:
+        """What the first lines of a csv batch's files say; None for every other source."""
+        source = self.spec.stream.source
+        if not isinstance(source, Files) or source.format != "csv" or not source.header:
+            return None
+        folder = self.layout.en_proceso(self.spec.stream.folder)
+        return csv_headers.read([folder / f.name for f in plan.files], self.subject.schema.names, source)
+
+    def _emit(
+        self, rows: DataFrame, frame: DataFrame, plan: BatchPlan
+    ) -> tuple[tuple[OutputFile, ...], int | None]:
+        """The publishing write: the first and only action on the observed frame. Gives the files, and how many rows the sink itself counted
+        (None where it cannot tell)."""
+        sink, staged = self.spec.stream.sink, self.staged(plan.batch)
+        storage.make_dirs(staged.parent)
+        if isinstance(sink, Files):
+            sinks.write_files(rows, sink, staged)
+            self.source_topic.require_same()
+            batch_mtimes.keep(staged, self.target(plan.batch))
+            files = sinks.seal(staged, sink.format, sink.header)
+            return files, sum(f.records for f in files)
+        self.source_topic.require_same()  # before: what is sent cannot be taken back
+        taken = None
+        if self.spec.stream.transactional:
+            taken = self.sending.send(rows, frame, plan)
+        else:
+            sinks.send(rows, sink, sources.kafka_options(self.spec))
+        storage.make_dirs(staged)
+        return (), taken
+
+    def _account(self, counts: Counts, expected: int, taken: int | None, plan: BatchPlan) -> None:
+        if taken is not None and taken != counts.rows_out:
+            raise AccountMismatch(
+                f"Spark made {counts.rows_out} rows, the sink counts {taken}", self.staged(plan.batch)
+            )
+        found = counts.records_in + counts.headers
+        gap = expected - found
+        if isinstance(self.spec.stream.source, Topic) and (gap > 0 or plan.new_partitions):
+            # offsets without a record are Kafka's own: compacted, aborted, control; a partition made meanwhile has no known start
+            print(
+                f"batch {plan.batch}: {gap} offsets hold no record (compacted, aborted or control records)",
+                flush=True,
+            )
+        elif gap:
+            raise AccountMismatch(
+                f"{expected} records were counted before Spark, {found} by Spark", self.target(plan.batch)
+            )
+
+    def _manifest(
+        self,
+        rows: DataFrame,
+        plan: BatchPlan,
+        files: tuple[OutputFile, ...],
+        counts: Counts,
+        quarantine_digest: str,
+    ) -> Manifest:
+        return Manifest(
+            stream=self.spec.stream.name,
+            query_id=plan.query_id,
+            generation=self.spec.generation,
+            batch=plan.batch,
+            input_digest=plan.input_digest,
+            start=plan.start,
+            end=plan.end,
+            files=files,
+            records_in=counts.records_in,
+            rows_out=counts.rows_out,
+            quarantined=counts.quarantined,
+            quarantine_digest=quarantine_digest,
+            notes=counts.notes,
+            headers=counts.headers,
+            partitions=counts.partitions,
+            columns=tuple(name for name in rows.columns if name != POSITION),
+            run_id=self.spec.run_id,
+        )
+
+
+def _counted_partitions(plan: BatchPlan) -> list[str]:
+    """topic/partition of each range that is not empty; none of a topic with very many, whose records are then counted only as a whole."""
+    names = sorted(
+        f"{topic}/{partition}"
+        for (topic, partition), (start, until) in plan.ranges().items()
+        if start < until
+    )
+    return names if len(names) <= _PARTITIONS else []
+
+
+def _by_partition(plan: BatchPlan) -> list[Column]:
+    return [
+        F.count_if(F.col("_origin").startswith(f"{name}/")).alias(f"partition{i}")
+        for i, name in enumerate(_counted_partitions(plan))
+    ]
+
+
+def _metrics(codes: Sequence[str]) -> list[Column]:
+    """`codes`: as `notes` names them; each is counted, with the least origin of such a record as an example."""
+    reason = F.col("_reason")
+    has = [F.col("_notes").bitwiseAND(1 << bit) != 0 for bit, _ in enumerate(codes)]
+    return [
+        F.count("*").alias("lines"),
+        F.count_if(reason.eqNullSafe(BLANK)).alias("blank"),
+        F.count_if(reason.eqNullSafe(HEADER)).alias("headers"),
+        F.count_if(is_refused()).alias("quarantined"),
+        *(F.count_if(one).alias(f"note{i}") for i, one in enumerate(has)),
+        *(F.min(F.when(one, F.col("_origin"))).alias(f"example{i}") for i, one in enumerate(has)),
+    ]
+
+
+def check_planned_file(file: Path, entry: ledger.Entry | None) -> None:
+    """Spark would commit a batch without the rows of a file that is gone. Raises PlannedFileMissing."""
+    if entry is None:
+        raise PlannedFileMissing("planned, but the intake ledger does not know it", file)
+    try:
+        size = file.lstat().st_size
+    except FileNotFoundError as error:
+        raise PlannedFileMissing("planned, but not there", file) from error
+    if size != entry.size_bytes:
+        raise PlannedFileMissing(f"{size} bytes now, {entry.size_bytes} at intake", file)

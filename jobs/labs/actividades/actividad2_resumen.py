@@ -1,0 +1,67 @@
+"""Actividad 2: Caso 2 a file at a time, then what Spark counted in the plan and in the progresses, beside a run of Caudal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql.streaming import StreamingQuery
+
+from jobs.contract.disk.layout import Layout
+from jobs.contract.run import report
+from jobs.domain import facturas
+from jobs.labs.declared.ends import Folder, Way
+from jobs.labs.kit import progress, sample_files, spark_api
+from jobs.labs.kit.lab import Facts, Lab
+
+STREAM = "facturas_ficheros"
+WAY = Way(Folder(), Folder("salida"), trigger="processing-time", interval="0 seconds")
+
+
+def run(lab: Lab) -> Facts:
+    """Facts: what lay in salida after each file; the plan's counts, added up over all batches; the summary of the progresses; Caudal's report."""
+    query = lab.start(facturas.lineas(lab.read(WAY.source, facturas.SCHEMA)), WAY, "facturas")
+    after = []
+    for position, file in enumerate(sample_files.samples(lab.folder)):
+        sample_files.deliver(file, lab.path("entrada"), position)
+        query.processAllAvailable()
+        found = sample_files.parts(lab.path("salida"))
+        after.append((file.name, len(found), sample_files.lines(found)))
+    lab.follow(query, until=lambda: True)
+    lab.say("salida después de cada fichero:")
+    lab.table(("llega a entrada", "ficheros en salida", "líneas en salida"), after)
+    plan = _plan(lab, query)
+    done = progress.batches(query)
+    lab.say("últimos progresos:")
+    lab.table(progress.COLUMNS, [progress.row(p) for p in done])
+    told = progress.summary(done)
+    lab.table(tuple(told), [tuple(told.values())])
+    caudal = _caudal(lab)
+    lab.pause(lab.number("seconds"))
+    return {"after": [list(row) for row in after], "plan": plan, "progress": told, "caudal": caudal}
+
+
+def _plan(lab: Lab, query: StreamingQuery) -> dict[str, int]:
+    """Operator and what it counted -> sum over the query's batches."""
+    counted = spark_api.plan_counts(lab.ui, lab.spark.sparkContext.applicationId, str(query.runId))
+    lab.say("estadísticas del plan, sumadas todas las ejecuciones:")
+    lab.table(
+        ("operador", "qué cuenta", "total"), [(*name.split(": "), total) for name, total in counted.items()]
+    )
+    return counted
+
+
+def _caudal(lab: Lab) -> dict[str, Any]:
+    """The report of the run that was made before this lab; empty when it was not."""
+    newest = next(report.newest(Layout(lab.path("caudal")).runs(STREAM)), None)
+    found = report.read(newest) if newest else None
+    if found is None:
+        return {}
+    told = {
+        "batches": len(found.batches),
+        "records_in": found.records_in,
+        "rows_out": found.rows_out,
+        "quarantined": found.quarantined,
+    }
+    lab.say("los mismos ficheros con Caudal (report.json; duration_s incluye el arranque de Spark):")
+    lab.table((*told, "duration_s"), [(*told.values(), found.duration_s)])
+    return told

@@ -1,0 +1,156 @@
+"""A lab as the registry declares it, and what its driver is told about one run.
+
+Labs teach: they work in a folder of their own and keep no account.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.contract.disk.layout import is_name
+from jobs.contract.errors import BrokenStream, DataError, UsageError
+from jobs.labs.declared import ends
+from jobs.labs.declared.castellano import pista
+from jobs.labs.declared.ends import Way
+
+Value = int | float | str | bool
+
+
+@dataclass(frozen=True)
+class Option:
+    """`--name VALUE` of a lab. The default's type is the option's. `choices`: the only values there are; `least`, `most`: of a number."""
+
+    name: str
+    default: Value
+    help: str
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+
+    def parse(self, text: str) -> Value:
+        """Raises UsageError when `text` is not of the default's type, or not a value that may be."""
+        value = self._typed(text)
+        if self.choices and value not in self.choices:
+            raise UsageError(
+                f"{text[:40]!r} no es ninguno de {', '.join(self.choices)}{pista(text, self.choices)}",
+                f"--{self.name}",
+            )
+        if self.least is not None and not float(value) >= self.least:
+            raise UsageError(f"{text[:40]!r} es menor que {self.least:g}", f"--{self.name}")
+        if self.most is not None and not float(value) <= self.most:
+            raise UsageError(f"{text[:40]!r} es mayor que {self.most:g}", f"--{self.name}")
+        return value
+
+    def _typed(self, text: str) -> Value:
+        try:
+            if isinstance(self.default, bool):
+                return {"yes": True, "true": True, "no": False, "false": False}[text.lower()]
+            return type(self.default)(text)
+        except (ValueError, KeyError):
+            kind = {bool: "yes o no", int: "un número entero", float: "un número"}[type(self.default)]
+            raise UsageError(f"{text[:40]!r} no es {kind}", f"--{self.name}") from None
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One row of include/labs/rows. `title`: one line in Spanish; `section`: of the course, as docs/curso.md names it; `account`: what it keeps, or that
+    it keeps none. `broker`: it needs Kafka (a way from or to kafka always does). `ui`: Spark's own UI is on while it runs; `ivy`: sets of jars beside
+    Spark's own. `kafka`: whether these options need it. `way`: what it reads and writes, by its options: refused before Spark starts
+    where Spark cannot go it.
+    `sample`: files that lie in its folder when it starts, name -> text. `reads`: code worth reading.
+    `fault`: instead of a program, a fault of include/torture/faults that is done to a plain job and to Caudal.
+    `keeps`: whether it can go on where an earlier run has ended (`--keep`).
+    `group`: the folder of its row and of its program; set when the rows are collected.
+    `beside`: a stream that reads the samples in muestras first, by Caudal, in the home `caudal` in the lab's folder.
+    """
+
+    name: str
+    title: str
+    section: str
+    options: tuple[Option, ...] = ()
+    broker: bool = False
+    kafka: Callable[[Mapping[str, Value]], bool] | None = None
+    ui: bool = False
+    ivy: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    account: str = "ninguna"
+    keeps: bool = False
+    way: Callable[[Mapping[str, Value]], Way] | None = None
+    sample: Callable[[Mapping[str, Value]], Mapping[str, str]] | None = None
+    fault: str = ""
+    beside: str = ""
+    doc: str = ""
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        if not is_name(self.name):
+            raise BrokenStream(f"unsafe lab name {self.name!r}: lower-case letters, digits, _", "Lab")
+        if len({option.name for option in self.options}) < len(self.options):
+            raise BrokenStream("an option stands twice", self.name)
+
+    @property
+    def program(self) -> str:
+        """Its module below jobs/labs, dotted."""
+        return f"{self.group}.{self.name}".lstrip(".")
+
+    def values(self, typed: Mapping[str, str]) -> dict[str, Value]:
+        """Every option's value. Raises UsageError for one that this lab does not have, or of another type."""
+        known = {option.name: option for option in self.options}
+        if unknown := sorted(set(typed) - set(known)):
+            word, there = unknown[0].replace("_", "-"), [f"--{name.replace('_', '-')}" for name in known]
+            what = f"{self.name} no tiene la opción --{word}{pista(f'--{word}', there)}"
+            raise UsageError(what, self.name, cli=f"./caudal lab {self.name} --help")
+        try:
+            return {
+                name: option.parse(typed[name]) if name in typed else option.default
+                for name, option in known.items()
+            }
+        except UsageError as error:
+            raise UsageError(
+                error.what, error.where.replace("_", "-"), cli=f"./caudal lab {self.name} --help"
+            ) from None
+
+
+@dataclass(frozen=True)
+class LabSpec:
+    """`spec.json` of one run of a lab. `folder`: its own, absolute; `ui_port`: 0 where Spark's UI is off;
+    `program`: its module below jobs/labs, dotted."""
+
+    lab: str
+    home: str
+    folder: str
+    options: dict[str, Value]
+    bootstrap: str = ""
+    kafka_properties: str = ""
+    ui_port: int = 0
+    way: Way | None = None
+    jars: tuple[str, ...] = ()
+    program: str = ""
+
+    def to_json(self) -> bytes:
+        values = {**asdict(self), "way": ends.to_values(self.way) if self.way else None}
+        return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, where: object = "") -> LabSpec:
+        """Raises DataError when the bytes are no spec of a lab."""
+        try:
+            raw: dict[str, Any] = json.loads(data)
+            return cls(
+                **{
+                    **raw,
+                    "jars": tuple(raw["jars"]),
+                    "way": ends.from_values(raw["way"]) if raw["way"] else None,
+                }
+            )
+        except (ValueError, TypeError, KeyError, BrokenStream) as error:
+            raise DataError(f"unreadable lab spec ({type(error).__name__}: {error})", where) from error
+
+    @property
+    def stop(self) -> Path:
+        """Whoever wants the lab to end gracefully makes this file."""
+        return Path(self.folder) / ".stop"

@@ -1,0 +1,52 @@
+"""Exactly-once, condition 3: deterministic logic."""
+
+from __future__ import annotations
+
+import contextlib
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from jobs.contract.errors import RunFailed
+from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.kit import tally
+from jobs.labs.kit.files import deliver, numbered
+from jobs.labs.kit.lab import Facts, Lab
+
+_WAYS = {"clave al azar": "uuid()", "clave del dato": "sha2(value, 256)"}
+
+
+class Keyed:
+    """A sink that keeps one row a key, and falls once after it has written: the batch comes again."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, str] = {}
+        self.fell = False
+
+    def __call__(self, frame: DataFrame, _: int) -> None:
+        self.rows |= {row.clave: row.value for row in frame.collect()}
+        if not self.fell:
+            self.fell = True
+            raise RuntimeError("caída después de escribir, antes del commit")
+
+
+def run(lab: Lab) -> Facts:
+    """Facts: a tally for random keys, and one for keys made of the row."""
+    rows = deliver(lab, "0.txt", numbered(0, 40))
+    found = [
+        tally.of(way, rows, _run_twice(lab, f"q{n}", F.expr(key)))
+        for n, (way, key) in enumerate(_WAYS.items())
+    ]
+    lab.table(tally.COLUMNS, tally.rows(found))
+    lab.say("el lote repetido tiene los mismos datos, pero otras claves: el destino no los reconoce")
+    return {one.way: one.to_json() for one in found}
+
+
+def _run_twice(lab: Lab, name: str, key: Column) -> list[str]:
+    sink, source = Keyed(), Folder("entrada", "text")
+    for _ in range(2):
+        frame = lab.read(source).select(key.alias("clave"), "value")
+        query = lab.start(frame, Way(source, ForeachBatch()), name, each=sink)
+        with contextlib.suppress(RunFailed):
+            lab.follow(query)
+    return list(sink.rows.values())

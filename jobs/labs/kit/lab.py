@@ -1,0 +1,265 @@
+"""What a lab works with inside the Spark driver: its session, its folder, its options, a graceful end, and plain words for a person."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyspark import SparkContext
+from pyspark.logger import PySparkLogger
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.types import StructType
+
+from jobs.contract.errors import BrokerDown, RunFailed
+from jobs.contract.kafka import connection, properties
+from jobs.contract.kafka.connection import Connection
+from jobs.core.write.sinks import packed
+from jobs.labs.declared import castellano
+from jobs.labs.declared.castellano import cuantos
+from jobs.labs.declared.ends import Source, Subscription, Way
+from jobs.labs.declared.lab import LabSpec, Value
+from jobs.labs.kit import sinks, sources
+from jobs.labs.kit.topics import Topics
+
+_POLL_S = 0.1
+_LAST_WORDS_S = 2.0  # tasks end within milliseconds; those of another query go on
+_PYTHON_LOGGER = "DataFrameQueryContextLogger"  # 20 KB of trace in one line, for each error in an expression
+_LOGGERS = (
+    "org.apache.spark",
+    "org.apache.spark.util.Utils",
+)  # the second has a level of its own in conf/log4j2.properties
+Facts = dict[str, Any]
+
+
+@dataclass
+class Lab:
+    """One run of one lab. `say` prints a line; a test gives its own. `folder` is this run's alone; nothing outside it is touched."""
+
+    spark: SparkSession
+    folder: Path
+    options: Mapping[str, Value] = field(default_factory=dict)
+    broker: Connection | None = None
+    say: Callable[[str], None] = lambda text: print(text, flush=True)
+    way: Way | None = None
+    jars: tuple[str, ...] = ()
+    stop_file: Path | None = None
+    ui: str = ""
+
+    def path(self, *parts: str) -> Path:
+        return self.folder.joinpath(*parts)
+
+    def text(self, option: str) -> str:
+        return str(self.options[option])
+
+    def number(self, option: str) -> int:
+        return int(self.options[option])
+
+    @property
+    def kafka(self) -> Mapping[str, str]:
+        """Connection options of Spark's Kafka source and sink; none without a broker."""
+        return self.broker.spark() if self.broker else {}
+
+    @property
+    def topics(self) -> Topics:
+        """Topics of this lab's own. Raises BrokerDown when the row does not ask for a broker."""
+        if self.broker is None:
+            raise BrokerDown(
+                "este laboratorio se ha arrancado sin Kafka",
+                self.folder,
+                cli="./caudal up; después, otra vez el laboratorio",
+            )
+        return Topics(self.broker, self.folder.name)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody asked for the end (Ctrl-C)."""
+        return self.stop_file is not None and self.stop_file.exists()
+
+    def pause(self, seconds: float) -> None:
+        """Spark's UI stays open for `seconds`, or until Ctrl-C; not at all for 0."""
+        if seconds and self.ui:
+            self.say(f"la interfaz de Spark sigue abierta {seconds:g} s: {self.ui} (Ctrl-C la cierra)")
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self.stopping:
+            time.sleep(_POLL_S)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Aligned plain columns."""
+        for line in aligned(columns, rows):
+            self.say(line)
+
+    @contextmanager
+    def settings(self, **values: object) -> Iterator[None]:
+        """Session settings for a while; dots of a name are written as two underscores. The old ones come back."""
+        names = {name.replace("__", "."): str(value) for name, value in values.items()}
+        before = {name: self.spark.conf.get(name, None) for name in names}
+        for name, value in names.items():
+            self.spark.conf.set(name, value)
+        try:
+            yield
+        finally:
+            for name, old in before.items():
+                self.spark.conf.unset(name) if old is None else self.spark.conf.set(name, old)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Spark's own log is silent meanwhile: what fails is meant to, and the lab says so in its words."""
+        log4j = self.spark._jvm.org.apache.logging.log4j
+        levels = {name: log4j.LogManager.getLogger(name).getLevel() for name in _LOGGERS}
+        for name in levels:
+            log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
+        python = PySparkLogger.getLogger(_PYTHON_LOGGER)
+        told, python.disabled = python.disabled, True
+        try:
+            yield
+        finally:
+            python.disabled = told
+            for name, before in levels.items():
+                log4j.core.config.Configurator.setLevel(name, before)
+
+    def read(self, source: Source, schema: StructType | None = None) -> DataFrame:
+        """The source's streaming frame, as sources.open_end."""
+        return sources.open_end(self.spark, source, folder=self.folder, kafka=self.kafka, schema=schema)
+
+    def start(
+        self, frame: DataFrame, way: Way, name: str, *, each: Any = None, checkpoint: str = ""
+    ) -> StreamingQuery:
+        """Starts `frame` into the way's sink as query `name`; its checkpoint is `checkpoints/<checkpoint or name>`. `each`: the function of foreach
+        and foreachBatch. Raises Refused for a way that Spark cannot go."""
+        castellano.require(way, name)
+        return sinks.start(
+            frame, way, name, folder=self.folder, kafka=self.kafka, each=each, checkpoint=checkpoint or name
+        )
+
+    def go(
+        self, transform: Callable[[DataFrame], DataFrame], schema: StructType | None = None, each: Any = None
+    ) -> Facts:
+        """The lab's declared way from end to end, for `seconds` where it does not end by itself: facts are batches and rows read, or epochs."""
+        way = self.way
+        assert way is not None  # noqa: S101 - the row declares one
+        frame = self.read(way.source, schema)
+        if isinstance(way.source, Subscription) and schema is not None:
+            frame = sources.values(frame, way.source.format, schema)
+        rows = transform(frame)
+        encoded = (
+            rows.select(packed(rows, way.sink.format).alias("value"))
+            if isinstance(way.sink, Subscription)
+            else rows
+        )
+        query = self.start(encoded, way, "lab", each=each)
+        self.follow(query, seconds=float(self.options.get("seconds", 0)))
+        if way.trigger == "continuous":
+            done = self.path("checkpoints", "lab", "commits").glob(
+                "[0-9]*"
+            )  # Spark keeps no progress of them
+            epochs = 1 + max((int(path.name) for path in done), default=-1)
+            self.say(f"{cuantos(epochs, 'época')}; no dicen cuántas filas han leído")
+            return {"epochs": epochs}
+        progress = [p for p in query.recentProgress if p["numInputRows"]]
+        rows_read = sum(p["numInputRows"] for p in progress)
+        self.say(f"{cuantos(len(progress), 'batch')}, {cuantos(rows_read, 'fila leída', 'filas leídas')}")
+        return {"batches": len(progress), "rows": rows_read}
+
+    def follow(
+        self, *queries: StreamingQuery, seconds: float = 0, until: Callable[[], bool] | None = None
+    ) -> None:
+        """Waits until all have ended, one has failed, `seconds` are over (0: no limit), `until` holds, or the end was asked for; then stops what
+        still runs, each after the batch that it is in. Raises RunFailed with the failed one's own words."""
+        deadline = time.monotonic() + seconds if seconds else float("inf")
+        try:
+            while any(q.isActive for q in queries) and not self.stopping and time.monotonic() < deadline:
+                if (until and until()) or any(q.exception() for q in queries):
+                    break
+                time.sleep(_POLL_S)
+        finally:
+            for query in queries:
+                stop(query)
+        for query in queries:
+            if error := query.exception():
+                told, log = " ".join(str(error).split())[:300], self.folder / "driver.log"
+                raise RunFailed(
+                    f"{query.name}: {told}",
+                    log,
+                    cli="lee el driver.log nombrado; después, otra vez el laboratorio",
+                )
+
+
+def stop(query: StreamingQuery, wait_s: float = 30.0) -> None:
+    """Stops a query between two batches, or after `wait_s` in the middle of one."""
+    deadline = time.monotonic() + wait_s
+    while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
+        time.sleep(_POLL_S / 5)
+    if query.isActive:
+        with cut_short_in_silence():
+            query.stop()
+
+
+@contextmanager
+def cut_short_in_silence() -> Iterator[None]:
+    """Tasks that are killed meanwhile die of interrupted reads and writes: driver.log has their traces, the terminal has not."""
+    context = SparkContext._active_spark_context
+    appender = context and context._jvm.org.apache.logging.log4j.LogManager.getContext(
+        False
+    ).getConfiguration().getAppender("console")
+    if not appender:  # a session that was not started by the launcher
+        yield
+        return
+    silence = context._jvm.org.apache.logging.log4j.core.filter.DenyAllFilter.newBuilder().build()
+    appender.addFilter(silence)
+    try:
+        yield
+        deadline = time.monotonic() + _LAST_WORDS_S
+        while time.monotonic() < deadline and any(
+            one.numRunningTasks() for one in context._jsc.sc().statusTracker().getExecutorInfos()
+        ):
+            time.sleep(_POLL_S / 5)
+    finally:
+        appender.removeFilter(silence)
+
+
+def aligned(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """A table as lines of equal columns; numbers stand right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [
+        max(len(name), *(len(row[i]) for row in cells)) if cells else len(name)
+        for i, name in enumerate(columns)
+    ]
+    right = [
+        bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i, _ in enumerate(columns)
+    ]
+    lines = [list(columns), ["-" * width for width in widths], *cells]
+    return [
+        "  ".join(
+            c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def of(spark: SparkSession, spec: LabSpec) -> Lab:
+    """The lab of one run, as its spec tells."""
+    given = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
+    broker = (
+        connection.from_properties(spec.bootstrap, given, spec.kafka_properties) if spec.bootstrap else None
+    )
+    ui = (spark.sparkContext.uiWebUrl or "") if spec.ui_port else ""
+    return Lab(
+        spark,
+        Path(spec.folder),
+        spec.options,
+        broker,
+        way=spec.way,
+        jars=spec.jars,
+        stop_file=spec.stop,
+        ui=ui,
+    )

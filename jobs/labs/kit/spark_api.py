@@ -1,0 +1,97 @@
+"""Spark's own REST interface of a running application: what its pages show, as numbers. It is there while Spark's UI is on."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from jobs.contract.errors import ServiceError
+
+_ANSWER_S = 10.0
+_SETTLE_S = 5.0  # the pages follow the events of the scheduler a moment later
+_OPEN = build_opener(ProxyHandler({})).open  # never through a proxy: it is this driver's own UI
+_BATCH = re.compile(r"^batch = (\d+)$", re.M)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`status`: COMPLETE, SKIPPED…; `name`: the call that made it."""
+
+    number: int
+    status: str
+    tasks: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """`batch`: of the streaming query that started it, -1 for a job of no batch."""
+
+    number: int
+    batch: int
+    stages: tuple[Stage, ...]
+
+
+def jobs(ui: str, application: str, run_id: str) -> list[Job]:
+    """The finished jobs of one run of a streaming query, oldest first. `ui`: address of Spark's UI. Raises ServiceError.
+
+    Spark describes each job of a batch by the query's name, id, run id and batch.
+    """
+    base = f"{ui}/api/v1/applications/{application}"
+    stages = {
+        s["stageId"]: Stage(s["stageId"], s["status"], s["numTasks"], s["name"])
+        for s in _settled(f"{base}/stages")
+    }
+    ours = [j for j in _settled(f"{base}/jobs") if j.get("jobGroup") == run_id]
+    return sorted((_job(j, stages) for j in ours), key=lambda job: job.number)
+
+
+def plan_counts(ui: str, application: str, run_id: str) -> dict[str, int]:
+    """`operator: what it counted` -> sum over the executed plans of one run of a query, in the plan's order. Only whole numbers: no times or sizes.
+
+    Raises ServiceError.
+    """
+    found = _settled(
+        f"{ui}/api/v1/applications/{application}/sql?details=true&planDescription=false&length=1000"
+    )
+    totals: dict[str, int] = {}
+    for execution in (one for one in found if f"runId = {run_id}" in one["description"]):
+        for node in sorted(execution["nodes"], key=lambda node: node["nodeId"]):
+            for metric in node["metrics"]:
+                if re.fullmatch(r"[0-9,]+", metric["value"]):
+                    name = f"{node['nodeName'].strip()}: {metric['name']}"
+                    totals[name] = totals.get(name, 0) + int(metric["value"].replace(",", ""))
+    return totals
+
+
+def _job(raw: dict[str, Any], stages: dict[int, Stage]) -> Job:
+    told = _BATCH.search(raw.get("description", ""))
+    ids = sorted(raw["stageIds"])
+    return Job(raw["jobId"], int(told[1]) if told else -1, tuple(stages[i] for i in ids if i in stages))
+
+
+def _settled(address: str) -> list[dict[str, Any]]:
+    """The list once nothing in it runs."""
+    deadline = time.monotonic() + _SETTLE_S
+    while True:
+        found = _get(address)
+        if time.monotonic() > deadline or not any(
+            one["status"] in ("RUNNING", "ACTIVE", "PENDING") for one in found
+        ):
+            return found
+        time.sleep(0.1)
+
+
+def _get(address: str) -> list[dict[str, Any]]:
+    try:
+        with _OPEN(address, timeout=_ANSWER_S) as answer:
+            return list(json.load(answer))
+    except (URLError, OSError, ValueError) as error:
+        raise ServiceError(
+            f"la interfaz de Spark no contesta ({error})", address, cli="otra vez el laboratorio"
+        ) from None

@@ -1,0 +1,1 @@
+"""Labs of your own: `./caudal new-stream` writes them here."""

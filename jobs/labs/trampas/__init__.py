@@ -1,0 +1,1 @@
+"""The course's traps that need a program."""
