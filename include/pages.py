@@ -24,11 +24,9 @@ MEANINGS = {
     ExitCode.CONFIG: "a setting, a registry row or the installation is wrong",
 }
 _OUTSIDE = {
-    129: "the terminal was closed (SIGHUP) while a run was under way",
-    130: "interrupted (Ctrl-C)",
-    141: "the reader of the output went away",
+    129: "the terminal was closed (SIGHUP) while a run was under way", 130: "interrupted (Ctrl-C)", 141: "the reader of the output went away",
     143: "ended by SIGTERM (a time limit, a shutdown) while a run was under way",
-}
+}  # fmt: skip
 _ERRORS_HEAD = """\
 # Errors
 
@@ -41,6 +39,7 @@ the more exact one; this page has the general one.
 _DAGS = "from include.airflow_kit.dag_docs import render; print(render(), end='')"
 # the command line may be half registered in this process
 _HELP = "from include.cli import __main__ as front; from include.cli.terminal import help; front.collect(); print(help.render(front.app), end='')"
+_CLI = "from include.cli import __main__ as front; from include.cli.build import _reference; front.collect(); print(_reference.render(front.app), end='')"
 _TIMEOUT_S = 300.0  # 5 s on two free cores
 
 
@@ -63,6 +62,7 @@ def plan(root: Path) -> tuple[Page, ...]:
         Path("docs/errors.md"): errors_page(),
         Path("docs/DAGS.md"): dags_page(root),
         Path("docs/combinations.md"): combination_page.render(),
+        Path("docs/cli.md"): cli_page(root),
         Path("include/setup/help.txt"): help_page(root),
     }
     return tuple(Page(path, text, _read(root / path)) for path, text in made.items())
@@ -90,6 +90,11 @@ def errors_page() -> str:
 def dags_page(root: Path) -> str:
     """docs/DAGS.md. Raises ConfigError when a DAG file does not load."""
     return _printed(root, _DAGS, "dags/")
+
+
+def cli_page(root: Path) -> str:
+    """docs/cli.md: every verb and option. Raises ConfigError when a verb does not load."""
+    return _printed(root, _CLI, "include/cli/")
 
 
 def help_page(root: Path) -> str:

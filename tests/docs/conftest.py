@@ -12,14 +12,17 @@ import typer
 from include.cli import __main__ as front
 from include.settings import ROOT
 
-# with every other hidden folder but .ci, and logs (a JVM that crashed leaves one): what runs leave, not what the project says
+# with logs (a JVM that crashed leaves one) and every hidden folder but .ci and .github: what runs leave, not what
+# the project says
 _MADE = ("var", "__pycache__", ".cache", ".git")  # .git is a file in a worktree
 
 
 def tracked(root: Path = ROOT) -> Iterator[Path]:
     """The checkout's own files, relative to it."""
     for folder, below, names in os.walk(root):
-        below[:] = sorted(d for d in below if d not in _MADE and (not d.startswith(".") or d == ".ci"))
+        below[:] = sorted(
+            d for d in below if d not in _MADE and (not d.startswith(".") or d in (".ci", ".github"))
+        )
         yield from (
             Path(folder, name).relative_to(root)
             for name in sorted(names)

@@ -1,15 +1,15 @@
-"""README's tables against the command line, the settings, the registry and the layout."""
+"""README in both languages: short, with the registry's streams, the same commands, and verbs that exist."""
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
 
-from include import settings, streams
-from jobs.contract.disk.layout import FOLDERS
+from include import streams
+from include.settings import ROOT
+from tests.docs.tables import rows, section
 
 MEANT = {
     "exactly once": "exactly-once",
@@ -17,72 +17,27 @@ MEANT = {
     "at least once": "at-least-once",
     "una vez al menos": "at-least-once",
 }
+READMES = {
+    "README.md": "The six verbs to know first",
+    "README.es.md": "Los seis verbos que conviene saber primero",
+}
+MOST_LINES, MOST_WORDS = 120, 900  # read once without stopping; tables and code count, too
+MOST_BYTES = 150_000  # of a picture: what a page may cost a reader on a slow line
 
 
-def section(page: str, title: str) -> str:
-    """The text below `## title`, up to the next heading of that level."""
-    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page, re.M | re.S)
-    assert found, f"no section {title}"
-    return found[1]
+@pytest.mark.parametrize("page", READMES)
+def test_a_readme_is_short(pages: dict[Path, str], page: str) -> None:
+    text = pages[Path(page)]
+    assert text.count("\n") <= MOST_LINES
+    assert len(text.split()) <= MOST_WORDS
 
 
-def rows(text: str) -> list[list[str]]:
-    """The cells of a Markdown table, head and rule left out."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-
-
-def documented_verbs(page: str) -> set[str]:
-    """`topics create` and `put` of the verbs' table, arguments left out."""
-    cells = " ".join(row[0] for row in rows(section(page, "Verbs")))
-    return {re.match(r"[a-z-]+(?: [a-z]+)*", name)[0] for name in re.findall(r"`([^`]+)`", cells)}  # type: ignore[index]
-
-
-def known_verbs(verbs: dict[str, frozenset[str]]) -> set[str]:
-    return {f"{verb} {noun}" for verb, nouns in verbs.items() for noun in nouns} | {
-        verb for verb, nouns in verbs.items() if not nouns
-    }
-
-
-def test_every_verb_is_documented_and_none_is_invented(
-    pages: dict[Path, str], verbs: dict[str, frozenset[str]]
-) -> None:
-    documented, known = documented_verbs(pages[Path("README.md")]), known_verbs(verbs)
-    assert {"undocumented": known - documented, "invented": documented - known} == {
-        "undocumented": set(),
-        "invented": set(),
-    }
-
-
-def test_the_settings_table_is_the_one_of_the_settings_module(pages: dict[Path, str]) -> None:
-    assert rows(section(pages[Path("README.md")], "Settings")) == rows(settings.__doc__ or "")
-
-
-def test_the_settings_module_documents_every_variable_it_reads() -> None:
-    tree = ast.parse(Path(settings.__file__).read_text(encoding="utf-8"))
-    doc, names = tree.body[0], re.compile(r"CAUDAL_[A-Z_]+")
-    read = {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and names.fullmatch(node.value)
-    }
-    assert isinstance(doc, ast.Expr)
-    assert read == {row[0] for row in rows(settings.__doc__ or "")}
-    assert read, "no variable found at all"
-
-
-def test_every_variable_that_a_page_names_is_read_somewhere(
-    texts: dict[Path, str], pages: dict[Path, str]
-) -> None:
-    code = "\n".join(text for path, text in texts.items() if path not in pages)
-    named = {name for text in pages.values() for name in re.findall(r"CAUDAL_[A-Z_]+", text)}
-    assert {name for name in named if not re.search(rf"{name}\b", code)} == set()
-
-
-@pytest.mark.parametrize(("page", "title"), [("README.md", "The picture"), ("README.es.md", "El dibujo")])
-def test_the_streams_table_says_what_the_registry_says(pages: dict[Path, str], page: str, title: str) -> None:
+@pytest.mark.parametrize("page", READMES)
+def test_the_streams_table_says_what_the_registry_says(pages: dict[Path, str], page: str) -> None:
     registry = streams.collect()[0]
-    for name, source, sink, guarantee in rows(section(pages[Path(page)], title)):
+    table = rows(section(pages[Path(page)], "Streams"))
+    assert sorted(row[0].strip("`") for row in table) == sorted(registry)
+    for name, source, sink, guarantee in table:
         row = registry[name.strip("`")]
         assert MEANT[guarantee] == row.guarantee.partition(" ")[0], name
         for cell, end in ((source, row.source), (sink, row.sink)):
@@ -92,15 +47,22 @@ def test_the_streams_table_says_what_the_registry_says(pages: dict[Path, str], p
             )
 
 
-def test_every_folder_of_data_is_explained(pages: dict[Path, str]) -> None:
-    text = section(pages[Path("README.md")], "Where is my file?")
-    assert {
-        re.split(r"[/`]", name)[0] for row in rows(text) for name in re.findall(r"`([^`]+)`", row[0])
-    } == set(FOLDERS)
+def test_both_readmes_have_the_same_commands_and_links(pages: dict[Path, str]) -> None:
+    english, spanish = (pages[Path(page)] for page in READMES)
+    commands = [
+        re.findall(r"\./caudal [a-z-]+", section(text, title))
+        for text, title in zip((english, spanish), READMES.values(), strict=True)
+    ]
+    assert commands[0] == commands[1]
+    assert len(commands[0]) == 7, "six verbs, and --help"
+    first = [re.findall(r"^\./caudal [a-z-]+", text, re.M) for text in (english, spanish)]
+    assert first[0] == first[1]
+    assert first[0][:2] == ["./caudal demo", "./caudal show"]
+    links = [set(re.findall(r"\]\(([^)]+)\)", text)) - set(READMES) for text in (english, spanish)]
+    assert links[0] == links[1]
 
 
-def test_the_spanish_page_is_one_page_and_starts_with_the_same_commands(pages: dict[Path, str]) -> None:
-    english, spanish = pages[Path("README.md")], pages[Path("README.es.md")]
-    assert spanish.count("\n") <= 80
-    first = [re.findall(r"^\./caudal [a-z-]+", text, re.M)[:2] for text in (english, spanish)]
-    assert first == [["./caudal demo", "./caudal show"]] * 2
+def test_pictures_are_small() -> None:
+    pictures = [*(ROOT / "docs/pictures").iterdir(), ROOT / "docs/flow.svg"]
+    assert len(pictures) > 1
+    assert [path.name for path in pictures if path.stat().st_size > MOST_BYTES] == []

@@ -27,15 +27,9 @@ def test_no_word_of_a_polluted_shell_reaches_the_driver(tmp_path: Path) -> None:
     _, command = run.preview(config, streams.get("bizums"), "local[2]", datetime.now(UTC))
     assert [name for name, text in JUNK.items() if command.environ.get(name) == text and text] == []
     place = tmp_path / "tmp" / "caudal-bizums"
-    assert {
-        name: command.environ[name] for name in ("LC_ALL", "TZ", "HOME", "TMPDIR", "SPARK_LOCAL_DIRS")
-    } == {
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
-        "HOME": str(place),
-        "TMPDIR": str(place),
-        "SPARK_LOCAL_DIRS": str(place),
-    }
+    assert {name: command.environ[name] for name in ("LC_ALL", "TZ", "HOME", "TMPDIR", "SPARK_LOCAL_DIRS")} == {
+        "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(place), "TMPDIR": str(place), "SPARK_LOCAL_DIRS": str(place),
+    }  # fmt: skip
     options = command.argv[command.argv.index("--driver-java-options") + 1]
     for word in (
         "-Duser.language=en",
@@ -46,16 +40,8 @@ def test_no_word_of_a_polluted_shell_reaches_the_driver(tmp_path: Path) -> None:
     ):
         assert f'"{word}"' in options
     assert set(command.environ) - set(JUNK) <= {
-        "CAUDAL_HOME",
-        "CAUDAL_CACHE",
-        "PATH",
-        "LOGNAME",
-        "SPARK_LOCAL_IP",
-        "PYTHONSAFEPATH",
-        "PYTHONUNBUFFERED",
-        "PYTHONNODEBUGRANGES",
-        "PYTHONUTF8",
-    }
+        "CAUDAL_HOME", "CAUDAL_CACHE", "PATH", "LOGNAME", "SPARK_LOCAL_IP", "PYTHONSAFEPATH", "PYTHONUNBUFFERED", "PYTHONNODEBUGRANGES", "PYTHONUTF8",
+    }  # fmt: skip
 
 
 def test_services_get_connections_proxies_and_variables_and_no_other_airflow(tmp_path: Path) -> None:
@@ -85,15 +71,9 @@ def test_the_tests_get_a_home_of_their_own_and_no_setting_of_the_users(tmp_path:
 
 @pytest.mark.parametrize(
     ("setting", "passes"),
-    [
-        ("", set()),
-        ("AWS_*", {"AWS_SECRET_ACCESS_KEY"}),
-        ("HADOOP_CONF_DIR, AWS_SECRET_ACCESS_KEY", {"HADOOP_CONF_DIR", "AWS_SECRET_ACCESS_KEY"}),
-        ("JAVA_TOOL_OPTIONS", {"JAVA_TOOL_OPTIONS"}),
-        ("HOME", {"HOME"}),
-        ("AI*", {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW_CONN_BANK"}),
-    ],
-)
+    [("", set()), ("AWS_*", {"AWS_SECRET_ACCESS_KEY"}), ("HADOOP_CONF_DIR, AWS_SECRET_ACCESS_KEY", {"HADOOP_CONF_DIR", "AWS_SECRET_ACCESS_KEY"}),
+     ("JAVA_TOOL_OPTIONS", {"JAVA_TOOL_OPTIONS"}), ("HOME", {"HOME"}), ("AI*", {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW_CONN_BANK"})],
+)  # fmt: skip
 def test_a_setting_lets_more_pass(tmp_path: Path, setting: str, passes: set[str]) -> None:
     found = environment.of_driver(of(tmp_path, CAUDAL_PASS_ENV=setting), tmp_path)
     assert {name for name, text in JUNK.items() if found.get(name) == text and text} == passes
@@ -130,8 +110,8 @@ def test_a_user_without_a_name_gets_one_for_python(tmp_path: Path, monkeypatch: 
     assert environment.base(of(tmp_path))["LOGNAME"].startswith("uid-")
 
 
-def test_every_name_of_the_allow_list_stands_in_the_readme() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_every_name_of_the_allow_list_stands_on_the_page_of_settings() -> None:
+    text = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     names = {*environment.EVERYWHERE, *environment.SERVICES, *environment.TESTS, *RESERVED} - {
         "LANG",
         "LANGUAGE",

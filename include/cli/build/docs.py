@@ -17,7 +17,8 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> int:
-    """Make docs/errors.md, docs/DAGS.md, docs/combinations.md and the help of the front door (include/setup/help.txt) from the code."""
+    """Write the pages that are made from the code: docs/errors.md, docs/DAGS.md, docs/combinations.md, docs/cli.md
+    and the help that needs no installation (include/setup/help.txt)."""
     root = settings.load().root
     with step("Generated pages"):
         found = pages.plan(root)

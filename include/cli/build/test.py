@@ -1,4 +1,4 @@
-"""`./caudal test`: linters, types, layers, then the tests, in a home of their own."""
+"""`./caudal test`: linters, types, layers and generated pages, then the tests, in a home of their own."""
 
 from __future__ import annotations
 
@@ -20,26 +20,21 @@ from jobs.contract.disk import storage
 from jobs.contract.errors import ExitCode, UsageError
 from jobs.contract.nearest import nearest
 
+# the one list of checks: the pre-commit hook runs `./caudal test --checks`
 CHECKS = {
     "ruff": ["-m", "ruff", "check", "."],
-    "format": ["-m", "ruff", "format", "--check", "."],
+    "ruff format": ["-m", "ruff", "format", "--check", "."],
     "mypy": ["-m", "mypy"],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"],
+    "docs": ["-m", "include.cli", "docs", "--check"],
 }
 CLOSING = re.compile(r"\d+ (passed|failed|errors?|skipped|deselected)\b.* in [\d.]+s")
 FAST = "not broker and not airflow and not slow and not torture"
 # a file stays in one process, with its broker and its Spark, and starts where tests/conftest.py puts it: the long ones first. Two processes keep two
 # cores busy; three took longer
 ALL_OF_THEM = (
-    "-n",
-    "2",
-    "--dist",
-    "loadfile",
-    "--no-loadscope-reorder",
-    "--durations",
-    "15",
-    "--durations-min",
-    "5",
+    *("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
+    *("--durations", "15", "--durations-min", "5"),
 )
 TAIL_BYTES = 65536  # of pytest's output, in which its closing line is looked for
 
@@ -53,9 +48,15 @@ def command(
         bool,
         typer.Option("--fast", help="Without broker, Airflow, labs and the slow matrices, under 2 minutes."),
     ] = False,
+    checks: Annotated[
+        bool, typer.Option("--checks", help="Only the checks; no test. The pre-commit hook runs this.")
+    ] = False,
 ) -> None:
-    """Run ruff, mypy and import-linter, then pytest; its closing line comes last. With test files or folders named: these tests alone. Exit 1
-    when anything failed."""
+    """Run the checks (ruff, mypy, import-linter, `docs --check`), then pytest; its closing line comes last. With test
+    files or folders named: these tests alone. Exit 1 when anything failed."""
+    if checks:
+        check()
+        return
     alone = _named(pytest_args or [])
     run([*(["-m", FAST] if fast else []), *(pytest_args or ALL_OF_THEM)], {} if alone else CHECKS)
 
@@ -79,6 +80,14 @@ def _named(words: list[str]) -> list[str]:
     return found
 
 
+def check() -> None:
+    """CHECKS alone; they need neither Java nor jars. Raises typer.Exit when one failed."""
+    settings = configuration.load()
+    with tempfile.TemporaryDirectory(prefix="caudal-test-", dir=_place(settings)) as home:
+        failed = _failed(CHECKS, settings.root, _environ(settings, Path(home)))
+    _end(failed)
+
+
 def run(pytest_args: list[str], checks: dict[str, list[str]] = CHECKS) -> None:
     """`checks`, then pytest with these arguments, in a home of its own. Raises typer.Exit when anything failed."""
     settings = configuration.load()
@@ -87,13 +96,17 @@ def run(pytest_args: list[str], checks: dict[str, list[str]] = CHECKS) -> None:
     jvm.ensure(settings, found, class_data.spark_home(), say)
     class_data.ensure(settings, found, say)
     with tempfile.TemporaryDirectory(prefix="caudal-test-", dir=_place(settings)) as home:
-        environ = _environ(settings, found, Path(home))
-        failed = [name for name, words in checks.items() if not _passes(name, words, settings.root, environ)]
+        environ = _environ(settings, Path(home)) | {"JAVA_HOME": str(found.home)}
+        failed = _failed(checks, settings.root, environ)
         code, closing = _pytest([sys.executable, "-P", "-m", "pytest", *pytest_args], settings.root, environ)
     if code:
         failed.append("pytest")
     if closing:
         print(closing, flush=True)
+    _end(failed)
+
+
+def _end(failed: list[str]) -> None:
     if failed:
         console_error(f"tests: {', '.join(failed)} failed")
         raise typer.Exit(int(ExitCode.FAILED))
@@ -130,6 +143,10 @@ def closing_line(tail: str) -> str:
     return "" if lines[-1:] == [found] else found
 
 
+def _failed(checks: dict[str, list[str]], root: Path, environ: dict[str, str]) -> list[str]:
+    return [name for name, words in checks.items() if not _passes(name, words, root, environ)]
+
+
 def _passes(name: str, words: list[str], root: Path, environ: dict[str, str]) -> bool:
     """Runs one check to its end; its findings go to stdout."""
     start = time.monotonic()
@@ -139,7 +156,7 @@ def _passes(name: str, words: list[str], root: Path, environ: dict[str, str]) ->
     return code == 0
 
 
-def _environ(settings: configuration.Settings, found: java.Java, home: Path) -> dict[str, str]:
+def _environ(settings: configuration.Settings, home: Path) -> dict[str, str]:
     kept = environment.of_tests(settings, home)
     path = f"{Path(sys.executable).parent}:{kept['PATH']}"
-    return kept | {"JAVA_HOME": str(found.home), "PATH": path, "PYTHONPATH": str(settings.root)}
+    return kept | {"PATH": path, "PYTHONPATH": str(settings.root)}

@@ -35,7 +35,8 @@ def command(
         bool, typer.Option("--json", help="What the lab found as one JSON object, last line.")
     ] = False,
 ) -> int:
-    """Run a lab of the course, with its own options (./caudal lab NAME --help). Ctrl-C ends it gracefully."""
+    """Run a lab of the course in a folder of its own. Each lab has its own options (./caudal lab NAME --help).
+    Ctrl-C ends it gracefully."""
     if name in ("", *_ASKS):
         if name:
             say(context.get_help())

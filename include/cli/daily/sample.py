@@ -30,7 +30,8 @@ def command(
     ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Make records and put them into entrada, or produce them to the topic, of STREAM; print what must come out."""
+    """Make invoices, temperatures or bizums for STREAM, deliver them to its folder or topic, and print the totals
+    that must come out. Some are malformed, blank or late on purpose."""
     config, row, now_s = settings.load(), streams.get(stream), time.time()
     kind = feed.kind(row)
     chosen, now_ms = int(now_s) if seed is None else seed, int(now_s * 1000)

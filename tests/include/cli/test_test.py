@@ -8,9 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
 
 from include.cli.build import test as verb
-from jobs.contract.errors import UsageError
+from jobs.contract.errors import ExitCode, UsageError
 from tests.conftest import slowest
 
 CLOSED = "=== 3 passed, 1 skipped in 2.50s ==="
@@ -103,3 +104,14 @@ def test_named_tests_run_without_the_linters(monkeypatch: pytest.MonkeyPatch) ->
         (["-k", "word"], verb.CHECKS),
         (["-m", verb.FAST, *verb.ALL_OF_THEM], verb.CHECKS),
     ]
+
+
+def test_checks_alone_are_the_checks_that_come_before_all_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(
+        verb, "_passes", lambda name, words, root, environ: ran.append(words) or name != "mypy"
+    )
+    monkeypatch.setattr(verb, "run", lambda *words: pytest.fail("tests were run, too"))
+    with pytest.raises(typer.Exit) as caught:
+        verb.command(None, checks=True)
+    assert (ran, caught.value.exit_code) == ([*verb.CHECKS.values()], ExitCode.FAILED)
