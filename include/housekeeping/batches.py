@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from jobs.contract.commit import checkpoint, manifest
+from jobs.contract.commit import manifest
+from jobs.contract.commit.loaded import LoadedCheckpoint
 from jobs.contract.disk.layout import Layout
 
 
@@ -15,7 +16,7 @@ class Batches:
 
     layout: Layout
     stream: str
-    state: checkpoint.Checkpoint
+    read: LoadedCheckpoint
     generation: int
     _known: dict[int, int] = field(default_factory=dict)
     _numbers: list[int] = field(default_factory=list)
@@ -24,7 +25,12 @@ class Batches:
     def of(self, log_offset: int) -> int:
         """The batch whose files have this log offset among them; -1 when nothing tells."""
         if not self._known:
-            self._learn({batch: self._end(batch) for batch in self.state.offsets})
+            self._learn(
+                {
+                    batch: int(self.read.positions[batch].get("logOffset", -1))
+                    for batch in self.read.state.offsets
+                }
+            )
         found = self._find(log_offset)
         if found < 0 and not self._complete:
             self._complete = True
@@ -38,9 +44,6 @@ class Batches:
 
     def _learn(self, ends: dict[int, int]) -> None:
         self._known, self._numbers = ends, sorted(ends)
-
-    def _end(self, batch: int) -> int:
-        return int(checkpoint.read_offset(self.state.path, batch).position.get("logOffset", -1))
 
     def _find(self, log_offset: int) -> int:
         """The first known batch that ends at or behind it, if the one before is known to end in front of it."""

@@ -10,10 +10,11 @@ from include.launch import waiting
 from include.settings import Settings
 from include.state import journal, pairing
 from include.state.generations import EARLIEST, Generation
+from jobs.contract.commit import loaded
 from jobs.contract.commit.protocol import Next
 from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import CaudalError, PairingBroken
-from jobs.contract.run import report
+from jobs.contract.run import admitted, report
 from jobs.contract.run.spec import RunSpec
 from jobs.contract.stream import Stream, Topic
 
@@ -82,7 +83,9 @@ def look(
     close: bool = False,
 ) -> waiting.Waiting:
     """As `make`, without a run: what the next one would find in en_proceso, on the topic or among what the other stream has published."""
-    paired = pairing.check(layout, stream.name, generation.number)
+    here = admitted.names(layout, stream.folder)
+    read = loaded.load(layout.checkpoint(stream.name, generation.number), here)
+    paired = pairing.check(layout, stream.name, generation.number, read)
     if paired.step is Next.REDO:
         where, way = (
             layout.checkpoint(stream.name, generation.number),
@@ -92,10 +95,10 @@ def look(
             "a housekeeping operation was cut short and must be finished first", where, cli=way
         )
     if found:
-        return waiting.topic(found, layout, stream, generation, paired)
+        return waiting.topic(found, read, generation, paired)
     if stream.upstream:
         return waiting.published(layout, stream, generation.number, paired, close)
-    return waiting.files(layout, stream, generation.number, paired)
+    return waiting.files(layout, stream, read, paired)
 
 
 def spec(

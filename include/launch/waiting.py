@@ -10,10 +10,10 @@ from include.state import upstream
 from include.state.generations import Generation
 from jobs.contract.commit import protocol
 from jobs.contract.commit.closing_batch import is_due
+from jobs.contract.commit.loaded import LoadedCheckpoint
 from jobs.contract.commit.upstream import outputs
 from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import OffsetsLost, TopicRecreated
-from jobs.contract.run import admitted
 from jobs.contract.stream import Stream
 
 
@@ -35,10 +35,9 @@ class Waiting:
         return self.open_batch or self.files > 0 or self.records > 0 or self.closing
 
 
-def files(layout: Layout, stream: Stream, generation: int, found: protocol.Proceed) -> Waiting:
-    """Files in en_proceso that no planned batch holds yet."""
-    here = admitted.names(layout, stream.folder)
-    names = admitted.unplanned(layout.checkpoint(stream.name, generation), here)
+def files(layout: Layout, stream: Stream, read: LoadedCheckpoint, found: protocol.Proceed) -> Waiting:
+    """Files in en_proceso, the names that `read` was loaded with, that no planned batch holds yet."""
+    names = [n for n in read.names if protocol.is_unplanned(read.logged.get(n), read.planned)]
     folder = layout.en_proceso(stream.folder)
     size = sum((folder / name).lstat().st_size for name in names)
     return Waiting(found.step is protocol.Next.RERUN, files=len(names), size_bytes=size)
@@ -57,18 +56,14 @@ def published(
 
 
 def topic(
-    positions: offsets.Positions,
-    layout: Layout,
-    stream: Stream,
-    generation: Generation,
-    found: protocol.Proceed,
+    positions: offsets.Positions, read: LoadedCheckpoint, generation: Generation, found: protocol.Proceed
 ) -> Waiting:
     """Records between the newest planned offsets and the topic's end. Raises TopicRecreated or OffsetsLost: Spark would lose them silently."""
     name = positions.topic
     known = generation.topic_ids.get(name, "")
     if known and positions.topic_id and known != positions.topic_id:
         raise TopicRecreated(f"topic id {positions.topic_id} now, {known} when this generation began", name)
-    planned = _planned(layout, generation, name)
+    planned = _planned(read, generation, name)
     for partition, offset in planned.items():
         _check_range(name, partition, offset, positions)
     begin = {p: max(planned.get(p, 0), earliest) for p, earliest in positions.earliest.items()}
@@ -81,9 +76,9 @@ def topic(
     )
 
 
-def _planned(layout: Layout, generation: Generation, name: str) -> Mapping[int, int]:
+def _planned(read: LoadedCheckpoint, generation: Generation, name: str) -> Mapping[int, int]:
     """Up to where the topic is planned: by the newest offset, or before the first by the generation's own start."""
-    position = admitted.position(layout.checkpoint(generation.stream, generation.number))
+    position = read.positions.get(read.state.newest_offset, {}) if read.state.offsets else {}
     if not position and isinstance(generation.start, dict):
         position = generation.start
     return {int(p): int(o) for p, o in position.get(name, {}).items()}

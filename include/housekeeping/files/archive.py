@@ -23,7 +23,7 @@ from include.intake.types import Busy
 from include.settings import Settings
 from include.state import archived, generations, journal, lease, pairing
 from include.state.journal import Step
-from jobs.contract.commit import checkpoint, protocol
+from jobs.contract.commit import checkpoint, loaded, protocol
 from jobs.contract.commit.durable import make_durable
 from jobs.contract.commit.protocol import FileState
 from jobs.contract.disk import ledger, storage
@@ -83,12 +83,13 @@ def look(layout: Layout, stream: Stream, generation: int, now: datetime, min_age
     if not names:
         return Found()
     folder = storage.confine(layout.home, layout.en_proceso(stream.folder))
-    pairing.check(layout, stream.name, generation)
-    state = checkpoint.read(layout.checkpoint(stream.name, generation))
-    logged, committed = _logged(state, names), _committed(state)
+    read = loaded.load(layout.checkpoint(stream.name, generation), names)
+    pairing.check(layout, stream.name, generation, read)
     found = Found()
-    done = list(_sorted_out(folder, layout, names, logged, committed, found))
-    judge = _Judge(layout, stream, now, min_age_s, Batches(layout, stream.name, state, generation), logged)
+    done = list(_sorted_out(folder, layout, names, read.logged, read.committed, found))
+    judge = _Judge(
+        layout, stream, now, min_age_s, Batches(layout, stream.name, read, generation), read.logged
+    )
     if done:
         judge.all(done, found)
     return found
@@ -135,23 +136,6 @@ def changed(done: Plan) -> FileChanged | None:
     wrong = [kept for kept in done.kept if kept.wrong]
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
     return FileChanged(f"{wrong[0].reason}{more}", wrong[0].path) if wrong else None
-
-
-def _logged(state: checkpoint.Checkpoint, names: Sequence[str]) -> dict[str, int]:
-    """Log offset of each of `names` that the source log has; the highest, should it stand there twice. Streams the log."""
-    logged: dict[str, int] = {}
-    here = frozenset(names)
-    for entry in checkpoint.all_entries(state.path):
-        if entry.name in here:
-            logged[entry.name] = max(entry.log_offset, logged.get(entry.name, -1))
-    return logged
-
-
-def _committed(state: checkpoint.Checkpoint) -> int:
-    """The source's position in the newest committed batch; -1 when there is none, or its offset is gone: then nothing is proved."""
-    if state.newest_commit not in state.offsets:
-        return -1
-    return int(checkpoint.read_offset(state.path, state.newest_commit).position.get("logOffset", -1))
 
 
 def _sorted_out(

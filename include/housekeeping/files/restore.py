@@ -15,7 +15,7 @@ from include.housekeeping.plan import Kept, Plan
 from include.settings import Settings
 from include.state import archived, generations, journal
 from include.state.journal import Step
-from jobs.contract.commit import checkpoint
+from jobs.contract.commit import checkpoint, loaded
 from jobs.contract.disk import ledger, storage
 from jobs.contract.disk.layout import Layout
 from jobs.contract.disk.ledger import Entry
@@ -169,9 +169,8 @@ def _judged(
     steps: list[Step] = []
     kept: list[Kept] = []
     target = storage.confine(layout.home, layout.en_proceso(stream.folder))
-    batches = Batches(
-        layout, stream.name, checkpoint.read(layout.checkpoint(stream.name, generation)), generation
-    )
+    read = loaded.load(layout.checkpoint(stream.name, generation))
+    batches = Batches(layout, stream.name, read, generation)
     for entry, path in places:
         source = storage.confine(layout.home, path)
         relative = str(source.relative_to(layout.home))

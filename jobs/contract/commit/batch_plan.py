@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,50 +52,25 @@ class BatchPlan:
 def read(path: Path, batch: int, query_id: str) -> BatchPlan:
     """The plan of `batch` in the checkpoint at `path`. Raises CheckpointDamaged when the checkpoint no longer tells it."""
     end = checkpoint.read_offset(path, batch).position
-    start = checkpoint.read_offset(path, batch - 1).position if batch > 0 else _first_position(path, end)
+    start = checkpoint.read_offset(path, batch - 1).position if batch > 0 else first_position(path, end)
     files: list[checkpoint.SourceEntry] = []
     if "logOffset" in end:
         files = checkpoint.planned_entries(path, int(start.get("logOffset", -1)), int(end["logOffset"]))
     return BatchPlan(query_id, batch, start, end, tuple(files))
 
 
-def _first_position(path: Path, end: dict[str, Any]) -> dict[str, Any]:
+def first_position(path: Path, end: dict[str, Any]) -> dict[str, Any]:
     """Files begin before everything; Kafka's first offsets are what Spark wrote to its source log at the first start."""
     return {} if "logOffset" in end or not end else checkpoint.initial_kafka_position(path)
 
 
-def retained(state: checkpoint.Checkpoint) -> dict[int, BatchPlan]:
-    """Plans of all batches whose start and end the checkpoint still holds; one pass over the source log."""
-    if state.query_id is None or not state.offsets:
-        return {}
-    positions = {b: checkpoint.read_offset(state.path, b).position for b in state.offsets}
-    if 0 in positions:
-        positions[-1] = _first_position(state.path, positions[0])
-    by_log_offset = _group(state.path, positions)
-    return {
-        b: _of(state.query_id, b, positions[b - 1], positions[b], by_log_offset)
-        for b in state.offsets
-        if b - 1 in positions
-    }
-
-
-def _group(path: Path, positions: dict[int, dict[str, Any]]) -> dict[int, list[checkpoint.SourceEntry]]:
-    """Files by log offset, above the oldest position."""
-    oldest, newest = positions[min(positions)], positions[max(positions)]
-    if "logOffset" not in newest:
-        return {}
-    grouped: dict[int, list[checkpoint.SourceEntry]] = {}
-    for entry in checkpoint.all_entries(path, above=int(oldest.get("logOffset", -1))):
-        grouped.setdefault(entry.log_offset, []).append(entry)
-    return grouped
-
-
-def _of(
+def of(
     query_id: str,
     batch: int,
     start: dict[str, Any],
     end: dict[str, Any],
-    entries: dict[int, list[checkpoint.SourceEntry]],
+    entries: Mapping[int, list[checkpoint.SourceEntry]],
 ) -> BatchPlan:
+    """The plan of `batch` from its positions; `entries`: the source log's files, by log offset."""
     numbers = range(int(start.get("logOffset", -1)) + 1, int(end.get("logOffset", -1)) + 1)
     return BatchPlan(query_id, batch, start, end, tuple(e for n in numbers for e in entries.get(n, ())))

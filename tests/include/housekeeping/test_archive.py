@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from sqlite3 import connect
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,7 +16,7 @@ from include.account import where
 from include.housekeeping.files import after_run, archive
 from include.housekeeping.plan import Plan
 from include.state import journal, lease
-from jobs.contract.commit import durable
+from jobs.contract.commit import checkpoint, durable
 from jobs.contract.disk import storage
 from jobs.contract.errors import FileChanged, LeaseHeld, LedgerDamaged, PairingBroken, Refused, UnsafePath
 from tests.include.housekeeping.handmade import ADMITTED, DAY, NOW, STREAM, Hand
@@ -66,6 +67,17 @@ def test_planning_changes_nothing(hand: Hand) -> None:
     before = sorted((str(p), p.lstat().st_mtime_ns) for p in hand.path.rglob("*"))
     assert len(plan(hand).steps) == 1
     assert sorted((str(p), p.lstat().st_mtime_ns) for p in hand.path.rglob("*")) == before
+
+
+def test_a_plan_reads_the_source_log_once(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand.batch(hand.admit(b"1\n"))
+    hand.batch(hand.admit(b"2\n"))
+    passes = Mock(wraps=checkpoint.all_entries)
+    monkeypatch.setattr(checkpoint, "all_entries", passes)
+    assert len(plan(hand).steps) == 2
+    assert passes.call_count == 1, (
+        "pairing check, log offsets and batches share one pass: it may hold a million"
+    )
 
 
 def test_a_planned_file_whose_batch_is_not_committed_stays_and_a_waiting_one_is_counted(hand: Hand) -> None:

@@ -10,8 +10,9 @@ import pytest
 from include.kafka.offsets import Positions
 from include.launch import plan, waiting
 from include.state.generations import Generation
+from jobs.contract.commit import loaded
+from jobs.contract.commit.loaded import LoadedCheckpoint
 from jobs.contract.commit.protocol import Next, Proceed
-from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import OffsetsLost, TopicRecreated
 from jobs.contract.stream import Files, Stream, Topic
 
@@ -36,8 +37,12 @@ def test_earliest_stays_earliest_and_files_have_no_start() -> None:
     assert plan.start(generation(""), None) == ""
 
 
+def empty(tmp_path: Path) -> LoadedCheckpoint:
+    return loaded.load(tmp_path / "checkpoint")
+
+
 def look(tmp_path: Path, record: Generation, found: Positions) -> int:
-    return waiting.topic(found, Layout(tmp_path), STREAM, record, Proceed(Next.FRESH, 0)).records
+    return waiting.topic(found, empty(tmp_path), record, Proceed(Next.FRESH, 0)).records
 
 
 def test_before_the_first_batch_the_record_says_up_to_where_the_topic_is_read(tmp_path: Path) -> None:
@@ -57,12 +62,10 @@ def test_what_retention_took_between_the_record_and_the_first_batch_is_named(tmp
 
 def test_records_behind_an_open_transaction_are_told_and_not_waiting(tmp_path: Path) -> None:
     found = Positions("t", "id", {0: 2, 1: 0}, {0: 9, 1: 5}, {0: 4, 1: 5})
-    looked = waiting.topic(found, Layout(tmp_path), STREAM, generation("earliest"), Proceed(Next.FRESH, 0))
+    looked = waiting.topic(found, empty(tmp_path), generation("earliest"), Proceed(Next.FRESH, 0))
     assert (looked.records, looked.undecided) == (7, 5)
     assert plan._undecided(looked, found) == [
         "5 offsets of t lie behind a transaction that is not decided yet (partition 0 at 4); a later run reads them"
     ]
-    past = waiting.topic(
-        found, Layout(tmp_path), STREAM, generation({"t": {"0": 4, "1": 5}}), Proceed(Next.FRESH, 0)
-    )
+    past = waiting.topic(found, empty(tmp_path), generation({"t": {"0": 4, "1": 5}}), Proceed(Next.FRESH, 0))
     assert (past.anything, past.undecided) == (False, 5)

@@ -9,6 +9,7 @@ import pytest
 
 from include.launch import waiting
 from include.launch.waiting import Waiting
+from jobs.contract.commit import loaded
 from jobs.contract.commit.protocol import Next, Proceed
 from jobs.contract.disk.layout import Layout
 from jobs.contract.stream import Files, Stream
@@ -26,8 +27,13 @@ def layout(tmp_path: Path) -> Layout:
     return made
 
 
+def look(layout: Layout, paired: Proceed) -> Waiting:
+    read = loaded.load(layout.checkpoint("s", 1), [NAME])
+    return waiting.files(layout, STREAM, read, paired)
+
+
 def found(layout: Layout) -> Waiting:
-    return waiting.files(layout, STREAM, 1, Proceed(Next.FRESH, 0))
+    return look(layout, Proceed(Next.FRESH, 0))
 
 
 def write(path: Path, *lines: str) -> None:
@@ -67,4 +73,4 @@ def test_a_planned_file_is_waiting_no_more(layout: Layout) -> None:
 def test_an_open_batch_is_work_without_any_new_file(layout: Layout) -> None:
     log(layout)
     plan(layout)
-    assert waiting.files(layout, STREAM, 1, Proceed(Next.RERUN, 0)) == Waiting(True)
+    assert look(layout, Proceed(Next.RERUN, 0)) == Waiting(True)

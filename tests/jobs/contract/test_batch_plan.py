@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract.commit import batch_plan, checkpoint
+from jobs.contract.commit import batch_plan, loaded
 from jobs.contract.commit.manifest import digest
 from jobs.contract.errors import CheckpointDamaged
 
@@ -32,8 +32,8 @@ def test_a_batch_of_files_names_them_and_its_positions() -> None:
 
 
 def test_every_batch_that_is_retained_has_a_plan_and_no_other() -> None:
-    assert list(batch_plan.retained(checkpoint.read(DATA / "files"))) == list(range(12))
-    plans = batch_plan.retained(checkpoint.read(DATA / "retained"))
+    assert list(loaded.load(DATA / "files").plans) == list(range(12))
+    plans = loaded.load(DATA / "retained").plans
     assert [f.name for p in plans.values() for f in p.files] == [
         "0008-x.json",
         "0009-x.json",
@@ -46,16 +46,16 @@ def test_every_batch_that_is_retained_has_a_plan_and_no_other() -> None:
 def test_a_checkpoint_without_metadata_tells_no_plan(tmp_path: Path) -> None:
     path = Path(shutil.copytree(DATA / "v2", tmp_path / "v2"))
     (path / "metadata").unlink()
-    assert batch_plan.retained(checkpoint.read(path)) == {}
+    assert loaded.load(path).plans == {}
 
 
 def test_plans_are_the_same_whether_the_log_is_compacted_or_not(tmp_path: Path) -> None:
     """The digest must not depend on when somebody asks: Spark removes log files that a compact one covers."""
     path = Path(shutil.copytree(DATA / "files", tmp_path / "files"))
-    before = {b: p.identity for b, p in batch_plan.retained(checkpoint.read(path)).items()}
+    before = {b: p.identity for b, p in loaded.load(path).plans.items()}
     for covered in range(9):
         (path / "sources/0" / str(covered)).unlink()
-    assert {b: p.identity for b, p in batch_plan.retained(checkpoint.read(path)).items()} == before
+    assert {b: p.identity for b, p in loaded.load(path).plans.items()} == before
 
 
 def test_ranges_of_the_first_kafka_batch_begin_where_spark_first_stood() -> None:
