@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import gc
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -66,3 +67,22 @@ def test_no_file_that_may_come_first_on_the_path_is_named_like_an_installed_modu
 def test_no_package_has_more_modules_than_a_reader_keeps_in_mind() -> None:
     packages = Counter(path.parent for path in FILES if path.name != "__init__.py")
     assert {str(p.relative_to(ROOT)): n for p, n in packages.items() if n > MOST_MODULES} == {}
+
+
+@pytest.mark.parametrize(
+    ("contract", "exempt"),
+    [
+        ("Only airflow_kit and dags import airflow", {"airflow_kit"}),
+        ("No layer below the command line draws on a terminal", {"cli"}),
+        (
+            "The engine does not import the wing of the course",
+            {"cli", "environment", "labs", "pages", "samples", "scaffold", "settings", "setup", "torture"},
+        ),
+    ],
+)
+def test_a_contract_that_lists_packages_lists_every_one(contract: str, exempt: set[str]) -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (listed,) = [set(c["source_modules"]) for c in contracts if c["name"].startswith(contract)]
+    rooms = {path.stem for path in (ROOT / "include").iterdir() if path.suffix == ".py" or path.is_dir()}
+    rooms -= {"__init__", "__pycache__"}
+    assert {name.removeprefix("include.") for name in listed if name.startswith("include.")} == rooms - exempt
