@@ -64,7 +64,7 @@ def reprocess_quarantine() -> None:
         retries=0,
     )
 
-    # no retry: a second try would plan anew, and that plan has no approval
+    # no retry: a second try would make a new plan, which nobody has approved
     @task(retries=0, execution_timeout=timedelta(hours=1))
     def apply(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
