@@ -27,7 +27,7 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 @dag(
     dag_id="archive_processed_files",
-    description="Moves files that are read and committed to archivo, with the plan in the log",
+    description="Moves committed files from en_proceso to archivo",
     doc_md=__doc__,
     schedule="40 * * * *",
     start_date=START,

@@ -20,7 +20,7 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 @dag(
     dag_id="caudal_canary",
-    description="Caudal's own test of this Airflow, run by up and doctor",
+    description="Tests this Airflow with one small task",
     doc_md=__doc__,
     schedule=None,
     start_date=START,

@@ -33,7 +33,7 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 @dag(
     dag_id="clean_checkpoints",
-    description="New generations for grown checkpoints, purges past retention, leftovers removed",
+    description="Gives large checkpoints a new generation, removes what is past its retention",
     doc_md=__doc__,
     schedule="20 3 * * *",
     start_date=START,

@@ -34,7 +34,7 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 @dag(
     dag_id="reprocess_quarantine",
-    description="Refused records or files once more: plan, approval, apply",
+    description="Reprocesses refused records or files: plan, approval, apply",
     doc_md=__doc__,
     schedule=None,
     start_date=START,

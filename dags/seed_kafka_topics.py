@@ -32,7 +32,7 @@ def _say(result: dict[str, Any]) -> dict[str, Any]:
 
 @dag(
     dag_id="seed_kafka_topics",
-    description="Makes the registry's Kafka topics; puts sample messages and files on request",
+    description="Creates the registry's Kafka topics, delivers sample messages and files on request",
     doc_md=__doc__,
     schedule=None,
     start_date=START,
