@@ -1,1 +1,1 @@
-"""Wiring only: each file here takes its parts from include and holds no logic of its own."""
+"""Wiring only: each file here takes its parts from include/ and has no logic of its own."""

@@ -1,14 +1,17 @@
-"""Every hour: files that Spark has read, published and committed leave `en_proceso` for `archivo`, one folder a day.
+"""Every hour: moves files whose batch is committed from `en_proceso` to `archivo`, a folder per day.
 
-Each run of a stream archives by itself when it ends; this sweep takes what a killed run left. A file moves only when it is proved done: its
-batch is committed, its size and content are those of its admission, checkpoint and output match. Nothing is overwritten, nothing is deleted.
+Each run of a stream archives its own files when it ends. This DAG moves what a killed run left. A file moves
+only if it is proved that it is done: its batch is committed, its size and content are those of its admission,
+and checkpoint and output match. Nothing is overwritten, and nothing is deleted.
 
-1. Trigger it with `dry_run` to see the plan: a table in the log, and the extra of the event of `caudal://archivo/all`.
-2. Take files back with `./caudal restore STREAM --file NAME` (or `--date`, `--batch`).
+- To see the plan only, trigger the DAG with `dry_run`. The plan is a table in the log, and the extra of the
+  event of `caudal://archivo/all`.
+- To take files back, use `./caudal restore STREAM --file NAME` (or `--date`, `--batch`).
+- If a run of a stream is under way, its line in the log says `held`. This is not a failure: the DAG's next
+  run does the work.
 
-A stream whose run is under way is a line `held`, not a failure: the next sweep takes it.
-
-**When it is red** the last line of the log names the file or the stream and what to do; all others are archived by then.
+**When it is red**, the last line of the log names the file or the stream, and what to do. All other files are
+archived by then.
 """
 
 from datetime import timedelta
@@ -24,7 +27,7 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 @dag(
     dag_id="archive_processed_files",
-    description="Moves files that are read and committed to archivo, with the plan in the log",
+    description="Moves committed files from en_proceso to archivo",
     doc_md=__doc__,
     schedule="40 * * * *",
     start_date=START,
@@ -45,10 +48,10 @@ def archive_processed_files() -> None:
     )
     def archive(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
-            found = archiving.archive(settings.load(), form, context["ti"].start_date)
-            tables.tell(archiving.lines(found, form["dry_run"]))
-            failures.raise_failed(found)
-            values = archiving.report(found, form["dry_run"])
+            outcomes = archiving.archive(settings.load(), form, context["ti"].start_date)
+            tables.tell(archiving.lines(outcomes, form["dry_run"]))
+            failures.raise_failed(outcomes)
+            values = archiving.report(outcomes, form["dry_run"])
             context["outlet_events"][assets.archived()].extra = values
             return values
 

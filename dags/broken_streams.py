@@ -1,6 +1,7 @@
-"""No Airflow DAG of its own: when a row of include/streams/ does not load, this file fails, so that the import-error banner names it.
+"""No DAG: if a row of include/streams/ does not load, this file fails, and the import error names it.
 
-The other streams keep their DAGs (streams.py).
+The other streams keep their DAGs (streams.py). **When the import error is there**: correct the row that it
+names. The error is gone when Airflow has parsed the file again.
 """
 
 from include.airflow_kit.stream_dag import raise_broken

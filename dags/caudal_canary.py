@@ -1,10 +1,12 @@
-"""Caudal's own test of this Airflow: one small task that needs what a stream's run needs. It has no schedule and reads no data.
+"""When triggered by `./caudal up` or `doctor --canary`: tests this Airflow with one small task.
 
-`./caudal up` runs it once before it says that all is well; `./caudal doctor --canary` runs it again. Only the newest run is kept. You need not
-look at it: whoever runs it is told the result.
+The task reads no data. It needs what a stream's run needs. `./caudal up` runs it once before it reports
+success, and `./caudal doctor --canary` runs it again. Whoever runs it gets the result, so you need not look
+at it. Only the newest run is kept.
 
-**When it is red** no stream can run either. The last line of the task's log says why; a task without a log died before it had one, and
-`./caudal doctor --canary` then shows what the services' logs say.
+**When it is red**, no stream can run either. The last line of the task's log says why. If the task has no
+log, it died before it could write one. Then `./caudal doctor --canary` shows what the logs of the services
+say.
 """
 
 from datetime import timedelta
@@ -18,7 +20,7 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 @dag(
     dag_id="caudal_canary",
-    description="Caudal's own test of this Airflow, run by up and doctor",
+    description="Tests this Airflow with one small task",
     doc_md=__doc__,
     schedule=None,
     start_date=START,
@@ -30,9 +32,8 @@ from include.airflow_kit.stream_dag import OWNER, START
     default_args={"owner": OWNER},
 )
 def caudal_canary() -> None:
-    @task(
-        retries=0, execution_timeout=timedelta(minutes=1), priority_weight=1000
-    )  # somebody waits for it: before every stream
+    # ahead of every stream in the queue, because somebody waits for the answer
+    @task(retries=0, execution_timeout=timedelta(minutes=1), priority_weight=1000)
     def work() -> None:
         canary.work(settings.load())
 

@@ -1,19 +1,23 @@
-"""Every night: checkpoints that have grown past their row's limits get a new generation, and what is past its retention is removed.
+"""Every night at 03:20 UTC: gives large checkpoints a new generation, and removes what is past its retention.
 
-In this order, stream by stream:
+It does this, stream by stream:
 
-1. **rollover** where the source log or the number of batches has passed a limit of the row (`Upkeep`): a new checkpoint begins where the old
-   one ended, the output stays. Refused, and told, where it would lose something: an open batch, state, unread offsets.
-2. **retire**: checkpoints of a stream that is no longer registered go to `retirado` after the grace time. Its output stays.
-3. **purge**: what lies in `retirado`, old checkpoints and archived files are removed when the row's retention is over. The only step that
-   cannot be undone.
-4. Run folders past the row's `runs_days`, the newest fifty excepted; leftovers of killed programs: half-written batches, temporary files older
-   than a day.
+1. **rollover**, if the source log or the number of batches has passed a limit of the row (`Upkeep`): a new
+   checkpoint begins where the old one ended, and the output stays. The log says so if a rollover is refused
+   because it would lose something: an open batch, state, or unread offsets.
+2. **retire**: the checkpoints of a stream that is no longer registered go to `retirado` after the grace time.
+   Its output stays.
+3. **purge**: what lies in `retirado`, old checkpoints and archived files are removed after the retention of
+   the row. Only this step cannot be undone.
+4. Run folders older than the row's `runs_days` are removed, except the newest fifty. So is what killed
+   programs left: half-written batches, and temporary files older than a day.
 
-The log has a line for each and the bytes freed; the same is the extra of the event of `caudal://checkpoints/all`. `dry_run` changes nothing.
-Take back a rollover or a retirement with the DAG `manage_stream`, verb `undo`.
+The log has a line for each, and the bytes that were freed. The extra of the event of
+`caudal://checkpoints/all` says the same. `dry_run` changes nothing. To take back a rollover or a retirement,
+use the DAG `manage_stream` with the verb `undo`.
 
-**When it is red** the last line of the log says which stream, why, and what to do; the others are done by then.
+**When it is red**, the last line of the log says which stream, why, and what to do. The other streams are
+done by then.
 """
 
 from datetime import timedelta
@@ -29,7 +33,7 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 @dag(
     dag_id="clean_checkpoints",
-    description="New generations for grown checkpoints, purges past retention, leftovers removed",
+    description="Gives large checkpoints a new generation, removes what is past its retention",
     doc_md=__doc__,
     schedule="20 3 * * *",
     start_date=START,
@@ -50,10 +54,10 @@ def clean_checkpoints() -> None:
     )
     def clean(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
-            found = cleaning.clean(settings.load(), form, context["ti"].start_date)
-            tables.tell(cleaning.lines(found, form["dry_run"]))
-            failures.raise_failed(found)
-            values = cleaning.report(found, form["dry_run"])
+            outcomes = cleaning.clean(settings.load(), form, context["ti"].start_date)
+            tables.tell(cleaning.lines(outcomes, form["dry_run"]))
+            failures.raise_failed(outcomes)
+            values = cleaning.report(outcomes, form["dry_run"])
             context["outlet_events"][assets.checkpoints()].extra = values
             return values
 

@@ -1,21 +1,27 @@
-"""A stream's generations by hand: new checkpoint, start from the beginning, take back batches, retire, undo, purge. Nothing happens unseen.
+"""When triggered: plans a generation verb for a stream, waits for your approval, and does it.
 
-1. Trigger with the form. `plan` refuses, with the reason, what would be wrong now; else its log shows every step.
-2. `approve` waits for you under *Required Actions*, with the plan on the page. **Reject** changes nothing.
-3. **Approve**: `apply` plans once more under the stream's lease and does it only if it is still the plan you have seen.
+1. Trigger it with the form. `plan` refuses, with the reason, what cannot be done now. Otherwise its log shows
+   every step.
+2. `approve` waits for you under *Required Actions* and shows the plan. **Reject** changes nothing.
+3. **Approve**: `apply` plans again under the stream's lease, and goes on only if the plan is still the one
+   that you approved.
 
-| verb | readers then see | the way back |
-|---|---|---|
-| rollover | old and new generations | undo, until the new one has begun a batch |
-| reset | only the new generation | undo, until it has begun a batch |
-| rewind | what is left, then the new batches | none: the same input is read again |
-| retire | one generation less | undo, until it is purged |
-| undo | what they saw before | the verb again |
-| purge | no difference | none: it removes for good |
+| verb | what it does | what readers then see | the way back |
+|---|---|---|---|
+| rollover | a new checkpoint goes on | old and new generations | undo, until the new one has a batch |
+| reset | everything is read again | only the new generation | undo, until it has a batch |
+| rewind | the newest batches are taken back | what is left, then the new batches | none |
+| retire | an old generation is put away | one generation less | undo, until it is purged |
+| undo | the newest verb is taken back | what they saw before | the verb again |
+| purge | what is past its retention is removed | no difference | none: it removes for good |
 
-Nobody answers within two hours: the run fails and nothing is changed. A run of the stream that is under way is waited for.
+There is no way back from a rewind, because the same input is read again.
 
-**When it is red** the last line of the task's log says why. An operation that was cut short is finished by the next run of the stream.
+If nobody answers within two hours, the run fails and nothing is changed. If a run of the stream is under way,
+the DAG waits for it.
+
+**When it is red**, the last line of the task's log says why. If an operation was interrupted, the next run of
+the stream finishes it.
 """
 
 from datetime import timedelta
@@ -49,11 +55,11 @@ def manage_stream() -> None:
     @task(retries=2, retry_delay=timedelta(seconds=15), execution_timeout=timedelta(minutes=15))
     def plan(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
-            found = managing.plan(settings.load(), form, context["ti"].start_date)
-            tables.tell(tables.steps(found))
-            if not found.steps:
+            proposed = managing.plan(settings.load(), form, context["ti"].start_date)
+            tables.tell(tables.steps(proposed))
+            if not proposed.steps:
                 raise AirflowSkipException("there is nothing to do")
-            return managing.proposal(found)
+            return managing.proposal(proposed)
 
     approve = ApprovalOperator(
         task_id="approve",
@@ -63,9 +69,8 @@ def manage_stream() -> None:
         retries=0,
     )
 
-    @task(
-        retries=0, execution_timeout=timedelta(hours=1), outlets=[assets.generations()]
-    )  # a second try would be another plan: it would be refused
+    # no retry: a second try would make a new plan, which nobody has approved
+    @task(retries=0, execution_timeout=timedelta(hours=1), outlets=[assets.generations()])
     def apply(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
             approved = context["ti"].xcom_pull(task_ids="plan")["digest"]

@@ -1,17 +1,22 @@
-"""Refused records of a file stream once more, after a rule was mended: each record as it came, as a new delivery. Nothing happens unseen.
+"""When triggered, after a rule was corrected: reprocesses the refused records of a stream of files.
 
-1. Trigger with the form. `plan` counts, by reason, the records that are still open; its log names every delivery.
-2. `approve` waits for you under *Required Actions*, with the plan on the page. **Reject** changes nothing.
-3. **Approve**: `apply` plans once more under the stream's lease and does it only if it is still the plan you have seen. The stream's next run takes
-   the deliveries in.
+Each record is delivered again, exactly as it came.
 
-A record is reprocessed once; what is refused again is a refused record of its new delivery. With *Refused files* the files of
-`cuarentena/F/ficheros` go back to `entrada` instead, to be judged anew; duplicates only when their code is among the reasons.
-A stream that reads a topic is refused: mend the rule, then `manage_stream` with verb rewind reads the same offsets again.
+1. Trigger it with the form. `plan` counts, by reason, the records that are still open. Its log names every
+   delivery.
+2. `approve` waits for you under *Required Actions* and shows the plan. **Reject** changes nothing.
+3. **Approve**: `apply` plans again under the stream's lease, and goes on only if the plan is still the one
+   that you approved. The next run of the stream takes the deliveries in.
 
-Nobody answers within two hours: the run fails and nothing is changed.
+A record is reprocessed once. If it is refused again, it is a refused record of its new delivery. With
+*Refused files*, the files of `cuarentena/F/ficheros` go back to `entrada` instead, and are judged again.
+Duplicates go back only if their code is among the reasons. For a stream that reads a topic, the DAG refuses.
+Correct the rule, and then use `manage_stream` with the verb `rewind`, which reads the same offsets again.
 
-**When it is red** the last line of the task's log says why. An operation that was cut short is finished by the next run of the stream.
+If nobody answers within two hours, the run fails and nothing is changed.
+
+**When it is red**, the last line of the task's log says why. If an operation was interrupted, the next run of
+the stream finishes it.
 """
 
 from datetime import timedelta
@@ -29,7 +34,7 @@ from include.airflow_kit.stream_dag import OWNER, START
 
 @dag(
     dag_id="reprocess_quarantine",
-    description="Refused records or files once more: plan, approval, apply",
+    description="Reprocesses refused records or files: plan, approval, apply",
     doc_md=__doc__,
     schedule=None,
     start_date=START,
@@ -45,11 +50,11 @@ def reprocess_quarantine() -> None:
     @task(retries=2, retry_delay=timedelta(seconds=15), execution_timeout=timedelta(minutes=15))
     def plan(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
-            found = reprocessing.plan(settings.load(), form, context["ti"].start_date)
-            tables.tell(tables.steps(found))
-            if not found.steps:
+            proposed = reprocessing.plan(settings.load(), form, context["ti"].start_date)
+            tables.tell(tables.steps(proposed))
+            if not proposed.steps:
                 raise AirflowSkipException("there is nothing to reprocess")
-            return managing.proposal(found)
+            return managing.proposal(proposed)
 
     approve = ApprovalOperator(
         task_id="approve",
@@ -59,9 +64,8 @@ def reprocess_quarantine() -> None:
         retries=0,
     )
 
-    @task(
-        retries=0, execution_timeout=timedelta(hours=1)
-    )  # a second try would be another plan: it would be refused
+    # no retry: a second try would make a new plan, which nobody has approved
+    @task(retries=0, execution_timeout=timedelta(hours=1))
     def apply(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
             approved = context["ti"].xcom_pull(task_ids="plan")["digest"]

@@ -1,13 +1,17 @@
-"""Makes the Kafka topics that the streams declare, and on request puts sample invoices: play the whole flow from Airflow's UI.
+"""When triggered: creates the streams' Kafka topics and, on request, delivers sample invoices.
 
-1. Trigger with the form: for instance 1,000 sample messages and 3 sample files.
-2. `topics` makes what is missing; `messages` and `files` put the samples; each one's log and XCom say what was done, with the totals
-   that must come out.
-3. The stream DAGs take it within five minutes, or at once when you trigger them.
+With it you can try the whole flow from Airflow's UI.
 
-**Nothing is ever deleted or changed**: a topic that exists with other partitions or settings is named in the log of `topics` and left as it is.
+1. Trigger it with the form, for instance with 1,000 sample messages and 3 sample files.
+2. `topics` creates the topics that are missing. `messages` and `files` deliver the samples. The log and XCom
+   of each say what was done, with the totals that must come out.
+3. The DAGs of the streams take the samples within five minutes. If you trigger them, they do it at once.
 
-**When it is red** the last line of the log says why. `topics` may be cleared at any time. Clearing `messages` or `files` puts samples once more.
+**Nothing is deleted or changed.** If a topic exists with other partitions or settings, the log of `topics`
+names it, and the topic stays as it is.
+
+**When it is red**, the last line of the log says why. You may clear `topics` at any time. If you clear
+`messages` or `files`, the samples are delivered again.
 """
 
 from datetime import datetime, timedelta
@@ -28,7 +32,7 @@ def _say(result: dict[str, Any]) -> dict[str, Any]:
 
 @dag(
     dag_id="seed_kafka_topics",
-    description="Makes the registry's Kafka topics; puts sample messages and files on request",
+    description="Creates the registry's Kafka topics, delivers sample messages and files on request",
     doc_md=__doc__,
     schedule=None,
     start_date=START,
@@ -50,28 +54,18 @@ def seed_kafka_topics() -> None:
         with known_params(context) as form:
             return _say(seed.make_topics(settings.load(), form["topics"]))
 
-    @task(retries=0)  # a second try would send what had arrived once more
+    # no retry, here and below: a second try would deliver again what has already arrived
+    @task(retries=0)
     def messages(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
-            return _say(
-                seed.send_messages(
-                    settings.load(), form["messages_topic"], form["messages"], form["seed"], _now(context)
-                )
-            )
+            target = form["messages_topic"], form["messages"]
+            return _say(seed.send_messages(settings.load(), *target, form["seed"], _now(context)))
 
-    @task(retries=0)  # as for messages
+    @task(retries=0)
     def files(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
-            return _say(
-                seed.put_files(
-                    settings.load(),
-                    form["files_stream"],
-                    form["files"],
-                    form["invoices"],
-                    form["seed"],
-                    _now(context),
-                )
-            )
+            target = form["files_stream"], form["files"], form["invoices"]
+            return _say(seed.put_files(settings.load(), *target, form["seed"], _now(context)))
 
     topics() >> messages()
     files()

@@ -1,4 +1,4 @@
-"""The registry: one file a stream, collected in sorted order; a broken one never takes the others down."""
+"""The registry: one file per stream, collected in sorted order. A broken file does not affect the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _load(name: str) -> Stream:
     try:
         module = importlib.import_module(f"{__name__}.{name}")
         stream = module.STREAM
-    except (Exception, SystemExit) as error:  # whatever a stranger's file raises belongs to that file alone
+    except (Exception, SystemExit) as error:  # whatever a file raises concerns its own stream only
         raise BrokenStream(f"{type(error).__name__}: {error}", f"include/streams/{name}.py") from error
     if not isinstance(stream, Stream) or stream.name != name:
         raise BrokenStream("STREAM must be a Stream named like its file", f"include/streams/{name}.py")
@@ -26,7 +26,10 @@ def _load(name: str) -> Stream:
 
 @cache
 def collect() -> tuple[dict[str, Stream], tuple[BrokenStream, ...]]:
-    """(streams by name, what would not load). Two streams on one folder: the later one is refused."""
+    """Streams by name, and an error for each file that does not load.
+
+    If two streams read one folder, the later one is refused, because a folder feeds one stream.
+    """
     streams: dict[str, Stream] = {}
     broken: list[BrokenStream] = []
     folders: dict[str, str] = {}
@@ -48,7 +51,10 @@ def collect() -> tuple[dict[str, Stream], tuple[BrokenStream, ...]]:
 
 
 def _linked(streams: dict[str, Stream], broken: list[BrokenStream]) -> dict[str, Stream]:
-    """Each stream that reads another one's output learns how that is written. One that cannot read is moved to `broken`, and so are its readers."""
+    """Gives each stream that reads another one's output the format of that output.
+
+    A stream that cannot read its source moves to `broken`, and so do its own readers: hence the loop.
+    """
     while lost := next(
         ((name, why) for name, stream in streams.items() if (why := _why_not(streams, stream))), None
     ):
@@ -58,9 +64,12 @@ def _linked(streams: dict[str, Stream], broken: list[BrokenStream]) -> dict[str,
 
 
 def _why_not(streams: Mapping[str, Stream], stream: Stream) -> str:
-    """Why the source of `stream` cannot be read; empty when it can."""
+    """Why the source of `stream` cannot be read; empty if it can."""
     if stream.stateful and not stream.upstream:
-        return "strict reading keeps no state: publish the records with a stream of their own, and read it with source=Published(stream)"
+        return (
+            "strict reading keeps no state: publish the records with another stream, "
+            "and read that one with source=Published(stream)"
+        )
     seen = [stream.name]
     while upstream := stream.upstream:
         if upstream not in streams:
@@ -78,12 +87,12 @@ def _with_files(streams: Mapping[str, Stream], stream: Stream) -> Stream:
     if not isinstance(stream.source, Published):
         return stream
     sink = streams[stream.source.stream].sink
-    assert isinstance(sink, Files), stream.name  # noqa: S101 - _why_not has seen to that
+    assert isinstance(sink, Files), stream.name  # noqa: S101 - _why_not has checked it
     return replace(stream, source=replace(stream.source, files=sink))
 
 
 def get(name: str) -> Stream:
-    """The stream `name`. Raises UnknownStream, or BrokenStream when its file does not load."""
+    """The stream `name`. Raises UnknownStream, or BrokenStream if its file does not load."""
     streams, broken = collect()
     if name in streams:
         return streams[name]
@@ -94,15 +103,15 @@ def get(name: str) -> Stream:
 
 
 def chain(stream: Stream) -> list[Stream]:
-    """`stream` last, before it the one whose output it reads, and so on; the first reads files or a topic."""
-    found = [stream]
-    while found[0].upstream:
-        found.insert(0, get(found[0].upstream))
-    return found
+    """From the stream that reads files or a topic, by way of each that reads the one before, to `stream`."""
+    streams = [stream]
+    while streams[0].upstream:
+        streams.insert(0, get(streams[0].upstream))
+    return streams
 
 
 def origin(stream: Stream) -> Stream:
-    """The stream that reads the files or the topic of which `stream` gets its rows."""
+    """The stream that reads the files or the topic from which the rows of `stream` come."""
     return chain(stream)[0]
 
 
@@ -112,8 +121,9 @@ def readers(name: str) -> list[str]:
 
 
 def told_readers(name: str) -> list[str]:
-    """For the plan of an operation that takes rows of `name` back, which its records give again: a sentence for each of its readers."""
+    """A warning for each reader of `name`, for the plan of an operation that takes back published rows of `name`."""
     return [
-        f"{one} has read these rows and refuses to run until it is reset, too (./caudal generation reset {one})"
-        for one in readers(name)
+        f"{reader} has read these rows and refuses to run until it is reset, too "
+        f"(./caudal generation reset {reader})"
+        for reader in readers(name)
     ]

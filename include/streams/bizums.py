@@ -1,12 +1,16 @@
-"""Bizums from files, `Nombre;Cantidad;Concepto` (course: actividad 4), published with one name for each person.
+"""Every five minutes: reads bizums from csv files, and publishes each with one name per person (actividad 4).
 
-**Source** csv files without a header, separator `;`, in `entrada/bizums`. **Sink** JSON under `salida/bizums`: Persona (lower case, no
-accents), Nombre, Cantidad, Concepto. **Guarantee** exactly once: a batch appears whole, under its own number, or not at all.
-**Refused** into `cuarentena/bizums/registros`: other numbers of fields, an amount that is none, no name.
+- **Source**: csv files `Nombre;Cantidad;Concepto` without a header, in `entrada/bizums`.
+- **Sink**: JSON files under `salida/bizums`, with Persona (lower case, no accents), Nombre, Cantidad,
+  Concepto.
+- **Guarantee**: exactly once. A batch appears whole, under its own number, or not at all.
+- **Refused** to `cuarentena/bizums/registros`: another number of fields, no name, no valid amount.
 
-`./caudal sample bizums` puts some there. `./caudal lab actividad4_bizums` shows the highest of each person as they come.
+`./caudal sample bizums` delivers sample files. `./caudal lab actividad4_bizums` shows the highest bizum of
+each person while they arrive.
 
-**When it is red** the last line of the log names the error and what to do; running it again is always safe.
+**When it is red**, the last line of the log names the error and what to do. It is always safe to run it
+again.
 """
 
 from jobs.contract.stream import Files, Stream

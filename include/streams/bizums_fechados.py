@@ -1,12 +1,16 @@
-"""Bizums with the day they were sent, `Nombre;Cantidad;Concepto;Fecha` (course: actividad 4, the optional part), one name for each person.
+"""Every five minutes: reads dated bizums from csv files, and publishes them for bizums_por_dia (actividad 4).
 
-**Source** csv files without a header, separator `;`, in `entrada/bizums_fechados`; the date as `2026-11-25T10:00:00Z`. **Sink** Parquet under
-`salida/bizums_fechados`; `bizums_por_dia` reads it. **Guarantee** exactly once. **Refused** into `cuarentena/bizums_fechados/registros`: what
-`bizums` refuses, no date, and a date more than ten minutes ahead of the file's arrival: it would close days that are not over.
+- **Source**: csv files `Nombre;Cantidad;Concepto;Fecha` without a header, in `entrada/bizums_fechados`. A
+  date looks like `2026-11-25T10:00:00Z`.
+- **Sink**: Parquet files under `salida/bizums_fechados`. `bizums_por_dia` reads them.
+- **Guarantee**: exactly once. A batch appears whole, under its own number, or not at all.
+- **Refused** to `cuarentena/bizums_fechados/registros`: what `bizums` refuses, no date, and a date more than
+  ten minutes after the file's arrival, because it would close days that are not over.
 
-`./caudal sample bizums_fechados` puts some there.
+`./caudal sample bizums_fechados` delivers sample files.
 
-**When it is red** the last line of the log names the error and what to do; running it again is always safe.
+**When it is red**, the last line of the log names the error and what to do. It is always safe to run it
+again.
 """
 
 from jobs.contract.stream import Checks, EventTime, Files, Stream

@@ -1,11 +1,17 @@
-"""The highest bizum of each person and day (course: actividad 4, the optional part).
+"""Every five minutes: publishes the highest bizum of each person for each finished day (actividad 4).
 
-**Source** what `bizums_fechados` has published. **Sink** JSON under `salida/bizums_por_dia`: Dia (UTC), Persona, Maximo. **Guarantee** each day
-exactly once, when the latest bizum is 6 hours past its end; one that comes later is dropped, and counted in the report as `dropped_late`.
-`./caudal run bizums_por_dia --close-windows` publishes the open days at once; later bizums of theirs are late.
+- **Source**: what `bizums_fechados` has published.
+- **Sink**: JSON files under `salida/bizums_por_dia`, with Dia (UTC), Persona, Maximo.
+- **Guarantee**: each day exactly once, when the latest bizum is 6 hours after the end of the day. A bizum
+  that comes later is dropped, and the report counts it as `dropped_late`.
 
-**When it is red** the last line of the log names the error and what to do; running it again is always safe. After a reset or a rewind of
-`bizums_fechados` it refuses to run until it is reset, too.
+`./caudal run bizums_por_dia --close-windows` publishes the open days at once. Later bizums of these days are
+late.
+
+**When it is red**, the last line of the log names the error and what to do. It is always safe to run it
+again.
+
+After a reset or a rewind of `bizums_fechados`, it refuses to run until you reset it, too.
 """
 
 from jobs.contract.stream import Files, Published, Stream

@@ -1,11 +1,18 @@
-"""Sliding windows of 15 minutes, every 5, over the temperatures: maximum, mean and readings of each sensor (course: IoT).
+"""Every five minutes: publishes sliding windows of 15 minutes over the temperatures of each sensor (IoT).
 
-**Source** what `temperaturas` has published. **Sink** JSON under `salida/temperaturas_ventanas`. **Guarantee** each window exactly once, when
-the latest reading is 10 minutes past its end; a reading that comes later is dropped, and counted in the report as `dropped_late`.
-`./caudal run temperaturas_ventanas --close-windows` publishes the open ones at once; later readings of theirs are late.
+- **Source**: what `temperaturas` has published.
+- **Sink**: JSON files under `salida/temperaturas_ventanas`. A window starts every 5 minutes, and has the
+  maximum, the mean and the number of readings of each sensor.
+- **Guarantee**: each window exactly once, when the latest reading is 10 minutes after the end of the window.
+  A reading that comes later is dropped, and the report counts it as `dropped_late`.
 
-**When it is red** the last line of the log names the error and what to do; running it again is always safe. After a reset or a rewind of
-`temperaturas` it refuses to run until it is reset, too.
+`./caudal run temperaturas_ventanas --close-windows` publishes the open windows at once. Later readings of
+these windows are late.
+
+**When it is red**, the last line of the log names the error and what to do. It is always safe to run it
+again.
+
+After a reset or a rewind of `temperaturas`, it refuses to run until you reset it, too.
 """
 
 from jobs.contract.stream import Files, Published, Stream

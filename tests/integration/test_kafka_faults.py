@@ -57,7 +57,7 @@ def world(spark: Any, own: Broker, tmp_path: Path) -> Faulty:
 # topics and partitions
 
 
-@pytest.mark.fault("the source topic is deleted and made anew")
+@pytest.mark.fault("the source topic is deleted and created again")
 @pytest.mark.parametrize("longer", [False, long(True)])
 def test_a_source_made_anew_stops_the_stream_by_name_however_long_it_is(world: Faulty, longer: bool) -> None:
     world.produce(90)
@@ -69,7 +69,7 @@ def test_a_source_made_anew_stops_the_stream_by_name_however_long_it_is(world: F
     world.right_result()
 
 
-@pytest.mark.fault("the source topic is deleted and made anew while a run reads it")
+@pytest.mark.fault("the source topic is deleted and created again while a run reads it")
 def test_a_source_made_anew_while_a_run_reads_it_stops_the_run_before_anything_is_sent(
     world: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +145,7 @@ def test_partitions_made_meanwhile_are_read_from_their_first_record_and_written(
 
 @pytest.mark.fault("the source topic is missing")
 @pytest.mark.fault("the sink topic is missing")
-@pytest.mark.fault("the sink topic is deleted and made anew")
+@pytest.mark.fault("the sink topic is deleted and created again")
 def test_a_missing_topic_is_named_soon_and_a_new_sink_gets_what_is_new(world: Faulty) -> None:
     world.produce(30)
     world.delete(world.sink)
