@@ -180,7 +180,7 @@ def test_after_its_own_reset_the_reader_begins_with_what_is_published_now(pair: 
     pair.apply(lambda: reset.plan(pair.settings, UPPER, NOW))
     again = pair.publish(2, 0)
     made = pair.apply(lambda: reset.plan(pair.settings, pair.reader, NOW))
-    assert any("reads all that temperaturas publishes now" in said for said in made.summary)
+    assert any("reads what temperaturas publishes now" in said for said in made.summary)
     assert upstream.unread(pair.layout, pair.reader, 2) == [again]
 
 

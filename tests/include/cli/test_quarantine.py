@@ -181,7 +181,7 @@ def test_refused_files_go_back_or_to_retirado(hand: Hand, capsys: pytest.Capture
     assert not list(hand.layout.refused_files("s").iterdir())
     with pytest.raises(UsageError, match="a refused file is of no batch"):
         quarantine.discard("s", files=True, batch=0)
-    with pytest.raises(UsageError, match="'gestern' is no time"):
+    with pytest.raises(UsageError, match="'gestern' is not a time"):
         quarantine.discard("s", since="gestern")
     with pytest.raises(Refused, match="not held: none is held"):
         quarantine.accept("s", batch=0, apply=True)

@@ -39,13 +39,13 @@ def fit(
     home: Path, stream: Stream, raws: list[tuple[str, bytes]], header: str = ""
 ) -> tuple[list[str], list[str], bytes]:
     """(reasons that are delivered, why others are not, the delivery without its id line)."""
-    way = begin(caudal.load({"CAUDAL_HOME": str(home)}).layout, "s", "reprocess", 1, NOW)
-    one = batch(way.layout.refused_records("s", 1, 0), raws, header)
-    chosen = delivered.fit(way, stream, one, sorted({reason for reason, _ in raws}))
+    builder = begin(caudal.load({"CAUDAL_HOME": str(home)}).layout, "s", "reprocess", 1, NOW)
+    one = batch(builder.layout.refused_records("s", 1, 0), raws, header)
+    chosen = delivered.fit(builder, stream, one, sorted({reason for reason, _ in raws}))
     made = b"".join(
         refused_records.delivery("o", "n", one.folder, delivered.selection(stream, one, chosen, header))
     )
-    return chosen, [kept.reason for kept in way.kept], made[reprocessed.ID_BYTES :]
+    return chosen, [kept.reason for kept in builder.kept], made[reprocessed.ID_BYTES :]
 
 
 @settings(deadline=None)

@@ -161,7 +161,7 @@ def test_a_reset_before_the_mended_rule_still_gives_each_row_once(strict: Home) 
 def test_a_reset_waits_for_a_delivery_that_is_not_taken_in(strict: Home) -> None:
     home = strict
     reprocess(home)
-    with pytest.raises(Refused, match=r"is not taken in yet .*./caudal run facturas_ficheros first"):
+    with pytest.raises(Refused, match=r"is not admitted yet .*./caudal run facturas_ficheros first"):
         reset.plan(home.settings, home.stream, home.tick())
     mend(home)
     take_in(home)
