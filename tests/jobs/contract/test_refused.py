@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from include.intake.tally import Records
 from include.state import deliveries, refused_records
-from include.state.refused_records import Mark, Record, Selection
+from include.state.refused_records import Mark, RefusedRecord, Selection
 from jobs.contract.errors import DataError
 from jobs.contract.text import reprocessed
 
@@ -81,4 +81,4 @@ def test_marks_and_selections_are_read_as_they_were_written(tmp_path: Path) -> N
     (tmp_path / refused_records.mark_name("x")).write_text("{}")
     with pytest.raises(DataError, match="unreadable mark"):
         refused_records._marks(tmp_path)
-    assert Record("a", "", "o", None, "r").raw is None
+    assert RefusedRecord("a", "", "o", None, "r").raw is None

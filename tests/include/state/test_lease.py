@@ -15,7 +15,7 @@ from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import ExitCode, LeaseHeld, UnsafePath
 
 Start = Callable[[str], "subprocess.Popen[str]"]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RUN = """
 import os, subprocess, sys, time
 from pathlib import Path
