@@ -1,4 +1,5 @@
-"""Purge: removes for real, by an injected now, what is past its retention, and nothing else; the journal knows what went."""
+"""Purge, with an injected `now`: it removes what is past its retention, and nothing else. The journal keeps
+the names."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def plan(home: Home, days: float, upkeep: Upkeep = UPKEEP) -> Plan:
 
 
 def two(home: Home) -> None:
-    """Generation 1 rolled over (file a), generation 2 with an archived file b and a file c that is read, not archived."""
+    """Generation 1 (file a) was rolled over. Generation 2 has an archived file b, and a file c that is read
+    but not archived."""
     home.put("a", 1, bad=1)
     home.run()
     home.apply(lambda: rollover.plan(home.settings, home.stream, home.now))

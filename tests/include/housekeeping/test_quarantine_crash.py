@@ -1,4 +1,5 @@
-"""reprocess and discard killed before and after every change on disk: done anew, each record is marked once and delivered once, byte for byte."""
+"""reprocess and discard, killed before and after every change on disk. After redo, each record is marked once
+and delivered once, byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Undo: the tree as it was, byte for byte; refused as soon as something was built on what it would take back."""
+"""Undo: the tree is as it was, byte for byte. It is refused once something depends on what it would take
+back."""
 
 from __future__ import annotations
 

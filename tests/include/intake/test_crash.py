@@ -1,4 +1,5 @@
-"""SIGKILL at every storage call of an intake, before and after it; then a restart. Every file is exactly once somewhere, whole, with one row."""
+"""SIGKILL before and after every storage call of an intake, then a restart. Every file is in one place,
+whole, with one row."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ OLD = b"admitted in an earlier run\n"
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: a kill needs no disk, and some 10,000 flushes take minutes on a busy one."""
+    """A folder in memory, if there is one: a kill needs no disk, and some 10,000 flushes take minutes on a
+    busy disk."""
     base = Path("/dev/shm")
     if not base.is_dir():
         yield tmp_path
@@ -42,8 +44,8 @@ def memory(tmp_path: Path) -> Iterator[Path]:
 
 
 def prepare(home: Home) -> Counter[bytes]:
-    """One file is admitted before, by a version that gave it a name which Spark skips; then six are delivered, of which three are refused. Returns
-    what must be somewhere in the end."""
+    """An earlier version has admitted one file, under a name that Spark skips. Then six files are delivered,
+    of which three are refused. Returns what must be somewhere in the end."""
     home.deliver("old.json", OLD)
     (entry,) = home.admit().admitted
     skipped = f"{entry.name}._COPYING_"
@@ -104,7 +106,7 @@ def kill_at(step: int) -> None:
 
 
 def killed(home: Home, mode: str, step: int) -> bool:
-    """Runs one admit in a forked process that kills itself at `step`; False when it came to its end before."""
+    """Runs one admit in a forked process that kills itself at `step`; False if it ended before."""
     pid = os.fork()
     if pid == 0:
         try:

@@ -1,4 +1,5 @@
-"""A stream that reads another one's output: what is waiting, and what becomes of it when the other is rolled over, retired, reset or rewound.
+"""A stream that reads another stream's output: what is waiting, and what happens when the other one is rolled
+over, retired, reset or rewound.
 
 Files of both are written by hand, as Spark and the job leave them; housekeeping is the real one."""
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.intake.tally import Records
+from include.intake.tally import LineCounter
 from include.state import deliveries, refused_records
 from include.state.refused_records import Mark, RefusedRecord, Selection
 from jobs.contract.errors import DataError
@@ -50,7 +50,7 @@ def test_the_first_line_is_no_record_and_differs_for_each_delivery(
     name = deliveries.name(one, generation, batch, "json")
     assert deliveries.NAME.fullmatch(name)
     first = reprocessed.id_line(one, name)
-    counted = Records()
+    counted = LineCounter()
     counted.feed(first)
     assert (len(first), counted.total(), first.strip()) == (reprocessed.ID_BYTES, 0, b"")
     second = deliveries.name(other, generation, batch, "json")
