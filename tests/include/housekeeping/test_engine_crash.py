@@ -16,7 +16,7 @@ from include.housekeeping.files.restore import Asked
 from include.state import journal
 from jobs.contract.disk import ledger
 from tests.include.housekeeping.handmade import DAY, NOW, STREAM, Hand
-from tests.include.housekeeping.killing import MODES, Arm, at_change, at_failpoint, killed, memory, use
+from tests.include.killing import MODES, Arm, at_change, at_failpoint, killed, memory, use
 from tests.matrix import seeded
 
 __all__ = ["memory"]

@@ -20,7 +20,7 @@ from jobs.contract.disk.layout import MANIFEST
 from jobs.contract.errors import DataError, JournalDamaged, Refused
 from jobs.contract.stream import Topic
 from tests.include.housekeeping.handmade import NOW, STREAM, Hand
-from tests.include.housekeeping.killing import at_change, killed, memory
+from tests.include.killing import at_change, killed, memory
 
 __all__ = ["memory"]
 RAW = {"malformed": [b"{x", b"\xff\x00\xfe\r"], "missing-field": [b'{"b":1}']}

@@ -32,7 +32,7 @@ from jobs.contract.commit.manifest import Manifest
 from jobs.contract.disk.layout import MANIFEST
 from jobs.contract.errors import Refused
 from tests.include.housekeeping.handmade import NOW, STREAM
-from tests.include.housekeeping.killing import memory
+from tests.include.killing import memory
 
 __all__ = ["memory"]
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from include.state import journal
-from jobs.contract.disk import failpoints, storage
+from jobs.contract.disk import failpoints, ledger, sqlite, storage
 
 MODES = ("rename", "link", "copy")  # how a file moves: renameat2; link + unlink; copy from another device
 Arm = Callable[[], None]
@@ -62,7 +62,8 @@ def at_failpoint(name: str, hit: int) -> Arm:
 
 
 def at_change(step: int) -> Arm:
-    """SIGKILL at the step-th point. Each changing call and each transaction of the journal has two points."""
+    """SIGKILL at the step-th point. Each changing call, and each transaction of the journal or the ledger,
+    has two points."""
     left = [step]
 
     def point() -> None:
@@ -81,18 +82,17 @@ def at_change(step: int) -> Arm:
 
     @contextmanager
     def transaction(db: Any) -> Iterator[None]:
-        with real_transaction(db):
+        with sqlite.transaction(db):
             yield
             point()
         point()
 
     def arm() -> None:
-        for name in ("link", "unlink", "replace", "rename", "mkdir", "fsync"):
+        for name in ("link", "unlink", "replace", "rename", "mkdir", "fsync", "utime"):
             setattr(os, name, stepped(getattr(os, name)))
         storage.rename_noreplace = stepped(storage.rename_noreplace)
-        journal.transaction = transaction
+        journal.transaction = ledger.transaction = transaction
 
-    real_transaction = journal.transaction
     return arm
 
 
