@@ -67,7 +67,7 @@ def test_archived_files_go_after_their_days_and_the_stream_goes_on(home: Home) -
 def test_what_was_purged_refuses_reset_and_rewind_with_the_reason(home: Home) -> None:
     two(home)
     done = home.apply(lambda: plan(home, 11))
-    with pytest.raises(Refused, match=f"generation 1 were purged by {done.id}"):
+    with pytest.raises(Refused, match=f"{done.id} purged 1 archived files of generation 1"):
         reset.plan(home.settings, home.stream, home.now)
     with pytest.raises(Refused, match="where purges have removed files"):
         rewind.plan(home.settings, home.stream, home.now, to_batch=-1)
