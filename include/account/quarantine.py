@@ -15,7 +15,7 @@ from pathlib import Path
 
 from include.intake import refuse
 from include.state import archived, deliveries, refused_records
-from include.state.refused_records import Batch, Mark, Record, State
+from include.state.refused_records import Batch, Mark, RefusedRecord, State
 from jobs.contract.disk import ledger, storage
 from jobs.contract.disk.layout import Layout
 from jobs.contract.disk.ledger import Entry
@@ -56,7 +56,7 @@ class Shown:
     """A refused record with its origin. `file`: as delivered, empty for a topic. `line`: counted from 1; None where it cannot be known, as of a file
     that is purged. `reprocessed_from`: the batch whose refused record this is a second time, in words."""
 
-    record: Record
+    record: RefusedRecord
     generation: int
     batch: int
     state: State
@@ -184,14 +184,14 @@ def _shown(layout: Layout, stream: Stream, batch: Batch) -> Iterator[Shown]:
         )
 
 
-def _origins(layout: Layout, stream: Stream, found: Sequence[Record]) -> dict[str, Entry]:
+def _origins(layout: Layout, stream: Stream, found: Sequence[RefusedRecord]) -> dict[str, Entry]:
     if not stream.folder or not layout.ledger(stream.folder).is_file():
         return {}
     return ledger.lookup(layout.ledger(stream.folder), {r.origin for r in found})
 
 
 def _lines(
-    layout: Layout, stream: Stream, entry: Entry, refused_ones: Sequence[Record]
+    layout: Layout, stream: Stream, entry: Entry, refused_ones: Sequence[RefusedRecord]
 ) -> dict[bytes, list[int]]:
     """Raw bytes -> numbers of the lines that these records start in, ascending. Raises DataError for a file that cannot be read."""
     path: Path | None = layout.en_proceso(stream.folder) / entry.name

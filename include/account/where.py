@@ -128,7 +128,7 @@ def _placed(layout: Layout, stream: Stream, entry: Entry) -> Found:
         return _with_batch(
             replace(found, place="en_proceso", path=str(visible)), _published_in(layout, stream, entry.name)
         )
-    told = archived.record(layout, stream.name, stream.folder, entry.name)
+    told = archived.newest(layout, stream.name, stream.folder, entry.name)
     read = (
         (told.generation, told.batch)
         if told and told.batch >= 0

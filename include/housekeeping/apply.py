@@ -1,4 +1,4 @@
-"""Plan -> done. Under the stream's lease: what was cut short first, then the plan, if it is still what would be planned now."""
+"""Does a plan under the stream's lease, if the same plan would still be made now."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Planner = Callable[[], Plan]
 
 
 def apply(settings: Settings, plan: Plan, again: Planner, now: datetime) -> None:
-    """Does `plan`. `again` makes it anew under the lease: somebody may have read it for hours before saying yes.
+    """Finishes what was cut short, then does `plan`.
 
-    Raises LeaseHeld; Refused when the state has changed since, or planning now refuses; else as engine.apply.
+    `again` plans once more under the lease, because hours may pass between a plan and its approval.
+    Raises LeaseHeld; Refused when the stream has changed since, or when `again` refuses; else as
+    engine.apply.
     """
     owner = lease.Owner(os.getpid(), plan.id, now.isoformat(), f"{plan.kind} (housekeeping)")
     with lease.acquire(settings.layout, plan.stream, owner):
         engine.redo(settings.layout, plan.stream, now)
         if again().digest != plan.digest:
-            raise Refused(
-                "the stream has moved on since this was planned; nothing was changed",
-                plan.stream,
-                cli="plan again, then --apply",
-            )
-        if plan.kind == "rollover":  # what it archives must not be found uncommitted after a power cut
+            what = "the stream has moved on since this was planned; nothing was changed"
+            raise Refused(what, plan.stream, cli="plan again, then --apply")
+        if plan.kind == "rollover":
+            # A rollover archives files. After a power cut, the commits that allowed it must still be there.
             archive.sync_proof(settings.layout, plan.stream, plan.generation)
         engine.apply(settings.layout, plan.stream, plan.operation(now.isoformat()), plan.steps, now)

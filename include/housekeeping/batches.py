@@ -1,4 +1,7 @@
-"""Which batch read a file: from the checkpoint's offsets while it keeps them, else from the manifests of the published batches."""
+"""Finds the batch that read a file.
+
+The checkpoint's offsets tell it while Spark keeps them; after that, the manifests of the published batches.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from jobs.contract.disk.layout import Layout
 
 @dataclass
 class Batches:
-    """Of one generation. Manifests are read once, and only when the offsets do not tell. Raises CheckpointDamaged, DataError."""
+    """The batches of one generation, by log offset. Raises CheckpointDamaged, DataError.
+
+    Manifests are read once, and only if the offsets do not tell.
+    """
 
     layout: Layout
     stream: str
@@ -23,30 +29,25 @@ class Batches:
     _complete: bool = False
 
     def of(self, log_offset: int) -> int:
-        """The batch whose files have this log offset among them; -1 when nothing tells."""
+        """The batch that read the files with this log offset; -1 when it is unknown."""
         if not self._known:
-            self._learn(
-                {
-                    batch: int(self.read.positions[batch].get("logOffset", -1))
-                    for batch in self.read.state.offsets
-                }
-            )
-        found = self._find(log_offset)
-        if found < 0 and not self._complete:
+            positions = {batch: self.read.positions[batch] for batch in self.read.state.offsets}
+            self._learn({batch: int(p.get("logOffset", -1)) for batch, p in positions.items()})
+        batch = self._find(log_offset)
+        if batch < 0 and not self._complete:
             self._complete = True
             folders = manifest.published(self.layout.output(self.stream, self.generation))
-            self._learn(
-                {batch: int(manifest.read(path).end.get("logOffset", -1)) for batch, path in folders.items()}
-                | self._known
-            )
-            found = self._find(log_offset)
-        return found
+            ends = {batch: manifest.read(path).end for batch, path in folders.items()}
+            published = {batch: int(end.get("logOffset", -1)) for batch, end in ends.items()}
+            self._learn(published | self._known)
+            batch = self._find(log_offset)
+        return batch
 
     def _learn(self, ends: dict[int, int]) -> None:
         self._known, self._numbers = ends, sorted(ends)
 
     def _find(self, log_offset: int) -> int:
-        """The first known batch that ends at or behind it, if the one before is known to end in front of it."""
+        """The first known batch that ends at or after `log_offset`; -1 if the one before it is not known."""
         position = bisect_left(self._numbers, log_offset, key=self._known.__getitem__)
         if position == len(self._numbers):
             return -1

@@ -1,6 +1,10 @@
-"""Does what the journal says. Every step can be done again after a crash at any point, so a cut operation is simply done anew.
+"""Does what the journal says.
 
-intent (journal, durable) -> stage 1 -> stage 2 -> ... -> finished (journal). A stage is durable before the next begins.
+Each step can be done twice. So an operation that a crash has cut short is simply done again, from its start.
+
+    intent (journal, durable) -> stage 1 -> stage 2 -> ... -> finished (journal)
+
+A stage is durable before the next one begins.
 """
 
 from __future__ import annotations
@@ -18,14 +22,16 @@ from jobs.contract.disk import failpoints, storage, syscalls
 from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import JournalDamaged
 
-ROUND_MOVES = 5000  # paths held and folders flushed at once: memory stays bounded, and a flush costs nothing beside so many renames
+# Moves between two flushes of their folders. It bounds the memory for paths; beside 5,000 renames, a flush
+# costs little.
+ROUND_MOVES = 5000
 
 
 def apply(layout: Layout, stream: str, operation: Operation, steps: Sequence[Step], now: datetime) -> None:
     """Begins and finishes an operation. The caller holds the stream's lease.
 
-    Raises JournalDamaged when a file is not where the journal needs it, DiskFull, NotWritable, UnsafePath; the operation then stays open,
-    and `redo` goes on with it.
+    Raises JournalDamaged when a file is not where the journal says; DiskFull, NotWritable, UnsafePath. The
+    operation then stays open, and `redo` goes on with it.
     """
     path = storage.confine(layout.home, layout.journal(stream))
     with storage.disk_errors(layout.home):
@@ -36,20 +42,25 @@ def apply(layout: Layout, stream: str, operation: Operation, steps: Sequence[Ste
 
 
 def redo(layout: Layout, stream: str, now: datetime) -> list[Operation]:
-    """Finishes what was cut short; the operations it finished. The caller holds the stream's lease. Raises as `apply`."""
+    """Finishes the operations that were cut short, and returns them. The caller holds the stream's lease.
+
+    Raises as `apply`.
+    """
     path = storage.confine(layout.home, layout.journal(stream))
-    found = journal.open_operations(path)
-    for operation in found:
+    cut_short = journal.open_operations(path)
+    for operation in cut_short:
         steps = journal.steps(path, operation.id)
         with storage.disk_errors(layout.home):
             _clear(layout, steps)
         _finish(layout, path, operation, steps, now)
-    return found
+    return cut_short
 
 
 def _flush(layout: Layout, sources: Sequence[Path]) -> None:
-    """What will be moved is on the disk under its present name before the journal counts on it: Spark flushes nothing, and after a power cut
-    there would be a step with nothing to move."""
+    """Makes the files durable under their present names before the journal names them.
+
+    Spark flushes nothing: after a power cut, a step could have nothing to move.
+    """
     if not all(storage.is_regular(source) for source in sources):
         if not syscalls.syncfs(layout.home):
             os.sync()
@@ -59,15 +70,16 @@ def _flush(layout: Layout, sources: Sequence[Path]) -> None:
 
 
 def _clear(layout: Layout, steps: Iterable[Step]) -> None:
-    """Removes the half copies a kill has left beside the targets. Nobody else writes there while the lease is held."""
+    """Removes the half-made copies that a kill has left beside the targets.
+
+    Nobody else writes there while the lease is held, except in entrada: producers take no lease. There, only
+    the daily cleaning removes copies, by their age.
+    """
     for folder in dict.fromkeys(step.target.rpartition("/")[0] for step in steps if step.target):
         place = storage.confine(layout.home, folder)
-        if place.is_dir() and not place.is_relative_to(
-            layout.data / "entrada"
-        ):  # producers write there without a lease; the cleaning looks at age
-            storage.unlink_all(
-                [path for path in place.glob(f"{storage.TEMP_PREFIX}*") if storage.is_regular(path)]
-            )
+        if place.is_dir() and not place.is_relative_to(layout.data / "entrada"):
+            copies = [path for path in place.glob(f"{storage.TEMP_PREFIX}*") if storage.is_regular(path)]
+            storage.unlink_all(copies)
 
 
 def _finish(layout: Layout, path: Path, operation: Operation, steps: Iterable[Step], now: datetime) -> None:
@@ -95,7 +107,7 @@ def _do(home: _Home, operation: Operation, stage: Sequence[Step]) -> None:
 
 @dataclass
 class _Home:
-    """Paths of a journal, confined: each folder is looked at once, since 200,000 files lie in few."""
+    """The journal's paths, confined. Each folder is checked once: 200,000 files may lie in few folders."""
 
     root: Path
     folders: dict[str, Path] = field(default_factory=dict)
@@ -110,7 +122,7 @@ class _Home:
 
 
 def _move(home: _Home, operation: Operation, moves: Sequence[Step]) -> None:
-    """Files and folders onto free names. One that stands at its target already was moved before the crash."""
+    """Moves files and folders onto free names. What is at its target already was moved before a crash."""
     pairs = [(home.path(step.source), home.path(step.target)) for step in moves]
     folders = dict.fromkeys(path.rpartition("/")[0] for step in moves for path in (step.source, step.target))
     for folder in dict.fromkeys(step.target.rpartition("/")[0] for step in moves):
@@ -123,22 +135,22 @@ def _move(home: _Home, operation: Operation, moves: Sequence[Step]) -> None:
         storage.rename_dir_new(source, target)
         failpoints.hit("move")
     for source, error in storage.move_each_new(files).items():
-        raise JournalDamaged(f"{operation.kind} {operation.id}: {error.strerror or error}", source) from error
+        raise _damaged(operation, str(error.strerror or error), source) from error
     storage.fsync_dirs(place for folder in folders if (place := home.folders[folder]).is_dir())
 
 
 def _due(operation: Operation, pairs: Sequence[tuple[Path, Path]]) -> Iterator[tuple[Path, Path]]:
-    """Moves that are still to do. Both names of one file, or of two equal ones, are a move that was killed half-way (no renameat2)."""
+    """The moves that are still to do.
+
+    If both names exist and are the same file, or equal files, then a kill has cut a move in two (on systems
+    without renameat2), and it is finished here.
+    """
     for source, target in pairs:
         here, there = os.path.lexists(source), os.path.lexists(target)
         if here and there and not storage.finish_move(source, target):
-            raise JournalDamaged(
-                f"{operation.kind} {operation.id}: the target name is taken by something else", target
-            )
+            raise _damaged(operation, "the target name is taken by something else", target)
         if not here and not there:
-            raise JournalDamaged(
-                f"{operation.kind} {operation.id}: gone from here, and not at {target}", source
-            )
+            raise _damaged(operation, f"gone from here, and not at {target}", source)
         if here and not there:
             yield source, target
 
@@ -150,36 +162,29 @@ def _write(home: _Home, operation: Operation, step: Step) -> None:
         storage.write_new(path, data)
     except FileExistsError:
         if not storage.is_regular(path) or path.read_bytes() != data:
-            raise JournalDamaged(
-                f"{operation.kind} {operation.id}: another file has this name", path
-            ) from None
+            raise _damaged(operation, "another file has this name", path) from None
         storage.fsync_dir(path.parent)
 
 
 def _deliver(home: _Home, operation: Operation, step: Step) -> None:
-    """Nobody takes the file out of entrada before this is finished: intake wants the same lease, and what was cut short comes first."""
-    folder, path, wanted = (
-        home.path(step.source),
-        home.path(step.target),
-        refused_records.Selection.from_json(step.data),
-    )
-    if refused_records.digest(folder) != wanted.digest:
-        raise JournalDamaged(
-            f"{operation.kind} {operation.id}: these are not the records that were to be delivered", folder
-        )
+    """Writes a delivery into entrada. Nobody takes it from there before the operation is finished: intake
+    needs the same lease, and operations that were cut short come first."""
+    folder, path = home.path(step.source), home.path(step.target)
+    selection = refused_records.Selection.from_json(step.data)
+    if refused_records.digest(folder) != selection.digest:
+        raise _damaged(operation, "these are not the records that were to be delivered", folder)
     storage.make_dirs(path.parent)
-    if os.path.lexists(path) and not _is(
-        path, refused_records.delivery(operation.id, path.name, folder, wanted)
-    ):
-        raise JournalDamaged(f"{operation.kind} {operation.id}: another file has this name", path)
+    content = refused_records.delivery(operation.id, path.name, folder, selection)
     if not os.path.lexists(path):
-        storage.write_new(path, refused_records.delivery(operation.id, path.name, folder, wanted))
+        storage.write_new(path, content)
+    elif not _holds(path, content):
+        raise _damaged(operation, "another file has this name", path)
     storage.fsync_dir(path.parent)
     failpoints.hit("move")
 
 
-def _is(path: Path, lines: Iterable[bytes]) -> bool:
-    """Whether a plain file holds just these bytes."""
+def _holds(path: Path, lines: Iterable[bytes]) -> bool:
+    """Whether `path` is a plain file with exactly these bytes."""
     if not storage.is_regular(path):
         return False
     with path.open("rb") as file:
@@ -193,3 +198,7 @@ def _remove(home: _Home, step: Step) -> None:
     elif os.path.lexists(path):
         storage.unlink_all([path])
     failpoints.hit("move")
+
+
+def _damaged(operation: Operation, what: str, where: Path) -> JournalDamaged:
+    return JournalDamaged(f"{operation.kind} {operation.id}: {what}", where)

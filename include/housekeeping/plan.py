@@ -1,4 +1,4 @@
-"""What an operation would do, read-only: every step in the order of doing, what is left where it is and why, and the way back."""
+"""A plan: the steps of an operation in order, what stays where it is and why, and how to take it back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from include.state.journal import Kind, Operation, Step
 
 @dataclass(frozen=True)
 class Kept:
-    """Something the operation leaves alone. `path` is relative to the home; `wrong`: not as it should be, a person must look."""
+    """Something that the operation leaves where it is. `path` is relative to the home.
+
+    `wrong`: it is not as it should be, and a person must look at it.
+    """
 
     path: str
     reason: str
@@ -22,10 +25,12 @@ class Kept:
 
 @dataclass(frozen=True)
 class Plan:
-    """Made by a `plan_x`, taken by `apply`.
+    """What an operation will do. A planner makes it, and `apply` takes it.
 
-    `id`: sortable, as a run id; folders made for this operation carry it. `options`: what the planner was asked, so that apply can ask again.
-    `planned`: when, ISO 8601. `summary`: sentences for a person. `way_back`: the command that takes it back, or why there is none.
+    `id`: sortable like a run id; the operation's folder in retirado has this name.
+    `summary`: sentences for a person. `way_back`: the command that takes it back, or why there is none.
+    `options`: the planner's arguments, so that the same plan can be made again.
+    `planned`: when, ISO 8601.
     """
 
     id: str
@@ -41,28 +46,24 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Equal for plans that do the same: over everything but the id and the time of planning, which stands in a generation's record."""
-        found = hashlib.sha256(f"{self.stream} {self.kind} {self.generation}".encode())
+        """Equal for plans that do the same. The id and the time of planning, which is also in a generation's
+        record, are left out."""
+        digest = hashlib.sha256(f"{self.stream} {self.kind} {self.generation}".encode())
         for step in self.steps:  # one at a time: a plan may move 200,000 files
             text = json.dumps(step.values()).replace(self.id, "")
-            found.update((text.replace(self.planned, "") if self.planned else text).encode())
-        return found.hexdigest()
+            digest.update((text.replace(self.planned, "") if self.planned else text).encode())
+        return digest.hexdigest()
 
     @property
     def size_bytes(self) -> int:
         return sum(step.size_bytes for step in self.steps)
 
     def operation(self, begun: str, detail: Mapping[str, Any] | None = None) -> Operation:
-        return Operation(
-            self.id,
-            self.kind,
-            self.generation,
-            begun,
-            {"summary": list(self.summary), **self.options, **(detail or {})},
-        )
+        about = {"summary": list(self.summary), **self.options, **(detail or {})}
+        return Operation(self.id, self.kind, self.generation, begun, about)
 
     def to_json(self) -> dict[str, Any]:
-        """For `--json`, XCom and the asset event; steps are counted, the first ones shown."""
+        """For `--json`, XCom and the asset event: the number of steps, and the first of them."""
         shown = [
             {"verb": s.verb, "source": s.source, "target": s.target, "size_bytes": s.size_bytes}
             for s in self.steps[:SHOWN]
@@ -82,20 +83,23 @@ class Plan:
         }
 
 
-SHOWN = 20
+SHOWN = 20  # steps and kept paths: what fits on one screen
 COLUMNS = ("stage", "does", "what", "to", "bytes")
 
 
 def listed(steps: Sequence[Step], every: bool = False) -> list[tuple[str, str, str, str, int]]:
-    """Rows of COLUMNS: a step each, or, of more than SHOWN, one for all steps from one folder to another, so that no kind of step is left out."""
+    """Rows of COLUMNS, one for each step.
+
+    If there are more than SHOWN steps and not `every` is asked for, one row stands for all steps from one
+    folder to another, so that each kind of step is seen.
+    """
     if every or len(steps) <= SHOWN:
         return [(str(s.stage), s.verb, s.source or "-", s.target or "-", s.size_bytes) for s in steps]
     groups: dict[tuple[str, str, str], list[Step]] = {}
     for step in steps:
-        groups.setdefault(
-            (step.verb, step.source.rpartition("/")[0], step.target.rpartition("/")[0]), []
-        ).append(step)
-    return [_together(source, target, found) for (_, source, target), found in groups.items()]
+        folders = step.source.rpartition("/")[0], step.target.rpartition("/")[0]
+        groups.setdefault((step.verb, *folders), []).append(step)
+    return [_together(source, target, group) for (_, source, target), group in groups.items()]
 
 
 def _together(source: str, target: str, steps: Sequence[Step]) -> tuple[str, str, str, str, int]:
@@ -104,10 +108,5 @@ def _together(source: str, target: str, steps: Sequence[Step]) -> tuple[str, str
     first, last = steps[0].stage, steps[-1].stage
     stages = str(first) if first == last else f"{first}-{last}"
     size_bytes = sum(step.size_bytes for step in steps)
-    return (
-        stages,
-        steps[0].verb,
-        f"{len(steps):,} of {source or target}/",
-        f"{target}/" if target else "-",
-        size_bytes,
-    )
+    what, to = f"{len(steps):,} of {source or target}/", f"{target}/" if target else "-"
+    return stages, steps[0].verb, what, to, size_bytes

@@ -1,4 +1,4 @@
-"""The way to a plan: steps gathered stage by stage, with paths as the journal keeps them (relative to the home)."""
+"""Gathers the steps of a plan, stage by stage. Paths are relative to the home, as in the journal."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from jobs.contract.errors import Refused
 
 
 @dataclass
-class Way:
-    """`number`: of the generation the operation begins on. Nothing here changes the disk."""
+class PlanBuilder:
+    """A plan in the making; it changes nothing on disk. `number`: the generation when the operation begins.
+
+    `notes`: the sentences that become the plan's summary. `kept`, `options`: as in Plan.
+    """
 
     layout: Layout
     stream: str
@@ -30,75 +33,66 @@ class Way:
     now: datetime
     id: str
     steps: list[Step] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     _stage: int = 0
 
-    def stage(self) -> Way:
-        """What follows is done after everything before it is durable. Stages are numbered without a gap."""
+    def stage(self) -> PlanBuilder:
+        """Begins a stage: its steps are done when all earlier ones are durable. Numbers have no gap."""
         self._stage = self.steps[-1].stage + 1 if self.steps else 0
         return self
+
+    def note(self, *sentences: str) -> None:
+        self.notes += sentences
+
+    def keep(self, path: Path, reason: str) -> None:
+        self.kept.append(Kept(self.relative(path), reason))
 
     def relative(self, path: Path) -> str:
         return str(path.relative_to(self.layout.home))
 
-    def step(self, verb: Verb, source: str, target: str = "", size_bytes: int = 0, batch: int = -1) -> None:
-        """Paths relative to the home."""
-        self.steps.append(Step(self._stage, verb, source, target, size_bytes, batch))
+    def step(
+        self, verb: Verb, source: str, target: str = "", size_bytes: int = 0, batch: int = -1, data: str = ""
+    ) -> None:
+        """Adds a step to the stage. Paths are relative to the home."""
+        self.steps.append(Step(self._stage, verb, source, target, size_bytes, batch, data))
 
     def retire(self, path: Path, batch: int = -1) -> None:
-        """`path`, a file or folder, into this operation's folder in retirado, laid out as under data."""
+        """Moves a file or folder into this operation's folder in retirado, which is laid out like data."""
         below = self.layout.data if path.is_relative_to(self.layout.data) else self.layout.home
         target = self.layout.retired(self.stream) / self.id / path.relative_to(below)
         self._check_device(path, target)
-        self.step(
-            "move",
-            self.relative(path),
-            self.relative(target),
-            0 if path.is_dir() else path.lstat().st_size,
-            batch,
-        )
+        size_bytes = 0 if path.is_dir() else path.lstat().st_size
+        self.step("move", self.relative(path), self.relative(target), size_bytes, batch)
 
     def retire_all(self, paths: Iterable[Path]) -> int:
-        """A stage for each path that exists; how many there are."""
-        found = [path for path in paths if os.path.lexists(path)]
-        for path in found:
+        """Retires each path that exists, in a stage of its own. Returns how many there are."""
+        existing = [path for path in paths if os.path.lexists(path)]
+        for path in existing:
             self.stage().retire(path)
-        return len(found)
+        return len(existing)
 
-    def record(self, start: str | dict[str, dict[str, int]], topic_ids: dict[str, str]) -> None:
-        """The step that makes the next generation exist."""
+    def begin_generation(self, start: str | dict[str, dict[str, int]], topic_ids: dict[str, str]) -> None:
+        """Writes the record that makes the next generation exist. Raises Refused if a part of it is there."""
         layout, name, number = self.layout, self.stream, self.number + 1
         for path in (layout.checkpoint(name, number), layout.output(name, number)):
             if os.path.lexists(path):
-                raise Refused(
-                    f"generation {number} has no record, but this is there already",
-                    path,
-                    cli="move it out of the home",
-                )
-        generation = Generation(
-            name, number, self.number, start, topic_ids, self.now.isoformat(), operation=self.id
-        )
-        path = layout.generation_record(name, number)
-        self.stage().steps.append(
-            Step(self._stage, "write", target=self.relative(path), data=generation.to_json())
-        )
+                what = f"generation {number} has no record, but this is there already"
+                raise Refused(what, path, cli="move it out of the home")
+        created = self.now.isoformat()
+        record = Generation(name, number, self.number, start, topic_ids, created, operation=self.id)
+        self.stage().write(layout.generation_record(name, number), record.to_json())
 
     def remove(self, path: Path, size_bytes: int, batch: int = -1) -> None:
         self.step("remove", self.relative(path), size_bytes=size_bytes, batch=batch)
 
     def write(self, path: Path, data: str, batch: int = -1) -> None:
-        self.steps.append(Step(self._stage, "write", target=self.relative(path), batch=batch, data=data))
+        self.step("write", "", self.relative(path), batch=batch, data=data)
 
     def deliver(self, folder: Path, path: Path, size_bytes: int, batch: int, data: str) -> None:
-        """`data`: a refused.Selection of the quarantined batch `folder`."""
-        self.steps.append(
-            Step(self._stage, "deliver", self.relative(folder), self.relative(path), size_bytes, batch, data)
-        )
-
-    def keep(self, path: Path, reason: str) -> None:
-        self.kept.append(Kept(self.relative(path), reason))
+        """`data`: the refused_records.Selection, as JSON, of the quarantined batch in `folder`."""
+        self.step("deliver", self.relative(folder), self.relative(path), size_bytes, batch, data)
 
     def plan(self, way_back: str) -> Plan:
         return Plan(
@@ -107,7 +101,7 @@ class Way:
             self.kind,
             self.number,
             tuple(self.steps),
-            tuple(self.said),
+            tuple(self.notes),
             way_back,
             tuple(self.kept),
             self.options,
@@ -115,36 +109,32 @@ class Way:
         )
 
     def _check_device(self, path: Path, target: Path) -> None:
-        """A folder is moved by one rename, which no rename does across file systems."""
+        """A folder is moved by one rename, and no rename crosses file systems."""
         there = next(parent for parent in target.parents if parent.is_dir())
         if path.lstat().st_dev != there.lstat().st_dev:
-            raise Refused(
-                "retirado lies on another file system than what it is to take",
-                path,
-                cli="bring both onto one, then plan again",
-            )
+            what = "retirado lies on another file system than what it is to take"
+            raise Refused(what, path, cli="bring both onto one, then plan again")
 
 
-def begin(layout: Layout, stream: str, kind: Kind, number: int, now: datetime) -> Way:
-    """An empty way. Raises Refused while an operation is open: it comes first."""
+def begin(layout: Layout, stream: str, kind: Kind, number: int, now: datetime) -> PlanBuilder:
+    """A builder without steps. Raises Refused while an operation is open, because that one comes first."""
     require_finished(layout, stream)
-    return Way(layout, stream, kind, number, now, run_ids.after(layout, stream, now))
+    return PlanBuilder(layout, stream, kind, number, now, run_ids.after(layout, stream, now))
 
 
 def require_finished(layout: Layout, stream: str) -> None:
     """Raises Refused while an operation is open."""
     if cut := journal.open_operations(layout.journal(stream)):
-        raise Refused(
-            f"{cut[0].kind} {cut[0].id} was cut short and comes first",
-            stream,
-            cli=f"./caudal run {stream} finishes it",
-        )
+        what = f"{cut[0].kind} {cut[0].id} was cut short and comes first"
+        raise Refused(what, stream, cli=f"./caudal run {stream} finishes it")
 
 
-def require(verdict: Refuse | None, where: object, ways: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Raises Refused with the protocol's rule. `ways`: rule -> what to do instead."""
+def require(
+    verdict: Refuse | None, where: object, remedies: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Raises Refused if the protocol refuses. `remedies`: the protocol's rule -> what to do instead."""
     if verdict is not None:
-        raise Refused(f"{verdict.why} ({verdict.rule})", where, cli=ways.get(verdict.rule, ""))
+        raise Refused(f"{verdict.why} ({verdict.rule})", where, cli=remedies.get(verdict.rule, ""))
 
 
 def purged(layout: Layout, stream: str) -> Mapping[str, str]:

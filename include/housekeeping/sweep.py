@@ -1,11 +1,15 @@
-"""Housekeeping over many streams: one that is busy, refuses or fails never stops the others. Each comes back as an Outcome."""
+"""Housekeeping over many streams. Each piece of work becomes an Outcome.
+
+A stream that is busy, refuses or fails never stops the others.
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
@@ -22,14 +26,15 @@ from jobs.contract.stream import Stream
 State = Literal["done", "planned", "nothing", "held", "refused", "failed"]
 Planner = Callable[[], Plan]
 Sleep = Callable[[float], object]
-_POLL_S = 2.0
+_POLL_S = 2.0  # between two tries for a lease; a run holds it for seconds to minutes
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one piece of work. `what`: a sentence. `size_bytes`: moved, or freed by a purge; of a dry run, what would be.
+    """The result of one piece of work. `what`: a sentence.
 
-    `error`: for failed and held. `plan`: None where there was none to make.
+    `size_bytes`: moved, or freed by a purge; in a dry run, what would be. `error`: for failed and held.
+    `plan`: None if none was made.
     """
 
     stream: str
@@ -54,7 +59,7 @@ class Outcome:
 
 
 def attempt(stream: str, verb: str, make: Callable[[], Plan], dry_run: bool) -> Outcome:
-    """`make` plans, or plans and does. Every foreseen error becomes an outcome."""
+    """Calls `make`, which plans, or plans and applies. Every foreseen error becomes an outcome."""
     try:
         return _of(make(), verb, dry_run)
     except LeaseHeld as error:
@@ -67,22 +72,22 @@ def attempt(stream: str, verb: str, make: Callable[[], Plan], dry_run: bool) -> 
 
 
 def archived(settings: Settings, stream: Stream, now: datetime, min_age_s: float, dry_run: bool) -> Outcome:
-    """Archives what is proved, or says what would be. A stream that a run holds is left for the next sweep."""
+    """Archives what is proved, or with `dry_run` only plans it. A busy stream is left for the next sweep."""
     if not archive.anything(settings.layout, stream):
         return Outcome(stream.name, "archive", "nothing", "no admitted file is left in en_proceso")
-    way = archive.plan if dry_run else archive.sweep
-    found = attempt(stream.name, "archive", lambda: way(settings, stream, now, min_age_s), dry_run)
-    if found.plan and (error := archive.changed(found.plan)):
-        return Outcome(found.stream, found.verb, "failed", str(error), found.size_bytes, found.plan, error)
-    return found
+    make = archive.plan if dry_run else archive.sweep
+    outcome = attempt(stream.name, "archive", lambda: make(settings, stream, now, min_age_s), dry_run)
+    if outcome.plan and (error := archive.changed(outcome.plan)):
+        return replace(outcome, state="failed", what=str(error), error=error)
+    return outcome
 
 
 def carried_out(
     settings: Settings, name: str, planner: Planner, now: datetime, wait_s: float, sleep: Sleep = time.sleep
 ) -> Plan:
-    """Finishes what was cut short, plans, and does it; a plan without steps is not done. Waits up to `wait_s` for a held lease.
+    """Finishes what was cut short, plans, and applies the plan if it has steps.
 
-    Raises LeaseHeld, Refused, else as `planner` and apply.
+    Waits up to `wait_s` seconds for a held lease. Raises LeaseHeld, Refused, else as `planner` and apply.
     """
     waited(partial(finish_cut, settings, name, now), wait_s, sleep)
     plan = planner()
@@ -92,17 +97,16 @@ def carried_out(
 
 
 def finish_cut(settings: Settings, name: str, now: datetime) -> None:
-    """An operation that a crash has cut short comes before any other. Takes the lease only when there is one. Raises LeaseHeld."""
+    """Finishes operations that a crash cut short. Takes the lease only if there is one. Raises LeaseHeld."""
     layout = settings.layout
     if journal.open_operations(layout.journal(name)):
-        with lease.acquire(
-            layout, name, lease.Owner(os.getpid(), "", now.isoformat(), "housekeeping that was cut short")
-        ):
+        owner = lease.Owner(os.getpid(), "", now.isoformat(), "housekeeping that was cut short")
+        with lease.acquire(layout, name, owner):
             engine.redo(layout, name, now)
 
 
 def waited(do: Callable[[], None], wait_s: float, sleep: Sleep = time.sleep) -> None:
-    """Tries `do` until nobody holds the lease, for `wait_s` seconds; a run takes some. Raises LeaseHeld after that."""
+    """Calls `do` until it gets the lease. Raises LeaseHeld after `wait_s` seconds."""
     deadline = time.monotonic() + wait_s
     while True:
         try:
@@ -115,12 +119,9 @@ def waited(do: Callable[[], None], wait_s: float, sleep: Sleep = time.sleep) -> 
             return
 
 
-def totals(found: Iterable[Outcome]) -> dict[str, int]:
-    """How many outcomes of each state."""
-    counts: dict[str, int] = {}
-    for one in found:
-        counts[one.state] = counts.get(one.state, 0) + 1
-    return counts
+def totals(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """How many outcomes there are of each state."""
+    return dict(Counter(outcome.state for outcome in outcomes))
 
 
 def _of(plan: Plan, verb: str, dry_run: bool) -> Outcome:

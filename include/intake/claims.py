@@ -1,4 +1,7 @@
-"""Claims: a file taken out of entrada lies in `en_proceso/F/.claims` until it is admitted, refused or put back."""
+"""Claims: files taken from entrada.
+
+They lie in `en_proceso/F/.claims` until they are admitted, refused or put back.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,24 @@ from include.intake.types import Busy, Room
 from jobs.contract.disk import storage
 
 
-def claim(room: Room, found: Sequence[str]) -> list[Path]:
-    """Moves files of entrada into claims, in order; what cannot be moved is said and stays. A file a writer still holds is put back."""
+def claim(room: Room, names: Sequence[str]) -> list[Path]:
+    """Moves files from entrada into claims, in order.
+
+    A file that cannot be moved stays, and is reported. A file that a writer still has open is put back.
+    """
     entrada, claims = room.layout.entrada(room.folder), room.layout.claims(room.folder)
-    stayed = storage.move_each_new([(entrada / name, claims / name) for name in found])
+    stayed = storage.move_each_new([(entrada / name, claims / name) for name in names])
     for source, error in stayed.items():
-        if not isinstance(error, FileNotFoundError):  # its producer took it away again: nothing to say
+        if not isinstance(error, FileNotFoundError):  # its producer took it away: nothing to report
             room.wait(source.name, _why(error))
-    return at_rest(room, [claims / name for name in found if entrada / name not in stayed])
+    return at_rest(room, [claims / name for name in names if entrada / name not in stayed])
 
 
 def at_rest(room: Room, claimed: Sequence[Path]) -> list[Path]:
-    """The claims that no process has open for writing. Nobody finds them by name any more, so none comes later; the others are put back."""
+    """The claims that no process has open for writing; the others are put back.
+
+    One check is enough: nobody finds a claim under its old name, so no new writer can come.
+    """
     free = []
     for path in claimed:
         try:
@@ -35,49 +44,52 @@ def at_rest(room: Room, claimed: Sequence[Path]) -> list[Path]:
 
 
 def put_back(room: Room, path: Path, why: str) -> None:
-    """Returns a claim to entrada under its name; it stays claimed when a new file has that name, and is tried again by the next run."""
+    """Returns a claim to entrada under its name. If a new file has that name, the claim stays where it is,
+    and the next run tries again."""
     room.wait(path.name, why)
     storage.move_each_new([(path, room.layout.entrada(room.folder) / path.name)])
 
 
 def leftovers(room: Room) -> list[Path]:
-    """Claims of a killed run, oldest first. Half-made moves are undone first: of two names of one file (or two equal files) one goes."""
-    folder = room.layout.claims(room.folder)
-    entries = list(folder.iterdir())
+    """Claims of a killed run, oldest first.
+
+    First, half-made moves are undone: if one file has two names, or was copied whole, the claim is removed.
+    """
+    layout, entries = room.layout, list(room.layout.claims(room.folder).iterdir())
     storage.unlink_all([p for p in entries if p.name.startswith(storage.TEMP_PREFIX)])
-    found = [p for p in entries if not p.name.startswith(storage.TEMP_PREFIX)]
-    if not found:
+    claims = [p for p in entries if not p.name.startswith(storage.TEMP_PREFIX)]
+    if not claims:
         return []
     _flush(room)
-    elsewhere = _inodes(room.layout.en_proceso(room.folder)) | _inodes(room.layout.refused_files(room.folder))
-    doubled = [
-        p for p in found if _inode(p) in elsewhere or _same(p, room.layout.entrada(room.folder) / p.name)
-    ]
+    elsewhere = _inodes(layout.en_proceso(room.folder)) | _inodes(layout.refused_files(room.folder))
+    entrada = layout.entrada(room.folder)
+    doubled = [p for p in claims if _inode(p) in elsewhere or _same(p, entrada / p.name)]
     storage.unlink_all(doubled)
-    return sorted(set(found) - set(doubled), key=lambda p: (p.lstat().st_mtime_ns, os.fsencode(p.name)))
+    return sorted(set(claims) - set(doubled), key=lambda p: (p.lstat().st_mtime_ns, os.fsencode(p.name)))
 
 
 def _flush(room: Room) -> None:
-    """The killed run may have ended between a move and its flush; what is seen now must not be undone by a power cut after the next step."""
+    """Makes the killed run's moves durable: it may have ended between a move and its flush, and a power cut
+    after the next step must not undo the move."""
     layout, folder = room.layout, room.folder
-    places = (
-        layout.entrada(folder),
-        layout.claims(folder),
-        layout.en_proceso(folder),
-        layout.refused_files(folder),
-    )
-    storage.fsync_dirs(place for place in places if place.is_dir())
+    sources = layout.entrada(folder), layout.claims(folder)
+    targets = layout.en_proceso(folder), layout.refused_files(folder)
+    storage.fsync_dirs(place for place in (*sources, *targets) if place.is_dir())
 
 
 def _is_shared(path: Path, most_bytes: int) -> bool:
-    """Another user's file (its times cannot be set), or one with another name somewhere (it could change there, unseen); a larger one is not
-    admitted, so not copied either."""
+    """Whether a file needs a copy that only we can change.
+
+    It needs one if it belongs to another user, because then its times cannot be set, or if it has another
+    name, under which it could change. A file over `most_bytes` is refused anyway.
+    """
     info = path.lstat()
     return info.st_size <= most_bytes and (info.st_uid != os.geteuid() or info.st_nlink > 1)
 
 
 def _same(claim: Path, source: Path) -> bool:
-    """One file under both names (a link not yet undone), or a whole copy across devices whose source was not yet removed."""
+    """Whether both names are one file (a move by link that was cut in two), or equal files (a finished copy
+    from another device, whose source was not yet removed)."""
     if not storage.is_regular(source):
         return False
     if _inode(claim) == _inode(source):
@@ -91,7 +103,7 @@ def _same(claim: Path, source: Path) -> bool:
 
 
 def _inodes(folder: Path) -> set[tuple[int, int]]:
-    """(device, inode) of the plain files of a folder that is there."""
+    """(device, inode) of all entries of a folder; none if it is missing."""
     if not folder.is_dir():
         return set()
     return {_inode(path) for path in folder.iterdir()}

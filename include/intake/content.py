@@ -1,7 +1,7 @@
-"""What a file's content is, told from its first MiB and from what counting sees of the rest: text of one record a line, or something else.
+"""Decides from a file's content whether it is refused whole.
 
-A file is refused whole only when it holds no record that stands on a line of its own, as far as the first MiB shows; any other fault is a
-matter of single records, and Spark's.
+It looks at the first MiB, and at what counting has seen of the rest. A file is refused only if no record in
+its first MiB stands alone on a line. Every other fault is one of single records, which Spark judges.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from include.intake import names
 from jobs.contract.text.lines import BLANKS, unmarked
 
 HEAD_BYTES = 1024 * 1024
-_SAMPLE_BYTES = 4096
+_SAMPLE_BYTES = 4096  # enough to tell UTF-16, UTF-32 and binary data from text
+# The control characters that text does not have; tab, line ends, form feed and escape are in text.
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\x0b\x0c\x1b"))
 _MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml)\b", re.IGNORECASE)
 _BLANK = re.compile(r"[ \t\r\n]*")
 _SECOND_LINE = re.compile(r"[ \t]*\r\s*\S")
-_JSON = JSONDecoder(parse_int=str, parse_float=str)  # a number of 5,000 digits is no error here
+_JSON = JSONDecoder(
+    parse_int=str, parse_float=str
+)  # as text: Python refuses to parse 5,000 digits as a number
 _WIDE_MARKS = (
     (b"\xff\xfe\0\0", "UTF-32"),
     (b"\0\0\xfe\xff", "UTF-32"),
@@ -39,8 +42,11 @@ NUL = "nul-filled: nothing but NUL bytes, as a power cut leaves; deliver it agai
 
 @dataclass(frozen=True)
 class Demands:
-    """What a stream's row asks of a file. `unpack_ratio`: bytes unpacked for one packed byte. `separator`: of csv read line by line, whose quoted
-    fields must not span lines; `size_limit`: the limit that `file_bytes` is."""
+    """What a stream's row demands of a file.
+
+    `unpack_ratio`: unpacked bytes for each packed byte. `separator`: of csv that is read line by line, whose
+    quoted fields must not span lines. `size_limit`: the name of the limit that `file_bytes` holds.
+    """
 
     format: Literal["json", "csv"]
     file_bytes: int
@@ -52,8 +58,11 @@ class Demands:
 
 @dataclass(frozen=True)
 class Seen:
-    """A whole file's text, counted: `head` are its first bytes, at most HEAD_BYTES; `longest_bytes` its longest line, or record; `spanning` the
-    lines in which a csv field with a line inside it begins and ends."""
+    """What counting has seen of a file's text. `head`: its first bytes, at most HEAD_BYTES.
+
+    `longest_bytes`: of the longest line or record. `spanning`: the first and last line of a csv field that
+    spans lines.
+    """
 
     head: bytes
     size_bytes: int
@@ -68,7 +77,7 @@ class Seen:
 
 
 def unfit(seen: Seen, demands: Demands) -> str:
-    """The reason (code: what; way out) of a file that is refused whole; empty when its records are judged one by one."""
+    """Why the file is refused whole (code: what; what to do); empty if its records are judged one by one."""
     if seen.all_nul and seen.size_bytes:
         return NUL
     if not seen.records:
@@ -82,16 +91,18 @@ def unfit(seen: Seen, demands: Demands) -> str:
 def _too_long(seen: Seen, demands: Demands) -> str:
     if seen.longest_bytes <= demands.line_bytes:
         return ""
-    return f"line-too-long: a line of {seen.longest_bytes} bytes, the row allows line_bytes={demands.line_bytes}; split it, or raise the limit"
+    limit = f"the row allows line_bytes={demands.line_bytes}"
+    return f"line-too-long: a line of {seen.longest_bytes} bytes, {limit}; split it, or raise the limit"
 
 
 def _spanning(seen: Seen) -> str:
-    """A line inside a quoted field may look like a whole row, and would be read as one."""
+    """A line inside a quoted field may look like a whole row, and Spark would read it as one."""
     if seen.spanning is None:
         return ""
     first, last = seen.spanning
     what = f"a quoted field goes from line {first} to line {last}, and the row reads one record a line"
-    return f"multiline-field: {what}; Files(multiline=True) in the row reads it, or write the file without line ends in its fields"
+    remedy = "Files(multiline=True) in the row reads it, or write the file without line ends in its fields"
+    return f"multiline-field: {what}; {remedy}"
 
 
 def _binary(head: bytes, demands: Demands) -> str:
@@ -108,7 +119,7 @@ def _binary(head: bytes, demands: Demands) -> str:
 
 
 def _wide(head: bytes, demands: Demands) -> str:
-    """By its mark, or by the NUL in every other byte. A mark alone may be a fault of the first record."""
+    """Recognizes UTF-16 and UTF-32. A byte order mark alone may be a fault of the first record only."""
     name = encoding(head)
     if not name or _has_record(head, demands):
         return ""
@@ -116,7 +127,7 @@ def _wide(head: bytes, demands: Demands) -> str:
 
 
 def encoding(head: bytes) -> str:
-    """UTF-16 or UTF-32, where the text seems to be that; else empty."""
+    """UTF-16 or UTF-32 if the text looks like it, by its mark or by a NUL in every other byte; else empty."""
     sample = head[:_SAMPLE_BYTES]
     marked = [name for mark, name in _WIDE_MARKS if head.startswith(mark)]
     return (marked[0] if marked and 0 in sample else "") or ("UTF-16" if _alternates(sample) else "")
@@ -130,9 +141,9 @@ def _alternates(sample: bytes) -> bool:
 
 
 def _has_record(head: bytes, demands: Demands) -> bool:
-    """Whether some line of the head stands for itself: a JSON object; a CSV line of clean text."""
-    found = (unmarked(line).strip(BLANKS) for line in head.split(b"\n"))
-    return any(_is_object(line) if demands.format == "json" else _is_clean(line) for line in found)
+    """Whether some line of the head is a record: a JSON object; for csv, a line of clean text."""
+    is_record = _is_object if demands.format == "json" else _is_clean
+    return any(is_record(unmarked(line).strip(BLANKS)) for line in head.split(b"\n"))
 
 
 def _is_object(line: bytes) -> bool:
@@ -145,7 +156,7 @@ def _is_object(line: bytes) -> bool:
 
 
 def _is_clean(line: bytes) -> bool:
-    """At least 8 characters of UTF-8 without a control character: random bytes hardly make such a line."""
+    """At least 8 characters of UTF-8 without a control character. Random bytes rarely make such a line."""
     try:
         return len(line.decode()) >= 8 and len(line.translate(None, _CONTROLS)) == len(line)
     except UnicodeDecodeError:
@@ -153,20 +164,19 @@ def _is_clean(line: bytes) -> bool:
 
 
 def _csv_shape(seen: Seen) -> str:
-    """CR outside quotes in the only line there is."""
-    before, found, after = seen.head.strip(BLANKS).partition(b"\r")
-    return (
-        CR_ONLY if seen.records == 1 and found and after.strip(BLANKS) and before.count(b'"') % 2 == 0 else ""
-    )
+    """CR_ONLY if there is one line, and it has a CR outside quotes."""
+    before, cr, after = seen.head.strip(BLANKS).partition(b"\r")
+    is_outside = before.count(b'"') % 2 == 0
+    return CR_ONLY if seen.records == 1 and cr and after.strip(BLANKS) and is_outside else ""
 
 
 def _json_shape(seen: Seen) -> str:
-    """The first value tells most files: it ends on its line, and what follows is a matter of records."""
+    """The first JSON value decides for most files: if it ends on its line, the rest is judged as records."""
     text = unmarked(seen.head).decode("utf-8", "replace").replace("\n\ufeff", "\n")
     start = _skip(text, 0)
     if text[start : start + 1] not in ("{", "["):
         return ""
-    if not seen.is_whole and seen.records > 1:  # whole lines only: no token is torn then
+    if not seen.is_whole and seen.records > 1:  # only whole lines, so that no token is cut in two
         text = text[: text.rfind("\n", start) + 1] or text
     kind = ARRAY if text[start] == "[" else PRETTY
     try:
@@ -181,7 +191,7 @@ def _json_shape(seen: Seen) -> str:
 
 
 def _values(text: str, start: int) -> Iterator[tuple[int, int]]:
-    """(begin, end) of each JSON value, white space between them."""
+    """(begin, end) of each JSON value; only white space is between them."""
     while start < len(text):
         end = _JSON.raw_decode(text, start)[1]
         yield start, end
@@ -189,7 +199,8 @@ def _values(text: str, start: int) -> Iterator[tuple[int, int]]:
 
 
 def _one_line(text: str, kind: str, end: int, seen: Seen) -> str:
-    """The first value stands on one line, which is no fault unless it is all there is: an array, or the first of lines that end with CR."""
+    """Judges a text whose first value stands on one line. That is a fault only if the text is one array, or
+    if its lines end with CR."""
     if seen.records > 1:
         return ""
     if _SECOND_LINE.match(text, end):
@@ -198,7 +209,8 @@ def _one_line(text: str, kind: str, end: int, seen: Seen) -> str:
 
 
 def _is_document(text: str, start: int, error: JSONDecodeError, seen: Seen) -> bool:
-    """Parsing stopped at `error`. A document of several lines that goes on beyond the head, or was cut, or is broken, and no record beside it."""
+    """Whether the text, whose parsing stopped at `error`, is a document of several lines, with no record
+    beside it. The document may go on after the head, may be cut off, or may be broken."""
     body = text[start:].rstrip()
     open_end = not text[error.pos :].strip() or (
         error.msg.startswith("Unterminated") and "\n" not in body[error.pos - start :]
@@ -211,7 +223,7 @@ def _is_document(text: str, start: int, error: JSONDecodeError, seen: Seen) -> b
 
 
 def _first_end(text: str, start: int) -> int:
-    """Where the first value ends; `start` when it is the broken one."""
+    """Where the first value ends; `start` if that value is the broken one."""
     try:
         return _JSON.raw_decode(text, start)[1]
     except JSONDecodeError:
@@ -219,5 +231,5 @@ def _first_end(text: str, start: int) -> int:
 
 
 def _skip(text: str, start: int) -> int:
-    found = _BLANK.match(text, start)
-    return found.end() if found else start
+    blank = _BLANK.match(text, start)
+    return blank.end() if blank else start

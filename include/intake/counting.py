@@ -1,5 +1,8 @@
-"""One pass over a file: its sha256, its size and its records: lines that are not blank, split at \\n alone, or what jobs/contract/text/csv_records.py
-makes of a csv whose fields may span lines."""
+"""One pass over a file: its sha256, its size and its number of records.
+
+A record is a line that is not blank; lines end at \\n only. For csv whose fields may span lines, records are
+what jobs/contract/text/csv_records.py cuts.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +22,25 @@ from pathlib import Path
 
 from include.intake import content, names
 from include.intake.content import Demands
-from include.intake.tally import Fields, Records, Whole
+from include.intake.tally import CsvRecordCounter, LineCounter, SpanningFields
 from include.intake.types import Busy
 from jobs.contract.text import lines
 from jobs.contract.text.lines import Codec
 
 CHUNK_BYTES = 1024 * 1024
-_PIECE_BYTES = 16 * 1024  # of compressed bytes at once: gzip makes at most 16 MB of them
+_PIECE_BYTES = 16 * 1024  # compressed bytes unpacked at once: gzip makes at most 16 MB of them
 _GZIP = 31  # zlib's window bits for a gzip header
-_RATIO_FROM_BYTES = (
-    64 * 1024 * 1024
-)  # of unpacked text: a smaller bomb does no harm, and small files of equal lines pack 1000 to 1
-_MAX_NS = 2**63 - 1  # year 2262; SQLite keeps no bigger number, a file system does
+# Unpacked bytes from which the ratio counts. A smaller bomb does no harm, and a small file of equal lines may
+# well be packed 1,000 to 1.
+_RATIO_FROM_BYTES = 64 * 1024 * 1024
+_MAX_NS = 2**63 - 1  # the year 2262: SQLite keeps no larger number, but a file system does
 
 
 @dataclass(frozen=True)
 class Scan:
-    """`unfit`: `code`: why, of a file that can never be admitted as it is; empty when it can. `records` is 0 then.
+    """`unfit`: code and reason of a file that can never be admitted as it is; then `records` is 0. Else empty.
 
-    `only_start`: the file is too large to be read, and `content_hash` is that of its first MiB.
+    `only_start`: the file is too large to be read, and `content_hash` is the hash of its first MiB.
     """
 
     content_hash: str
@@ -49,8 +52,11 @@ class Scan:
 
 
 def scan(path: Path, safe: str, demands: Demands | None = None, multiline: bytes = b"") -> Scan:
-    """One pass over `path`, decoded as Spark will decode `safe`; without `demands` any text will do. `multiline`: the separator of csv records
-    that may span lines. Raises Busy when it is not at rest or not readable."""
+    """One pass over `path`, decoded as Spark will decode a file named `safe`.
+
+    Without `demands`, any text is accepted. `multiline`: the separator of csv records that may span lines.
+    Raises Busy when the file is not at rest or not readable.
+    """
     with opened(path) as file:
         before = os.fstat(file.fileno())
         known_ns = max(-_MAX_NS, min(before.st_mtime_ns, _MAX_NS))
@@ -65,7 +71,7 @@ def scan(path: Path, safe: str, demands: Demands | None = None, multiline: bytes
 
 
 def content_hash(path: Path | str) -> str:
-    """sha256 of a regular file, as hex. Raises Busy when it cannot be read."""
+    """The sha256 of a regular file, as hex. Raises Busy when it cannot be read."""
     with opened(path) as file:
         digest = hashlib.sha256()
         while data := file.read(CHUNK_BYTES):
@@ -75,7 +81,8 @@ def content_hash(path: Path | str) -> str:
 
 @contextmanager
 def opened(path: Path | str) -> Iterator[FileIO]:
-    """The regular file itself for reading: no link, no waiting for a fifo. Raises Busy when it cannot be read."""
+    """Opens a regular file for reading. It follows no link, and never waits for a fifo. Raises Busy when the
+    file cannot be read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -90,15 +97,17 @@ def opened(path: Path | str) -> Iterator[FileIO]:
 
 
 def check_no_writer(path: Path) -> None:
-    """Raises Busy while a process has the file open for writing (a read lease is refused). Where leases are not to be had, says nothing."""
+    """Raises Busy while a process has the file open for writing: then the kernel refuses a read lease.
+
+    Where there are no leases (another user's file, a network disk), it raises nothing.
+    """
     with opened(path) as file:
         if not hasattr(fcntl, "F_SETLEASE"):
             return
         fd = file.fileno()
         try:
-            fcntl.fcntl(
-                fd, fcntl.F_SETSIG, signal.SIGURG
-            )  # ignored by default; the default SIGIO would end us if a writer came now
+            # If a writer came now, the kernel would send SIGIO, which ends a process. SIGURG is ignored.
+            fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
             fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         except OSError as error:
@@ -112,10 +121,10 @@ def _unread(file: FileIO, size_bytes: int, mtime_ns: int, demands: Demands) -> S
 
 
 def _too_large(what: str, demands: Demands) -> str:
-    way = "split the file, or raise the limit"
+    remedy = "split the file, or raise the limit"
     if demands.size_limit == "whole_file_bytes":
-        way += ", which is for files that are read whole (multiline=True)"
-    return f"too-large: {what}, the row allows {demands.size_limit}={demands.file_bytes}; {way}"
+        remedy += ", which is for files that are read whole (multiline=True)"
+    return f"too-large: {what}, the row allows {demands.size_limit}={demands.file_bytes}; {remedy}"
 
 
 def _pass(file: FileIO, safe: str, mtime_ns: int, counter: _Counter) -> Scan:
@@ -129,24 +138,25 @@ def _pass(file: FileIO, safe: str, mtime_ns: int, counter: _Counter) -> Scan:
 
 
 def _foreign(start: bytes, safe: str) -> str:
-    """Compressed bytes under a name that Spark reads as text."""
+    """Why compressed bytes are refused under a name that Spark reads as text; empty for others."""
     kinds = [kind for magic, kind in names.MAGIC if start.startswith(magic)]
-    return (
-        f"packed: the content is {kinds[0]}, which the name does not say; name it so, or unpack it"
-        if kinds and not lines.codec(safe)
-        else ""
-    )
+    if not kinds or lines.codec(safe):
+        return ""
+    return f"packed: the content is {kinds[0]}, which the name does not say; name it so, or unpack it"
 
 
 class _Counter:
-    """Feeds `records` with plain bytes. `feed` and `end` return why the file is unfit, or nothing; `total`: its records, after `end`."""
+    """Counts plain bytes, fed piece by piece.
+
+    `feed` and `end` return why the file is unfit; empty if it is fit. `total`: the number of records; it is
+    known after `end`.
+    """
 
     def __init__(self, demands: Demands | None, multiline: bytes = b"") -> None:
         self.total = 0
-        self._records = Whole(multiline) if multiline else Records()
-        self._fields = (
-            Fields(demands.separator, demands.line_bytes) if demands and demands.separator else None
-        )
+        self._records = CsvRecordCounter(multiline) if multiline else LineCounter()
+        line_by_line = demands if demands and demands.separator else None
+        self._fields = line_by_line and SpanningFields(line_by_line.separator, line_by_line.line_bytes)
         self._demands = demands
         self._head = b""
         self._size_bytes = 0
@@ -161,9 +171,8 @@ class _Counter:
         if self._demands is None:
             return ""
         spanning = self._fields.found() if self._fields else None
-        seen = content.Seen(
-            self._head, self._size_bytes, self.total, self._records.longest_bytes, self._all_nul, spanning
-        )
+        longest = self._records.longest_bytes
+        seen = content.Seen(self._head, self._size_bytes, self.total, longest, self._all_nul, spanning)
         return content.unfit(seen, self._demands)
 
     def _text(self, data: bytes) -> None:
@@ -177,7 +186,7 @@ class _Counter:
 
 
 class _Decoding(_Counter):
-    """As _Counter for compressed bytes: one or more members, each whole, nothing else behind them."""
+    """As _Counter, for compressed bytes: one or more members, each complete, and nothing after them."""
 
     def __init__(
         self,
@@ -201,9 +210,9 @@ class _Decoding(_Counter):
         return ""
 
     def end(self) -> str:
-        return (
-            f"truncated: the {self._kind} ends too early; deliver it again" if self._member else super().end()
-        )
+        if self._member:
+            return f"truncated: the {self._kind} ends too early; deliver it again"
+        return super().end()
 
     def _piece(self, data: bytes) -> None:
         self._packed_bytes += len(data)
@@ -218,16 +227,17 @@ class _Decoding(_Counter):
                 self._member = None
 
     def _swollen(self) -> str:
-        """Why unpacking stops here."""
-        asked = self._demands
-        if asked is None or self._size_bytes <= min(asked.file_bytes, _RATIO_FROM_BYTES):
+        """Why unpacking stops here; empty if it goes on."""
+        limits = self._demands
+        if limits is None or self._size_bytes <= min(limits.file_bytes, _RATIO_FROM_BYTES):
             return ""
-        if self._size_bytes > asked.file_bytes:
-            return _too_large(f"more than {asked.file_bytes} bytes unpacked", asked)
+        if self._size_bytes > limits.file_bytes:
+            return _too_large(f"more than {limits.file_bytes} bytes unpacked", limits)
         ratio = self._size_bytes // self._packed_bytes
-        if ratio <= asked.unpack_ratio:
+        if ratio <= limits.unpack_ratio:
             return ""
-        return f"bomb: it unpacks to {ratio} times its size, the row allows unpack_ratio={asked.unpack_ratio}; unpack it, or raise the limit"
+        what = f"bomb: it unpacks to {ratio} times its size"
+        return f"{what}, the row allows unpack_ratio={limits.unpack_ratio}; unpack it, or raise the limit"
 
 
 def _unpacked(member: zlib._Decompress | bz2.BZ2Decompressor, data: bytes) -> Iterator[bytes]:
@@ -243,8 +253,6 @@ def _unpacked(member: zlib._Decompress | bz2.BZ2Decompressor, data: bytes) -> It
 def _counter(codec: Codec, demands: Demands | None, multiline: bytes) -> _Counter:
     if codec == "gz":
         return _Decoding("gzip", lambda: zlib.decompressobj(_GZIP), demands, multiline)
-    return (
-        _Decoding("bzip2", bz2.BZ2Decompressor, demands, multiline)
-        if codec == "bz2"
-        else _Counter(demands, multiline)
-    )
+    if codec == "bz2":
+        return _Decoding("bzip2", bz2.BZ2Decompressor, demands, multiline)
+    return _Counter(demands, multiline)

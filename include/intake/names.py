@@ -1,4 +1,4 @@
-"""Names: which files intake ignores, the safe form of a name, and what a suffix makes Spark do."""
+"""Names of files: which ones intake ignores, their safe form, and what a suffix makes Spark do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.contract.stream.partial_names import is_ignored as is_ignored
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _SUFFIX = re.compile(r"(\.[A-Za-z0-9-]{1,10}){1,2}\Z")
 _CODEC = re.compile(r"\.(gz|bz2)\Z", re.IGNORECASE)
-# Spark decodes the first ones in ways the standard library cannot, and reads the others as if they were text
+# Spark decodes the first group in ways that the standard library cannot, and reads the others as plain text.
 DECODED = (".zst", ".lz4", ".snappy", ".deflate", ".lzo", ".lzo_deflate")
 UNCOUNTABLE = (*DECODED, ".xz", ".zip", ".tgz", ".gzip", ".7z", ".z", ".tar", ".rar")
 MAGIC = (
@@ -34,19 +34,21 @@ _BINARY = (
     (b"\x89PNG\r\n\x1a\n", "an image"),
     (b"\xff\xd8\xff", "an image"),
 )
+# Text may begin with these letters, too: they count only if control characters follow.
 _BINARY_WORDS = (
     (b"PAR1", "Parquet"),
     (b"ORC", "ORC"),
     (b"ARROW1", "Arrow"),
     (b"%PDF-", "PDF"),
     (b"GIF8", "an image"),
-)  # text may start so, too
-_TAR = slice(257, 262)
+)
+_TAR = slice(257, 262)  # where a tar archive has the letters "ustar"
 _REASON = re.compile(r"[0-9a-f]{16}(\.\d+)?-.+\.reason\.json")
 
 
 def safe_name(name: str) -> str:
-    """1 to 100 characters of [A-Za-z0-9._-]; the suffix is kept, a codec's in lower case (Hadoop knows `.gz`, not `.GZ`)."""
+    """1 to 100 characters of [A-Za-z0-9._-]. It keeps the suffix, and a codec's suffix becomes lower case,
+    because Hadoop knows `.gz` but not `.GZ`."""
     safe = _CODEC.sub(lambda m: m[0].lower(), _UNSAFE.sub("_", name))
     suffix = _SUFFIX.search(safe)
     tail = suffix[0] if suffix else ""
@@ -54,27 +56,24 @@ def safe_name(name: str) -> str:
 
 
 def unfit_name(safe: str) -> str:
-    """Why a file of this name cannot be counted the way Spark reads it; empty when it can."""
+    """Why a file of this name cannot be counted in the way that Spark reads it; empty if it can."""
     suffix = PurePath(safe).suffix.lower()
-    return (
-        f"packed: {suffix} files cannot be counted; deliver plain text, .gz or .bz2"
-        if suffix in UNCOUNTABLE
-        else ""
-    )
+    why = f"packed: {suffix} files cannot be counted; deliver plain text, .gz or .bz2"
+    return why if suffix in UNCOUNTABLE else ""
 
 
 def is_reason(name: str) -> bool:
-    """What intake itself writes beside a refused file; it may come back to entrada together with it."""
+    """Whether this is the reason that intake writes beside a refused file. Somebody may put both back."""
     return bool(_REASON.fullmatch(name))
 
 
 def delivered(name: str, content_hash: str) -> str:
-    """The name before intake refused the file: cuarentena puts the start of its content hash before it."""
+    """The name as delivered. A file that was refused before has the start of its content hash in front."""
     return re.sub(rf"\A{content_hash[:16]}(\.\d+)?-(?=.)", "", name, flags=re.ASCII)
 
 
 def magic(start: bytes) -> str:
-    """The kind of a file that is no text, by its first bytes; empty when they tell nothing."""
+    """The kind of a file that is not text, from its first bytes; empty if they do not tell."""
     kinds = [kind for mark, kind in (*MAGIC, *_BINARY) if start.startswith(mark)]
     if not kinds and any(byte < 9 for byte in start[:512]):
         kinds = [kind for mark, kind in _BINARY_WORDS if start.startswith(mark)]

@@ -1,4 +1,4 @@
-"""Refused files: into cuarentena under a name of their own, with the reason beside them."""
+"""Moves refused files into cuarentena, each under a name that is free, with the reason beside it."""
 
 from __future__ import annotations
 
@@ -28,28 +28,21 @@ class Case:
 
 
 def refuse(room: Room, cases: Sequence[Case]) -> None:
-    """Reasons first, then the files: killed between, the claim is judged again and finds the same name free."""
+    """Writes the reasons first, then moves the files: after a kill in between, the claim is judged again and
+    finds the same name free."""
     if not cases:
         return
     folder = room.layout.refused_files(room.folder)
     storage.make_dirs(storage.confine(room.layout.data, folder))
-    targets = _free_names(folder, cases)
-    storage.replace_all(
-        [
-            (folder / f"{name}{REASON_SUFFIX}", _reason(room, case))
-            for case, name in zip(cases, targets, strict=True)
-        ]
-    )
-    stayed = storage.move_each_new(
-        [(case.claim, folder / name) for case, name in zip(cases, targets, strict=True)]
-    )
-    for error in stayed.values():
+    pairs = list(zip(cases, _free_names(folder, cases), strict=True))
+    storage.replace_all([(folder / f"{name}{REASON_SUFFIX}", _reason(room, case)) for case, name in pairs])
+    for error in storage.move_each_new([(case.claim, folder / name) for case, name in pairs]).values():
         raise error
-    room.refused += [Refusal(_delivered(c), name, c.reason) for c, name in zip(cases, targets, strict=True)]
+    room.refused += [Refusal(_delivered(case), name, case.reason) for case, name in pairs]
 
 
 def _free_names(folder: Path, cases: Sequence[Case]) -> list[str]:
-    """A name for each case, in order: hash and safe name, numbered from the second delivery on."""
+    """A free name for each case, in order: hash and safe name, with a number from the second delivery on."""
     taken: dict[str, None] = {}
     for case in cases:
         safe = names.safe_name(names.delivered(case.claim.name, case.scan.content_hash))

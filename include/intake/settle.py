@@ -1,4 +1,4 @@
-"""Looking at entrada: what is there, and which of it lies at rest."""
+"""Looks into entrada: which files are there, and which of them are at rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Seen:
-    """A file at one look; equal at two looks = unchanged between them."""
+    """A file at one look. If it is equal at two looks, it has not changed between them."""
 
     device: int
     inode: int
@@ -32,7 +32,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Look:
-    """`files`: regular files by name. `others`: name -> why it is not taken. `states`: names of downloads' states."""
+    """`files`: regular files by name. `others`: name -> why it is not taken. `states`: names of the files in
+    which a download program keeps its state."""
 
     files: dict[str, Seen]
     others: dict[str, str]
@@ -40,22 +41,28 @@ class Look:
 
 
 def look(folder: Path, more: Sequence[str] = ()) -> Look:
-    """What lies in `folder`, without hidden names and deliveries under way; `more`: the row's own endings of those."""
-    found = Look({}, {})
+    """What lies in `folder`, without hidden names and deliveries under way.
+
+    `more`: further endings of deliveries under way, from the row.
+    """
+    now = Look({}, {})
     with os.scandir(folder) as entries:
         for entry in entries:
             if not partial_names.is_ignored(entry.name, more):
-                _note(found, entry)
+                _note(now, entry)
             elif entry.name.endswith(partial_names.STATE_ENDINGS):
-                found.states.append(entry.name)
-    for state in found.states:
-        if found.files.pop(whole := PurePath(state).stem, None):
-            found.others[whole] = f"its download is not over: {shown(state)} lies beside it"
-    return found
+                now.states.append(entry.name)
+    for state in now.states:
+        if now.files.pop(whole := PurePath(state).stem, None):
+            now.others[whole] = f"its download is not over: {shown(state)} lies beside it"
+    return now
 
 
 def settled(room: Room) -> list[str]:
-    """Names in entrada that lie at rest, oldest first. Waits once, up to settle_s, when there is a fresh file; says what stays and why."""
+    """Names of the files in entrada that are at rest, oldest first. It reports which files stay, and why.
+
+    If there is a fresh file, it waits once, at most settle_s seconds.
+    """
     entrada = room.layout.entrada(room.folder)
     first = look(entrada, room.under_way)
     now_ns = int(room.clock() * NS)
@@ -66,31 +73,29 @@ def settled(room: Room) -> list[str]:
         last = look(entrada, room.under_way)
     for name, why in last.others.items():
         room.wait(name, why)
+    before = first.files
     still = [
-        name
-        for name, seen in last.files.items()
-        if _at_rest(room, entrada, name, seen, first.files.get(name))
+        name for name, seen in last.files.items() if _at_rest(room, entrada, name, seen, before.get(name))
     ]
     return sorted(still, key=lambda name: (last.files[name].mtime_ns, os.fsencode(name)))
 
 
-def _note(found: Look, entry: os.DirEntry[str]) -> None:
+def _note(look: Look, entry: os.DirEntry[str]) -> None:
     try:
         info = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:  # taken away by its producer between listing and look
+    except FileNotFoundError:  # its producer took it away since the listing
         return
     if names.is_reason(entry.name):
-        found.others[entry.name] = "why a file was refused; no data"
+        look.others[entry.name] = "why a file was refused; no data"
     elif stat.S_ISREG(info.st_mode):
-        found.files[entry.name] = Seen(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns)
+        look.files[entry.name] = Seen(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns)
     else:
-        found.others[entry.name] = next(
-            (why for is_kind, why in _KINDS if is_kind(info.st_mode)), "not a regular file"
-        )
+        kinds = (why for is_kind, why in _KINDS if is_kind(info.st_mode))
+        look.others[entry.name] = next(kinds, "not a regular file")
 
 
 def _missing_s(seen: Seen, now_ns: int, settle_s: float) -> float:
-    """Seconds until the file has its age; one dated in the future is watched for the whole time."""
+    """Seconds until the file is settle_s old. A file dated in the future is watched for the whole time."""
     age_s = (now_ns - seen.mtime_ns) / NS
     return settle_s if age_s < 0 else settle_s - age_s
 

@@ -1,12 +1,12 @@
-"""Sidecars: files that a program writes beside other files. They hold no records, whatever is in them."""
+"""Recognizes sidecars: files that a program writes beside other files. They never hold records."""
 
 from __future__ import annotations
 
 import re
 
-# As they are delivered, and as the safe names that cuarentena gives them (`_` for what is no plain character, cut at 100):
-# a refused file may come back. A stream of Windows or macOS beside a file is written by WSL, Samba and unpackers, its
-# colon as it is, as _, as U+F03A, or lost.
+# Names as delivered, and the safe names that cuarentena gives (`_` for other characters, at most 100): a
+# refused file may be put back. WSL, Samba and unpackers write an alternate data stream of Windows or macOS as
+# a file; its colon stays, becomes _ or U+F03A, or is lost.
 _COLON = r"[:_\uf03a]"
 _STREAMS = r"(?:SmartScreen|AFP_AfpInfo|AFP_Resource|com\.dropbox\.attr(?:s|ibutes))"
 _SIDECARS = tuple(
@@ -27,6 +27,6 @@ _SIDECARS = tuple(
 
 
 def reason(name: str) -> str:
-    """Why a file of this name holds no records; empty for any other."""
+    """Why a file of this name holds no records; empty if it is not a sidecar."""
     what = next((what for form, what in _SIDECARS if form.search(name)), "")
     return f"sidecar: {what}; no data" if what else ""

@@ -1,4 +1,4 @@
-"""What is counted and looked for in a text that is fed piece by piece."""
+"""Counters for a text that is fed piece by piece."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from jobs.contract.text import csv_records, lines
 from jobs.contract.text.lines import BOM
 
 
-class Records:
-    """Counts the lines that are not blank in bytes fed piece by piece; a last line needs no \\n. Memory: one piece.
+class LineCounter:
+    """Counts the lines that are not blank. The last line needs no \\n. Memory: one piece.
 
-    `longest_bytes`: of any line, its \\n left out.
+    `longest_bytes`: of the longest line, without its \\n.
     """
 
     def __init__(self) -> None:
         self.longest_bytes = 0
         self._count = 0
         self._length = 0  # bytes of the line under way
-        self._open = False  # whether it has a character that is not ASCII white space
-        self._start: bytes | None = (
-            b""  # the part of a byte order mark that it begins with, so far; None from its first other byte on
-        )
+        self._open = False  # whether that line has a character that is not ASCII white space
+        # The part of a byte order mark with which that line begins, so far; None after its first other byte.
+        self._start: bytes | None = b""
 
     def feed(self, data: bytes) -> int:
         """Returns the number of \\n in it."""
@@ -39,7 +38,7 @@ class Records:
         return self._count + self._is_record()
 
     def _go_on(self, part: bytes) -> None:
-        """More of the line under way."""
+        """Adds a part to the line under way."""
         self._length += len(part)
         if self._start is not None:
             part = lines.unmarked(self._start + part)
@@ -52,14 +51,15 @@ class Records:
 
 
 def _not_blank(rows: list[bytes], marked: bool) -> int:
-    """`marked`: whether there is a byte order mark among them, which costs a look at each."""
-    return (
-        sum(1 for row in rows if not lines.is_blank(row)) if marked else sum(1 for row in rows if row.strip())
-    )
+    """How many rows are not blank. `marked`: some row has a byte order mark, and the slower check is
+    needed."""
+    if marked:
+        return sum(1 for row in rows if not lines.is_blank(row))
+    return sum(1 for row in rows if row.strip())
 
 
-class Whole:
-    """As Records for csv records that may span lines. Memory: the text."""
+class CsvRecordCounter:
+    """As LineCounter, for csv records that may span lines. Memory: the whole text."""
 
     def __init__(self, separator: bytes) -> None:
         self.longest_bytes = 0
@@ -79,9 +79,11 @@ class Whole:
         return self._count
 
 
-class Fields:
-    """Finds quoted csv fields with a line inside, in bytes fed piece by piece. Memory: a piece and the line under way; from a line of more than
-    `longest` bytes on it looks no further: its file is refused for that."""
+class SpanningFields:
+    """Finds a quoted csv field that spans lines. Memory: one piece, and the line under way.
+
+    It stops at a line of more than `longest` bytes, because the file is refused for that line.
+    """
 
     def __init__(self, separator: bytes, longest: int) -> None:
         self._spans = csv_records.Spans(separator)
@@ -93,8 +95,9 @@ class Fields:
         """`ends`: the number of \\n in it."""
         if ends and not self._ended:
             cut = data.rfind(b"\n") + 1
-            # lines without a quote need no look, and most files have none
-            self._spans.feed(self._tail + data[:cut] if b'"' in data or b'"' in self._tail else b"", ends)
+            # Lines without a quote need no look, and most files have no quotes.
+            is_quoted = b'"' in data or b'"' in self._tail
+            self._spans.feed(self._tail + data[:cut] if is_quoted else b"", ends)
             self._tail, data = b"", data[cut:]
         self._tail += data
         self._ended = self._ended or len(self._tail) > self._longest
@@ -102,6 +105,7 @@ class Fields:
             self._tail = b""
 
     def found(self) -> tuple[int, int] | None:
+        """(first line, last line) of the field; None if there is no such field."""
         if self._tail:
             self._spans.feed(self._tail + b"\n", 1)
             self._tail = b""

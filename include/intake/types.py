@@ -1,4 +1,4 @@
-"""What intake hands over."""
+"""What intake works with, and what it returns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sleep = Callable[[float], object]  # seconds
 
 @dataclass(frozen=True)
 class Refusal:
-    """A file moved to `cuarentena/F/ficheros` as `name`, with `name`.reason.json beside it."""
+    """A file that was moved to `cuarentena/F/ficheros` as `name`, with `name`.reason.json beside it."""
 
     original_name: str
     name: str
@@ -31,7 +31,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Intake:
-    """What one `admit` did. `waiting`: "name: why" of what stays in entrada (or in its claim) for now."""
+    """What one `admit` did. `waiting`: "name: why" of each file that stays in entrada or claimed for now."""
 
     admitted: tuple[Entry, ...] = ()
     refused: tuple[Refusal, ...] = ()
@@ -39,12 +39,12 @@ class Intake:
 
 
 class Busy(Exception):
-    """The file is not at rest, or cannot be read now; it goes back and is tried by the next run."""
+    """The file is not at rest, or cannot be read now. It goes back, and the next run tries again."""
 
 
 @dataclass
 class Room:
-    """One call of `admit` at work: where it works, the time it goes by, and what it has done so far."""
+    """One call of `admit`: where it works, its clock, and what it has done so far."""
 
     layout: Layout
     stream: Stream
@@ -76,39 +76,31 @@ class Room:
         if not isinstance(source, Files) or source.format != "csv":
             return Demands("json", limits.file_bytes, limits.line_bytes, limits.unpack_ratio)
         if source.multiline and limits.whole_file_bytes < limits.file_bytes:
-            return Demands(
-                "csv",
-                limits.whole_file_bytes,
-                limits.line_bytes,
-                limits.unpack_ratio,
-                size_limit="whole_file_bytes",
-            )
+            whole = limits.whole_file_bytes, limits.line_bytes, limits.unpack_ratio
+            return Demands("csv", *whole, size_limit="whole_file_bytes")
         separator = b"" if source.multiline else source.separator.encode()
         return Demands("csv", limits.file_bytes, limits.line_bytes, limits.unpack_ratio, separator)
 
     @property
     def multiline(self) -> bytes:
-        """The separator of csv records that may span lines; empty where every line is a record."""
+        """The separator of csv records that may span lines; empty if every line is a record."""
         return self.stream.source.multiline_separator if isinstance(self.stream.source, Files) else b""
 
     def is_delivery(self, name: str) -> bool:
-        """Whether a file of this name was made by the verb reprocess: lines that intake has admitted before, one record each."""
-        found = (
-            deliveries.of_name(self.layout, self.stream.name, name)
-            if deliveries.NAME.fullmatch(name)
-            else None
-        )
-        return found is not None and found.begins(self.layout.claims(self.folder) / name)
+        """Whether the verb reprocess has made the claim of this name. Then intake has admitted its records
+        before, and makes no demands."""
+        delivery = deliveries.of_name(self.layout, self.stream.name, name)
+        return delivery is not None and delivery.begins(self.layout.claims(self.folder) / name)
 
     def wait(self, name: str, why: str) -> None:
         self.waiting.append(f"{shown(name)}: {why}")
 
 
 def code(reason: str) -> str:
-    """The first word of a refusal, which stays the same: `duplicate`, `json-array`…"""
+    """The first word of a refusal. It is a stable code: `duplicate`, `json-array`…"""
     return reason.partition(":")[0]
 
 
 def shown(name: str) -> str:
-    """A file name as printable-encodable text: bytes that are not UTF-8 stand as \\xNN."""
+    """A file name as text that can be encoded: bytes that are not UTF-8 become \\xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,1 +1,1 @@
-"""The state of a stream on disk: lease, generations, journal, deliveries."""
+"""What is known of a stream on disk: lease, generations, pairing, journal, deliveries, refused records."""

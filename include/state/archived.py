@@ -1,4 +1,8 @@
-"""Where an archived file lies: archivo/F/<UTC day of admission>/<admitted name>, so the ledger alone tells it; the journal knows the rest."""
+"""Finds archived files.
+
+They lie in archivo/F/<UTC day of admission>/<admitted name>, so the ledger tells the place. The journal tells
+which batch and generation read them.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ _KINDS: tuple[journal.Kind, ...] = ("archive", "rollover")  # the operations tha
 
 
 @dataclass(frozen=True)
-class Record:
-    """One finished move into archivo, as the journal has it. `batch`: -1 when nothing told it then."""
+class ArchivedFile:
+    """One finished move into archivo, from the journal. `batch`: -1 if it was unknown at that time."""
 
     name: str
     path: Path
@@ -28,7 +32,7 @@ class Record:
 
 
 def day(entry: Entry) -> str:
-    """UTC day of admission, `2026-11-23`. Raises ValueError when the ledger's time is none."""
+    """UTC day of admission, `2026-11-23`. Raises ValueError when the ledger's time cannot be read."""
     return datetime.fromisoformat(entry.admitted_at).astimezone(UTC).date().isoformat()
 
 
@@ -38,9 +42,10 @@ def target(layout: Layout, folder: str, entry: Entry) -> Path:
 
 
 def locate(layout: Layout, stream: str, folder: str, entry: Entry) -> Path | None:
-    """Where it lies in archivo: the place by its day, by the journal, then each day's folder (put there by hand). None when it does not.
+    """Where the file lies in archivo; None if it does not.
 
-    Cost: a few look-ups, however many files were ever archived.
+    It looks at the place by day of admission, then where the journal says, then in each day's folder, where a
+    person may have put it. That is a few look-ups, however many files were archived.
     """
     return next((path for path in _places(layout, stream, folder, entry) if storage.is_regular(path)), None)
 
@@ -48,33 +53,33 @@ def locate(layout: Layout, stream: str, folder: str, entry: Entry) -> Path | Non
 def _places(layout: Layout, stream: str, folder: str, entry: Entry) -> Iterator[Path]:
     with suppress(ValueError):
         yield target(layout, folder, entry)
-    if found := record(layout, stream, folder, entry.name):
-        yield found.path
+    if file := newest(layout, stream, folder, entry.name):
+        yield file.path
     root = layout.archivo(folder)
     if root.is_dir():
         with os.scandir(root) as days:
-            yield from sorted(Path(one.path, entry.name) for one in days if one.is_dir(follow_symlinks=False))
+            folders = [Path(day.path) for day in days if day.is_dir(follow_symlinks=False)]
+        yield from (day / entry.name for day in sorted(folders))
 
 
-def record(layout: Layout, stream: str, folder: str, name: str) -> Record | None:
-    """The newest finished archiving of the admitted file `name`; None when the journal knows of none."""
+def newest(layout: Layout, stream: str, folder: str, name: str) -> ArchivedFile | None:
+    """The newest finished archiving of the admitted file `name`; None if the journal has none."""
     source = str((layout.en_proceso(folder) / name).relative_to(layout.home))
-    return next(_records(layout, stream, "source = ?", source), None)
+    return next(_files(layout, stream, "source = ?", source), None)
 
 
-def of_batch(layout: Layout, stream: str, generation: int, batch: int) -> list[Record]:
-    """Files of one batch that were ever archived, by name; of one archived twice the newest time."""
-    found: dict[str, Record] = {}
-    for one in _records(layout, stream, "generation = ? AND batch = ?", generation, batch):
-        found.setdefault(one.name, one)
-    return [found[name] for name in sorted(found)]
+def of_batch(layout: Layout, stream: str, generation: int, batch: int) -> list[ArchivedFile]:
+    """Files of one batch that were ever archived, by name. If one was archived twice, its newest move."""
+    by_name: dict[str, ArchivedFile] = {}
+    for file in _files(layout, stream, "generation = ? AND batch = ?", generation, batch):
+        by_name.setdefault(file.name, file)
+    return [by_name[name] for name in sorted(by_name)]
 
 
-def _records(layout: Layout, stream: str, where: str, *values: object) -> Iterator[Record]:
+def _files(layout: Layout, stream: str, where: str, *values: object) -> Iterator[ArchivedFile]:
     """Newest operation first."""
     root = f"{(layout.data / 'archivo').relative_to(layout.home)}/"
     for operation, step in journal.moves(layout.journal(stream), _KINDS, where, values):
         if step.target.startswith(root):
-            yield Record(
-                step.target.rpartition("/")[2], layout.home / step.target, operation.generation, step.batch
-            )
+            path = layout.home / step.target
+            yield ArchivedFile(path.name, path, operation.generation, step.batch)

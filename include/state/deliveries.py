@@ -1,4 +1,7 @@
-"""Deliveries that the verb reprocess has made: files of exact raw lines, `reproceso-<operation>-g0001-b000000007.json`. The journal knows each."""
+"""Deliveries that the verb reprocess has made: files of exact raw lines.
+
+Their names look like `reproceso-<operation>-g0001-b000000007.json`, and the journal has a step for each.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.state import journal
-from include.state.journal import Operation, Step
+from include.state.journal import Step
 from jobs.contract.disk.layout import Layout, parse_generation
 from jobs.contract.text import reprocessed
 
@@ -17,7 +20,7 @@ NAME = re.compile(r"reproceso-([0-9TZa-z-]{1,64})-g\d{4,}-b\d{9,}(-h\d+)?\.[a-z]
 
 @dataclass(frozen=True)
 class Delivery:
-    """`generation`, `batch`: of the quarantine its records came from."""
+    """`generation`, `batch`: those in whose quarantine the records lay."""
 
     name: str
     operation: str
@@ -25,35 +28,36 @@ class Delivery:
     batch: int
 
     def begins(self, path: Path) -> bool:
-        """Whether the file at `path` begins as this delivery does: no other file has that first line."""
+        """Whether the file at `path` has this delivery's first line, which no other file has."""
         with path.open("rb") as file:
             return file.read(reprocessed.ID_BYTES) == reprocessed.id_line(self.operation, self.name)
 
 
 def name(operation: str, generation: int, batch: int, suffix: str, head: int = 0) -> str:
-    """`head`: above 0 for a delivery of csv records that begins with their header; a number for each header of the batch."""
-    return f"reproceso-{operation}-g{generation:04d}-b{batch:09d}{f'-h{head}' if head else ''}.{suffix}"
+    """The name of a delivery.
+
+    `head`: 0, or the number of the batch's csv header with which the delivery begins, from 1 on.
+    """
+    header = f"-h{head}" if head else ""
+    return f"reproceso-{operation}-g{generation:04d}-b{batch:09d}{header}.{suffix}"
 
 
 def of_name(layout: Layout, stream: str, wanted: str) -> Delivery | None:
-    """The delivery of this name; None when the journal knows none."""
+    """The delivery of this name; None if the journal has none."""
     match = NAME.fullmatch(wanted)
-    steps = journal.steps(layout.journal(stream), match[1]) if match else []
-    return next(
-        (d for step in steps if (d := _of(match[1] if match else "", step)) and d.name == wanted), None
-    )
+    if match is None:
+        return None
+    made = (_of(match[1], step) for step in journal.steps(layout.journal(stream), match[1]))
+    return next((delivery for delivery in made if delivery and delivery.name == wanted), None)
 
 
 def all_of(layout: Layout, stream: str) -> Iterator[Delivery]:
-    """Every one that was ever made, oldest first."""
+    """Every delivery that was ever made, oldest first."""
     path = layout.journal(stream)
-    found: list[Operation] = journal.operations(path, "kind = 'reprocess'")
-    return (
-        d
-        for operation in found
-        for step in journal.steps(path, operation.id)
-        if (d := _of(operation.id, step))
-    )
+    for operation in journal.operations(path, "kind = 'reprocess'"):
+        for step in journal.steps(path, operation.id):
+            if delivery := _of(operation.id, step):
+                yield delivery
 
 
 def _of(operation: str, step: Step) -> Delivery | None:

@@ -1,4 +1,7 @@
-"""Generations: a checkpoint and the output that belongs to it. One exists once its record is renamed into place and synced."""
+"""Generations: each is a checkpoint and the output that belongs to it.
+
+A generation exists once its record is renamed into place and synced.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,11 @@ EARLIEST = "earliest"
 
 @dataclass(frozen=True)
 class Generation:
-    """`start`: for Kafka "earliest" or {topic: {partition: first offset}}, empty for files; `topic_ids`: topic -> the broker's id for it.
+    """The record of a generation.
 
-    `created`: UTC, ISO 8601. `operation`: id of the rollover or reset that began it; empty for a stream's first.
+    `start`: for Kafka "earliest" or {topic: {partition: first offset}}; empty for files. `topic_ids`: topic
+    -> the id that the broker gave it. `created`: UTC, ISO 8601. `operation`: id of the rollover or reset that
+    began it; empty for a stream's first generation.
     """
 
     stream: str
@@ -36,13 +41,13 @@ class Generation:
 
 
 def current(layout: Layout, stream: str) -> Generation | None:
-    """The newest generation; None before the stream's first run. Raises DataError for a record that cannot be read."""
-    found = numbers(layout, stream)
-    return _read(layout, stream, found[-1]) if found else None
+    """The newest generation; None before the first run. Raises DataError for an unreadable record."""
+    recorded = numbers(layout, stream)
+    return _read(layout, stream, recorded[-1]) if recorded else None
 
 
 def records(layout: Layout, stream: str) -> list[Generation]:
-    """Every generation that was ever begun, retired ones too, oldest first. Raises DataError for a record that cannot be read."""
+    """All generations, also retired ones, oldest first. Raises DataError for an unreadable record."""
     return [_read(layout, stream, number) for number in numbers(layout, stream)]
 
 
@@ -54,33 +59,37 @@ def numbers(layout: Layout, stream: str) -> list[int]:
 
 
 def live(layout: Layout, stream: str) -> list[int]:
-    """Generations whose output readers see, ascending."""
+    """Numbers of the generations whose output readers see, ascending."""
     return folders(layout.salida(stream))
 
 
 def folders(parent: Path) -> list[int]:
-    """Numbers of the `gen=…` folders in a folder, ascending; none when it is not there."""
-    found = (
-        [entry for entry in parent.iterdir() if entry.is_dir() and not entry.is_symlink()]
-        if parent.is_dir()
-        else []
-    )
-    return sorted(n for entry in found if (n := parse_generation(entry.name)) is not None)
+    """Numbers of the `gen=…` folders in `parent`, ascending; none if `parent` is missing."""
+    entries = parent.iterdir() if parent.is_dir() else ()
+    names = [entry.name for entry in entries if entry.is_dir() and not entry.is_symlink()]
+    return sorted(n for name in names if (n := parse_generation(name)) is not None)
 
 
 def require_recorded(layout: Layout, stream: str) -> None:
-    """Going on with an older generation would read again what a newer one has published. Raises PairingBroken when a record was lost."""
+    """Raises PairingBroken when a generation has folders but no record.
+
+    A run would go on with an older generation, and read again what the newer one has published.
+    """
     newest = max([1, *numbers(layout, stream)])
     for parent in (layout.checkpoints(stream), layout.salida(stream)):
         for number in folders(parent):
             if number > newest:
-                what = f"generation {number} is there, but its record is lost; going on with {newest} would read its input again"
-                way = f"bring back {layout.generation_record(stream, number)}, or move the folder out of the home"
-                raise PairingBroken(what, parent / generation_name(number), cli=way)
+                what = (
+                    f"generation {number} is there, but its record is lost; "
+                    f"going on with {newest} would read its input again"
+                )
+                record = layout.generation_record(stream, number)
+                cli = f"bring back {record}, or move the folder out of the home"
+                raise PairingBroken(what, parent / generation_name(number), cli=cli)
 
 
 def begin(layout: Layout, generation: Generation) -> Generation:
-    """Makes `generation` exist. Never overwrites a record."""
+    """Makes `generation` exist. It never overwrites a record."""
     path = layout.generation_record(generation.stream, generation.number)
     storage.make_dirs(path.parent)
     storage.write_new(path, generation.to_json().encode())

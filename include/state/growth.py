@@ -1,4 +1,7 @@
-"""How large a checkpoint has grown, and whether it has outgrown the row's limits. Names, sizes and line counts only: a million files take 0.2 s."""
+"""Measures how large a checkpoint has grown, and compares it with the row's limits.
+
+It reads only names, sizes and line counts: a source log of a million files takes 0.2 s.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,16 @@ from jobs.contract.commit import checkpoint
 from jobs.contract.stream import Stream, Topic, Upkeep
 
 _BLOCK_BYTES = 1024 * 1024
-_LEAST_S = 86_400.0  # a pace from less than a day says little
+# Fields that Growth and Upkeep share -> what they count.
+_LIMITS = {"log_files": "files in the source log", "log_bytes": "bytes of source log", "batches": "batches"}
+_LEAST_S = 86_400.0  # a day: a shorter time gives no useful rate
 
 
 @dataclass(frozen=True)
 class Growth:
-    """`log_files`: files the source log names (0 for Kafka), `log_bytes` its size; both are read whole by Spark at each start.
-
-    `batches`: ever planned in this generation. `state_files`, `state_bytes`: of the state folder, 0 without state.
+    """`log_files`: files that the source log names, 0 for Kafka. `log_bytes`: its size; Spark reads the whole
+    log at each start. `batches`: planned in this generation. `state_files`, `state_bytes`: of the state
+    folder, 0 without state.
     """
 
     log_files: int
@@ -30,7 +35,8 @@ class Growth:
 
 
 def measure(state: checkpoint.Checkpoint, stream: Stream) -> Growth:
-    """Reads no entry, so a damaged log is measured too. Spark may remove files meanwhile: those count nothing."""
+    """Measures a checkpoint. It parses no entry, so it also measures a damaged log. Files that Spark removes
+    meanwhile count 0."""
     logs = [] if isinstance(stream.source, Topic) else checkpoint.log_files(state.path)
     sizes = list(_sizes(state.path / "state"))
     return Growth(
@@ -43,23 +49,21 @@ def measure(state: checkpoint.Checkpoint, stream: Stream) -> Growth:
 
 
 def outgrown(growth: Growth, upkeep: Upkeep) -> tuple[str, ...]:
-    """A sentence for each limit that is passed; none when the checkpoint may go on as it is."""
-    words = {"log_files": "files in the source log", "log_bytes": "bytes of source log", "batches": "batches"}
-    pairs = [(getattr(growth, name), getattr(upkeep, name), text) for name, text in words.items()]
-    return tuple(f"{have:,} {text}, the row allows {limit:,}" for have, limit, text in pairs if have > limit)
+    """A sentence for each limit that is passed."""
+    values = [(getattr(growth, name), getattr(upkeep, name), text) for name, text in _LIMITS.items()]
+    return tuple(f"{used:,} {text}, the row allows {limit:,}" for used, limit, text in values if used > limit)
 
 
 def share(growth: Growth, upkeep: Upkeep) -> float:
-    """How much of the nearest limit is used; above 1 it is outgrown."""
-    return max(
-        growth.log_files / upkeep.log_files,
-        growth.log_bytes / upkeep.log_bytes,
-        growth.batches / upkeep.batches,
-    )
+    """Which part of the nearest limit is used; above 1, the checkpoint has outgrown it."""
+    return float(max(getattr(growth, name) / getattr(upkeep, name) for name in _LIMITS))
 
 
 def days_left(growth: Growth, upkeep: Upkeep, created: datetime, now: datetime) -> float | None:
-    """Days until the nearest limit, at the pace since the generation was made; None while nothing grows or it is younger than a day."""
+    """Days until the nearest limit, at the rate since the generation began.
+
+    None if nothing grows, or if the generation is younger than a day.
+    """
     age_s, used = (now - created).total_seconds(), share(growth, upkeep)
     if age_s < _LEAST_S or used <= 0:
         return None
@@ -67,7 +71,7 @@ def days_left(growth: Growth, upkeep: Upkeep, created: datetime, now: datetime) 
 
 
 def _entries(log: Path) -> int:
-    """Lines after the version line; Spark writes no line end behind the last one."""
+    """Number of entries. Each \\n begins one: the version is the first line, and the last has no \\n."""
     try:
         with log.open("rb") as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK_BYTES), b""))

@@ -1,13 +1,14 @@
-"""Housekeeping's journal: each operation is written down whole, with every step, before its first step is done.
+"""Housekeeping's journal: an operation is written down, with all its steps, before its first step is done.
 
-One SQLite file a stream, `state/journal/S.sqlite`. An operation without `finished` is open: it was cut short and comes before anything else.
-Finished ones stay: by them a file is found by date or batch, and an operation undone.
+Each stream has one SQLite file, `state/journal/S.sqlite`. An operation without `finished` is open: it was
+cut short, and it is finished before anything else happens. Finished operations stay in the journal, so that
+a file can be found by date or batch, and so that an operation can be undone.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -32,13 +33,15 @@ Kind = Literal[
 ]
 Verb = Literal["move", "write", "remove", "deliver"]
 _SCHEMA = (
-    "CREATE TABLE operation (id TEXT PRIMARY KEY, kind TEXT NOT NULL, generation INTEGER NOT NULL, begun TEXT NOT NULL, detail TEXT NOT NULL,"
-    " finished TEXT, undone_by TEXT NOT NULL DEFAULT '')",
-    "CREATE TABLE step (operation TEXT NOT NULL REFERENCES operation, position INTEGER NOT NULL, stage INTEGER NOT NULL, verb TEXT NOT NULL,"
-    " source TEXT NOT NULL, target TEXT NOT NULL, size_bytes INTEGER NOT NULL, batch INTEGER NOT NULL, data TEXT NOT NULL,"
+    "CREATE TABLE operation (id TEXT PRIMARY KEY, kind TEXT NOT NULL, generation INTEGER NOT NULL,"
+    " begun TEXT NOT NULL, detail TEXT NOT NULL, finished TEXT, undone_by TEXT NOT NULL DEFAULT '')",
+    "CREATE TABLE step (operation TEXT NOT NULL REFERENCES operation, position INTEGER NOT NULL,"
+    " stage INTEGER NOT NULL, verb TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,"
+    " size_bytes INTEGER NOT NULL, batch INTEGER NOT NULL, data TEXT NOT NULL,"
     " PRIMARY KEY (operation, position)) WITHOUT ROWID",
     "CREATE INDEX step_source ON step (source)",
-    "CREATE INDEX operation_open ON operation (finished) WHERE finished IS NULL",  # each run asks for both
+    # Each run asks for open operations and for operations of a kind.
+    "CREATE INDEX operation_open ON operation (finished) WHERE finished IS NULL",
     "CREATE INDEX operation_kind ON operation (kind)",
 )
 _JOURNAL = Database("housekeeping's journal", VERSION, _SCHEMA, JournalDamaged)
@@ -46,11 +49,15 @@ _JOURNAL = Database("housekeeping's journal", VERSION, _SCHEMA, JournalDamaged)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change on disk; paths are relative to the home, sizes in bytes (0 for folders), `batch` is -1 where there is none.
+    """One change on disk. Paths are relative to the home. `size_bytes`: 0 for folders. `batch`: -1 for none.
 
-    `move`: source -> target, a file or a whole folder, onto a name that must be free. `write`: a new file `target` holding `data`.
-    `remove`: `source` with all in it, for good. `deliver`: a new file `target` of refused records of the quarantined batch `source`, which `data`
-    names (as refused.Selection). Steps of one stage may be done in any order; a stage is durable before the next begins.
+    `move`: a file or a whole folder, from `source` to `target`, which must be free.
+    `write`: a new file `target` with the content `data`.
+    `remove`: `source` with all in it, for good.
+    `deliver`: a new file `target` with refused records of the quarantined batch `source`; `data` says which
+    (a refused_records.Selection).
+
+    Steps of one stage may be done in any order. A stage is durable before the next one begins.
     """
 
     stage: int
@@ -62,15 +69,16 @@ class Step:
     data: str = ""
 
     def values(self) -> tuple[Any, ...]:
-        """As a row; astuple would copy each value, and a plan may have 200,000 steps."""
+        """The row in SQLite. `astuple` would copy each value, and a plan may have 200,000 steps."""
         return self.stage, self.verb, self.source, self.target, self.size_bytes, self.batch, self.data
 
 
 @dataclass(frozen=True)
 class Operation:
-    """`id`: sortable, as a run id. `generation`: the one it began on. `begun`, `finished`: UTC, ISO 8601; `finished` is empty while open.
+    """`id`: sortable like a run id. `generation`: the current one when the operation began.
 
-    `detail`: what it is about, in words and numbers for a person. `undone_by`: id of the operation that took it back.
+    `begun`, `finished`: UTC, ISO 8601; `finished` is empty while the operation is open. `detail`: what it
+    does, for a person and for later operations. `undone_by`: id of the operation that took it back.
     """
 
     id: str
@@ -87,92 +95,91 @@ _OPERATION = "id, kind, generation, begun, detail, coalesce(finished, ''), undon
 
 
 def begin(path: Path, operation: Operation, steps: Sequence[Step]) -> None:
-    """Writes the operation down; from here on it will be finished, by this process or by the next run. Raises JournalDamaged, DiskFull."""
+    """Writes the operation down. From then on, this process or the next run will finish it.
+
+    Raises JournalDamaged, DiskFull.
+    """
     with _JOURNAL.writer(path) as db, transaction(db):
         if is_new(db):
             _JOURNAL.create(db)
-        values = (
-            operation.id,
-            operation.kind,
-            operation.generation,
-            operation.begun,
-            json.dumps(operation.detail),
-        )
-        db.execute(
-            "INSERT INTO operation (id, kind, generation, begun, detail) VALUES (?, ?, ?, ?, ?)", values
-        )
+        detail = json.dumps(operation.detail)
+        values = operation.id, operation.kind, operation.generation, operation.begun, detail
+        insert = "INSERT INTO operation (id, kind, generation, begun, detail) VALUES (?, ?, ?, ?, ?)"
+        db.execute(insert, values)
         marks = ", ".join("?" * (len(fields(Step)) + 2))
         rows = ((operation.id, position, *step.values()) for position, step in enumerate(steps))
         db.executemany(f"INSERT INTO step (operation, position, {_COLUMNS}) VALUES ({marks})", rows)
 
 
 def finish(path: Path, operation: Operation, now: str) -> None:
-    """All steps are done and durable. An undo marks what it has taken back; a purge's own steps replace the archive's of the same files."""
+    """Marks the operation finished: all its steps are done and durable.
+
+    An undo also marks what it took back. A purge also drops the archive steps of the files it removed.
+    """
     with _JOURNAL.writer(path) as db, transaction(db):
         db.execute("UPDATE operation SET finished = ? WHERE id = ?", (now, operation.id))
         if operation.kind == "undo":
-            db.execute(
-                "UPDATE operation SET undone_by = ? WHERE id = ?", (operation.id, operation.detail["undoes"])
-            )
+            undone = operation.detail["undoes"]
+            db.execute("UPDATE operation SET undone_by = ? WHERE id = ?", (operation.id, undone))
         if operation.kind == "purge":
             _forget_archived(db, operation.id)
 
 
 def _forget_archived(db: Connection, purge: str) -> None:
-    """Drops the archive steps whose files a purge has removed, one by one or with their folder: the journal does not grow for ever."""
-    query = "SELECT source FROM step WHERE operation = ? AND source LIKE 'data/archivo/%' EXCEPT SELECT target FROM step"
-    folders = [row[0] for row in db.execute(query, (purge,))]
-    archive = "operation IN (SELECT id FROM operation WHERE kind = 'archive')"
-    db.execute(
-        f"DELETE FROM step WHERE {archive} AND target IN (SELECT source FROM step WHERE operation = ?)",
-        (purge,),
+    """Drops the archive steps whose files a purge has removed, so that the journal does not grow for ever.
+
+    The purge has removed files one by one, or a whole day's folder, which is no step's target.
+    """
+    query = (
+        "SELECT source FROM step WHERE operation = ? AND source LIKE 'data/archivo/%'"
+        " EXCEPT SELECT target FROM step"
     )
-    for folder in folders:
-        db.execute(
-            f"DELETE FROM step WHERE {archive} AND target >= ? AND target < ?", (f"{folder}/", f"{folder}0")
-        )
+    folders = [row[0] for row in db.execute(query, (purge,))]
+    delete = "DELETE FROM step WHERE operation IN (SELECT id FROM operation WHERE kind = 'archive') AND "
+    db.execute(f"{delete} target IN (SELECT source FROM step WHERE operation = ?)", (purge,))
+    for folder in folders:  # "0" is the character after "/": a range uses no LIKE, which would need escapes
+        db.execute(f"{delete} target >= ? AND target < ?", (f"{folder}/", f"{folder}0"))
 
 
 def open_operations(path: Path) -> list[Operation]:
-    """Those that were cut short, oldest first; at most one unless somebody went around the lease."""
+    """Operations that were cut short, oldest first. There is at most one if all callers held the lease."""
     return operations(path, "finished IS NULL")
 
 
 def operations(path: Path, where: str = "1", values: Sequence[object] = ()) -> list[Operation]:
-    """Operations by an SQL condition of this module's callers, oldest first; none when there is no journal."""
+    """Operations that meet the SQL condition `where`, oldest first; none if there is no journal.
+
+    The condition is a constant of the calling module; `values` are bound to its question marks.
+    """
     with _reading(path) as db:
         if db is None:
             return []
-        rows = db.execute(
-            f"SELECT {_OPERATION} FROM operation WHERE {where} ORDER BY rowid", values
-        ).fetchall()
-        return [_operation(row) for row in rows]
+        query = f"SELECT {_OPERATION} FROM operation WHERE {where} ORDER BY rowid"
+        return [_operation(row) for row in db.execute(query, values)]
 
 
 def steps(path: Path, operation: str) -> list[Step]:
     """The steps of one operation, in order."""
+    query = f"SELECT {_COLUMNS} FROM step WHERE operation = ? ORDER BY position"
     with _reading(path) as db:
-        return (
-            []
-            if db is None
-            else _steps(
-                db.execute(f"SELECT {_COLUMNS} FROM step WHERE operation = ? ORDER BY position", (operation,))
-            )
-        )
+        return [] if db is None else [Step(*row) for row in db.execute(query, (operation,))]
 
 
 def moves(
     path: Path, kinds: Kind | Sequence[Kind], where: str = "1", values: Sequence[object] = ()
 ) -> Iterator[tuple[Operation, Step]]:
-    """Moves of finished operations of these kinds with their operation, newest operation first; `where` may name columns of both tables."""
-    asked = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    """(operation, move) for finished operations of these kinds, newest operation first.
+
+    `where` may name columns of both tables.
+    """
+    wanted = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     query = (
         f"SELECT {_OPERATION}, {_COLUMNS} FROM operation JOIN step ON step.operation = operation.id"
-        f" WHERE verb = 'move' AND kind IN ({', '.join('?' * len(asked))}) AND finished IS NOT NULL AND ({where})"
-        " ORDER BY operation.rowid DESC, position"
+        f" WHERE verb = 'move' AND kind IN ({', '.join('?' * len(wanted))}) AND finished IS NOT NULL"
+        f" AND ({where}) ORDER BY operation.rowid DESC, position"
     )
     with _reading(path) as db:
-        for row in db.execute(query, (*asked, *values)) if db is not None else ():
+        for row in db.execute(query, (*wanted, *values)) if db is not None else ():
             yield _operation(row[:7]), Step(*row[7:])
 
 
@@ -181,13 +188,9 @@ def _operation(row: Sequence[Any]) -> Operation:
     return Operation(id_, kind, generation, begun, json.loads(detail), finished, undone_by)
 
 
-def _steps(rows: Iterable[tuple[Any, ...]]) -> list[Step]:
-    return [Step(*row) for row in rows]
-
-
 @contextmanager
 def _reading(path: Path) -> Iterator[Connection | None]:
-    """None when no operation was ever begun here."""
+    """The journal, open for reading; None if no operation was ever begun."""
     if not path.is_file() or path.stat().st_size == 0:
         yield None
         return

@@ -1,7 +1,11 @@
-"""One run per stream, ever: an exclusive lock that lives through exec into the driver JVM and dies with it.
+"""The lease: at most one run per stream. An exclusive lock passes through exec into the driver JVM.
 
-Two locks, taken in this order: `<stream>.lease`, kept by the launcher and by the JVM it becomes; `<stream>.publish`, which the Spark
-Python driver holds from start to death (it may outlive a killed JVM by 0.2 s). A run or housekeeping has both before it touches anything.
+There are two locks, always taken in this order:
+- `<stream>.lease` is held by the launcher, and then by the JVM that it becomes.
+- `<stream>.publish` is held by Spark's Python driver from its start to its death, because it may outlive a
+  killed JVM by 0.2 s.
+
+Runs and housekeeping take both before they touch anything.
 """
 
 from __future__ import annotations
@@ -16,9 +20,12 @@ from jobs.contract.disk import processes, storage
 from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import LeaseHeld
 
-PUBLISH_WAIT_S = 5.0  # a Python driver ends 0.2 s after its JVM; more than this and something is wrong
-_PROBE_S = 0.05  # `holder` takes a shared lock for an instant: two polls are enough to see it gone
-_MAX_OWNER_BYTES = 4096
+PUBLISH_WAIT_S = 5.0  # a Python driver ends 0.2 s after its JVM; if it takes longer, something is wrong
+_PROBE_S = 0.05  # `holder` takes a shared lock for an instant; two polls are enough to see it released
+_MAX_OWNER_BYTES = 4096  # far more than an owner's text needs: a damaged file is not read whole
+
+
+_OWNER_TYPES = {"pid": int, "run_id": str, "started": str, "run_dir": str}  # of the text in the lock file
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Owner:
 
 @dataclass
 class Lease:
-    """Both locks of a stream. Descriptors are closed on exec, so no child has them, until `hand_over`."""
+    """Both locks of a stream. Until `hand_over`, exec closes their descriptors, so no child inherits them."""
 
     stream: str
     owner: Owner
@@ -41,7 +48,8 @@ class Lease:
     _publish: int | None = field(repr=False)
 
     def hand_over(self) -> None:
-        """Call right before exec: the lease goes into the next program, the publish lock is freed for the Python driver to take."""
+        """Call it right before exec. The next program keeps the lease; the publish lock is freed, so that the
+        Python driver can take it."""
         processes.make_inheritable(self._lease)
         self._free_publish()
 
@@ -66,7 +74,11 @@ class Lease:
 
 
 def acquire(layout: Layout, stream: str, owner: Owner, publish_wait_s: float = PUBLISH_WAIT_S) -> Lease:
-    """Takes both locks. Raises LeaseHeld: at once when a run holds the lease, after `publish_wait_s` when an old Python driver still publishes."""
+    """Takes both locks.
+
+    Raises LeaseHeld: at once when a run holds the lease; after `publish_wait_s` seconds when the Python
+    driver of an earlier run is still alive.
+    """
     path = storage.confine(layout.home, layout.lease(stream))
     with storage.disk_errors(path):
         storage.make_dirs(path.parent)
@@ -83,23 +95,31 @@ def acquire(layout: Layout, stream: str, owner: Owner, publish_wait_s: float = P
 
 
 def holder(layout: Layout, stream: str) -> Owner | None:
-    """Who holds the lease now; None when nobody does. Changes nothing. A holder that has not written its name yet has pid 0 or the lock's."""
+    """Who holds the lease now; None if nobody does. It changes nothing.
+
+    If the holder has not written its text yet, the pid is the lock's, or 0 if that is unknown.
+    """
     path = layout.lease(stream)
     if not processes.is_locked(path):
         return None
     written = _read_owner(path)
     if written is None or not _is_alive(written):
         return Owner(processes.lock_pid(path) or 0, "", "", "")
-    return Owner(**{key: written[key] for key in ("pid", "run_id", "started", "run_dir")})
+    return _owner(written)
 
 
 def left_by(layout: Layout, stream: str) -> Owner | None:
-    """Whoever died with the lease in hand, by the text that stayed behind; None when the last holder let go of it, or somebody holds it."""
+    """Who died while holding the lease, from the text in the lock file.
+
+    None if the last holder released it, or if somebody holds it now.
+    """
     path = layout.lease(stream)
     written = None if processes.is_locked(path) else _read_owner(path)
-    return (
-        Owner(**{key: written[key] for key in ("pid", "run_id", "started", "run_dir")}) if written else None
-    )
+    return _owner(written) if written else None
+
+
+def _owner(written: dict[str, Any]) -> Owner:
+    return Owner(**{key: written[key] for key in _OWNER_TYPES})
 
 
 def _publish(layout: Layout, stream: str, wait_s: float) -> int:
@@ -108,42 +128,46 @@ def _publish(layout: Layout, stream: str, wait_s: float) -> int:
     if fd is None:
         pid = processes.lock_pid(path)
         who = f"pid {pid}, {processes.describe(pid)}" if pid else "pid unknown"
-        raise LeaseHeld(
-            f"the Python driver of an earlier run of {stream} ({who}) still holds the publish lock after {wait_s:g} s",
-            path,
-        )
+        driver = f"the Python driver of an earlier run of {stream} ({who})"
+        raise LeaseHeld(f"{driver} still holds the publish lock after {wait_s:g} s", path)
     return fd
 
 
 def _held(stream: str, path: Path) -> str:
-    """One line on the holder: pid, its state in words, start, run folder."""
+    """One line about the holder: pid, the state of its process, start, run folder."""
     written = _read_owner(path)
     if written is not None and _is_alive(written):
-        pid = int(written["pid"])
-        return f"{stream} is held by pid {pid} ({processes.describe(pid)}), started {written['started']}, run folder {written['run_dir']}"
-    pid = processes.lock_pid(path) or 0
-    return f"{stream} is held by pid {pid or 'unknown'} ({processes.describe(pid) if pid else 'state unknown'}), which has not named its run"
+        pid, started, run_dir = int(written["pid"]), written["started"], written["run_dir"]
+        holder = f"{stream} is held by pid {pid} ({processes.describe(pid)})"
+        return f"{holder}, started {started}, run folder {run_dir}"
+    if pid := processes.lock_pid(path) or 0:
+        return f"{stream} is held by pid {pid} ({processes.describe(pid)}), which has not named its run"
+    return f"{stream} is held by pid unknown (state unknown), which has not named its run"
 
 
 def _write_owner(fd: int, owner: Owner) -> None:
-    """The text in the lock file; it holds nothing that is needed after a power cut, so it is not flushed."""
+    """Writes the text in the lock file. Nobody needs it after a power cut, so it is not flushed."""
     text = json.dumps({**asdict(owner), "ticks": processes.start_ticks(owner.pid)}) + "\n"
     os.ftruncate(fd, 0)
     os.pwrite(fd, text.encode(), 0)
 
 
 def _read_owner(path: Path) -> dict[str, Any] | None:
-    """The text of the lock file; None when it is not (yet) whole."""
+    """The text of the lock file; None if it is missing or not whole."""
     try:
         with path.open("rb") as file:
             raw = json.loads(file.read(_MAX_OWNER_BYTES))
     except (OSError, ValueError):
         return None
-    keys = {"pid": int, "run_id": str, "started": str, "run_dir": str}
-    whole = isinstance(raw, dict) and all(isinstance(raw.get(key), kind) for key, kind in keys.items())
+    whole = isinstance(raw, dict) and all(
+        isinstance(raw.get(key), kind) for key, kind in _OWNER_TYPES.items()
+    )
     return raw if whole else None
 
 
 def _is_alive(written: dict[str, Any]) -> bool:
-    """The process that wrote the text, and not another one with its recycled pid. Without /proc the text is believed."""
+    """Whether the process that wrote the text still runs, and is not another one with the same pid.
+
+    Without /proc, the text is believed.
+    """
     return written.get("ticks") is None or processes.start_ticks(written["pid"]) == written["ticks"]

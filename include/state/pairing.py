@@ -1,4 +1,7 @@
-"""Does the checkpoint match its output? Collects the facts from disk; jobs.contract.commit.protocol decides."""
+"""Checks that the checkpoint matches its output.
+
+This module collects the facts from disk, and jobs/contract/commit/protocol.py decides.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from jobs.contract.errors import PairingBroken
 def facts(
     layout: Layout, stream: str, generation: int, read: LoadedCheckpoint | None = None
 ) -> protocol.Facts:
-    """Read-only. `read`: the checkpoint, if the caller has it. Contents are compared for what the checkpoint retains, and of the newest; older batches are proved by their gapless listing.
+    """Reads the facts. `read`: the checkpoint, if the caller has it already.
 
-    Raises CheckpointDamaged or DataError for what cannot be read.
+    Manifests are read for the batches that the checkpoint still has, and for the newest one. The others are
+    proved by their numbers, which have no gap. Raises CheckpointDamaged, DataError.
     """
     read = read or loaded.load(layout.checkpoint(stream, generation))
     published = manifest.published(layout.output(stream, generation))
@@ -34,7 +38,7 @@ def facts(
 def check(
     layout: Layout, stream: str, generation: int, read: LoadedCheckpoint | None = None
 ) -> protocol.Proceed:
-    """What a run finds. `read` as in `facts`. Raises PairingBroken with the rule's name."""
+    """What the next run has to do. `read` as in `facts`. Raises PairingBroken with the rule's name."""
     verdict = protocol.pairing(facts(layout, stream, generation, read))
     if isinstance(verdict, protocol.Refuse):
         raise PairingBroken(f"{verdict.why} ({verdict.rule})", layout.checkpoint(stream, generation))

@@ -1,8 +1,10 @@
-"""Refused records as they lie in quarantine, `cuarentena/S/registros/gen=N/batch=k`: what is there, what counts, and what has become of it.
+"""Refused records in quarantine, `cuarentena/S/registros/gen=N/batch=k`, and what has become of them.
 
-They count when the published manifest names their digest. A batch that was held back has some, too, and no manifest: they wait for a decision.
-A mark beside the part files says of which reasons the records were reprocessed or discarded; it goes wherever the batch goes, so that a reset
-or a rewind, which reads the same records again, takes back the marks with the records they stand for.
+They count if the published manifest names their digest. A batch that is held has refused records, too, but no
+manifest: they wait for a person's decision.
+
+A mark beside the part files names the reasons whose records were reprocessed or discarded. It moves with the
+batch. So a reset or rewind, which reads the same records again, takes back their marks, too.
 """
 
 from __future__ import annotations
@@ -26,14 +28,14 @@ from jobs.contract.run.spec import is_run_id
 from jobs.contract.text.csv_records import stands_alone
 from jobs.contract.text.reprocessed import id_line
 
-State = Literal["open", "held", "reprocessed", "discarded"]  # held: of a batch that is not published
+State = Literal["open", "held", "reprocessed", "discarded"]  # held: the batch is not published
 _MARK = re.compile(r"_handled\.([0-9TZa-z-]{1,64})\.json")
 
 
 @dataclass(frozen=True)
-class Record:
-    """`raw`: the bytes as they came; None for a Kafka tombstone. `origin`: the admitted file, or topic/partition/offset. `header`: of a csv
-    record, the line that names its fields; empty for none."""
+class RefusedRecord:
+    """`raw`: the bytes as they came; None for a Kafka tombstone. `origin`: the admitted file, or
+    topic/partition/offset. `header`: the line that names the fields of a csv record; empty for none."""
 
     reason: str
     message: str
@@ -45,7 +47,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Mark:
-    """What one operation did with all records of `reasons` of its batch. `delivery`: the file made of reprocessed ones. `at`: UTC, ISO 8601."""
+    """What one operation did with all records of its batch that were refused for one of `reasons`.
+
+    `delivery`: the file made of reprocessed records. `at`: UTC, ISO 8601.
+    """
 
     operation: str
     state: Literal["reprocessed", "discarded"]
@@ -59,7 +64,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Batch:
-    """One folder of refused records. `manifest`: None while the batch is not published."""
+    """One folder of refused records. `manifest`: None if the batch is not published."""
 
     generation: int
     number: int
@@ -76,7 +81,7 @@ class Batch:
 
     @property
     def at(self) -> datetime:
-        """When the run that refused them began; of a run id that tells none, when the folder was made."""
+        """When the run that refused them began; if its id has no time, when the folder was last changed."""
         run_id = self.manifest.run_id if self.manifest else next((r.run_id for r in records(self.folder)), "")
         if is_run_id(run_id):
             return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
@@ -85,8 +90,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a delivery holds: all records of `reasons` and `header` of a batch whose quarantine has this `digest`. `multiline`: the separator of
-    csv records that may span lines; empty where every line is one."""
+    """What a delivery holds: the records of a batch that were refused for `reasons` and stand under `header`.
+
+    `digest`: of the batch's quarantine. `multiline`: the separator of csv records that may span lines; empty
+    if each line is a record.
+    """
 
     reasons: tuple[str, ...]
     digest: str
@@ -99,42 +107,31 @@ class Selection:
     @classmethod
     def from_json(cls, text: str) -> Selection:
         raw = json.loads(text)
-        return cls(
-            tuple(raw["reasons"]),
-            str(raw["digest"]),
-            str(raw.get("header", "")),
-            str(raw.get("multiline", "")),
-        )
+        header, multiline = str(raw.get("header", "")), str(raw.get("multiline", ""))
+        return cls(tuple(raw["reasons"]), str(raw["digest"]), header, multiline)
 
 
 def batches(layout: Layout, stream: str) -> list[Batch]:
-    """Of the live generations, oldest first; what a killed attempt left under a batch that then refused nothing is left out. Raises DataError."""
+    """Batches with refused records, of the live generations, oldest first. Raises DataError.
+
+    A killed run may leave a folder for a batch that then refused nothing; that one is left out.
+    """
     root = layout.quarantine(stream)
-    numbers = (
-        sorted(n for entry in root.iterdir() if (n := parse_generation(entry.name)) is not None)
-        if root.is_dir()
-        else []
-    )
-    found = [
-        _batch(layout, stream, g, b)
-        for g in numbers
-        for b in manifest.published(layout.refused_records(stream, g, 0).parent)
+    names = [entry.name for entry in root.iterdir()] if root.is_dir() else []
+    generations = sorted(n for name in names if (n := parse_generation(name)) is not None)
+    all_batches = [
+        _batch(layout, stream, generation, number)
+        for generation in generations
+        for number in manifest.published(layout.refused_records(stream, generation, 0).parent)
     ]
-    return [one for one in found if one.manifest is None or one.manifest.quarantined]
+    return [batch for batch in all_batches if batch.manifest is None or batch.manifest.quarantined]
 
 
 def _batch(layout: Layout, stream: str, generation: int, number: int) -> Batch:
-    folder, output = (
-        layout.refused_records(stream, generation, number),
-        layout.batch(stream, generation, number),
-    )
-    return Batch(
-        generation,
-        number,
-        folder,
-        manifest.read(output) if (output / MANIFEST).exists() else None,
-        _marks(folder),
-    )
+    folder = layout.refused_records(stream, generation, number)
+    output = layout.batch(stream, generation, number)
+    published = manifest.read(output) if (output / MANIFEST).exists() else None
+    return Batch(generation, number, folder, published, _marks(folder))
 
 
 def mark_name(operation: str) -> str:
@@ -153,34 +150,28 @@ def _mark(path: Path) -> Mark:
         raise DataError(f"unreadable mark ({type(error).__name__}: {error})", path) from error
 
 
-def records(folder: Path) -> Iterator[Record]:
-    """In the order of the part files. Raises DataError for a line that quarantine did not write."""
+def records(folder: Path) -> Iterator[RefusedRecord]:
+    """In the order of the part files. Raises DataError for a line that a run did not write."""
     for part in _parts(folder):
         with part.open("rb") as lines:
             for line in lines:
                 yield _record(line, part)
 
 
-def _record(line: bytes, where: Path) -> Record:
+def _record(line: bytes, where: Path) -> RefusedRecord:
     try:
-        found: dict[str, str] = json.loads(line)
-        raw = (
-            base64.b64decode(found["raw_base64"])
-            if "raw_base64" in found
-            else found["raw"].encode()
-            if "raw" in found
-            else None
-        )
-        return Record(
-            found["reason"],
-            found.get("message", ""),
-            found["origin"],
-            raw,
-            found["run_id"],
-            found.get("header", ""),
-        )
+        row: dict[str, str] = json.loads(line)
+        message, header = row.get("message", ""), row.get("header", "")
+        return RefusedRecord(row["reason"], message, row["origin"], _raw(row), row["run_id"], header)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"not a refused record ({type(error).__name__}: {error})", where) from error
+
+
+def _raw(row: dict[str, str]) -> bytes | None:
+    """Bytes that are not UTF-8 are stored as base64. A tombstone has neither field."""
+    if "raw_base64" in row:
+        return base64.b64decode(row["raw_base64"])
+    return row["raw"].encode() if "raw" in row else None
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -188,48 +179,43 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def reasons(batch: Batch) -> Counter[str]:
-    """Records by reason."""
+    """Reason -> number of records."""
     return Counter(record.reason for record in records(batch.folder))
 
 
 def headers(batch: Batch, wanted: Collection[str]) -> list[str]:
-    """The headers that records of the reasons `wanted` stand under, in order; "" for none."""
-    return sorted(
-        {
-            record.header
-            for record in records(batch.folder)
-            if record.reason in wanted and record.raw is not None
-        }
-    )
+    """The csv headers of the records that were refused for a reason of `wanted`, in order; "" for none."""
+    matching = (record for record in records(batch.folder) if record.reason in wanted)
+    return sorted({record.header for record in matching if record.raw is not None})
 
 
 def digest(folder: Path) -> str:
-    """As the manifest names it: over the part files' contents and numbers of records."""
-    return manifest.digest(sorted(_sealed(part) for part in _parts(folder)))
+    """The digest that the manifest names: over the part files' contents and numbers of records."""
+    return manifest.digest(sorted(_hash_and_lines(part) for part in _parts(folder)))
 
 
-def _sealed(part: Path) -> tuple[str, int]:
-    found, lines = hashlib.sha256(), 0
+def _hash_and_lines(part: Path) -> tuple[str, int]:
+    content, lines = hashlib.sha256(), 0
     with part.open("rb") as data:
         while chunk := data.read(1024 * 1024):
-            found.update(chunk)
+            content.update(chunk)
             lines += chunk.count(b"\n")
-    return found.hexdigest(), lines
+    return content.hexdigest(), lines
 
 
 def require_whole(batch: Batch) -> None:
-    """Raises DataError when the part files are not what the manifest vouches for."""
+    """Raises DataError when the part files differ from the manifest's digest."""
     if batch.manifest and digest(batch.folder) != batch.manifest.quarantine_digest:
-        raise DataError(
-            "the refused records are not those that were published",
-            batch.folder,
-            cli="bring the folder back from a backup",
-        )
+        what = "the refused records are not those that were published"
+        raise DataError(what, batch.folder, cli="bring the folder back from a backup")
 
 
 def delivery(operation: str, name: str, folder: Path, wanted: Selection) -> Iterator[bytes]:
-    """The content of the delivery `name`: its id line, the header of its records, then each record's exact bytes and a line end. Records with a
-    quote left open, which what follows could close, come last, by reason."""
+    """The content of the delivery `name`: its id line, the records' header, then each record's exact bytes
+    and a line end.
+
+    Records that leave a quote open come last, by reason: a following record could close the quote.
+    """
     yield id_line(operation, name)
     if wanted.header:
         yield wanted.header.encode() + b"\n"
@@ -240,4 +226,4 @@ def delivery(operation: str, name: str, folder: Path, wanted: Selection) -> Iter
                 last.append((record.reason, record.raw))
             else:
                 yield record.raw + b"\n"
-    yield from (raw + b"\n" for _, raw in sorted(last, key=lambda one: one[0]))
+    yield from (raw + b"\n" for _, raw in sorted(last, key=lambda pair: pair[0]))

@@ -1,4 +1,7 @@
-"""Right after a run: what it has committed leaves en_proceso. A held lease is no failure; the next run or the hourly sweep does it."""
+"""Archives right after a run: the files that the run has committed leave en_proceso.
+
+A held lease is not a failure, because the next run or the hourly sweep archives the files.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,11 @@ from jobs.contract.stream import Stream
 
 @dataclass(frozen=True)
 class Tidied:
-    """What archiving did. `held`: who had the lease, in words. `error`: what stopped it, or FileChanged when a file needs a look;
-    nothing is lost by it, and the caller raises it once it has reported."""
+    """What archiving did. `held`: who had the lease, in words.
+
+    `error`: what stopped it, or FileChanged if a person must look at a file. Nothing is lost by it, and the
+    caller raises it after the run's report.
+    """
 
     files: int = 0
     size_bytes: int = 0
@@ -26,7 +32,7 @@ class Tidied:
     error: CaudalError | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Counts, and the first files that stay with their reasons: for `--json`, XCom and the asset event."""
+        """For `--json`, XCom and the asset event: counts, and the first files that stay, with reasons."""
         return {
             "files": self.files,
             "bytes": self.size_bytes,
@@ -37,7 +43,7 @@ class Tidied:
         }
 
     def lines(self) -> Iterator[str]:
-        """For the log; nothing when there was nothing to do."""
+        """Lines for the log; none if there was nothing to do."""
         if self.files:
             yield f"archived {self.files} files, {self.size_bytes:,} bytes"
         for kept in self.kept[:SHOWN]:
@@ -49,7 +55,10 @@ class Tidied:
 
 
 def tidy(settings: Settings, stream: Stream, now: datetime) -> Tidied:
-    """Archives what is proved. Never raises a CaudalError: it is in the answer. Milliseconds when no admitted file is left."""
+    """Archives what is proved. It raises no CaudalError, but returns it.
+
+    It takes milliseconds when no admitted file is left.
+    """
     if not archive.anything(settings.layout, stream):
         return Tidied()
     try:

@@ -1,6 +1,7 @@
-"""What killed programs leave that nobody reads: half-written batches in _staging, temporary files beside their targets.
+"""Finds and removes what killed programs leave: half-written batches in _staging, and temporary files.
 
-None of it is data: what counts lies under its final name. So it is removed without a journal, where nobody can be writing it any more.
+None of it is data, because data lies under its final name. So it is removed without a journal, once nobody
+can still be writing it.
 """
 
 from __future__ import annotations
@@ -18,18 +19,12 @@ from include.state import lease
 from jobs.contract.disk import storage
 from jobs.contract.disk.layout import Layout
 
-TORN_AGE_S = 86_400.0  # a copy into entrada may take hours, but each piece of it gives the file a new time
-_NAME = re.compile(
-    re.escape(storage.TEMP_PREFIX) + "[0-9a-f]{16}"
-)  # as storage makes them; any other hidden file is somebody's own
-_RUNS = 50  # newest runs of a stream that are looked at
-_TREES = (
-    "entrada/*",
-    "en_proceso/*",
-    "cuarentena/*/ficheros",
-    "archivo/*",
-    "archivo/*/*",
-)  # below data: where files are written or moved to
+TORN_AGE_S = 86_400.0  # a day: a copy into entrada may take hours, but each write renews the file's time
+# The names that jobs/contract/disk/storage.py gives. Any other hidden file belongs to somebody else.
+_NAME = re.compile(re.escape(storage.TEMP_PREFIX) + "[0-9a-f]{16}")
+_RUNS = 50  # the newest runs of each stream are searched; a run folder is written only while its run lasts
+# Below data: the folders into which files are written or moved.
+_TREES = ("entrada/*", "en_proceso/*", "cuarentena/*/ficheros", "archivo/*", "archivo/*/*")
 
 
 @dataclass(frozen=True)
@@ -39,19 +34,21 @@ class Leftover:
 
 
 def staged(layout: Layout) -> dict[str, Leftover]:
-    """Stream name -> what stands in its _staging, for those that hold a file."""
-    folder = layout.data / "_staging"
-    found = {path.name: Leftover(path, _size(path)) for path in sorted(_folders(folder))}
-    return {name: left for name, left in found.items() if any(_files(left.path))}
+    """Stream name -> its folder in _staging, if it holds a file."""
+    folders = [path for path in sorted(_folders(layout.data / "_staging")) if any(_files(path))]
+    return {path.name: Leftover(path, _size(path)) for path in folders}
 
 
 def torn(layout: Layout, now: datetime) -> list[Leftover]:
-    """Temporary files untouched for TORN_AGE_S: whoever wrote them is gone."""
+    """Temporary files that nobody has written to for TORN_AGE_S."""
     return [left for left, age_s in _temporary(layout, now) if age_s >= TORN_AGE_S]
 
 
 def clear_staging(settings: Settings, name: str, now: datetime) -> int:
-    """Removes what `name` has in _staging, under its lease, so that nobody publishes meanwhile; bytes freed. Raises LeaseHeld."""
+    """Removes the stream's folder in _staging and returns the bytes freed. Raises LeaseHeld.
+
+    It holds the stream's lease, so that nobody publishes meanwhile.
+    """
     layout = settings.layout
     owner = lease.Owner(os.getpid(), "", now.isoformat(), "staging leftovers (housekeeping)")
     with lease.acquire(layout, name, owner), storage.disk_errors(layout.home):
@@ -60,15 +57,16 @@ def clear_staging(settings: Settings, name: str, now: datetime) -> int:
         return size
 
 
-def remove(layout: Layout, found: Iterable[Leftover]) -> int:
-    """Removes temporary files that `torn` found; bytes freed. One that is gone meanwhile is no fault."""
-    paths = [left for left in found if _NAME.fullmatch(left.path.name) and storage.is_regular(left.path)]
+def remove(layout: Layout, files: Iterable[Leftover]) -> int:
+    """Removes temporary files that `torn` found, if they are still there. Returns the bytes freed."""
+    present = [left for left in files if _NAME.fullmatch(left.path.name) and storage.is_regular(left.path)]
     with storage.disk_errors(layout.home):
-        storage.unlink_all([storage.confine(layout.home, left.path) for left in paths])
-    return sum(left.size_bytes for left in paths)
+        storage.unlink_all([storage.confine(layout.home, left.path) for left in present])
+    return sum(left.size_bytes for left in present)
 
 
 def _temporary(layout: Layout, now: datetime) -> Iterator[tuple[Leftover, float]]:
+    """(temporary file, seconds since it was last written to)."""
     for folder in _places(layout):
         for entry in os.scandir(folder):
             if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
@@ -78,20 +76,16 @@ def _temporary(layout: Layout, now: datetime) -> Iterator[tuple[Leftover, float]
 
 def _places(layout: Layout) -> Iterator[Path]:
     for pattern in _TREES:
-        yield from (
-            path for path in sorted(layout.data.glob(pattern)) if path.is_dir() and not path.is_symlink()
-        )
+        paths = sorted(layout.data.glob(pattern))
+        yield from (path for path in paths if path.is_dir() and not path.is_symlink())
     yield from _folders(layout.state / "generations")
     for stream in _folders(layout.home / "runs"):
         yield from islice(sorted(_folders(stream), reverse=True), _RUNS)
 
 
 def _folders(path: Path) -> list[Path]:
-    return (
-        [entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink()]
-        if path.is_dir()
-        else []
-    )
+    entries = path.iterdir() if path.is_dir() else ()
+    return [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
 
 
 def _files(folder: Path) -> Iterator[Path]:

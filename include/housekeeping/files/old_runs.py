@@ -1,6 +1,7 @@
-"""Run folders (spec, report, driver's log): 288 a day where a stream runs every five minutes. Past the row's `runs_days` they are removed.
+"""Removes run folders (spec, report, driver's log) that are older than the row's `runs_days`.
 
-What they tell is in the manifests and commits, too. The newest ones always stay: the next run reads there what is reported already.
+A stream that runs every five minutes makes 288 of them a day. What matters in them is also in manifests and
+commits. The newest ones always stay, because the next run reads there which batches are already reported.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from jobs.contract.disk.layout import Layout
 from jobs.contract.run import spec
 from jobs.contract.stream import Upkeep
 
-KEPT = 50
+KEPT = 50  # newest run folders, whatever their age
 
 
 def past(layout: Layout, name: str, upkeep: Upkeep, now: datetime) -> list[Path]:
@@ -32,15 +33,16 @@ def past(layout: Layout, name: str, upkeep: Upkeep, now: datetime) -> list[Path]
     return [runs / run_id for run_id in ids[:-KEPT] if run_id < limit]
 
 
-def size(found: list[Path]) -> int:
+def size(folders: list[Path]) -> int:
     """Bytes."""
-    return sum(entry.stat(follow_symlinks=False).st_size for folder in found for entry in os.scandir(folder))
+    entries = (entry for folder in folders for entry in os.scandir(folder))
+    return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
 
 
-def remove(settings: Settings, found: list[Path]) -> int:
+def remove(settings: Settings, folders: list[Path]) -> int:
     """Bytes freed. Raises UnsafePath, NotWritable."""
-    freed = size(found)
+    freed = size(folders)
     with storage.disk_errors(settings.home):
-        for folder in found:
+        for folder in folders:
             storage.remove_tree(settings.home, folder)
     return freed

@@ -1,4 +1,4 @@
-"""Undo: the inverse moves of the newest rollover, reset or retirement, last step first."""
+"""Undo: takes back the newest rollover, reset or retirement by the inverse moves, last step first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from include.housekeeping.plan import Plan
-from include.housekeeping.plan_builder import Way, begin, purged, require_finished
+from include.housekeeping.plan_builder import PlanBuilder, begin, purged, require_finished
 from include.settings import Settings
 from include.state import journal
 from include.state.journal import Operation, Step
@@ -19,88 +19,85 @@ from jobs.contract.errors import Refused
 
 
 def plan(settings: Settings, name: str, now: datetime) -> Plan:
-    """Read-only. Raises Refused: nothing to undo, a rewind, a new generation that has begun, something purged or moved since."""
+    """Plans the undo; read-only.
+
+    Raises Refused: there is nothing to undo; the newest operation is a rewind; the new generation has planned
+    a batch; something was purged or moved since.
+    """
     layout = settings.layout
     require_finished(layout, name)
     newest = _newest(layout, name)
     if newest.kind == "rewind":
-        raise Refused(
-            f"the newest operation is rewind {newest.id}, which needs no undo: a run reads exactly the same input again",
-            layout.retired(name) / newest.id,
-            cli=f"./caudal run {name}",
-        )
+        what = f"rewind {newest.id}, the newest operation, needs no undo: a run reads the same input again"
+        raise Refused(what, layout.retired(name) / newest.id, cli=f"./caudal run {name}")
     steps = journal.steps(layout.journal(name), newest.id)
-    way = begin(layout, name, "undo", newest.generation, now)
-    _require_unbegun(layout, name, steps)
+    builder = begin(layout, name, "undo", newest.generation, now)
+    _require_not_begun(layout, name, steps)
     for _, stage in groupby(reversed(steps), key=lambda step: step.stage):
-        _inverse(way.stage(), list(stage))
-    _require_places(layout, way.steps[:], purged(layout, name))
-    way.options["undoes"] = newest.id
-    way.said += [
-        f"takes back {newest.kind} {newest.id} of {newest.finished[:19]}",
-        *newest.detail.get("summary", []),
-    ]
-    return way.plan(f"do it again: ./caudal generation {newest.kind} {name}")
+        _invert(builder.stage(), list(stage))
+    _require_places(layout, builder.steps[:], purged(layout, name))
+    builder.options["undoes"] = newest.id
+    builder.note(f"takes back {newest.kind} {newest.id} of {newest.finished[:19]}")
+    builder.note(*newest.detail.get("summary", []))
+    return builder.plan(f"do it again: ./caudal generation {newest.kind} {name}")
 
 
 def _newest(layout: Layout, name: str) -> Operation:
-    """Of those that changed generations; undone ones and undos are past."""
+    """The newest operation that changed generations and was not undone. Raises Refused for none."""
     where = "finished IS NOT NULL AND undone_by = '' AND kind IN ('rollover', 'reset', 'retire', 'rewind')"
-    found = journal.operations(layout.journal(name), where)
-    if not found:
+    operations = journal.operations(layout.journal(name), where)
+    if not operations:
         raise Refused("there is nothing to undo", name, cli=f"./caudal generation list {name}")
-    return found[-1]
+    return operations[-1]
 
 
-def _begun(layout: Layout, steps: Sequence[Step]) -> list[tuple[str, int]]:
-    """(stream, number) of the generation these steps began."""
+def _begun(steps: Sequence[Step]) -> list[int]:
+    """Numbers of the generations whose records these steps wrote."""
     records = [Path(step.target) for step in steps if step.verb == "write"]
-    return [
-        (path.parent.name, number) for path in records if (number := parse_generation(path.stem)) is not None
-    ]
+    return [number for path in records if (number := parse_generation(path.stem)) is not None]
 
 
-def _require_unbegun(layout: Layout, name: str, steps: Sequence[Step]) -> None:
-    for _, number in _begun(layout, steps):
+def _require_not_begun(layout: Layout, name: str, steps: Sequence[Step]) -> None:
+    """Raises Refused when a run of the new generation has planned a batch."""
+    for number in _begun(steps):
         state = checkpoint.read(layout.checkpoint(name, number))
         if state.offsets or manifest.published(layout.output(name, number)):
-            what = f"generation {number} has begun (batch {max(state.newest_offset, 0)} is planned): its records would be read again or lost"
+            batch = max(state.newest_offset, 0)
+            begun = f"generation {number} has begun (batch {batch} is planned)"
+            what = f"{begun}: its records would be read again or lost"
             raise Refused(what, state.path, cli=f"./caudal generation reset {name} starts from the beginning")
 
 
-def _inverse(way: Way, stage: Sequence[Step]) -> None:
-    """Of one stage, last step first. A record that was written, and what a crash before the first offset left beside it, goes to retirado."""
+def _invert(builder: PlanBuilder, stage: Sequence[Step]) -> None:
+    """Adds the inverse of one stage, last step first.
+
+    A generation's record that the stage wrote goes to retirado, and so does what a run that crashed before
+    its first offset left of that generation.
+    """
     for step in stage:
         if step.verb == "move":
-            way.step("move", step.target, step.source, step.size_bytes, step.batch)
-    for _, number in _begun(way.layout, stage):
-        way.retire(way.layout.generation_record(way.stream, number))
-        parents = (
-            way.layout.checkpoints(way.stream),
-            way.layout.salida(way.stream),
-            way.layout.quarantine(way.stream),
-        )
-        for path in (parent / generation_name(number) for parent in parents):
-            if os.path.lexists(path):
-                way.retire(path)
+            builder.step("move", step.target, step.source, step.size_bytes, step.batch)
+    layout, name = builder.layout, builder.stream
+    for number in _begun(stage):
+        builder.retire(layout.generation_record(name, number))
+        for parent in (layout.checkpoints(name), layout.salida(name), layout.quarantine(name)):
+            if os.path.lexists(path := parent / generation_name(number)):
+                builder.retire(path)
 
 
 def _require_places(layout: Layout, steps: Sequence[Step], removed: Mapping[str, str]) -> None:
+    """Raises Refused when a source is gone or a target is taken."""
     home = str(layout.home)
     for step in steps:
         if not os.path.lexists(f"{home}/{step.source}"):
-            raise Refused(
-                f"{_why_gone(step.source, removed)}: it cannot be brought back", layout.home / step.source
-            )
+            what = f"{_why_gone(step.source, removed)}: it cannot be brought back"
+            raise Refused(what, layout.home / step.source)
         if os.path.lexists(f"{home}/{step.target}"):
-            raise Refused(
-                "something else has this name now",
-                layout.home / step.target,
-                cli="move it out of the way, then plan again",
-            )
+            what, target = "something else has this name now", layout.home / step.target
+            raise Refused(what, target, cli="move it out of the way, then plan again")
 
 
 def _why_gone(source: str, removed: Mapping[str, str]) -> str:
     parents = [source, *map(str, Path(source).parents)]
-    by = next((removed[path] for path in parents if path in removed), "")
-    return f"purged by {by}" if by else "gone from here"
+    purge = next((removed[path] for path in parents if path in removed), "")
+    return f"purged by {purge}" if purge else "gone from here"

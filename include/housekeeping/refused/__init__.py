@@ -1,1 +1,1 @@
-"""What a person decides about refused records and files."""
+"""Plans for what a person decides about refused records and files."""

@@ -57,7 +57,7 @@ def test_reasons_and_since_choose(hand: Hand) -> None:
     found = reprocessing.plan(hand.settings, form(reasons="malformed, other"), NOW)
     assert found.summary[0] == "2 refused records (2 malformed)"
     assert not reprocessing.plan(hand.settings, form(since="2999-01-01"), NOW).steps
-    with pytest.raises(UsageError, match="is no time"):
+    with pytest.raises(UsageError, match="is not a time"):
         reprocessing.plan(hand.settings, form(since="2026-13-45"), NOW)
 
 

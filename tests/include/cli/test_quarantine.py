@@ -15,7 +15,7 @@ import pytest
 from include import settings, streams
 from include.account import quarantine as account
 from include.cli.operate import quarantine
-from include.state.refused_records import Record
+from include.state.refused_records import RefusedRecord
 from jobs.contract.disk import ledger
 from jobs.contract.errors import DataError, Refused, UsageError
 from jobs.contract.stream import Files
@@ -118,13 +118,13 @@ def test_the_line_is_found_in_a_packed_file_and_in_one_of_other_line_ends(
     (hand.here / entry.name).write_bytes(pack(end.join(rows) + end))
     raws = [b"a" + kept, mark + b"a" + kept, b"x" + mark + kept]
     found = account._lines(
-        hand.layout, STREAM, entry, [Record("r", "", entry.name, raw, "run") for raw in raws]
+        hand.layout, STREAM, entry, [RefusedRecord("r", "", entry.name, raw, "run") for raw in raws]
     )
     assert found == {raws[0]: [1], raws[1]: [4], raws[2]: [5]}
     (hand.here / entry.name).write_bytes(pack(end.join(rows))[:-9])
     if pack is not bytes:
         with pytest.raises(DataError, match="the file of refused records cannot be read"):
-            account._lines(hand.layout, STREAM, entry, [Record("r", "", entry.name, b"x", "run")])
+            account._lines(hand.layout, STREAM, entry, [RefusedRecord("r", "", entry.name, b"x", "run")])
 
 
 def test_a_record_that_spans_lines_is_found_where_it_starts_and_shown_on_one_line(
@@ -135,10 +135,12 @@ def test_a_record_that_spans_lines_is_found_where_it_starts_and_shown_on_one_lin
     raws = [b'1;"uno\r\n\r\ndos"', b'2;"tres\ncuatro"']
     whole = replace(STREAM, source=Files("csv", separator=";", multiline=True))
     found = account._lines(
-        hand.layout, whole, entry, [Record("r", "", entry.name, raw, "run") for raw in raws]
+        hand.layout, whole, entry, [RefusedRecord("r", "", entry.name, raw, "run") for raw in raws]
     )
     assert found == {raws[0]: [2], raws[1]: [5]}
-    quarantine._say(account.Shown(Record("r", "", entry.name, raws[1], "run"), 1, 0, "open", "x.csv", 5))
+    quarantine._say(
+        account.Shown(RefusedRecord("r", "", entry.name, raws[1], "run"), 1, 0, "open", "x.csv", 5)
+    )
     assert capsys.readouterr().out.splitlines() == [
         "x.csv, line 5: r (open; batch 0 of generation 1, run run)",
         '  2;"tres\\x0acuatro"',
@@ -179,9 +181,9 @@ def test_refused_files_go_back_or_to_retirado(hand: Hand, capsys: pytest.Capture
     (back,) = [p for p in hand.layout.entrada("s").iterdir() if p.is_file()]
     assert back.read_bytes() == b'[{"a":1}]\n'
     assert not list(hand.layout.refused_files("s").iterdir())
-    with pytest.raises(UsageError, match="a refused file is of no batch"):
+    with pytest.raises(UsageError, match="a refused file belongs to no batch"):
         quarantine.discard("s", files=True, batch=0)
-    with pytest.raises(UsageError, match="'gestern' is no time"):
+    with pytest.raises(UsageError, match="'gestern' is not a time"):
         quarantine.discard("s", since="gestern")
     with pytest.raises(Refused, match="not held: none is held"):
         quarantine.accept("s", batch=0, apply=True)

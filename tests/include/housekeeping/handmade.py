@@ -1,4 +1,7 @@
-"""A home as intake, Spark and the job leave it, written by hand: real intake, real ledger, checkpoint files and manifests of any shape."""
+"""A home as intake, Spark and the job leave it, written by hand.
+
+Intake and ledger are real; checkpoint files and manifests may have any shape.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ MTIME_NS = 1_700_000_000_123_000_000
 
 @dataclass
 class Hand:
-    """`ends`: the source's position behind each batch that was planned; `log`: (file name, log offset) of all batches."""
+    """`ends`: the source's log offset at the end of each planned batch. `log`: (file name, log offset) of all
+    batches."""
 
     path: Path
     ends: dict[int, int] = field(default_factory=dict)
@@ -62,7 +66,10 @@ class Hand:
         return [e.name for e in intake.admit(self.layout, STREAM, at.timestamp, lambda _: None).admitted]
 
     def batch(self, *groups: Sequence[str], committed: bool = True, published: bool = True) -> int:
-        """One batch of the files of `groups`, each group with a log offset of its own (several: a batch that was planned again)."""
+        """Adds a batch with the files of `groups`; each group has its own log offset.
+
+        A batch has several log offsets if Spark planned it more than once.
+        """
         batch, offset = len(self.ends), max(self.ends.values(), default=-1)
         for names in groups:
             offset += 1
@@ -82,7 +89,7 @@ class Hand:
         self._write_log(self.checkpoint / "sources/0" / str(offset), [(name, offset) for name in names])
 
     def compact(self, through: int) -> None:
-        """Replaces the source log's files up to `through` by one compact file, as Spark does after its delay."""
+        """Replaces the source log's files up to `through` by one compact file, as Spark does."""
         folder = self.checkpoint / "sources/0"
         self._write_log(folder / f"{through}.compact", [entry for entry in self.log if entry[1] <= through])
         for path in folder.iterdir():

@@ -1,4 +1,7 @@
-"""A home whose runs are real ones on the shared Spark session: real intake, real launcher's plan, real publish; the generation is the current one."""
+"""A home whose runs are real, on the shared Spark session: intake, the launcher's plan, and publish.
+
+The tests look at its current generation.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,10 @@ def invoice(number: int, items: int = 1) -> str:
 
 @dataclass
 class Home:
-    """`now` goes on by a minute with every operation, so that ids sort. `put` returns the codes of the lines that must come out of it, once."""
+    """`now` advances by a minute with every operation, so that ids sort.
+
+    `put` returns the item codes that must come out of the file, each once.
+    """
 
     settings: Settings
     spark: Any
@@ -83,7 +89,7 @@ class Home:
     # what goes in
 
     def put(self, name: str, *numbers: int, bad: int = 0) -> Counter[str]:
-        """A file of one invoice a number, and `bad` broken lines, taken in at once."""
+        """Delivers and admits a file with an invoice for each number, and `bad` broken lines."""
         folder = self.layout.entrada(self.stream.folder)
         folder.mkdir(parents=True, exist_ok=True)
         lines = [invoice(n) for n in numbers] + [f'{{"broken {name} {i}' for i in range(bad)]
@@ -134,7 +140,7 @@ class Home:
         return made
 
     def archive(self) -> None:
-        """Every committed file, as each run does it afterwards."""
+        """Archives every committed file, as happens after each run."""
         archives.sweep(self.settings, self.stream, self.tick())
 
     @property
@@ -191,7 +197,10 @@ class Home:
 
 
 def tree(home: Path) -> dict[str, str]:
-    """Everything of a home that is data or a generation's record: relative path -> content hash; folders that hold nothing end on /."""
+    """All data and generation records of a home: relative path -> content hash.
+
+    The path of an empty folder ends with /.
+    """
     found: dict[str, str] = {}
     for part in ("data", "state/generations"):
         for parent, folders, names in os.walk(home / part):
@@ -204,12 +213,12 @@ def tree(home: Path) -> dict[str, str]:
 
 
 def files_of(found: dict[str, str]) -> dict[str, str]:
-    """A tree without its empty folders: a move may leave one, or make one."""
+    """A tree without its empty folders, because a move may leave or make one."""
     return {path: content for path, content in found.items() if not path.endswith("/")}
 
 
 def promised(before: dict[str, str], plan: Plan) -> dict[str, str]:
-    """The tree that a plan's steps lead to, played on a listing alone."""
+    """The tree that the plan's steps lead to, worked out on a listing alone."""
     now = files_of(before)
     for step in plan.steps:
         below = (
@@ -227,7 +236,7 @@ def promised(before: dict[str, str], plan: Plan) -> dict[str, str]:
 
 
 def as_promised(home: Home, planner: Planner) -> Plan:
-    """Does it, and compares the disk with what the plan listed: nothing less, nothing more."""
+    """Applies the plan, and compares the disk with what the plan listed: nothing less, nothing more."""
     before = tree(home.settings.home)
     made = planner()
     assert files_of(tree(home.settings.home)) == files_of(before), "planning changed something"

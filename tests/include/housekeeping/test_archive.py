@@ -223,7 +223,7 @@ def test_a_time_of_admission_that_is_none_names_no_folder(hand: Hand) -> None:
     hand.batch([name])
     with closing(connect(hand.layout.ledger("s"))) as db, db:
         db.execute("UPDATE entry SET admitted_at = '../../../../etc'")
-    assert reasons(plan(hand)) == {name: "the ledger's time of admission is none: '../../../../etc'"}
+    assert reasons(plan(hand)) == {name: "the ledger's time of admission cannot be read: '../../../../etc'"}
 
 
 def test_younger_files_stay_when_an_age_is_asked_for_and_only_then(hand: Hand) -> None:

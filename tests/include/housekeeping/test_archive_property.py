@@ -1,4 +1,6 @@
-"""The archive planner against a plain reference, over made-up checkpoints: any mix of batches, merged log offsets, compact files, lost
+"""The archive planner against a plain reference, over random checkpoints.
+
+They have any mix of batches, merged log offsets, compact files, lost
 commits, purged offsets, open batches, waiting files and names that hurt."""
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ NAMES = st.text(alphabet="ab.%+-_09", min_size=1, max_size=6)
 
 @dataclass(frozen=True)
 class Shape:
-    """`batches`: for each batch its groups (log offsets), for each group its number of files. `committed`, `compact`, `purged`: fractions."""
+    """`batches`: for each batch its groups (log offsets), and for each group its number of files.
+
+    `committed`, `compact`, `purged`: fractions.
+    """
 
     batches: list[list[int]]
     last_committed: bool
@@ -69,7 +74,8 @@ def _count(shape: Shape) -> int:
 
 
 def _admitted(hand: Hand, shape: Shape, names: list[str]) -> list[str]:
-    """Files in en_proceso with a row each, written without intake: its safe names are a small part of what a ledger may hold."""
+    """Writes files into en_proceso, each with a row, but without intake, whose safe names are few of the
+    names that a ledger may hold."""
     found = []
     hand.here.mkdir(parents=True)
     path = hand.layout.ledger("s")
@@ -97,7 +103,10 @@ def ledger_hash(data: bytes) -> str:
 
 
 def _build(hand: Hand, shape: Shape, names: list[str]) -> dict[str, int]:
-    """Writes the checkpoint; returns what may be archived: file -> batch. The reference: batches up to the newest commit that is left."""
+    """Writes the checkpoint; returns what may be archived, file -> batch.
+
+    The reference: batches up to the newest commit that is left.
+    """
     rest = iter(names)
     by_batch = []
     for groups in shape.batches:

@@ -1,4 +1,5 @@
-"""A clock that jumps: hours forward, years back. Files, batches and housekeeping go on in the order they came, and nothing is lost or repeated."""
+"""A clock that jumps hours forward or years back. Files, batches and housekeeping keep the order in which
+they came, and nothing is lost or repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every verb cut off at every journal write, stage and move: the next run finishes it, and each row stands once."""
+"""Every verb, cut off at every journal write, stage and move. The next run finishes it, and each row is there
+once."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ def do_purge(home: Home) -> Plan:
 
 
 def before_reset(home: Home) -> None:
-    """Generation 1 (row 1, a refused record), generation 2 (rows 2 and 3 in two batches, one file archived)."""
+    """Generation 1 (row 1, a refused record), generation 2 (rows 2 and 3 in two batches; one file
+    archived)."""
     home.put("a", 1, bad=1)
     home.run()
     home.apply(lambda: do_rollover(home))

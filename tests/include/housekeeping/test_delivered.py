@@ -1,4 +1,5 @@
-"""Refused records delivered again: each comes back as the record it was, or its reason is kept with a word why, and nothing is in between."""
+"""Refused records that are delivered again. Each comes back as the record it was, or the plan says why its
+reason stays."""
 
 from __future__ import annotations
 
@@ -39,13 +40,13 @@ def fit(
     home: Path, stream: Stream, raws: list[tuple[str, bytes]], header: str = ""
 ) -> tuple[list[str], list[str], bytes]:
     """(reasons that are delivered, why others are not, the delivery without its id line)."""
-    way = begin(caudal.load({"CAUDAL_HOME": str(home)}).layout, "s", "reprocess", 1, NOW)
-    one = batch(way.layout.refused_records("s", 1, 0), raws, header)
-    chosen = delivered.fit(way, stream, one, sorted({reason for reason, _ in raws}))
+    builder = begin(caudal.load({"CAUDAL_HOME": str(home)}).layout, "s", "reprocess", 1, NOW)
+    one = batch(builder.layout.refused_records("s", 1, 0), raws, header)
+    chosen = delivered.fit(builder, stream, one, sorted({reason for reason, _ in raws}))
     made = b"".join(
         refused_records.delivery("o", "n", one.folder, delivered.selection(stream, one, chosen, header))
     )
-    return chosen, [kept.reason for kept in way.kept], made[reprocessed.ID_BYTES :]
+    return chosen, [kept.reason for kept in builder.kept], made[reprocessed.ID_BYTES :]
 
 
 @settings(deadline=None)
@@ -81,7 +82,8 @@ def test_records_with_line_ends_are_not_cut_up_for_a_row_that_reads_lines(tmp_pa
     chosen, kept, made = fit(tmp_path, BY_LINE, [("malformed", b'1;"open'), ("rule", b'2;"two\nlines"')])
     assert (chosen, made) == (["malformed"], b'1;"open\n')
     assert kept == [
-        "rule: its records hold line ends, and the row reads one record a line: Files(multiline=True) in the row, or discard them"
+        "rule: its records hold line ends, and the row reads one record a line: "
+        "Files(multiline=True) in the row, or discard them"
     ]
 
 
@@ -90,7 +92,8 @@ def test_a_delivery_that_is_too_large_to_be_read_whole_is_not_made(tmp_path: Pat
     chosen, kept, _ = fit(tmp_path, small, [("a", b"x" * 100), ("b", b"y" * 50)])
     assert chosen == ["b"]
     assert kept == [
-        "a: a delivery of 230 bytes, the row allows whole_file_bytes=200 (multiline=True): raise the limit, or choose by --reason"
+        "a: a delivery of 230 bytes, the row allows whole_file_bytes=200 (multiline=True): "
+        "raise the limit, or choose by --reason"
     ]
 
 

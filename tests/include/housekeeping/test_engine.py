@@ -1,4 +1,5 @@
-"""The engine on journals written by hand: it moves only what the journal needs, never over anything, never out of the home."""
+"""The engine, on journals written by hand. It moves only what the journal names, never over anything, and
+never out of the home."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""SIGKILL while files are archived and restored, at every failpoint and at every call that changes the disk; then redo. Every file is in
-exactly one place, whole, with its mtime, and the journal is closed."""
+"""SIGKILL while files are archived and restored, at every failpoint and at every change on disk; then redo.
+Every file is in exactly one place, whole, with its mtime, and the journal is closed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from include.housekeeping.files.restore import Asked
 from include.state import journal
 from jobs.contract.disk import ledger
 from tests.include.housekeeping.handmade import DAY, NOW, STREAM, Hand
-from tests.include.housekeeping.killing import MODES, Arm, at_change, at_failpoint, killed, memory, use
+from tests.include.killing import MODES, Arm, at_change, at_failpoint, killed, memory, use
 from tests.matrix import seeded
 
 __all__ = ["memory"]
@@ -35,7 +35,8 @@ def home(path: Path) -> tuple[Hand, list[str]]:
 
 
 def check(hand: Hand, names: list[str], kind: str, at: object) -> None:
-    """Redo; then a begun operation is done whole, one that was not begun has moved nothing, and no file is doubled, lost or another."""
+    """After redo, a begun operation is done whole, an operation that was not begun has moved nothing, and no
+    file is doubled, lost or changed."""
     engine.redo(hand.layout, "s", NOW)
     assert journal.open_operations(hand.layout.journal("s")) == [], at
     begun = bool(journal.operations(hand.layout.journal("s"), "kind = ?", (kind,)))

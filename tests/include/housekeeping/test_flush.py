@@ -1,4 +1,4 @@
-"""Before the journal counts on a file, the file is on the disk: a power cut must not leave a step with nothing to move."""
+"""A file is durable before the journal names it: a power cut must not leave a step with nothing to move."""
 
 from __future__ import annotations
 

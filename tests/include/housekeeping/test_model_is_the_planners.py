@@ -1,4 +1,5 @@
-"""The explicit-state model proves something only as long as its housekeeping does what the real plans do, in the same order."""
+"""The explicit-state model proves something only while its housekeeping does what the real plans do, in the
+same order."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ _WORDS = {
 
 
 def real(steps: Iterable[journal.Step]) -> list[Word]:
-    """What each step is about; the side of a move that is not in archivo or retirado tells. A checksum goes with its entry."""
+    """What each step is about, told by the side of a move that is not in archivo or retirado. A checksum goes
+    with its entry."""
     paths = [
         s.target if s.source.startswith(("data/archivo", "data/retirado")) or s.verb == "write" else s.source
         for s in steps
@@ -52,7 +54,8 @@ def modelled(steps: Iterable[model.Step]) -> list[Word]:
 
 
 class Both:
-    """The same story on disk and in the model: record n is file fn; record 0 is refused in the model, so f0 has a broken line here."""
+    """The same story on disk and in the model. Record n is file fn. The model refuses record 0, so f0 has a
+    broken line here."""
 
     def __init__(self, home: Home) -> None:
         self.home, self.stream, self.records = home, Stream(), 0

@@ -68,10 +68,10 @@ def test_a_reset_asks_for_the_first_to_the_last_offset_its_manifests_name(tmp_pa
     generations.begin(layout, RECORD)
     published(layout, 0, 3, 5)
     published(layout, 1, 5, 9)
-    way = begin(layout, "s", "reset", 1, datetime(2026, 11, 24, tzinfo=UTC))
-    reset._require_records(way, [1], at({0: 3}, {0: 30}))
+    builder = begin(layout, "s", "reset", 1, datetime(2026, 11, 24, tzinfo=UTC))
+    reset._require_records(builder, [1], at({0: 3}, {0: 30}))
     with pytest.raises(Refused, match="t/0 offsets 3 to 8"):
-        reset._require_records(way, [1], at({0: 12}, {0: 30}))
+        reset._require_records(builder, [1], at({0: 12}, {0: 30}))
 
 
 def test_where_a_manifest_is_gone_all_of_the_topic_must_be_there(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_where_a_manifest_is_gone_all_of_the_topic_must_be_there(tmp_path: Path)
     generations.begin(layout, RECORD)
     published(layout, 0, 3, 5)
     (layout.batch("s", 1, 0) / MANIFEST).unlink()
-    way = begin(layout, "s", "reset", 1, datetime(2026, 11, 24, tzinfo=UTC))
-    reset._require_records(way, [1], at({0: 0}, {0: 30}))
-    assert "cannot be told" in way.said[0]
+    builder = begin(layout, "s", "reset", 1, datetime(2026, 11, 24, tzinfo=UTC))
+    reset._require_records(builder, [1], at({0: 0}, {0: 30}))
+    assert "cannot be told" in builder.notes[0]
     with pytest.raises(Refused, match="t/0 offsets 0 to 0"):
-        reset._require_records(way, [1], at({0: 1}, {0: 30}))
+        reset._require_records(builder, [1], at({0: 1}, {0: 30}))

@@ -1,4 +1,5 @@
-"""Purge: removes for real, by an injected now, what is past its retention, and nothing else; the journal knows what went."""
+"""Purge, with an injected `now`: it removes what is past its retention, and nothing else. The journal keeps
+the names."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def plan(home: Home, days: float, upkeep: Upkeep = UPKEEP) -> Plan:
 
 
 def two(home: Home) -> None:
-    """Generation 1 rolled over (file a), generation 2 with an archived file b and a file c that is read, not archived."""
+    """Generation 1 (file a) was rolled over. Generation 2 has an archived file b, and a file c that is read
+    but not archived."""
     home.put("a", 1, bad=1)
     home.run()
     home.apply(lambda: rollover.plan(home.settings, home.stream, home.now))
@@ -65,7 +67,7 @@ def test_archived_files_go_after_their_days_and_the_stream_goes_on(home: Home) -
 def test_what_was_purged_refuses_reset_and_rewind_with_the_reason(home: Home) -> None:
     two(home)
     done = home.apply(lambda: plan(home, 11))
-    with pytest.raises(Refused, match=f"generation 1 were purged by {done.id}"):
+    with pytest.raises(Refused, match=f"{done.id} purged 1 archived files of generation 1"):
         reset.plan(home.settings, home.stream, home.now)
     with pytest.raises(Refused, match="where purges have removed files"):
         rewind.plan(home.settings, home.stream, home.now, to_batch=-1)

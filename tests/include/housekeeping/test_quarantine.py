@@ -1,4 +1,5 @@
-"""Reprocessed and discarded records on real runs: exact bytes, each row once, whatever is reset, rewound or run again afterwards."""
+"""Reprocessed and discarded records on real runs: exact bytes, and each row once, whatever is reset, rewound
+or run again afterwards."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def take_in(home: Home) -> intake.Intake:
 
 @pytest.fixture
 def strict(home: Home) -> Home:
-    """Batch 0: invoice 1 and a miscounted 2; batch 1: invoice 3, a miscounted 4, and lines that are none. The row refuses miscounted ones."""
+    """Batch 0: invoice 1 and a miscounted 2. Batch 1: invoice 3, a miscounted 4, and lines that are no
+    invoices. The row refuses miscounted ones."""
     home.stream = replace(home.stream, checks=Checks())
     deliver(home, "a", invoice(1), miscounted(2))
     home.run()
@@ -140,7 +142,8 @@ def test_a_reset_reads_reprocessed_records_where_they_first_came_from_and_nowher
 
 
 def test_a_reset_before_the_mended_rule_still_gives_each_row_once(strict: Home) -> None:
-    """The delivery was accepted; after the reset both it and the first file could be: the record is refused again, and reprocessed again."""
+    """The delivery was accepted. After the reset, both it and the first file could be read. Instead, the
+    record is refused again, and reprocessed again."""
     home = strict
     mend(home)
     reprocess(home, Asked(reasons=("items-count",)))
@@ -161,7 +164,7 @@ def test_a_reset_before_the_mended_rule_still_gives_each_row_once(strict: Home) 
 def test_a_reset_waits_for_a_delivery_that_is_not_taken_in(strict: Home) -> None:
     home = strict
     reprocess(home)
-    with pytest.raises(Refused, match=r"is not taken in yet .*./caudal run facturas_ficheros first"):
+    with pytest.raises(Refused, match=r"is not admitted yet .*./caudal run facturas_ficheros first"):
         reset.plan(home.settings, home.stream, home.tick())
     mend(home)
     take_in(home)
@@ -171,7 +174,7 @@ def test_a_reset_waits_for_a_delivery_that_is_not_taken_in(strict: Home) -> None
     assert home.rows() == FOUR
 
 
-def test_a_rewind_that_would_read_the_record_and_its_delivery_is_refused_and_one_that_reads_the_delivery_alone_is_not(
+def test_a_rewind_is_refused_if_it_would_read_a_record_and_its_delivery_but_not_for_the_delivery_alone(
     strict: Home,
 ) -> None:
     home = strict
@@ -222,7 +225,8 @@ def test_records_refused_before_a_rollover_are_reprocessed_after_it_and_a_reset_
 
 
 def test_equal_lines_are_equal_records_and_a_delivery_is_nobody_s_duplicate(home: Home) -> None:
-    """The same line refused twice in one file and once in another gives three records; a delivery of that very line alone is none of theirs."""
+    """The same line, refused twice in one file and once in another, gives three records. A delivery of that
+    very line by a person is none of them."""
     home.stream = replace(home.stream, checks=Checks())
     line = miscounted(2)
     deliver(home, "a", line, invoice(1), line)

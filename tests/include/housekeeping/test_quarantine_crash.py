@@ -1,4 +1,5 @@
-"""reprocess and discard killed before and after every change on disk: done anew, each record is marked once and delivered once, byte for byte."""
+"""reprocess and discard, killed before and after every change on disk. After redo, each record is marked once
+and delivered once, byte for byte."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from jobs.contract.disk.layout import MANIFEST
 from jobs.contract.errors import DataError, JournalDamaged, Refused
 from jobs.contract.stream import Topic
 from tests.include.housekeeping.handmade import NOW, STREAM, Hand
-from tests.include.housekeeping.killing import at_change, killed, memory
+from tests.include.killing import at_change, killed, memory
 
 __all__ = ["memory"]
 RAW = {"malformed": [b"{x", b"\xff\x00\xfe\r"], "missing-field": [b'{"b":1}']}

@@ -1,7 +1,8 @@
-"""Any order of runs, mended rules and verbs: with the real planners, engine and intake, each record stands once. Only Spark is played, in a page.
+"""Any order of runs, mended rules and verbs: each record comes out once. Planners, engine and intake are the
+real ones; only Spark is simulated, in a page of code.
 
-Leave out the rule in `reset` or in `rewind` that a record is read from its first file or from its delivery, and most of these ways end twice.
-"""
+The rule in `reset` and `rewind` is that a record is read from its first file or from its delivery. Without
+it, most of these orders give a record twice."""
 
 from __future__ import annotations
 
@@ -31,13 +32,16 @@ from jobs.contract.commit.manifest import Manifest
 from jobs.contract.disk.layout import MANIFEST
 from jobs.contract.errors import Refused
 from tests.include.housekeeping.handmade import NOW, STREAM
-from tests.include.housekeeping.killing import memory
+from tests.include.killing import memory
 
 __all__ = ["memory"]
 
 
 class Played:
-    """A home whose runs are played: they plan, publish and commit as Spark and the job do. `mended`: records that were bad are good now."""
+    """A home whose runs are simulated: they plan, publish and commit as Spark and the job do.
+
+    `mended`: records that were bad are good now.
+    """
 
     def __init__(self, path: Path) -> None:
         self.settings = caudal.load({"CAUDAL_HOME": str(path)})

@@ -1,4 +1,5 @@
-"""Restore on homes written by hand: the exact bytes come back to the exact place, or nothing does and the reason is told."""
+"""Restore, on homes written by hand. The exact bytes come back to the exact place, or nothing moves and the
+plan says why."""
 
 from __future__ import annotations
 

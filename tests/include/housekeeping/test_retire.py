@@ -1,4 +1,5 @@
-"""Retire: one rolled-over generation leaves readers' sight; or the checkpoints of a stream that is registered no more."""
+"""Retire: a rolled-over generation leaves readers' sight; or the checkpoints of a stream that is no longer
+registered go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Rewind: exactly the batches after K are taken back and read again; killed anywhere, the next run goes on with it."""
+"""Rewind: exactly the batches after K are taken back and read again. After a kill anywhere, the next run goes
+on."""
 
 from __future__ import annotations
 
@@ -177,7 +178,9 @@ def test_a_stateful_stream_and_a_topic_sink_are_refused(home: Home) -> None:
 # as `generation rewind --apply`, in a process that a failpoint may kill
 KILLED = """
 import sys; from datetime import datetime, UTC
-from include import settings, streams; from include.housekeeping.generations import rewind; from include.housekeeping.apply import apply
+from include import settings, streams
+from include.housekeeping.generations import rewind
+from include.housekeeping.apply import apply
 config, now = settings.load(), datetime(2026, 11, 25, tzinfo=UTC)
 plan = lambda: rewind.plan(config, streams.get("facturas_ficheros"), now, to_batch=0)
 apply(config, plan(), plan, now)

@@ -1,4 +1,5 @@
-"""Housekeeping over many streams, on homes written by hand: one that is busy, refuses or is broken never stops the others."""
+"""Housekeeping over many streams, on homes written by hand. A stream that is busy, refuses or is broken never
+stops the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Thresholds on real runs: after publishing the run is red and the next goes on; before it, nothing is published until a person accepts."""
+"""Thresholds on real runs.
+
+A threshold after publishing makes the run fail, and the next run goes on. With a threshold before it, nothing
+is published until a person accepts it."""
 
 from __future__ import annotations
 

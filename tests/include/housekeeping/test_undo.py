@@ -1,4 +1,5 @@
-"""Undo: the tree as it was, byte for byte; refused as soon as something was built on what it would take back."""
+"""Undo: the tree is as it was, byte for byte. It is refused once something depends on what it would take
+back."""
 
 from __future__ import annotations
 
@@ -126,7 +127,7 @@ def test_a_rewind_needs_no_undo_and_says_why(home: Home) -> None:
     two(home)
     home.tick()
     home.apply(lambda: rewind.plan(home.settings, home.stream, home.now, to_batch=0))
-    with pytest.raises(Refused, match="reads exactly the same input again"):
+    with pytest.raises(Refused, match="a run reads the same input again"):
         plan(home)
 
 

@@ -1,4 +1,5 @@
-"""A home with one file stream, for the tests of intake: delivers files, runs admit, and reads back where everything is."""
+"""A home with one file stream, for the tests of intake. It delivers files, runs admit, and reads back where
+each file is."""
 
 from __future__ import annotations
 

@@ -371,7 +371,8 @@ print(errors)
     reason="a small disk of its own needs root and unshare",
 )
 def test_a_full_disk_is_one_clear_error_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    """A real small disk (tmpfs in a mount namespace of its own), full but for 0, 8, 16… kB: each run ends, or says DiskFull and loses nothing."""
+    """A real small disk (tmpfs in its own mount namespace), full except for 0, 8, 16… kB. Each run ends, or
+    raises DiskFull and loses nothing."""
     call = 'mount -t tmpfs -o size=2m none "$1" || exit 77; exec "$2" -c "$3" "$1"'
     command = ["unshare", "-m", "sh", "-c", call, "sh", str(tmp_path), sys.executable, FULL_DISK]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
@@ -387,7 +388,10 @@ def test_a_full_disk_is_one_clear_error_and_the_next_run_goes_on(tmp_path: Path)
 def test_another_users_files_are_taken_or_said_and_never_block(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """As user nobody: a file of root it may not read, one it may not own, one of its own; entrada is open to all, as a drop folder is."""
+    """As user nobody: one file of root that it may not read, one that it may not own, and one of its own.
+
+    Entrada is open to all, like a drop folder.
+    """
     base = Path(tempfile.mkdtemp(dir="/tmp", prefix="caudal-h5-"))
     try:
         home = Home(base / "home")

@@ -151,7 +151,7 @@ BLANK_LINES = st.text(" \t\r\x0b\x0c", max_size=3)
 
 @st.composite
 def good_lines(draw: st.DrawFn) -> str:
-    """A record as a careful or a sloppy producer writes it: any escape, any white space between tokens but LF."""
+    """A record as a careful or a sloppy producer writes it: any escapes, any white space except LF."""
     separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\t", " :\r")]))
     text = json.dumps(draw(OBJECTS), ensure_ascii=draw(st.booleans()), separators=separators)
     return draw(st.text(" \t\r", max_size=2)) + text + draw(st.text(" \t\r", max_size=2))
@@ -227,7 +227,8 @@ def test_a_line_over_the_limit_is_found_whereever_it_stands(tmp_path: Path, suff
         data = b"\n".join([b'{"b":1}'.ljust(before), line.ljust(longest), b"x" * after])
         path = tmp_path / f"{number}{suffix}"
         path.write_bytes(gzip.compress(data, 1) if suffix else data)
-        told = f"line-too-long: a line of {longest} bytes, the row allows line_bytes=2000000; split it, or raise the limit"
+        limit = "the row allows line_bytes=2000000; split it, or raise the limit"
+        told = f"line-too-long: a line of {longest} bytes, {limit}"
         assert counting.scan(path, path.name, demands).unfit == (told if longest > 2_000_000 else "")
 
 
@@ -252,8 +253,8 @@ def test_a_packed_file_is_unpacked_no_further_than_the_limits(tmp_path: Path) ->
     assert told.endswith(" times its size, the row allows unpack_ratio=50; unpack it, or raise the limit")
     told = counting.scan(path, "x.gz", Demands("json", 50_000_000, 1 << 26, 1000)).unfit
     assert (
-        told
-        == "too-large: more than 50000000 bytes unpacked, the row allows file_bytes=50000000; split the file, or raise the limit"
+        told == "too-large: more than 50000000 bytes unpacked, "
+        "the row allows file_bytes=50000000; split the file, or raise the limit"
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from include.intake import counting
 from include.intake.counting import Scan
-from include.intake.tally import Records
+from include.intake.tally import LineCounter
 from include.intake.types import Busy
 
 BOM = b"\xef\xbb\xbf"
@@ -35,7 +35,10 @@ PIECES = [
     b"\x1c",
 ]
 BYTES = st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)
-BAD_HEADER = "damaged: the gzip cannot be unpacked (Error -3 while decompressing data: incorrect header check); deliver it again"
+BAD_HEADER = (
+    "damaged: the gzip cannot be unpacked (Error -3 while decompressing data: incorrect header check); "
+    "deliver it again"
+)
 
 packed = partial(gzip.compress, mtime=0)  # the same bytes, and test names, in every process
 
@@ -52,7 +55,7 @@ def plain_count(data: bytes) -> int:
 
 @given(BYTES, st.integers(1, 7))
 def test_records_fed_in_pieces_are_the_lines_that_are_not_blank(data: bytes, piece: int) -> None:
-    records = Records()
+    records = LineCounter()
     for start in range(0, len(data), piece):
         records.feed(data[start : start + piece])
     assert records.total() == plain_count(data)

@@ -1,49 +1,33 @@
-"""SIGKILL at every storage call of an intake, before and after it; then a restart. Every file is exactly once somewhere, whole, with one row."""
+"""SIGKILL before and after every storage call of an intake, then a restart. Every file is in one place,
+whole, with one row."""
 
 from __future__ import annotations
 
-import errno
 import gzip
-import os
 import random
-import signal
 import sqlite3
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jobs.contract.disk import ledger, storage
+from tests.include import killing
 from tests.include.intake.home import OLD_NS, Home
+from tests.include.killing import MODES, memory
 from tests.matrix import seeded
 
+__all__ = ["memory"]
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="forks a process a kill")]
 
-MODES = ("rename", "link", "copy")  # how a file moves: renameat2; link + unlink; copy out of another device
 A, B, C = b'{"a":1}\n{"a":2}\n', gzip.compress(b"x\ny\n", mtime=0), b"third"
 OLD = b"admitted in an earlier run\n"
 
 
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: a kill needs no disk, and some 10,000 flushes take minutes on a busy one."""
-    base = Path("/dev/shm")
-    if not base.is_dir():
-        yield tmp_path
-        return
-    folder = Path(tempfile.mkdtemp(dir=base, prefix="caudal-crash-"))
-    yield folder
-    storage.remove_tree(base, folder)
-
-
 def prepare(home: Home) -> Counter[bytes]:
-    """One file is admitted before, by a version that gave it a name which Spark skips; then six are delivered, of which three are refused. Returns
-    what must be somewhere in the end."""
+    """An earlier version has admitted one file, under a name that Spark skips. Then six files are delivered,
+    of which three are refused. Returns what must be somewhere in the end."""
     home.deliver("old.json", OLD)
     (entry,) = home.admit().admitted
     skipped = f"{entry.name}._COPYING_"
@@ -56,68 +40,9 @@ def prepare(home: Home) -> Counter[bytes]:
     return Counter([OLD, *files.values()])
 
 
-def use(mode: str) -> None:
-    """Takes ways of moving away from this (forked) process."""
-    if mode == "rename":
-        return
-    storage.rename_noreplace = lambda src, dst: False
-    if mode == "copy":
-        real = os.link
-
-        def link(src: Path, dst: Path, **words: Any) -> None:
-            if Path(src).parent != Path(dst).parent and "entrada" in str(src):
-                raise OSError(errno.EXDEV, "another device")
-            real(src, dst, **words)
-
-        os.link = link
-
-
-def kill_at(step: int) -> None:
-    """Arms this process: SIGKILL at the step-th point, of which each changing call has two."""
-    left = [step]
-
-    def point() -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def stepped(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **words: Any) -> Any:
-            point()
-            result = real(*args, **words)
-            point()
-            return result
-
-        return call
-
-    @contextmanager
-    def transaction(db: Any) -> Iterator[None]:
-        with real_transaction(db):
-            yield
-            point()
-        point()
-
-    real_transaction, ledger.transaction = ledger.transaction, transaction
-    for name in ("link", "unlink", "replace", "mkdir", "fsync", "utime"):
-        setattr(os, name, stepped(getattr(os, name)))
-    storage.rename_noreplace = stepped(storage.rename_noreplace)
-
-
 def killed(home: Home, mode: str, step: int) -> bool:
-    """Runs one admit in a forked process that kills itself at `step`; False when it came to its end before."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            use(mode)
-            kill_at(step)
-            home.admit()
-            os._exit(0)
-        except BaseException as error:
-            print(repr(error), file=sys.stderr, flush=True)
-            os._exit(1)
-    status = os.waitpid(pid, 0)[1]
-    assert status in (0, signal.SIGKILL), f"step {step}: the child failed by itself"
-    return status != 0
+    """Kills one admit at `step`; False if it ended before."""
+    return killing.killed(home.admit, lambda: killing.use(mode, "entrada"), killing.at_change(step))
 
 
 def check(home: Home, expected: Counter[bytes], at: object) -> None:

@@ -1,4 +1,5 @@
-"""Csv whose quoted fields span lines: refused whole where a line inside could pass for a row, counted by records where the row says so."""
+"""Csv whose quoted fields span lines. It is refused whole if a line inside could pass for a row, or counted
+by records if the row says so."""
 
 from __future__ import annotations
 
@@ -81,7 +82,7 @@ def test_a_line_that_is_too_long_to_be_kept_is_refused_for_that(tmp_path: Path) 
 @settings(deadline=None)
 @given(HOSTILE, PART)
 def test_records_that_span_lines_counted_in_pieces_are_those_of_the_whole(data: bytes, part: int) -> None:
-    counter = tally.Whole(b";")
+    counter = tally.CsvRecordCounter(b";")
     for start in range(0, len(data), part):
         counter.feed(data[start : start + part])
     assert counter.total() == len(list(split_records(data, b";")))
@@ -92,8 +93,9 @@ def test_records_that_span_lines_counted_in_pieces_are_those_of_the_whole(data: 
 @example(b'a;"b\na\na";b\n', 3)
 @example(b'aaaa"\n"\na\n"', 5)
 def test_a_field_looked_for_in_pieces_is_that_of_the_whole(data: bytes, part: int) -> None:
-    """In pieces more lines may be passed over, never fewer: those with an even number of quotes in a piece without an odd one."""
-    whole, pieces = tally.Fields(b";", 1 << 20), tally.Fields(b";", 1 << 20)
+    """In pieces, more lines may be skipped, never fewer: lines with an even number of quotes, in a piece
+    without an odd one."""
+    whole, pieces = tally.SpanningFields(b";", 1 << 20), tally.SpanningFields(b";", 1 << 20)
     whole.feed(data, data.count(b"\n"))
     for start in range(0, len(data), part):
         piece = data[start : start + part]
@@ -139,5 +141,6 @@ def test_a_file_that_is_too_large_to_be_read_whole_is_refused_with_both_ways_out
     made.deliver(name, PACKED[name](b"a,c\n" * 251))
     (refusal,) = made.admit().refused
     assert refusal.reason.startswith("too-large: ") and refusal.reason.endswith(
-        "the row allows whole_file_bytes=1000; split the file, or raise the limit, which is for files that are read whole (multiline=True)"
+        "the row allows whole_file_bytes=1000; split the file, or raise the limit, "
+        "which is for files that are read whole (multiline=True)"
     )

@@ -1,4 +1,5 @@
-"""An admitted name is one that Spark's listing does not skip, whatever the delivery was called; the codec it decodes by stays what it was."""
+"""Spark's listing never skips an admitted name, whatever the delivery was called, and the codec stays the
+same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a name alone decides: deliveries under way stay, sidecars are set aside, names that Spark skips are admitted under another one."""
+"""What a name alone decides: deliveries under way stay, sidecars are set aside, and files that Spark would
+skip are admitted under another name."""
 
 from __future__ import annotations
 
@@ -106,7 +107,7 @@ def test_a_download_under_its_final_name_waits_until_its_state_file_is_gone(home
 
 
 def as_of_old(home: Home, name: str) -> str:
-    """The admitted file `name` under the name that versions before December 2026 gave it, in folder and ledger."""
+    """Gives the admitted file `name` the name of versions before December 2026, in folder and ledger."""
     old = name.removesuffix(".txt")
     (home.layout.en_proceso("s") / name).rename(home.layout.en_proceso("s") / old)
     with closing(sqlite3.connect(home.layout.ledger("s"))) as db, db:
@@ -115,7 +116,7 @@ def as_of_old(home: Home, name: str) -> str:
 
 
 def claimed(home: Home, name: str, data: bytes) -> str:
-    """Delivers a file as a claim that a killed run has left, whatever it is called, and admits it; its admitted name."""
+    """Delivers a file as a claim that a killed run has left, and admits it. Returns its admitted name."""
     home.admit()
     home.deliver(name, data).rename(home.layout.claims("s") / name)
     (entry,) = home.admit().admitted

@@ -1,4 +1,5 @@
-"""Every kind of file trick at once in one folder, with good files between them; and each policy on equal content."""
+"""Every kind of unusual file at once in one folder, with good files between them; and each policy on equal
+content."""
 
 import bz2
 import gzip
@@ -180,7 +181,8 @@ def test_the_same_name_with_new_content_is_a_new_file(home: Home) -> None:
 
 
 def test_a_refused_file_that_a_person_moves_back_is_judged_anew_under_its_own_name(home: Home) -> None:
-    """With its reason file, as `mv` of both brings it: refused again by the same limit, then taken under a higher one."""
+    """With its reason file, as `mv` of both brings it: refused again by the same limit, admitted under a
+    higher one."""
     text = good(1) + b'{"id":"' + b"x" * 100_000 + b'"}\n'
     home.deliver("long.json", text)
     [refused] = home.admit().refused

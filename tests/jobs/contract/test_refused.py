@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.intake.tally import Records
+from include.intake.tally import LineCounter
 from include.state import deliveries, refused_records
-from include.state.refused_records import Mark, Record, Selection
+from include.state.refused_records import Mark, RefusedRecord, Selection
 from jobs.contract.errors import DataError
 from jobs.contract.text import reprocessed
 
@@ -50,7 +50,7 @@ def test_the_first_line_is_no_record_and_differs_for_each_delivery(
     name = deliveries.name(one, generation, batch, "json")
     assert deliveries.NAME.fullmatch(name)
     first = reprocessed.id_line(one, name)
-    counted = Records()
+    counted = LineCounter()
     counted.feed(first)
     assert (len(first), counted.total(), first.strip()) == (reprocessed.ID_BYTES, 0, b"")
     second = deliveries.name(other, generation, batch, "json")
@@ -81,4 +81,4 @@ def test_marks_and_selections_are_read_as_they_were_written(tmp_path: Path) -> N
     (tmp_path / refused_records.mark_name("x")).write_text("{}")
     with pytest.raises(DataError, match="unreadable mark"):
         refused_records._marks(tmp_path)
-    assert Record("a", "", "o", None, "r").raw is None
+    assert RefusedRecord("a", "", "o", None, "r").raw is None

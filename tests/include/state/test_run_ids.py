@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.state import journal, run_ids
@@ -17,6 +17,7 @@ from jobs.contract.run import spec
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
 
+@settings(deadline=None)
 @given(st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)), min_size=1, max_size=8))
 def test_ids_sort_in_the_order_they_were_made(
     tmp_path_factory: pytest.TempPathFactory, clocks: list[datetime]

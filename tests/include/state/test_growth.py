@@ -12,7 +12,7 @@ from include.state.growth import Growth
 from jobs.contract.commit import checkpoint
 from jobs.contract.stream import Upkeep
 
-DATA = Path(__file__).parents[1] / "jobs" / "contract" / "data"
+DATA = Path(__file__).parents[2] / "jobs" / "contract" / "data"
 FILES, KAFKA = streams.get("facturas_ficheros"), streams.get("facturas_kafka")
 BORN = datetime(2026, 11, 1, tzinfo=UTC)
 NONE = Growth(0, 0, 0, 0, 0)

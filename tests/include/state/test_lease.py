@@ -15,13 +15,14 @@ from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import ExitCode, LeaseHeld, UnsafePath
 
 Start = Callable[[str], "subprocess.Popen[str]"]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RUN = """
 import os, subprocess, sys, time
 from pathlib import Path
 from include.state import lease
 from jobs.contract.disk.layout import Layout
-held = lease.acquire(Layout(Path(sys.argv[1])), "s", lease.Owner(os.getpid(), "run-1", "2026-11-23T10:00:00Z", "/runs/s/run-1"))
+owner = lease.Owner(os.getpid(), "run-1", "2026-11-23T10:00:00Z", "/runs/s/run-1")
+held = lease.acquire(Layout(Path(sys.argv[1])), "s", owner)
 if sys.argv[2] == "exec":
     held.hand_over()
     os.execvp("sleep", ["sleep", "60"])
@@ -141,7 +142,8 @@ def test_a_python_driver_that_outlives_its_jvm_is_waited_for_then_named(tmp_path
         driver.stdout.readline()
         with pytest.raises(
             LeaseHeld,
-            match=rf"Python driver of an earlier run of s \(pid {driver.pid}, running \(asleep\)\).* after 0.2 s",
+            match=r"Python driver of an earlier run of s "
+            rf"\(pid {driver.pid}, running \(asleep\)\).* after 0.2 s",
         ):
             lease.acquire(layout, "s", owner(), publish_wait_s=0.2)
         assert lease.holder(layout, "s") is None  # the lease itself was given back
@@ -180,7 +182,8 @@ def test_looking_at_the_holder_never_costs_a_taker_its_lease(tmp_path: Path) -> 
     layout = Layout(tmp_path)
     lease.acquire(layout, "s", owner()).release()
     code = (
-        "import sys; from pathlib import Path; from include.state import lease; from jobs.contract.disk.layout import Layout\n"
+        "import sys; from pathlib import Path\n"
+        "from include.state import lease; from jobs.contract.disk.layout import Layout\n"
         "print(1, flush=True)\nwhile True: lease.holder(Layout(Path(sys.argv[1])), 's')"
     )
     with subprocess.Popen(

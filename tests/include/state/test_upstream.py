@@ -1,4 +1,5 @@
-"""A stream that reads another one's output: what is waiting, and what becomes of it when the other is rolled over, retired, reset or rewound.
+"""A stream that reads another stream's output: what is waiting, and what happens when the other one is rolled
+over, retired, reset or rewound.
 
 Files of both are written by hand, as Spark and the job leave them; housekeeping is the real one."""
 
@@ -180,7 +181,7 @@ def test_after_its_own_reset_the_reader_begins_with_what_is_published_now(pair: 
     pair.apply(lambda: reset.plan(pair.settings, UPPER, NOW))
     again = pair.publish(2, 0)
     made = pair.apply(lambda: reset.plan(pair.settings, pair.reader, NOW))
-    assert any("reads all that temperaturas publishes now" in said for said in made.summary)
+    assert any("reads what temperaturas publishes now" in said for said in made.summary)
     assert upstream.unread(pair.layout, pair.reader, 2) == [again]
 
 

@@ -1,4 +1,7 @@
-"""Kills a forked copy of this process at a chosen point: a failpoint by name, or any call that changes the disk, before and after it."""
+"""Kills a forked copy of this process at a chosen point.
+
+The point is a failpoint, or a moment before or after any call that changes the disk.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from typing import Any
 import pytest
 
 from include.state import journal
-from jobs.contract.disk import failpoints, storage
+from jobs.contract.disk import failpoints, ledger, sqlite, storage
 
 MODES = ("rename", "link", "copy")  # how a file moves: renameat2; link + unlink; copy from another device
 Arm = Callable[[], None]
@@ -23,7 +26,8 @@ Arm = Callable[[], None]
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: a kill needs no disk, and thousands of flushes take minutes on a busy one."""
+    """A folder in memory, if there is one: a kill needs no disk, and thousands of flushes take minutes on a
+    busy disk."""
     base = Path("/dev/shm")
     if not base.is_dir():
         yield tmp_path
@@ -34,7 +38,8 @@ def memory(tmp_path: Path) -> Iterator[Path]:
 
 
 def use(mode: str, source: str) -> None:
-    """Takes ways of moving away from this (forked) process; `source`: part of the paths that lie on another device."""
+    """Makes this (forked) process move files by `mode`. `source`: part of the paths that lie on another
+    device."""
     if mode == "rename":
         return
     storage.rename_noreplace = lambda src, dst: False
@@ -57,7 +62,8 @@ def at_failpoint(name: str, hit: int) -> Arm:
 
 
 def at_change(step: int) -> Arm:
-    """SIGKILL at the step-th point, of which each changing call and each transaction of the journal has two."""
+    """SIGKILL at the step-th point. Each changing call, and each transaction of the journal or the ledger,
+    has two points."""
     left = [step]
 
     def point() -> None:
@@ -76,23 +82,22 @@ def at_change(step: int) -> Arm:
 
     @contextmanager
     def transaction(db: Any) -> Iterator[None]:
-        with real_transaction(db):
+        with sqlite.transaction(db):
             yield
             point()
         point()
 
     def arm() -> None:
-        for name in ("link", "unlink", "replace", "rename", "mkdir", "fsync"):
+        for name in ("link", "unlink", "replace", "rename", "mkdir", "fsync", "utime"):
             setattr(os, name, stepped(getattr(os, name)))
         storage.rename_noreplace = stepped(storage.rename_noreplace)
-        journal.transaction = transaction
+        journal.transaction = ledger.transaction = transaction
 
-    real_transaction = journal.transaction
     return arm
 
 
 def killed(work: Callable[[], object], *arms: Arm) -> bool:
-    """Does `work` in a forked process armed so; False when it came to its end."""
+    """Does `work` in a forked process with these `arms`; False if it was not killed."""
     pid = os.fork()
     if pid == 0:
         try:
