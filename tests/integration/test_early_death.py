@@ -314,7 +314,7 @@ def test_nobody_finishes_the_report_of_a_run_that_is_under_way(tmp_path: Path) -
         lease.Owner(os.getpid(), "r", "2026-11-30T00:00:00+00:00", str(path.parent)),
     ):
         assert (
-            ended.finish(home.settings.layout, "bizums", ended.End("20261101T000000000000Z-00000001", -9))
+            ended.finish(home.settings.layout, "bizums", "20261101T000000000000Z-00000001", ended.End(-9))
             is None
         )
     found = report.read(path)
