@@ -1,6 +1,7 @@
 """Writes docs/DAGS.md from the DAGs themselves, so that the page cannot name a DAG that is gone.
 
-`python -m include.airflow_kit.dag_docs` prints the page. It needs an AIRFLOW_HOME of its own, which `render` provides.
+`python -m include.airflow_kit.dag_docs` prints the page. It needs an AIRFLOW_HOME of its own, which `render`
+provides.
 """
 
 from __future__ import annotations
@@ -21,18 +22,19 @@ _TIMEOUT_S = 120  # a parse takes a second or two; a loaded machine takes longer
 _HEAD = """\
 # The DAGs
 
-Made by `./caudal docs` from the DAGs themselves; a test compares. All times are UTC. Streams with the same schedule
-start a minute apart. A task refuses a trigger with a key that its form does not have.
+Made by `./caudal docs` from the DAGs themselves; a test compares. All times are UTC. Streams with the same
+schedule start a minute apart. A task refuses a trigger with a key that its form does not have.
 
-If a task fails, the end of its log says what happened, where, and what to do. Airflow tries it again only where that
-can help.
+If a task fails, the end of its log says what happened, where, and what to do. Airflow tries it again only if
+that can help.
 
 | DAG | what it does | runs |
 |---|---|---|"""
 
 
 def render() -> str:
-    """The text of docs/DAGS.md. Parses dags/ in a fresh process, with an Airflow home that is removed afterwards.
+    """The text of docs/DAGS.md. Parses dags/ in a fresh process, with an Airflow home that is removed
+    afterwards.
 
     Raises ConfigError when a DAG file does not load.
     """
@@ -62,7 +64,8 @@ def _quiet(home: str) -> dict[str, str]:
 
 
 def page(dags: Iterable[Any], folder: Path) -> str:
-    """Markdown: a table of all DAGs, then a section for each DAG file in `folder`, the file with most DAGs first."""
+    """Markdown: a table of all DAGs, then a section for each DAG file in `folder`, the file with most DAGs
+    first."""
     by_file: dict[str, list[Any]] = {path.name: [] for path in folder.glob("[!_]*.py")}
     for dag in sorted(dags, key=lambda d: d.dag_id):
         by_file[Path(dag.fileloc).name].append(dag)
@@ -77,7 +80,8 @@ def _row(dag: Any) -> str:
 
 
 def _section(file: Path, dags: list[Any]) -> Iterator[str]:
-    """The file's docstring, then its DAGs. A DAG whose manual is that docstring stands alone: it would repeat it."""
+    """The file's docstring, then its DAGs. A DAG whose manual is that docstring stands alone: it would repeat
+    it."""
     docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
     if [dag.doc_md.strip() for dag in dags] == [docstring]:
         yield from _dag("##", dags[0])

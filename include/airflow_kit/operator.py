@@ -1,5 +1,5 @@
-"""One run of one stream: a SparkSubmitOperator that passes a stream's name and Airflow's run id to the launcher, and
-nothing more."""
+"""One run of one stream: a SparkSubmitOperator that passes a stream's name and Airflow's run id to the
+launcher, and nothing more."""
 
 from __future__ import annotations
 
@@ -40,11 +40,12 @@ _ERROR_LINE = re.compile(r"([a-z][a-z-]+): .* -> ")  # jobs.contract.errors.Caud
 
 
 class StreamOperator(SparkSubmitOperator):
-    """Runs `stream` through the launcher, then archives what is committed. Returns the run's report as plain values,
-    with `archive` (what was archived) and `files` (where they are); the output's asset event has the same values.
+    """Runs `stream` through the launcher, then archives what is committed. Returns the run's report as plain
+    values, with `archive` (what was archived) and `files` (where they are); the output's asset event has the
+    same values.
 
-    A held lease: the task is rescheduled, without using up a try, until `stream.lease_wait_s` after this try first
-    met it. Fails without a retry when the same call would fail again. `spark_binary`: the launcher.
+    A held lease: the task is rescheduled, without using up a try, until `stream.lease_wait_s` after this try
+    first met it. Fails without a retry when the same call would fail again. `spark_binary`: the launcher.
     """
 
     # empty, so that nothing a user types at the trigger reaches the command line through a template
@@ -161,8 +162,8 @@ class StreamOperator(SparkSubmitOperator):
         return RunFailed(f"the run {end}; its report still says {report.status!r}", log)
 
     def _unreported(self, exit_code: int) -> tuple[str, str]:
-        """(line, code) for a launcher that gave up before it wrote a report. Its own last line is an error's, if it
-        printed one."""
+        """(line, code) for a launcher that gave up before it wrote a report. Its own last line is an error's,
+        if it printed one."""
         last = self._last_line()
         if match := _ERROR_LINE.match(last):
             return last, match[1]
@@ -193,11 +194,11 @@ def checked_run_id(run_id: str) -> str:
 
 
 def _die_with_supervisor() -> None:
-    """Lets the kernel end this task when its supervisor dies. Otherwise a kill -9 of the supervisor alone would leave
-    the task, and a silent driver with it, running to the end.
+    """Lets the kernel end this task when its supervisor dies. Otherwise a kill -9 of the supervisor alone
+    would leave the task, and a silent driver with it, running to the end.
 
-    Raises RunFailed when the supervisor died before the kernel knew: a task's stdin is its socket to the supervisor.
-    (The parent's pid does not show it: in a container the supervisor may be process 1.)
+    Raises RunFailed when the supervisor died before the kernel knew: a task's stdin is its socket to the
+    supervisor. (The parent's pid does not show it: in a container the supervisor may be process 1.)
     """
     die_with_parent(os.getppid())
     poll = select.poll()

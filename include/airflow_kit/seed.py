@@ -1,4 +1,5 @@
-"""What the DAG seed_kafka_topics does: topics as the registry declares them, sample messages, sample files."""
+"""The work of the DAG seed_kafka_topics: topics as the registry declares them, sample messages, sample
+files."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ from jobs.contract.stream import Files, Stream, Topic
 ALL = "all"
 NONE = "none"
 SAMPLES = "facturas"  # the tag of streams whose input is invoices
-MESSAGES = 10_000  # at most: with these limits a seed's invoice numbers never reach into the next seed's (samples.facturas.BLOCK)
+# at most; with these limits the invoice numbers of a seed never overlap those of the next
+# (samples.facturas.BLOCK)
+MESSAGES = 10_000
 FILES, INVOICES = 20, 500
 
 
@@ -37,14 +40,16 @@ def params() -> dict[str, Param]:
             title="Topics",
             values=[ALL, *topics],
             origin="`all`, or a topic of the registry",
-            description="Which topics to make. One that exists is never changed; where its settings differ from the registry, the log says so.",
+            description="Which topics to create. A topic that exists is never changed; if its settings "
+            "differ from "
+            "the registry, the log says so.",
         ),
         "messages": integer(
             0,
             title="Sample messages",
             minimum=0,
             maximum=MESSAGES,
-            description="How many sample invoices to send, one message each. Triggering again sends more: a topic takes everything.",
+            description="How many sample invoices to send, one per message. Each trigger sends more.",
         ),
         "messages_topic": choice(
             readers[0],
@@ -62,10 +67,10 @@ def params() -> dict[str, Param]:
         ),
         "invoices": integer(
             100,
-            title="Invoices a file",
+            title="Invoices per file",
             minimum=1,
             maximum=INVOICES,
-            description="How many invoices each sample file holds, one a line.",
+            description="How many invoices each sample file holds, one per line.",
         ),
         "files_stream": choice(
             folders[0],
@@ -79,13 +84,16 @@ def params() -> dict[str, Param]:
             title="Seed",
             minimum=0,
             maximum=facturas.SEEDS - 1,
-            description="The same seed gives the same amounts and invoice numbers. 0: another one at each trigger, named in the result.",
+            description="The same seed gives the same amounts and invoice numbers. 0 takes a new one at "
+            "each trigger; "
+            "the result says which.",
         ),
     }
 
 
 def make_topics(settings: Settings, wanted: str) -> dict[str, list[str]]:
-    """Makes missing topics; a topic made by somebody else meanwhile is fine. `differences`: what exists with other settings, left as it is.
+    """Creates missing topics; one that somebody else creates meanwhile is fine. `differences`: topics that
+    exist with other settings, which stay as they are.
 
     Raises ConfigError, BrokerDown.
     """
@@ -107,7 +115,8 @@ def make_topics(settings: Settings, wanted: str) -> dict[str, list[str]]:
 
 
 def send_messages(settings: Settings, topic: str, count: int, seed: int, now: datetime) -> dict[str, Any]:
-    """Sends `count` sample invoices; what was sent, with the totals they must lead to. Raises TopicMissing, BrokerDown, DeliveryFailed."""
+    """Sends `count` sample invoices. Returns what was sent, and the totals that must come out. Raises
+    TopicMissing, BrokerDown, DeliveryFailed."""
     if not count:
         return {"topic": topic, "messages": 0}
     _refuse_none(topic, "messages_topic")
@@ -122,7 +131,8 @@ def send_messages(settings: Settings, topic: str, count: int, seed: int, now: da
 def put_files(
     settings: Settings, stream: str, count: int, invoices: int, seed: int, now: datetime
 ) -> dict[str, Any]:
-    """Writes `count` files of `invoices` lines each into the stream's folder under entrada, each whole at once and over none.
+    """Writes `count` files of `invoices` lines each into the stream's folder under entrada. Each file appears
+    whole, and replaces none.
 
     Raises UnknownStream, DiskFull; UsageError when these very files are there already.
     """
@@ -139,9 +149,8 @@ def put_files(
             try:
                 storage.write_new(folder / name, ("\n".join(part) + "\n").encode())
             except FileExistsError:
-                raise UsageError(
-                    "this sample file is there already", folder / name, cli="trigger again in a second"
-                ) from None
+                what, way = "this sample file is there already", "trigger again in a second"
+                raise UsageError(what, folder / name, cli=way) from None
     return {
         "stream": stream,
         "folder": str(folder),
@@ -152,7 +161,7 @@ def put_files(
 
 
 def chosen_seed(seed: int, now: datetime) -> int:
-    """`seed`, or for 0 one that follows the clock: none comes again within two hours."""
+    """`seed`, or for 0 one that follows the clock: it does not repeat within two hours."""
     return seed or 1 + int(now.timestamp()) % (facturas.SEEDS - 1)
 
 
@@ -188,9 +197,7 @@ def _file_streams(found: Mapping[str, Stream]) -> list[str]:
 
 def _refuse_none(name: str, field: str) -> None:
     if name == NONE:
-        raise UsageError(
-            "no stream of the registry reads invoices, so there is nowhere to put samples", field
-        )
+        raise UsageError("no stream of the registry reads invoices, so samples have nowhere to go", field)
 
 
 def _ms(now: datetime) -> int:

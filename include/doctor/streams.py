@@ -212,7 +212,9 @@ def unread(layout: Layout, stream: Stream, name: str) -> Iterator[Finding]:
     if found:
         names = _listed([entry.name for entry in found])
         what = f"admitted, but no batch has read it, though a run has ended since: {names}"
-        yield wrong(name, f"{what} [{layout.en_proceso(stream.folder)}]", passed_over.way(stream, found[0]))
+        yield wrong(
+            name, f"{what} [{layout.en_proceso(stream.folder)}]", passed_over.remedy(stream, found[0])
+        )
 
 
 def _compare(layout: Layout, stream: Stream, name: str, names: tuple[str, ...]) -> Iterator[Finding]:

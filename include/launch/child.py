@@ -1,5 +1,5 @@
-"""Runs the launcher as a child process for the command line: passes its output on, keeps the last lines, and waits for
-its end. (Under Airflow, Airflow's own Spark hook does that.)"""
+"""Runs the launcher as a child process for the command line: passes its output on, keeps the last lines, and
+waits for its end. (Under Airflow, Airflow's own Spark hook does that.)"""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _GRACE_S = 10.0  # a driver that Ctrl-C has reached as well ends its batch by it
 
 
 def write(out: TextIO, part: bytes) -> None:
-    """Writes `part`. If the reader has gone or the disk is full, the output is lost; the run goes on all the same, and
-    its report has the result."""
+    """Writes `part`. If the reader has gone or the disk is full, the output is lost; the run goes on all the
+    same, and its report has the result."""
     with suppress(OSError):
         out.flush()
         out.buffer.write(part)
@@ -42,11 +42,11 @@ def write(out: TextIO, part: bytes) -> None:
 def run(
     settings: Settings, words: Sequence[str], stream: str, write: Callable[[TextIO, bytes], None] = write
 ) -> tuple[int, Report | None]:
-    """Runs the launcher to its end and passes its output to `write` as it comes. Returns a documented exit code, and
-    this run's report or None when it wrote none.
+    """Runs the launcher to its end and passes its output to `write` as it comes. Returns a documented exit
+    code, and this run's report or None when it wrote none.
 
-    Raises DriverDied when the driver ended without a report of its own. Passes Stopped and KeyboardInterrupt on. In
-    all three cases the report is finished by then.
+    Raises DriverDied when the driver ended without a report of its own. Passes Stopped and KeyboardInterrupt
+    on. In all three cases the report is finished by then.
     """
     runs = settings.layout.runs(stream)
     before = epilogue.run_names(runs)
@@ -88,7 +88,8 @@ def _start(settings: Settings, words: Sequence[str]) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Turns SIGTERM and SIGHUP into Stopped inside the block, so that a run which they end still gets its report."""
+    """Turns SIGTERM and SIGHUP into Stopped inside the block, so that a run which they end still gets its
+    report."""
 
     def stop(number: int, _: FrameType | None) -> None:
         raise Stopped(number)
@@ -103,8 +104,8 @@ def _signals() -> Iterator[None]:
 
 
 def _pumped(child: subprocess.Popen[bytes], write: Callable[[TextIO, bytes], None]) -> End:
-    """Passes both streams on as they come, until the last writer has closed them: the Python driver may outlive the
-    JVM by an instant."""
+    """Passes both streams on as they come, until the last writer has closed them: the Python driver may
+    outlive the JVM by an instant."""
     kept = b""
     with selectors.DefaultSelector() as ready:
         for source, target in ((child.stdout, 1), (child.stderr, 2)):

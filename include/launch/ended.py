@@ -1,7 +1,7 @@
 """Finishes the report of a driver that died before it could write one.
 
-If a report says `running` and nobody holds the lease, its run has died. Whoever started that run, or the next run of
-the stream, sets the report to `failed`. That happens here, under the lease, and nowhere else.
+If a report says `running` and nobody holds the lease, its run has died. Whoever started that run, or the next
+run of the stream, sets the report to `failed`. That happens here, under the lease, and nowhere else.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _TAIL_BYTES = 65536
 class End:
     """How a run ended, as seen by whoever started it.
 
-    `exit_code`: negative for a signal. `output`: its last lines. `error`: why the starter ended the run, if it did.
+    `exit_code`: negative for a signal. `output`: its last lines. `error`: why the starter ended the run, if
+    it did.
     """
 
     exit_code: int
@@ -43,8 +44,8 @@ class End:
 def finish(layout: Layout, stream: str, run_id: str, end: End) -> Report | None:
     """Finishes every report of a dead run and returns the one of `run_id`, which ended as `end`.
 
-    None when another run is under way: that one has finished them when it began. If a report cannot be written (a
-    full disk), it stays as it is, and the next run finishes it.
+    None when another run is under way: that one has finished them when it began. If a report cannot be
+    written (a full disk), it stays as it is, and the next run finishes it.
     """
     owner = lease.Owner(os.getpid(), "", datetime.now(UTC).isoformat(), "")
     with suppress(LeaseHeld), lease.acquire(layout, stream, owner):
@@ -84,7 +85,8 @@ def died(exit_code: int | None, lines: Sequence[str], where: object) -> DriverDi
 
 
 def how(exit_code: int | None) -> str:
-    """The end in words, after "the driver". A shell reports a signal as 128 + its number; there are 64 signals."""
+    """The end in words, after "the driver". A shell reports a signal as 128 + its number; there are 64
+    signals."""
     if exit_code is None:
         return "ended without a report: killed, or the machine went down"
     number = -exit_code if exit_code < 0 else exit_code - 128 if 128 < exit_code <= 192 else 0
@@ -96,7 +98,8 @@ def how(exit_code: int | None) -> str:
 
 
 def is_documented(exit_code: int) -> bool:
-    """Whether it is one of Caudal's exit codes in docs/errors.md. A JVM and a shell have others, and share 1."""
+    """Whether it is one of Caudal's exit codes in docs/errors.md. A JVM and a shell have others, and share
+    1."""
     return exit_code in set(ExitCode) - {ExitCode.FAILED}
 
 

@@ -1,5 +1,5 @@
-"""What follows every run, under Airflow and on the command line alike: find its report, archive what it has read,
-and look for its files."""
+"""What follows every run, under Airflow and on the command line alike: find its report, archive what it has
+read, and look for its files."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from jobs.contract.stream import Stream
 
 
 def run_names(runs: Path) -> frozenset[str]:
-    """Names of the run folders that exist. Taken before a run, they show afterwards which folders are new, even
-    when the clock was set back."""
+    """Names of the run folders that exist. Taken before a run, they show afterwards which folders are new,
+    even when the clock was set back."""
     return frozenset(p.name for p in runs.iterdir()) if runs.is_dir() else frozenset()
 
 
@@ -44,8 +44,9 @@ def find_report(runs: Path, before: frozenset[str], airflow_run_id: str) -> Repo
 def final_report(
     layout: Layout, stream: str, before: frozenset[str], airflow_run_id: str, end: ended.End
 ) -> Report | None:
-    """The report of the run that ended as `end`, as `find_report`. If its driver died and left it at `running`, it
-    is finished first; it stays at `running` if another run is under way by now, which then finishes it.
+    """The report of the run that ended as `end`, as `find_report`. If its driver died and left it at
+    `running`, it is finished first; it stays at `running` if another run is under way by now, which then
+    finishes it.
 
     Raises DataError.
     """
@@ -79,8 +80,8 @@ class Epilogue:
 
 
 def conclude(settings: Settings, stream: Stream, done: Report, now: datetime) -> Epilogue:
-    """Archives what is committed, then checks that each file of the run lies in en_proceso or archivo. Call it only
-    after a run that ended well. Never raises a CaudalError: it is in the answer."""
+    """Archives what is committed, then checks that each file of the run lies in en_proceso or archivo. Call
+    it only after a run that ended well. Never raises a CaudalError: it is in the answer."""
     archived = after_run.tidy(
         settings, stream, now
     )  # first, so that the check sees where the files come to rest

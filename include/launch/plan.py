@@ -1,4 +1,5 @@
-"""Stream -> RunSpec and what is waiting. Read-only: intake has happened, the generation is given; the launcher applies it."""
+"""From a stream to its RunSpec and what is waiting for it. Read-only: intake has happened and the generation
+is known. The launcher carries the plan out."""
 
 from __future__ import annotations
 
@@ -18,20 +19,21 @@ from jobs.contract.run import admitted, report
 from jobs.contract.run.spec import RunSpec
 from jobs.contract.stream import Stream, Topic
 
-_BROKER_S = 5.0
-_EARLIEST_OFFSET = -2  # Spark's word for it in startingOffsets
+_BROKER_S = 5.0  # a broker on this machine answers in milliseconds; a run should not wait long for a dead one
+_EARLIEST_OFFSET = -2  # means "earliest" in Spark's startingOffsets
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do. Nothing waiting means that Spark does not start."""
+    """What a run would do. When nothing is waiting, Spark does not start."""
 
     spec: RunSpec
     waiting: waiting.Waiting
 
 
 def positions(settings: Settings, stream: Stream) -> offsets.Positions | None:
-    """Of the source topic, now; None for a file source. Raises BrokerDown, TopicMissing."""
+    """Positions of the source topic now; None when the source is not a topic. Raises BrokerDown,
+    TopicMissing."""
     return (
         offsets.positions(settings, stream.source.name, _BROKER_S)
         if isinstance(stream.source, Topic)
@@ -40,35 +42,33 @@ def positions(settings: Settings, stream: Stream) -> offsets.Positions | None:
 
 
 def first_generation(stream: Stream, found: offsets.Positions | None, now: datetime) -> Generation:
-    """What the stream's first generation will be recorded as."""
+    """The record of the stream's first generation."""
     topic_ids = {found.topic: found.topic_id} if found else {}
     return Generation(stream.name, 1, 0, EARLIEST if found else "", topic_ids, now.isoformat())
 
 
 def make(settings: Settings, spec: RunSpec, generation: Generation, found: offsets.Positions | None) -> Plan:
-    """Pairing check, then what is waiting. Raises PairingBroken, CheckpointDamaged, TopicRecreated, OffsetsLost, UpstreamTakenBack."""
-    looked = look(settings.layout, spec.stream, generation, found, spec.close_windows)
-    return Plan(
-        replace(spec, start=start(generation, found), warnings=(*spec.warnings, *_undecided(looked, found))),
-        looked,
-    )
+    """Checks the pairing, then looks at what is waiting. Raises PairingBroken, CheckpointDamaged,
+    TopicRecreated, OffsetsLost, UpstreamTakenBack."""
+    ahead = look(settings.layout, spec.stream, generation, found, spec.close_windows)
+    warnings = (*spec.warnings, *_undecided(ahead, found))
+    return Plan(replace(spec, start=start(generation, found), warnings=warnings), ahead)
 
 
-def _undecided(looked: waiting.Waiting, found: offsets.Positions | None) -> list[str]:
-    """What waits behind an open transaction is read by the first run after its end: by its producer, or by its time limit."""
-    if not (found and looked.undecided):
+def _undecided(ahead: waiting.Waiting, found: offsets.Positions | None) -> list[str]:
+    """A warning when offsets are behind an open transaction. The first run after its end reads them; the
+    producer or the transaction's time limit ends it."""
+    if not (found and ahead.undecided):
         return []
-    stopped = ", ".join(
-        f"{p} at {found.decided[p]}"
-        for p in sorted(found.end)
-        if found.decided.get(p, found.end[p]) < found.end[p]
-    )
-    what = f"{looked.undecided} offsets of {found.topic} lie behind a transaction that is not decided yet (partition {stopped})"
+    open_ = [p for p, end in sorted(found.end.items()) if found.decided.get(p, end) < end]
+    stopped = ", ".join(f"{p} at {found.decided[p]}" for p in open_)
+    what = f"{ahead.undecided} offsets of {found.topic} lie behind an open transaction (partition {stopped})"
     return [f"{what}; a later run reads them"]
 
 
 def start(generation: Generation, found: offsets.Positions | None) -> str | dict[str, dict[str, int]]:
-    """The record's start, with every partition of now: Spark wants them all. One made since the record begins at its earliest record."""
+    """The start in the generation's record, with every partition there is now, because Spark wants them all.
+    A partition added since then starts at its earliest record."""
     if found is None or isinstance(generation.start, str):
         return generation.start
     known = generation.start.get(found.topic, {})
@@ -82,18 +82,15 @@ def look(
     found: offsets.Positions | None,
     close: bool = False,
 ) -> waiting.Waiting:
-    """As `make`, without a run: what the next one would find in en_proceso, on the topic or among what the other stream has published."""
+    """As `make`, for no run in particular: what the next run would find in en_proceso, on the topic, or in
+    the output of the upstream stream."""
     here = admitted.names(layout, stream.folder)
     read = loaded.load(layout.checkpoint(stream.name, generation.number), here)
     paired = pairing.check(layout, stream.name, generation.number, read)
     if paired.step is Next.REDO:
-        where, way = (
-            layout.checkpoint(stream.name, generation.number),
-            f"./caudal run {stream.name} finishes it",
-        )
-        raise PairingBroken(
-            "a housekeeping operation was cut short and must be finished first", where, cli=way
-        )
+        what = "a housekeeping operation was cut short and must be finished first"
+        where = layout.checkpoint(stream.name, generation.number)
+        raise PairingBroken(what, where, cli=f"./caudal run {stream.name} finishes it")
     if found:
         return waiting.topic(found, read, generation, paired)
     if stream.upstream:
@@ -110,7 +107,8 @@ def spec(
     now: datetime,
     close_windows: bool = False,
 ) -> RunSpec:
-    """All the Spark side is told. Raises BrokerDown when a topic is involved and no broker is known."""
+    """All that the Spark side needs to know. Raises BrokerDown when a topic is involved and no broker is
+    known."""
     return RunSpec(
         stream=stream,
         run_id=run_id,
@@ -131,8 +129,11 @@ def spec(
 
 
 def reported_through(layout: Layout, stream: str, generation: int) -> int:
-    """Newest batch of this generation that a finished report covers; -1 for none. A report that cannot be read is passed over: its batches
-    are then reported again, never left out. Batches that a rewind has taken back since are reported again when they come again."""
+    """The newest batch of this generation that a finished report covers; -1 for none.
+
+    A report that cannot be read is skipped: its batches are then reported twice, but never left out. Batches
+    that a rewind has taken back are reported again when they are published again.
+    """
     taken_back = [(op.id, int(op.detail["to_batch"])) for op in _rewinds(layout, stream, generation)]
     for path in report.newest(layout.runs(stream)):
         try:

@@ -217,7 +217,7 @@ def test_a_home_without_programs_is_told_to_a_stream_that_unpacks_libraries_and_
     )
     assert done.stdout.split() == ["False"], done.stderr
     last = done.stderr.splitlines()[-1]
-    assert "the folder for temporary files allows no programs (noexec)" in last
+    assert "the folder for temporary files is mounted noexec" in last
     assert last.endswith("or name another folder with CAUDAL_TMP")
 
 

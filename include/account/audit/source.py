@@ -65,7 +65,7 @@ def files(case: Case, published: Sequence[Published], delivered: Delivered) -> d
     for entry in passed_over.find(case.layout, case.stream):
         where = case.layout.en_proceso(case.stream.folder) / entry.name
         what = f"admitted at {entry.admitted_at}; a run has ended since, and no batch has read it"
-        case.differ(where, what, passed_over.way(case.stream, entry))
+        case.differ(where, what, passed_over.remedy(case.stream, entry))
     return read
 
 

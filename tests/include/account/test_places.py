@@ -1,4 +1,5 @@
-"""After a run and its archiving: where its files are; and the batches of a killed run, which an idle one accounts for."""
+"""After a run and its archiving: where its files are; and the batches of a killed run, which an idle one
+accounts for."""
 
 from __future__ import annotations
 

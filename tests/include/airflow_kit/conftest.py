@@ -1,4 +1,5 @@
-"""Airflow imported in this process, with an AIRFLOW_HOME that goes away: it makes files there when it is imported."""
+"""Airflow imported in this process, with an AIRFLOW_HOME that goes away: it makes files there when it is
+imported."""
 
 from __future__ import annotations
 
