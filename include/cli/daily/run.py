@@ -31,7 +31,8 @@ def command(
         bool, typer.Option("--close-windows", help="Publish the windows that are open when the run ends.")
     ] = False,
 ) -> int:
-    """Run STREAM once over what is waiting. Safe at any time: a second run finds nothing, a held lease is exit 75."""
+    """Run STREAM once over what is waiting. Safe at any time: a second run finds nothing, a held lease is
+    exit 75."""
     config = settings.load()
     row = streams.get(stream)
     if plan:
