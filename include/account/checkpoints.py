@@ -164,4 +164,5 @@ def position_words(position: dict[str, Any]) -> str:
 
 
 def _partition(item: tuple[str, Any]) -> int:
+    # partitions are keys of a JSON object, so text: "10" must come after "9"
     return int(item[0]) if item[0].isdigit() else -1

@@ -111,6 +111,7 @@ def _read(layout: Layout, stream: Stream, done: Report) -> Iterator[str]:
         for batch in (done.batches[0], done.batches[-1])
     )
     path = layout.checkpoint(stream.name, done.generation)
+    # only the first and last manifest are read: the batches of a report follow each other without a gap
     span = int(first.start.get("logOffset", -1)), int(last.end.get("logOffset", -1))
     yield from (entry.name for entry in checkpoint.planned_entries(path, *span))
 

@@ -178,6 +178,7 @@ def _shown(layout: Layout, stream: Stream, batch: Batch) -> Iterator[Shown]:
     for record in records:
         entry = origins.get(record.origin)
         name = entry.original_name if entry else record.origin if stream.folder else ""
+        # equal records share a list of lines, and each takes the first that is left
         left = places.get(record.origin, {}).get(record.raw or b"", [])
         line = left.pop(0) if left else None
         state, before = batch.state(record.reason), _from(layout, stream, name)

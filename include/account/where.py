@@ -152,6 +152,7 @@ def _published_in(layout: Layout, stream: Stream, name: str) -> tuple[int, int] 
         return None
     published = manifest.published(layout.output(stream.name, generation.number))
     numbers = list(published)
+    # ends grow with the batch number, so a few manifests are read instead of thousands
     first = bisect_left(
         numbers, logged, key=lambda n: int(manifest.read(published[n]).end.get("logOffset", -1))
     )

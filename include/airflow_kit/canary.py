@@ -16,6 +16,7 @@ def work(settings: Settings) -> None:
     """Writes a file where runs write, and looks for everything that starts a driver. Raises Airflow's error
     with one line."""
     with failures.one_line():
+        # runs/ is where each run writes first; a stream's name never begins with a dot
         probe = settings.layout.data.parent / "runs" / ".canary"
         files.write(probe, "the newest canary was here\n")
         probe.unlink()

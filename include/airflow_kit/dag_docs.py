@@ -55,6 +55,7 @@ def render() -> str:
 
 
 def _quiet(home: str) -> dict[str, str]:
+    # an Airflow home with its own database: a parse must neither read nor create that of the user
     return {
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

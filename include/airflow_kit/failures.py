@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from include.housekeeping.sweep import Outcome
 from jobs.contract.errors import CaudalError, ExitCode, tree
 
+# the call, the data or a setting must change first; a retry would only delay the message
 _PERMANENT = (ExitCode.USAGE, ExitCode.DATA, ExitCode.CONFIG)
 
 

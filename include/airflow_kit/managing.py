@@ -58,9 +58,8 @@ def params() -> dict[str, Param]:
             origin="rollover, reset, rewind, retire, undo or purge",
             description="rollover: begins a new checkpoint where the old one ended, and keeps the output. "
             "reset: starts from the beginning and retires all output. rewind: takes back the batches after "
-            "one. "
-            "retire: hides an old generation from readers. undo: takes back the newest rollover, reset or "
-            "retirement. purge: deletes for good what is past its retention.",
+            "one. retire: hides an old generation from readers. undo: takes back the newest rollover, reset "
+            "or retirement. purge: deletes for good what is past its retention.",
         ),
         "to_batch": integer(
             NO_BATCH,
@@ -68,8 +67,7 @@ def params() -> dict[str, Param]:
             minimum=NO_BATCH,
             maximum=_MOST,
             description="Only for rewind, which needs it: the last batch that stays. -1 takes back all "
-            "batches; "
-            "-2 means not chosen.",
+            "batches; -2 means not chosen.",
         ),
         "generation": integer(
             NO_GENERATION,
@@ -79,6 +77,12 @@ def params() -> dict[str, Param]:
             description="Only for retire, which needs it: a generation that was rolled over. 0 means not "
             "chosen.",
         ),
+        **_switches(),
+    }
+
+
+def _switches() -> dict[str, Param]:
+    return {
         "drop_state": boolean(
             False,
             title="Drop state (rollover)",
@@ -156,6 +160,7 @@ def carry_out(
     Raises Refused when the plan would be another one by now, LeaseHeld, else as the planner and apply.
     """
     wait_s = stream.lease_wait_s
+    # first, because no operation may begin while another one is cut short
     sweep.waited(partial(sweep.finish_cut, settings, stream.name, now), wait_s)
     proposed = again()
     if proposed.digest != approved:

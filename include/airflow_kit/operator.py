@@ -36,7 +36,8 @@ LEASE_POLL_S = 15  # a run takes seconds; the scheduler itself looks every few s
 _END_S = 30.0  # a killed launcher is gone at once, unless its disk hangs
 # Airflow's own pattern, but without a leading "-": the launcher would read such an id as an option
 _RUN_ID = re.compile(r"[A-Za-z0-9_.~:+][A-Za-z0-9_.~:+-]{0,249}")
-_ERROR_LINE = re.compile(r"([a-z][a-z-]+): .* -> ")  # jobs.contract.errors.CaudalError.__str__
+# the form of jobs.contract.errors.CaudalError.__str__
+_ERROR_LINE = re.compile(r"([a-z][a-z-]+): .* -> ")
 
 
 class StreamOperator(SparkSubmitOperator):
@@ -97,6 +98,7 @@ class StreamOperator(SparkSubmitOperator):
         self, before: frozenset[str], airflow_run_id: str, exit_code: int, why: RunFailed | None = None
     ) -> Report | None:
         """The report of this try; if its driver died and left it at `running`, it is finished first."""
+        # the hook has no public name for the last lines, nor for the process (_submit_sp)
         lines = list(self._hook._last_submit_log_lines) if self._hook else []
         end = End(exit_code, lines, why)
         layout = settings.load().layout

@@ -44,7 +44,7 @@ def text(default: str, *, title: str, description: str, pattern: str, origin: st
         type="string",
         title=title,
         description=description,
-        pattern=f"^({pattern})$",
+        pattern=f"^({pattern})$",  # JSON schema searches; only with ^ and $ must the whole text match
         **{"$comment": origin},
     )
 

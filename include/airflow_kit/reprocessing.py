@@ -38,8 +38,7 @@ def params() -> dict[str, Param]:
             pattern=f"({_REASON}(, ?{_REASON})*)?",
             origin="codes separated by commas, or empty",
             description="Only records refused with these codes, for example malformed, items-count; empty "
-            "for all. "
-            "./caudal quarantine list shows the codes.",
+            "for all. ./caudal quarantine list shows the codes.",
         ),
         "since": text(
             "",

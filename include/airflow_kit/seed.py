@@ -26,14 +26,14 @@ SAMPLES = "facturas"  # the tag of streams whose input is invoices
 # at most; with these limits the invoice numbers of a seed never overlap those of the next
 # (samples.facturas.BLOCK)
 MESSAGES = 10_000
+# at most: the task holds all samples in memory, and a seed's numbers must not reach into the next seed's
 FILES, INVOICES = 20, 500
 
 
 def params() -> dict[str, Param]:
     """The form's fields. The names to pick from come from the registry."""
-    found = streams.collect()[0]
-    readers, folders = _message_topics(found), _file_streams(found)
-    topics = sorted({topic.name for stream in found.values() for topic in stream.topics})
+    registry = streams.collect()[0]
+    topics = sorted({topic.name for stream in registry.values() for topic in stream.topics})
     return {
         "topics": choice(
             ALL,
@@ -41,9 +41,23 @@ def params() -> dict[str, Param]:
             values=[ALL, *topics],
             origin="`all`, or a topic of the registry",
             description="Which topics to create. A topic that exists is never changed; if its settings "
-            "differ from "
-            "the registry, the log says so.",
+            "differ from the registry, the log says so.",
         ),
+        **_message_fields(_message_topics(registry)),
+        **_file_fields(_file_streams(registry)),
+        "seed": integer(
+            0,
+            title="Seed",
+            minimum=0,
+            maximum=facturas.SEEDS - 1,
+            description="The same seed gives the same amounts and invoice numbers. 0 takes a new one at "
+            "each trigger; the result says which.",
+        ),
+    }
+
+
+def _message_fields(readers: list[str]) -> dict[str, Param]:
+    return {
         "messages": integer(
             0,
             title="Sample messages",
@@ -58,6 +72,11 @@ def params() -> dict[str, Param]:
             origin="a topic that a stream of invoices reads",
             description="Where the sample messages go.",
         ),
+    }
+
+
+def _file_fields(folders: list[str]) -> dict[str, Param]:
+    return {
         "files": integer(
             0,
             title="Sample files",
@@ -78,15 +97,6 @@ def params() -> dict[str, Param]:
             values=folders,
             origin="a stream that reads files of invoices",
             description="Whose folder under entrada the sample files go to.",
-        ),
-        "seed": integer(
-            0,
-            title="Seed",
-            minimum=0,
-            maximum=facturas.SEEDS - 1,
-            description="The same seed gives the same amounts and invoice numbers. 0 takes a new one at "
-            "each trigger; "
-            "the result says which.",
         ),
     }
 
@@ -178,19 +188,19 @@ def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def _message_topics(found: Mapping[str, Stream]) -> list[str]:
+def _message_topics(registry: Mapping[str, Stream]) -> list[str]:
     names = {
         s.source.name
-        for s in found.values()
+        for s in registry.values()
         if isinstance(s.source, Topic) and s.source.format == "json" and SAMPLES in s.tags
     }
     return sorted(names) or [NONE]
 
 
-def _file_streams(found: Mapping[str, Stream]) -> list[str]:
+def _file_streams(registry: Mapping[str, Stream]) -> list[str]:
     return sorted(
         s.name
-        for s in found.values()
+        for s in registry.values()
         if isinstance(s.source, Files) and s.source.format == "json" and SAMPLES in s.tags
     ) or [NONE]
 

@@ -59,8 +59,8 @@ def build(stream: Stream, schedule: str | None, launcher: str = str(LAUNCHER), *
         doc_md=stream.doc,
         schedule=schedule,
         start_date=START,
-        catchup=False,
-        max_active_runs=1,
+        catchup=False,  # one run reads all that has waited, so missed runs need not be made up for
+        max_active_runs=1,  # a second one would only wait for the lease
         is_paused_upon_creation=False,
         dagrun_timeout=timedelta(seconds=run_limit_s(stream)),
         tags=["stream", *stream.tags],

@@ -61,12 +61,12 @@ class Job:
 
 def submit(settings: Settings, job: Job, master: str, python: str) -> Command:
     """The spark-submit command of any job, also of a lab. Raises as `build`."""
-    found, home = java.find(settings), class_data.spark_home()
+    installed, home = java.find(settings), class_data.spark_home()
     shipped = package.jobs_zip(settings.root, settings.layout.state / "package")
-    options = (*_options(settings, job, master, found), "--py-files", _uri(shipped))
+    options = (*_options(settings, job, master, installed), "--py-files", _uri(shipped))
     argv = (str(home / "bin" / "spark-submit"), *options, _uri(job.file), "--spec", str(job.spec))
     # Spark gives --py-files to the job and its workers, but not to the process that keeps state in Python
-    environ = _environ(settings, job, java.for_spark(settings, found), home, python)
+    environ = _environ(settings, job, java.for_spark(settings, installed), home, python)
     return Command(argv, environ | {"PYTHONPATH": str(shipped)})
 
 
@@ -83,15 +83,15 @@ def place(settings: Settings, job: Job) -> Path:
 def interactive(settings: Settings, job: Job, master: str, python: str) -> dict[str, str]:
     """The environment for a Python that starts Spark itself, as a notebook does: the options of `submit`,
     with `jobs` and `include` on its path. The job's file is not run. Raises as `build`."""
-    found, home = java.find(settings), class_data.spark_home()
-    words = shlex.join((*_options(settings, job, master, found), "pyspark-shell"))
-    return _environ(settings, job, java.for_spark(settings, found), home, python) | {
+    installed, home = java.find(settings), class_data.spark_home()
+    words = shlex.join((*_options(settings, job, master, installed), "pyspark-shell"))
+    return _environ(settings, job, java.for_spark(settings, installed), home, python) | {
         "PYSPARK_SUBMIT_ARGS": words,
         "PYTHONPATH": str(settings.root),
     }
 
 
-def _options(settings: Settings, job: Job, master: str, found: java.Java) -> list[str]:
+def _options(settings: Settings, job: Job, master: str, installed: java.Java) -> list[str]:
     log = job.spec.parent / "driver.log"
     files = (
         f"-Dlog4j2.configurationFile={_uri(LOGGING)}",
@@ -99,7 +99,7 @@ def _options(settings: Settings, job: Job, master: str, found: java.Java) -> lis
         f"-XX:ErrorFile={log.with_name('hs_err.log')}",
     )
     ours = environment.jvm(place(settings, job))
-    options = (*job.java_options, *class_data.mapping(settings, found), *ours, *files)
+    options = (*job.java_options, *class_data.mapping(settings, installed), *ours, *files)
     class_path = jvm.driver_class_path(settings)
     jars = [*(() if master.startswith("local") else class_path.split(":")), *map(str, job.jars)]
     conf = (

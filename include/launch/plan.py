@@ -41,45 +41,49 @@ def positions(settings: Settings, stream: Stream) -> offsets.Positions | None:
     )
 
 
-def first_generation(stream: Stream, found: offsets.Positions | None, now: datetime) -> Generation:
+def first_generation(stream: Stream, positions: offsets.Positions | None, now: datetime) -> Generation:
     """The record of the stream's first generation."""
-    topic_ids = {found.topic: found.topic_id} if found else {}
-    return Generation(stream.name, 1, 0, EARLIEST if found else "", topic_ids, now.isoformat())
+    topic_ids = {positions.topic: positions.topic_id} if positions else {}
+    return Generation(stream.name, 1, 0, EARLIEST if positions else "", topic_ids, now.isoformat())
 
 
-def make(settings: Settings, spec: RunSpec, generation: Generation, found: offsets.Positions | None) -> Plan:
+def make(
+    settings: Settings, spec: RunSpec, generation: Generation, positions: offsets.Positions | None
+) -> Plan:
     """Checks the pairing, then looks at what is waiting. Raises PairingBroken, CheckpointDamaged,
     TopicRecreated, OffsetsLost, UpstreamTakenBack."""
-    ahead = look(settings.layout, spec.stream, generation, found, spec.close_windows)
-    warnings = (*spec.warnings, *_undecided(ahead, found))
-    return Plan(replace(spec, start=start(generation, found), warnings=warnings), ahead)
+    ahead = look(settings.layout, spec.stream, generation, positions, spec.close_windows)
+    warnings = (*spec.warnings, *_undecided(ahead, positions))
+    return Plan(replace(spec, start=start(generation, positions), warnings=warnings), ahead)
 
 
-def _undecided(ahead: waiting.Waiting, found: offsets.Positions | None) -> list[str]:
+def _undecided(ahead: waiting.Waiting, positions: offsets.Positions | None) -> list[str]:
     """A warning when offsets are behind an open transaction. The first run after its end reads them; the
     producer or the transaction's time limit ends it."""
-    if not (found and ahead.undecided):
+    if not (positions and ahead.undecided):
         return []
-    open_ = [p for p, end in sorted(found.end.items()) if found.decided.get(p, end) < end]
-    stopped = ", ".join(f"{p} at {found.decided[p]}" for p in open_)
-    what = f"{ahead.undecided} offsets of {found.topic} lie behind an open transaction (partition {stopped})"
+    open_ = [p for p, end in sorted(positions.end.items()) if positions.decided.get(p, end) < end]
+    stopped = ", ".join(f"{p} at {positions.decided[p]}" for p in open_)
+    what = (
+        f"{ahead.undecided} offsets of {positions.topic} lie behind an open transaction (partition {stopped})"
+    )
     return [f"{what}; a later run reads them"]
 
 
-def start(generation: Generation, found: offsets.Positions | None) -> str | dict[str, dict[str, int]]:
+def start(generation: Generation, positions: offsets.Positions | None) -> str | dict[str, dict[str, int]]:
     """The start in the generation's record, with every partition there is now, because Spark wants them all.
     A partition added since then starts at its earliest record."""
-    if found is None or isinstance(generation.start, str):
+    if positions is None or isinstance(generation.start, str):
         return generation.start
-    known = generation.start.get(found.topic, {})
-    return {found.topic: {str(p): known.get(str(p), _EARLIEST_OFFSET) for p in sorted(found.end)}}
+    known = generation.start.get(positions.topic, {})
+    return {positions.topic: {str(p): known.get(str(p), _EARLIEST_OFFSET) for p in sorted(positions.end)}}
 
 
 def look(
     layout: Layout,
     stream: Stream,
     generation: Generation,
-    found: offsets.Positions | None,
+    positions: offsets.Positions | None,
     close: bool = False,
 ) -> waiting.Waiting:
     """As `make`, for no run in particular: what the next run would find in en_proceso, on the topic, or in
@@ -91,8 +95,8 @@ def look(
         what = "a housekeeping operation was cut short and must be finished first"
         where = layout.checkpoint(stream.name, generation.number)
         raise PairingBroken(what, where, cli=f"./caudal run {stream.name} finishes it")
-    if found:
-        return waiting.topic(found, read, generation, paired)
+    if positions:
+        return waiting.topic(positions, read, generation, paired)
     if stream.upstream:
         return waiting.published(layout, stream, generation.number, paired, close)
     return waiting.files(layout, stream, read, paired)
@@ -137,11 +141,11 @@ def reported_through(layout: Layout, stream: str, generation: int) -> int:
     taken_back = [(op.id, int(op.detail["to_batch"])) for op in _rewinds(layout, stream, generation)]
     for path in report.newest(layout.runs(stream)):
         try:
-            found = report.read(path)
+            earlier = report.read(path)
         except CaudalError:
             continue
-        if found and found.generation == generation and found.status in ("done", "failed", "idle"):
-            return min([found.last_batch, *(kept for id_, kept in taken_back if id_ > found.run_id)])
+        if earlier and earlier.generation == generation and earlier.status in ("done", "failed", "idle"):
+            return min([earlier.last_batch, *(kept for id_, kept in taken_back if id_ > earlier.run_id)])
     return -1
 
 

@@ -22,8 +22,8 @@ from jobs.contract.stream import Stream
 class Waiting:
     """Bytes for files, records for Kafka, both for the output of an upstream stream.
 
-    `open_batch`: Spark has a batch to run again. `closing`: windows are to be closed, and nothing else is
-    waiting for them. `undecided`: offsets on the topic that read_committed consumers cannot see yet, because
+    `open_batch`: Spark has a batch to run again. `closing`: this run has windows to close, even if nothing
+    else is waiting. `undecided`: offsets on the topic that read_committed consumers cannot see yet, because
     an earlier transaction is open.
     """
 
@@ -40,7 +40,8 @@ class Waiting:
 
 
 def files(layout: Layout, stream: Stream, read: LoadedCheckpoint, verdict: protocol.Proceed) -> Waiting:
-    """Files in en_proceso that are in no planned batch yet. `read` was loaded with the names of these files."""
+    """Files in en_proceso that are in no planned batch yet. `read` was loaded with the names of these
+    files."""
     names = [n for n in read.names if protocol.is_unplanned(read.logged.get(n), read.planned)]
     folder = layout.en_proceso(stream.folder)
     size = sum((folder / name).lstat().st_size for name in names)

@@ -20,6 +20,7 @@ def audit(settings: Settings, stream: Stream, since: datetime | None, tell: Tell
     Raises Refused before the first run, and when a housekeeping verb changed the stream meanwhile;
     LedgerDamaged, DataError, CheckpointDamaged for bookkeeping that cannot be read at all.
     """
+    # the state before and after is compared, since the audit takes no lease
     case = Case(settings, stream, since, Audit(stream.name, since.isoformat() if since else ""), tell)
     before = _state(case)
     if not before[0]:
@@ -28,6 +29,7 @@ def audit(settings: Settings, stream: Stream, since: datetime | None, tell: Tell
     try:
         _look(case)
     except OSError as error:
+        # a file that housekeeping has moved away is no finding; Refused below says so
         if _state(case) == before:
             raise DataError(f"cannot be read: {error.strerror}", error.filename) from error
     if _state(case) != before:

@@ -18,7 +18,7 @@ from jobs.contract.disk.ledger import Entry
 from jobs.contract.stream import Files, Source
 from jobs.contract.text import csv_records, lines
 
-_CHUNK_BYTES = 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024  # a delivered file may be larger than the memory
 _EVERY = 200  # files between two lines of progress
 
 

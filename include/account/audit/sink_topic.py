@@ -95,6 +95,7 @@ def _place(record: Record, source: str, position: tuple[int, int], seen: Seen) -
         seen.repeated.append((here, f"the message of {origin} is here again"))
         return
     seen.known.add(identity)
+    # order holds only within one sink partition, and among records of one source partition
     key = record.partition, source
     if position < seen.newest.get(key, (-1, 0)):
         what = f"the message of {origin} comes after that of offset {seen.newest[key][0]}"

@@ -60,7 +60,7 @@ def audit(case: Case, published: Sequence[Published], topic: Topic) -> None:
     end = {p: max(start[p], parts[-1][1]) for p, parts in spans.spans.items() if p in start}
     seen = _count(case, topic, spans, start, end, committed=True)
     gap = sum(_compare(case, topic, m, seen, positions) for m in asked)
-    if gap:
+    if gap:  # a second pass, over all records: those that only it finds were aborted
         _explain(case, gap, seen, _count(case, topic, spans, start, end, committed=False))
 
 
