@@ -81,7 +81,7 @@ class Epilogue:
 
 def conclude(settings: Settings, stream: Stream, done: Report, now: datetime) -> Epilogue:
     """Archives what is committed, then checks that each file of the run lies in en_proceso or archivo. Call
-    it only after a run that ended well. Never raises a CaudalError: it is in the answer."""
+    it only after a run that ended well. Never raises a CaudalError: the result has it."""
     archived = after_run.tidy(
         settings, stream, now
     )  # first, so that the check sees where the files come to rest

@@ -1,4 +1,4 @@
-"""What audit counts in a delivered file, by the row's own way of telling records apart."""
+"""What audit counts in a delivered file: records, as the stream's row separates them."""
 
 from __future__ import annotations
 

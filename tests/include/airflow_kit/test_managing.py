@@ -1,4 +1,4 @@
-"""The form of manage_stream, its plan, and that nothing but the plan that was seen is done."""
+"""The form of manage_stream, its plan, and that only the plan which was seen is carried out."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""After a run the operator archives what is committed: told in XCom, asset event and log; a held lease is no
-failure, a changed file is one."""
+"""After a run the operator archives what is committed and reports it in XCom, asset event and log. A held
+lease is not a failure; a changed file is."""
 
 from __future__ import annotations
 

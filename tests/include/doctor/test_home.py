@@ -1,4 +1,4 @@
-"""Folders, secrets and files where nobody reads them, each broken for real."""
+"""Folders, secrets and files in wrong places, each broken for real."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Services as rows say they are; a real broker with a topic missing and one that differs; the registry's
-files."""
+"""Services in each state of their rows; a real broker with a topic missing and one that differs; the
+registry's files."""
 
 from __future__ import annotations
 

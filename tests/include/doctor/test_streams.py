@@ -1,4 +1,5 @@
-"""One stream, with one thing broken at a time; the sound home first, so that every finding is the break's."""
+"""One stream, with one thing broken at a time; the sound home first, so that every finding comes from the
+break."""
 
 from __future__ import annotations
 
