@@ -1,4 +1,5 @@
-"""A stream's checkpoint in plain words: what was planned, committed and published, how large it has grown. Read-only, no Spark."""
+"""Explains a stream's checkpoint in plain words: what was planned, committed and published, and how large it
+has grown. Read-only, without Spark."""
 
 from __future__ import annotations
 
@@ -17,12 +18,13 @@ from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import CaudalError, Refused
 from jobs.contract.stream import Stream
 
-_SHOWN = 10
+_SHOWN = 10  # batches in one explanation: a screen of them
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`end`: the source's position at its end, as JSON. `records_in`, `rows_out`: of its manifest, None when it is not published."""
+    """`end`: the source's position at the end of the batch, as JSON. `records_in`, `rows_out`: from its
+    manifest, None when it is not published."""
 
     number: int
     end: str
@@ -34,9 +36,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Explained:
-    """`batches`: the newest ones, oldest first. `next_step`: what the next run would do, in words; `sound`: whether it may.
+    """`batches`: the newest ones, oldest first. `next_step`: what the next run would do, in words. `sound`:
+    whether it may.
 
-    `outgrown`: for each limit of the row that is passed, a sentence; `days_left`: until the first one is, None when that cannot be told.
+    `outgrown`: a sentence for each limit of the row that is exceeded. `days_left`: days until the first one
+    is; None when that cannot be known.
     """
 
     stream: str
@@ -57,7 +61,8 @@ class Explained:
 
 
 def explain(layout: Layout, stream: Stream, now: datetime) -> Explained:
-    """Raises Refused before the stream's first run, CheckpointDamaged or DataError for what cannot be read."""
+    """Raises Refused before the stream's first run, CheckpointDamaged or DataError for what cannot be
+    read."""
     generation = current(layout, stream)
     state = checkpoint.read(layout.checkpoint(stream.name, generation.number))
     published = manifest.published(layout.output(stream.name, generation.number))
@@ -84,31 +89,29 @@ def explain(layout: Layout, stream: Stream, now: datetime) -> Explained:
 
 
 def current(layout: Layout, stream: Stream) -> Generation:
-    """The stream's generation. Raises Refused before its first run."""
-    found = generations.current(layout, stream.name)
-    if found is None:
-        raise Refused(
-            "this stream has not run yet, so there is no checkpoint",
-            stream.name,
-            cli=f"./caudal run {stream.name}",
-        )
-    return found
+    """The stream's current generation. Raises Refused before its first run."""
+    generation = generations.current(layout, stream.name)
+    if generation is None:
+        what = "this stream has not run yet, so there is no checkpoint"
+        raise Refused(what, stream.name, cli=f"./caudal run {stream.name}")
+    return generation
 
 
 def _time(generation: Generation, now: datetime) -> datetime:
-    """When it was made; `now` where the record does not tell, which says nothing of the pace."""
+    """When it was created. `now` if the record does not have the time; then nothing is known about the pace
+    of growth."""
     try:
-        found = datetime.fromisoformat(generation.created)
+        created = datetime.fromisoformat(generation.created)
     except ValueError:
         return now
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return created if created.tzinfo else created.replace(tzinfo=UTC)
 
 
 def _batch(state: checkpoint.Checkpoint, published: dict[int, Path], number: int) -> Batch:
     end = canonical(checkpoint.read_offset(state.path, number).position)
-    found = manifest.read(published[number]) if number in published else None
-    counts = (found.records_in, found.rows_out) if found else (None, None)
-    return Batch(number, end, number in state.commits, found is not None, *counts)
+    done = manifest.read(published[number]) if number in published else None
+    counts = (done.records_in, done.rows_out) if done else (None, None)
+    return Batch(number, end, number in state.commits, done is not None, *counts)
 
 
 def _next(layout: Layout, stream: Stream, generation: int) -> tuple[str, bool]:
@@ -124,21 +127,24 @@ def _next(layout: Layout, stream: Stream, generation: int) -> tuple[str, bool]:
 
 def _words(path: Path, verdict: Proceed) -> str:
     if verdict.step is Next.RERUN:
-        return f"batch {verdict.batch} is planned ({_input(path, verdict.batch)}), but not committed: the next run does it again"
+        planned = f"batch {verdict.batch} is planned ({_input(path, verdict.batch)}), but not committed"
+        return f"{planned}: the next run does it again"
     words = {
         Next.FRESH: "nothing was planned yet: the next run begins with batch 0",
         Next.ONWARD: f"everything planned is committed: the next run begins with batch {verdict.batch}",
-        Next.REDO: "a housekeeping operation was cut short: the next run, or the next housekeeping, finishes it first",
+        Next.REDO: "a housekeeping operation was cut short: the next run, or the next housekeeping, "
+        "finishes it first",
     }
     return words[verdict.step]
 
 
 def _input(path: Path, batch: int) -> str:
-    """What a batch was planned from."""
+    """The input that a batch was planned from."""
     plan = batch_plan.read(path, batch, "")
     if plan.files:
-        return f"{_count(len(plan.files), 'file')}, {plan.files[0].name} the first"
-    return f"{_count(sum(end - start for start, end in plan.ranges().values()), 'offset')} of {', '.join(plan.end)}"
+        return f"{_count(len(plan.files), 'file')}, first {plan.files[0].name}"
+    offsets = sum(end - start for start, end in plan.ranges().values())
+    return f"{_count(offsets, 'offset')} of {', '.join(plan.end)}"
 
 
 def _count(number: int, word: str) -> str:
@@ -146,7 +152,7 @@ def _count(number: int, word: str) -> str:
 
 
 def position_words(position: dict[str, Any]) -> str:
-    """A source's position for a person: `log file 7`, or `facturas 0:3 1:4` (topic, partition:next offset)."""
+    """A source's position in words: `source log 7`, or `facturas 0:3 1:4` (topic, partition:next offset)."""
     if not position:
         return "nothing yet"
     if "logOffset" in position:
@@ -158,4 +164,5 @@ def position_words(position: dict[str, Any]) -> str:
 
 
 def _partition(item: tuple[str, Any]) -> int:
+    # partitions are keys of a JSON object, so text: "10" must come after "9"
     return int(item[0]) if item[0].isdigit() else -1

@@ -1,4 +1,5 @@
-"""The generations of a stream, from first to current: what readers see of each, what has gone. Reads only."""
+"""Summarizes the generations of a stream, from the first to the current one: what readers see of each, and
+what is gone. Read-only."""
 
 from __future__ import annotations
 
@@ -14,9 +15,10 @@ State = Literal["current", "live", "retired"]
 
 
 @dataclass(frozen=True)
-class Life:
-    """`state`: live ones and the current one are what readers see. `start`: "earliest", or the first offsets as JSON. `batches`, `rows`:
-    published and in sight. `checkpoint`: whether it is still there. `operation`: what began it; empty for the first."""
+class Summary:
+    """`state`: readers see the current generation and the live ones. `start`: "earliest", or the first
+    offsets as JSON. `batches`, `rows`: published and visible. `checkpoint`: whether it still exists.
+    `operation`: what began the generation; empty for the first."""
 
     number: int
     state: State
@@ -28,22 +30,23 @@ class Life:
     checkpoint: bool
 
 
-def all_of(layout: Layout, stream: str) -> list[Life]:
-    """Oldest first; none before the first run. One pass over the manifests. Raises DataError for a record or manifest that cannot be read."""
-    found = generations.records(layout, stream)
+def all_of(layout: Layout, stream: str) -> list[Summary]:
+    """Oldest first; none before the first run. One pass over the manifests. Raises DataError for a record or
+    manifest that cannot be read."""
+    records = generations.records(layout, stream)
     live = generations.live(layout, stream)
     return [
-        _life(layout, g, "current" if g is found[-1] else "live" if g.number in live else "retired")
-        for g in found
+        _summary(layout, g, "current" if g is records[-1] else "live" if g.number in live else "retired")
+        for g in records
     ]
 
 
-def _life(layout: Layout, generation: generations.Generation, state: State) -> Life:
+def _summary(layout: Layout, generation: generations.Generation, state: State) -> Summary:
     name, number = generation.stream, generation.number
     batches = [manifest.read(folder) for folder in manifest.published(layout.output(name, number)).values()]
     start = generation.start if isinstance(generation.start, str) else canonical(generation.start)
     rows = sum(m.rows_out for m in batches)
-    return Life(
+    return Summary(
         number,
         state,
         generation.created,

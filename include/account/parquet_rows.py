@@ -1,4 +1,4 @@
-"""Rows of parquet files, for the plain reader of jobs.contract.run.part_reader."""
+"""Counts the rows of parquet files, for the plain reader jobs.contract.run.part_reader."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def parquet_rows(file: Path) -> int:
-    """From the footer alone. Raises OSError, or ValueError for what is no parquet file."""
-    from pyarrow import parquet  # 0.3 s to import: only where a stream writes parquet
+    """From the footer alone. Raises OSError, or ValueError for a file that is not parquet."""
+    from pyarrow import parquet  # takes 0.3 s: only for streams that write parquet
 
     return int(parquet.read_metadata(file).num_rows)

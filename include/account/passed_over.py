@@ -1,5 +1,5 @@
-"""Admitted files that the runs have passed over: they lie in en_proceso, no batch holds them, and a run has ended
-since. Reads only, takes no lease."""
+"""Finds admitted files that no run reads: they lie in en_proceso, no batch holds them, and a run has ended
+since. Read-only, takes no lease."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from jobs.contract.run import admitted, report
 from jobs.contract.run.report import Report
 from jobs.contract.stream import Stream
 
-_RUNS = 500  # looked back over at most, for one that has read to its end
-_BRING_BACK = "kind IN ('rewind', 'reset', 'undo')"  # files that were read once wait again after these
+_RUNS = (
+    500  # reports searched at most for a run that has read everything: two days of a run every five minutes
+)
+_BRING_BACK = "kind IN ('rewind', 'reset', 'undo')"  # after these, files that were read before wait again
 
 
 def find(layout: Layout, stream: Stream) -> list[Entry]:
-    """In order of admission. A file of a run that is under way or was killed is none of them before the next has ended.
+    """In order of admission. A file of a run that is under way or was killed is not among them before the
+    next run has ended.
 
     Raises LedgerDamaged, CheckpointDamaged, DataError.
     """
     current = generations.current(layout, stream.name) if stream.folder else None
-    # before the folder is listed, and the checkpoint last: runs may go on
+    # runs may go on meanwhile, so the order counts: first the run, then the folder, the checkpoint last
     ended = _ended(layout, stream, current.number) if current else None
     if current is None or ended is None:
         return []
@@ -39,32 +42,34 @@ def find(layout: Layout, stream: Stream) -> list[Entry]:
         return [entry for entry in entries if datetime.fromisoformat(entry.admitted_at) <= ended]
 
 
-def way(stream: Stream, entry: Entry) -> str:
-    """What to do about one of them."""
+def remedy(stream: Stream, entry: Entry) -> str:
+    """What to do about such a file, for the command line."""
     if ledger.mended(entry.name) != entry.name:
         return f"./caudal run {stream.name} gives it a name that Spark's listing does not skip, and reads it"
     return FilePassedOver.cli.replace("STREAM", stream.name)
 
 
 def _ended(layout: Layout, stream: Stream, generation: int) -> datetime | None:
-    """When the newest run of this generation ended that had read all there was; None for one before files came back."""
-    brought = journal.operations(layout.journal(stream.name), _BRING_BACK)
-    since = max((operation.id for operation in brought), default="")
+    """When the newest run of this generation ended that had read everything. None if a housekeeping operation
+    has put files back since."""
+    put_back = journal.operations(layout.journal(stream.name), _BRING_BACK)
+    since = max((operation.id for operation in put_back), default="")
     for path in islice(report.newest(layout.runs(stream.name)), _RUNS):
-        found = _read(path)
-        if found and found.generation == generation and found.run_id > since and _has_read_all(found):
-            return datetime.fromisoformat(found.started) + timedelta(seconds=found.duration_s)
+        run = _read(path)
+        if run and run.generation == generation and run.run_id > since and _has_read_all(run):
+            return datetime.fromisoformat(run.started) + timedelta(seconds=run.duration_s)
     return None
 
 
 def _read(path: Path) -> Report | None:
-    """None for one that cannot be read: another one tells."""
+    """None for a report that cannot be read: an older one is looked at instead."""
     try:
         return report.read(path)
     except DataError:
         return None
 
 
-def _has_read_all(found: Report) -> bool:
-    told = [str((found.error or {}).get("code", "")), *found.warnings]
-    return found.status in ("done", "idle") or any(word.startswith(FilePassedOver.code) for word in told)
+def _has_read_all(run: Report) -> bool:
+    """A run that fails or warns because of a passed-over file has read all the others."""
+    complaints = [str((run.error or {}).get("code", "")), *run.warnings]
+    return run.status in ("done", "idle") or any(c.startswith(FilePassedOver.code) for c in complaints)

@@ -1,5 +1,5 @@
-"""Right after a run and its archiving: every file that the run took in or read, or that a killed run before it took in, lies in en_proceso or
-archivo. Reads only, takes no lease."""
+"""Checks, right after a run and its archiving, that every file lies in en_proceso or archivo: those that the
+run took in or read, and those that a killed run before it took in. Read-only, takes no lease."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from jobs.contract.run import report
 from jobs.contract.run.report import Report
 from jobs.contract.stream import Stream
 
-_RUNS = 50  # looked back over at most; the audit looks at all
-_LOOK_BACK = timedelta(days=1)  # no retention is shorter
+_RUNS = 50  # reports looked at, at most, to keep this check cheap; the audit looks at everything
+_LOOK_BACK = timedelta(days=1)  # no retention is shorter, so no file of that time has been purged
 
 
 @dataclass(frozen=True)
 class Places:
-    """Of the files a report covers: `files` = `en_proceso` + `archivo`, or `error` names the first that is in neither. `unchecked`: why nothing
-    could be counted: a housekeeping verb came in between, the ledger cannot be read."""
+    """Of the files a report covers: `files` = `en_proceso` + `archivo`, or `error` names the first that is in
+    neither. `unchecked`: why nothing could be counted: a housekeeping verb came in between, or the ledger
+    cannot be read."""
 
     files: int = 0
     en_proceso: int = 0
@@ -46,16 +47,18 @@ class Places:
         }
 
     def lines(self) -> Iterator[str]:
-        """For the log; nothing when all files were found, or none had to be."""
+        """For the log. Empty when all files were found, or none had to be."""
         if self.unchecked:
             yield f"where its files are was not checked: {self.unchecked}"
 
 
 def check(settings: Settings, stream: Stream, done: Report) -> Places:
-    """Looks for the files of the report's batches, for the newest it admitted, and for those of the runs before it that did not end well: Spark
-    would never miss one that vanished before it was planned. Never raises a CaudalError: it is in the answer.
+    """Looks for the files of the report's batches, for the newest it admitted, and for those of earlier runs
+    that did not end well: Spark would never miss a file that vanished before it was planned. Never raises a
+    CaudalError: it is in the answer.
 
-    Costs one small file for a run that took in and read nothing after one that ended well; else a few look-ups a file.
+    Costs one small file if the run took in and read nothing, and the run before it ended well. Otherwise a
+    few look-ups per file.
     """
     if not stream.folder:
         return Places()
@@ -71,14 +74,16 @@ def check(settings: Settings, stream: Stream, done: Report) -> Places:
 
 
 def _unsettled_since(layout: Layout, stream: Stream, done: Report) -> datetime | None:
-    """When the first of the runs before `done` began that were killed or failed, one after the other; None when the run before it ended well."""
+    """When the first of the runs directly before `done` began that were killed or failed; None when the run
+    before it ended well."""
     since = None
     for path in islice(report.newest(layout.runs(stream.name)), _RUNS):
-        found = report.read(path)
-        if found is None or found.run_id >= done.run_id:
+        earlier = report.read(path)
+        if earlier is None or earlier.run_id >= done.run_id:
             continue
-        started = datetime.fromisoformat(found.started)
-        if found.status in ("done", "idle") or started < datetime.fromisoformat(done.started) - _LOOK_BACK:
+        started = datetime.fromisoformat(earlier.started)
+        too_old = started < datetime.fromisoformat(done.started) - _LOOK_BACK
+        if earlier.status in ("done", "idle") or too_old:
             break
         since = started
     return since
@@ -87,22 +92,14 @@ def _unsettled_since(layout: Layout, stream: Stream, done: Report) -> datetime |
 def _covered(layout: Layout, stream: Stream, done: Report, since: datetime | None) -> list[Entry]:
     names = set(_read(layout, stream, done))
     with ledger.reader(layout.ledger(stream.folder)) as db:
-        found = {
-            entry.name: entry
-            for entry in (*ledger.newest(db, done.files_admitted), *ledger.select(db, "name", names))
-        }
-        found |= {
-            entry.name: entry
-            for entry in (
-                ledger.since(db, since.astimezone(UTC).isoformat(timespec="milliseconds")) if since else ()
-            )
-        }
-    if strange := sorted(names - found.keys()):
-        raise AccountMismatch(
-            f"{len(strange)} files were read that the intake ledger does not know, {strange[0]} the first",
-            stream.name,
-        )
-    return list(found.values())
+        entries = [*ledger.newest(db, done.files_admitted), *ledger.select(db, "name", names)]
+        if since:
+            entries += ledger.since(db, since.astimezone(UTC).isoformat(timespec="milliseconds"))
+    by_name = {entry.name: entry for entry in entries}
+    if unknown := sorted(names - by_name.keys()):
+        what = f"{len(unknown)} files were read that the intake ledger does not know, first {unknown[0]}"
+        raise AccountMismatch(what, stream.name)
+    return list(by_name.values())
 
 
 def _read(layout: Layout, stream: Stream, done: Report) -> Iterator[str]:
@@ -114,6 +111,7 @@ def _read(layout: Layout, stream: Stream, done: Report) -> Iterator[str]:
         for batch in (done.batches[0], done.batches[-1])
     )
     path = layout.checkpoint(stream.name, done.generation)
+    # only the first and last manifest are read: the batches of a report follow each other without a gap
     span = int(first.start.get("logOffset", -1)), int(last.end.get("logOffset", -1))
     yield from (entry.name for entry in checkpoint.planned_entries(path, *span))
 
@@ -127,7 +125,7 @@ def _counted(layout: Layout, stream: Stream, entries: list[Entry]) -> Places:
             waiting += 1
         elif archived.locate(layout, stream.name, stream.folder, entry):
             stored += 1
-        elif storage.is_regular(place):  # brought back in between
+        elif storage.is_regular(place):  # a housekeeping verb has put it back since the first look
             waiting += 1
         else:
             gone.append(entry)
@@ -137,7 +135,8 @@ def _counted(layout: Layout, stream: Stream, entries: list[Entry]) -> Places:
 
 
 def _not_retired(layout: Layout, stream: Stream, gone: list[Entry]) -> list[Entry]:
-    """Those that no reset has moved to retirado: it retires the copy of a record that it gives back itself."""
+    """Those that no reset, rewind or retirement has moved to retirado. A reset retires a file that holds a
+    redelivered record: it delivers that record again itself."""
     source, target = (
         path.relative_to(layout.home)
         for path in (layout.en_proceso(stream.folder), layout.retired(stream.name))

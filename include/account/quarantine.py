@@ -1,8 +1,9 @@
-"""What is in quarantine and where it came from. Reads only.
+"""Lists what is in quarantine and where it came from. Read-only.
 
-A record's line is looked up when it is shown: Spark's text source does not tell it, so the file, in archivo or en_proceso, is read for records
-of exactly these bytes. One that spans lines has the number of its first line. Equal records of one file are told in order; which of them is
-which nobody can say, and nothing hangs on it.
+The line number of a record is looked up when the record is shown, because Spark's text source does not give
+it: the file, in archivo or en_proceso, is searched for records of exactly these bytes. A record of several
+lines gets the number of its first line. If a file has equal records, their line numbers are given out in
+order; nothing depends on which record gets which.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from jobs.contract.text import csv_records, lines
 
 @dataclass(frozen=True)
 class Group:
-    """The refused records of one batch and reason. `at`: when the run that refused them began, UTC, ISO 8601. `mark`: what was done with them."""
+    """The refused records of one batch and reason. `at`: when the run that refused them began, UTC, ISO 8601.
+    `mark`: what was done with them."""
 
     generation: int
     batch: int
@@ -41,7 +43,7 @@ class Group:
 
 @dataclass(frozen=True)
 class RefusedFile:
-    """One file of `cuarentena/F/ficheros`, with what stands in the reason beside it."""
+    """One file of `cuarentena/F/ficheros`, with the content of the reason file beside it."""
 
     path: Path
     original_name: str
@@ -53,8 +55,12 @@ class RefusedFile:
 
 @dataclass(frozen=True)
 class Shown:
-    """A refused record with its origin. `file`: as delivered, empty for a topic. `line`: counted from 1; None where it cannot be known, as of a file
-    that is purged. `reprocessed_from`: the batch whose refused record this is a second time, in words."""
+    """A refused record with its origin.
+
+    `file`: its name as delivered, empty for a topic. `line`: counted from 1; None when it cannot be known,
+    for example because the file is purged. `reprocessed_from`: if this record was refused before, the batch
+    it came from, in words.
+    """
 
     record: RefusedRecord
     generation: int
@@ -84,11 +90,9 @@ def groups(layout: Layout, stream: str) -> list[Group]:
 
 
 def _run_id(batch: Batch) -> str:
-    return (
-        batch.manifest.run_id
-        if batch.manifest
-        else next((r.run_id for r in refused_records.records(batch.folder)), "")
-    )
+    if batch.manifest:
+        return batch.manifest.run_id
+    return next((record.run_id for record in refused_records.records(batch.folder)), "")
 
 
 def files(layout: Layout, stream: Stream) -> list[RefusedFile]:
@@ -107,7 +111,7 @@ def _file(path: Path) -> RefusedFile:
     raw = {
         "original_name": path.name,
         "code": "unknown",
-        "reason": "the reason beside it cannot be read",
+        "reason": "its reason file cannot be read",
         "refused_at": "",
     }
     with suppress(OSError, ValueError, TypeError):
@@ -124,7 +128,8 @@ def _file(path: Path) -> RefusedFile:
 
 @dataclass(frozen=True)
 class Asked:
-    """`batch`: of the newest generation that has refused records of such a batch; `reason`: a code; `file`: as delivered, or admitted."""
+    """`batch`: in the newest generation that has refused records in a batch of this number. `reason`: a code.
+    `file`: its name as delivered, or as admitted."""
 
     batch: int | None = None
     reason: str = ""
@@ -137,85 +142,80 @@ class Asked:
 def unmet(
     layout: Layout, stream: Stream, reasons: Sequence[str] = (), batch: int | None = None, file: str = ""
 ) -> list[str]:
-    """A sentence for each part of a question that nothing in this stream's quarantine meets, with what there is."""
-    found, refused_files = groups(layout, stream.name), files(layout, stream)
-    known = sorted({one.reason for one in found} | {one.code for one in refused_files})
+    """A sentence for each part of the question that matches nothing in this stream's quarantine; it says what
+    there is."""
+    refused, refused_files = groups(layout, stream.name), files(layout, stream)
+    known = sorted({group.reason for group in refused} | {f.code for f in refused_files})
     there = f" (refused here: {', '.join(known) or 'nothing'})"
-    told = [
-        f"nothing is refused as {one[:40]!r}{there}{hint(one, known)}" for one in reasons if one not in known
+    sentences = [
+        f"nothing is refused as {reason[:40]!r}{there}{hint(reason, known)}"
+        for reason in reasons
+        if reason not in known
     ]
-    if batch is not None and batch not in {one.batch for one in found}:
-        numbers = ", ".join(map(str, sorted({one.batch for one in found})))
-        told.append(f"batch {batch} has no refused records; batches that have: {numbers or 'none'}")
-    near = (
-        hint(file, [name for one in refused_files for name in (one.original_name, one.path.name)])
-        if file
-        else ""
-    )
-    return [*told, *([f"no refused file is called {file[:80]!r}{near}"] if near else [])]
+    batches = sorted({group.batch for group in refused})
+    if batch is not None and batch not in batches:
+        numbers = ", ".join(map(str, batches)) or "none"
+        sentences.append(f"batch {batch} has no refused records; batches that have: {numbers}")
+    names = [name for f in refused_files for name in (f.original_name, f.path.name)]
+    near = hint(file, names) if file else ""
+    return [*sentences, *([f"no refused file is called {file[:80]!r}{near}"] if near else [])]
 
 
 def show(layout: Layout, stream: Stream, asked: Asked) -> Iterator[Shown]:
-    """Refused records that the question meets, oldest batch first; each origin file is read once a batch. Raises DataError."""
-    found = refused_records.batches(layout, stream.name)
+    """Refused records that match the question, oldest batch first. Each origin file is read once per batch.
+    Raises DataError."""
+    batches = refused_records.batches(layout, stream.name)
     if asked.batch is not None:
-        found = [b for b in found if b.number == asked.batch][-1:]
-    for batch in found:
+        batches = [b for b in batches if b.number == asked.batch][-1:]
+    for batch in batches:
         yield from (shown for shown in _shown(layout, stream, batch) if asked.meets(shown))
 
 
 def _shown(layout: Layout, stream: Stream, batch: Batch) -> Iterator[Shown]:
-    found = list(refused_records.records(batch.folder))
-    origins = _origins(layout, stream, found)
-    places = {name: _lines(layout, stream, entry, found) for name, entry in origins.items()}
-    for record in found:
+    records = list(refused_records.records(batch.folder))
+    origins = _origins(layout, stream, records)
+    places = {name: _lines(layout, stream, entry, records) for name, entry in origins.items()}
+    for record in records:
         entry = origins.get(record.origin)
         name = entry.original_name if entry else record.origin if stream.folder else ""
+        # equal records share a list of lines, and each takes the first that is left
         left = places.get(record.origin, {}).get(record.raw or b"", [])
         line = left.pop(0) if left else None
-        yield Shown(
-            record,
-            batch.generation,
-            batch.number,
-            batch.state(record.reason),
-            name,
-            line,
-            _from(layout, stream, name),
-        )
+        state, before = batch.state(record.reason), _from(layout, stream, name)
+        yield Shown(record, batch.generation, batch.number, state, name, line, before)
 
 
-def _origins(layout: Layout, stream: Stream, found: Sequence[RefusedRecord]) -> dict[str, Entry]:
+def _origins(layout: Layout, stream: Stream, records: Sequence[RefusedRecord]) -> dict[str, Entry]:
     if not stream.folder or not layout.ledger(stream.folder).is_file():
         return {}
-    return ledger.lookup(layout.ledger(stream.folder), {r.origin for r in found})
+    return ledger.lookup(layout.ledger(stream.folder), {r.origin for r in records})
 
 
-def _lines(
-    layout: Layout, stream: Stream, entry: Entry, refused_ones: Sequence[RefusedRecord]
-) -> dict[bytes, list[int]]:
-    """Raw bytes -> numbers of the lines that these records start in, ascending. Raises DataError for a file that cannot be read."""
+def _lines(layout: Layout, stream: Stream, entry: Entry, records: Sequence[RefusedRecord]) -> dict[bytes, list[int]]:
+    """Raw bytes -> numbers of the lines in which these records start, ascending. Raises DataError for a file
+    that cannot be read."""
     path: Path | None = layout.en_proceso(stream.folder) / entry.name
     if path is None or not storage.is_regular(path):
         path = archived.locate(layout, stream.name, stream.folder, entry)
-    wanted = {r.raw for r in refused_ones if r.origin == entry.name and r.raw is not None}
-    found: dict[bytes, list[int]] = defaultdict(list)
+    wanted = {r.raw for r in records if r.origin == entry.name and r.raw is not None}
+    starts: dict[bytes, list[int]] = defaultdict(list)
     if path is None:
-        return found
+        return starts
     assert isinstance(stream.source, Files)  # noqa: S101 - it has a folder
     try:
         for number, raw in csv_records.read(path, stream.source):
-            known = (
-                raw if raw in wanted else lines.unmarked(raw)
-            )  # of a file that is read whole, too, the first mark may be left out
+            # the first record may have been refused without the file's byte order mark
+            known = raw if raw in wanted else lines.unmarked(raw)
             if known in wanted:
-                found[known].append(number)
+                starts[known].append(number)
     except lines.UNREADABLE as error:
-        raise DataError(
-            f"the file of refused records cannot be read: {error}", path, cli="put it back from a backup"
-        ) from error
-    return found
+        what = f"the file of refused records cannot be read: {error}"
+        raise DataError(what, path, cli="put it back from a backup") from error
+    return starts
 
 
 def _from(layout: Layout, stream: Stream, name: str) -> str:
-    found = deliveries.of_name(layout, stream.name, name) if name else None
-    return f"batch {found.batch} of generation {found.generation}, by {found.operation}" if found else ""
+    earlier = deliveries.of_name(layout, stream.name, name) if name else None
+    if earlier is None:
+        return ""
+    return f"batch {earlier.batch} of generation {earlier.generation}, by {earlier.operation}"

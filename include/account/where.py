@@ -1,11 +1,12 @@
-"""Where is my file? Looked up by original name, admitted name, path, or the content of a local file. Reads only."""
+"""Answers "where is my file?": looks it up by original name, admitted name, path, or the content of a local
+file. Read-only."""
 
 from __future__ import annotations
 
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,17 +22,18 @@ from jobs.contract.stream import Stream
 Place = Literal["entrada", "claimed", "en_proceso", "archivo", "cuarentena", "gone"]
 WORDS: dict[Place, str] = {
     "entrada": "waits for intake",
-    "claimed": "claimed by a run; the next run goes on with it",
+    "claimed": "claimed by a run; the next run continues with it",
     "en_proceso": "admitted",
     "archivo": "read, published and archived",
     "cuarentena": "refused",
-    "gone": "admitted once, but in none of this home's folders now",
+    "gone": "admitted once, but no longer in any folder of this home",
 }
 
 
 @dataclass(frozen=True)
 class Found:
-    """One file a question meets. `path` is empty when it is gone; `batch` of `generation`: the published one that holds its records."""
+    """One file that matches the question. `path`: empty when the file is gone. `batch` of `generation`: the
+    published one that holds its records."""
 
     stream: str
     place: Place
@@ -48,19 +50,19 @@ class Found:
 
     @property
     def meaning(self) -> str:
-        told = "" if self.batch is None else f"batch {self.batch} of generation {self.generation}"
-        if self.place == "archivo" and told:
-            return f"read, published in {told} and archived"
+        batch = "" if self.batch is None else f"batch {self.batch} of generation {self.generation}"
+        if self.place == "archivo" and batch:
+            return f"read, published in {batch} and archived"
         if self.place != "en_proceso":
             return WORDS[self.place]
-        return f"{WORDS[self.place]}; " + (
-            f"its records are published in {told}" if told else "in no published batch yet"
-        )
+        published = f"its records are published in {batch}" if batch else "in no published batch yet"
+        return f"{WORDS[self.place]}; {published}"
 
 
 @dataclass(frozen=True)
 class Question:
-    """`names`: original or admitted names, or a name in cuarentena; `content_hash`: of a local file of that path, else empty."""
+    """`names`: original or admitted names, or a name in cuarentena. `content_hash`: of the local file with
+    that path, if there is one; else empty."""
 
     names: frozenset[str]
     content_hash: str = ""
@@ -70,7 +72,8 @@ class Question:
 
 
 def question(text: str) -> Question:
-    """A path counts by its last part, and by its content too when there is such a file here."""
+    """The last part of a path is looked for as a name; if there is such a file on this machine, its content
+    as well."""
     path = Path(text)
     content = ""
     if storage.is_regular(path):
@@ -82,19 +85,18 @@ def question(text: str) -> Question:
 
 
 def find(layout: Layout, streams: Iterable[Stream], asked: Question) -> tuple[Found, ...]:
-    """Every file of these streams that the question meets, in the order of the way a file takes; empty when none does."""
+    """Every file of these streams that matches the question, in the order of the folders a file passes
+    through."""
     return tuple(found for stream in streams if stream.folder for found in _in_stream(layout, stream, asked))
 
 
 def _in_stream(layout: Layout, stream: Stream, asked: Question) -> Iterator[Found]:
-    places: tuple[tuple[Place, Path], ...] = (
-        ("entrada", layout.entrada(stream.folder)),
-        ("claimed", layout.claims(stream.folder)),
-    )
-    for place, folder in places:
-        for path in _files(folder):
-            if asked.meets(shown(path.name)):
-                yield Found(stream.name, place, shown(str(path)), shown(path.name))
+    for path in _files(layout.entrada(stream.folder)):
+        if asked.meets(shown(path.name)):
+            yield Found(stream.name, "entrada", shown(str(path)), shown(path.name))
+    for path in _files(layout.claims(stream.folder)):
+        if asked.meets(shown(path.name)):
+            yield Found(stream.name, "claimed", shown(str(path)), shown(path.name))
     for entry in _entries(layout, stream, asked):
         yield _placed(layout, stream, entry)
     yield from _refused(layout, stream, asked)
@@ -112,39 +114,35 @@ def _entries(layout: Layout, stream: Stream, asked: Question) -> Sequence[Entry]
 
 
 def _placed(layout: Layout, stream: Stream, entry: Entry) -> Found:
-    found = Found(
-        stream.name,
-        "gone",
-        "",
-        entry.original_name,
-        entry.name,
-        entry.sequence,
-        entry.admitted_at,
-        entry.records,
-        entry.content_hash,
+    place: Place = "gone"
+    path: Path | None = layout.en_proceso(stream.folder) / entry.name
+    moved = None
+    if path and storage.is_regular(path):
+        place = "en_proceso"
+    elif path := archived.locate(layout, stream.name, stream.folder, entry):
+        place = "archivo"
+    if place != "en_proceso":
+        moved = archived.newest(layout, stream.name, stream.folder, entry.name)
+    in_journal = (moved.generation, moved.batch) if moved and moved.batch >= 0 else None
+    generation, batch = in_journal or _published_in(layout, stream, entry.name) or (None, None)
+    return Found(
+        stream=stream.name,
+        place=place,
+        path=shown(str(path)) if path else "",
+        original_name=entry.original_name,
+        name=entry.name,
+        sequence=entry.sequence,
+        admitted_at=entry.admitted_at,
+        records=entry.records,
+        content_hash=entry.content_hash,
+        batch=batch,
+        generation=generation,
     )
-    visible = layout.en_proceso(stream.folder) / entry.name
-    if storage.is_regular(visible):
-        return _with_batch(
-            replace(found, place="en_proceso", path=str(visible)), _published_in(layout, stream, entry.name)
-        )
-    told = archived.newest(layout, stream.name, stream.folder, entry.name)
-    read = (
-        (told.generation, told.batch)
-        if told and told.batch >= 0
-        else _published_in(layout, stream, entry.name)
-    )
-    path = archived.locate(layout, stream.name, stream.folder, entry)
-    return _with_batch(replace(found, place="archivo", path=shown(str(path))) if path else found, read)
-
-
-def _with_batch(found: Found, read: tuple[int, int] | None) -> Found:
-    """`read`: (generation, batch)."""
-    return replace(found, generation=read[0], batch=read[1]) if read else found
 
 
 def _published_in(layout: Layout, stream: Stream, name: str) -> tuple[int, int] | None:
-    """(generation, batch) of now whose positions enclose the file's entry in the source log; None while that is not published."""
+    """(generation, batch) in the current generation whose positions enclose the file's entry in the source
+    log; None while that is not published."""
     generation = generations.current(layout, stream.name)
     if generation is None:
         return None
@@ -154,6 +152,7 @@ def _published_in(layout: Layout, stream: Stream, name: str) -> tuple[int, int] 
         return None
     published = manifest.published(layout.output(stream.name, generation.number))
     numbers = list(published)
+    # ends grow with the batch number, so a few manifests are read instead of thousands
     first = bisect_left(
         numbers, logged, key=lambda n: int(manifest.read(published[n]).end.get("logOffset", -1))
     )
@@ -180,6 +179,6 @@ def _refused(layout: Layout, stream: Stream, asked: Question) -> Iterator[Found]
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Plain files below a folder; links are not followed."""
+    """Regular files below a folder; links are not followed."""
     for parent, _, names in os.walk(folder):
         yield from (Path(parent, name) for name in names if storage.is_regular(Path(parent, name)))

@@ -1,1 +1,1 @@
-"""What the DAGs are made of; with dags/ the only place that imports airflow."""
+"""The building blocks of the DAGs. With dags/, the only place that imports airflow."""

@@ -1,4 +1,4 @@
-"""What the DAG archive_processed_files does: a sweep over the streams that read files."""
+"""The work of the DAG archive_processed_files: a sweep over the streams that read files."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ def params() -> dict[str, Param]:
         "dry_run": boolean(False, title="Dry run", description="Only show the plan; nothing is moved."),
         "min_age_s": integer(
             0,
-            title="Least age in seconds",
+            title="Minimum age in seconds",
             minimum=0,
             maximum=365 * DAY_S,
-            description="Only files that were admitted at least so long ago.",
+            description="Only files that were admitted at least this long ago.",
         ),
     }
 
 
 def archive(settings: Settings, form: Mapping[str, Any], now: datetime) -> list[Outcome]:
-    """Each stream in turn, under its lease. Raises UnknownStream for one that went away since the form was shown."""
+    """Archives for each stream in turn, under its lease. Raises UnknownStream for a stream that was removed
+    after the form was shown."""
     chosen = (
         [s for s in streams.collect()[0].values() if s.folder]
         if form["stream"] == ALL
@@ -50,20 +51,18 @@ def archive(settings: Settings, form: Mapping[str, Any], now: datetime) -> list[
     return [sweep.archived(settings, stream, now, form["min_age_s"], form["dry_run"]) for stream in chosen]
 
 
-def report(found: list[Outcome], dry_run: bool) -> dict[str, Any]:
+def report(outcomes: list[Outcome], dry_run: bool) -> dict[str, Any]:
     """For XCom and the asset event: counts, bytes, and each stream's plan with its first steps."""
-    files = sum(len(one.plan.steps) for one in found if one.plan)
-    size = sum(one.size_bytes for one in found)
     return {
         "dry_run": dry_run,
-        "files": files,
-        "bytes": size,
-        "states": sweep.totals(found),
-        "streams": tables.plain(found),
+        "files": sum(len(outcome.plan.steps) for outcome in outcomes if outcome.plan),
+        "bytes": sum(outcome.size_bytes for outcome in outcomes),
+        "states": sweep.totals(outcomes),
+        "streams": tables.plain(outcomes),
     }
 
 
-def lines(found: list[Outcome], dry_run: bool) -> list[str]:
+def lines(outcomes: list[Outcome], dry_run: bool) -> list[str]:
     verb = "would be archived; nothing was moved" if dry_run else "archived"
-    values = report(found, dry_run)
-    return [*tables.outcomes(found), "", f"{values['files']:,} files, {values['bytes']:,} bytes {verb}"]
+    values = report(outcomes, dry_run)
+    return [*tables.outcomes(outcomes), "", f"{values['files']:,} files, {values['bytes']:,} bytes {verb}"]

@@ -1,4 +1,4 @@
-"""What streams read and write, as Airflow assets. The URIs are stable: they name neither this machine nor a port."""
+"""What streams read and write, as Airflow assets. The URIs are stable: they contain no host and no port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _asset(kind: str, name: str) -> Asset:
 
 
 def topic(name: str) -> Asset:
-    """`caudal://topic/<name>`: one asset, whoever writes or reads it."""
+    """`caudal://topic/<name>`: one asset per topic, whoever writes or reads it."""
     return _asset("topic", name)
 
 
@@ -24,19 +24,20 @@ def output(stream: Stream) -> Asset:
 
 
 def source(stream: Stream) -> Asset:
-    """`caudal://entrada/<folder>` for files, `caudal://topic/<topic>` for a Kafka source, `caudal://salida/<stream>` for a published one."""
+    """`caudal://entrada/<folder>` for files, `caudal://topic/<topic>` for a Kafka source,
+    `caudal://salida/<stream>` for the output of an upstream stream."""
     if stream.upstream:
         return _asset("salida", stream.upstream)
     return topic(stream.source.name) if isinstance(stream.source, Topic) else _asset("entrada", stream.folder)
 
 
 def archived() -> Asset:
-    """`caudal://archivo/all`: one event a sweep, its extra the plan of each stream."""
+    """`caudal://archivo/all`: one event per sweep; its extra has the plan of each stream."""
     return _asset("archivo", "all")
 
 
 def checkpoints() -> Asset:
-    """`caudal://checkpoints/all`: one event a cleaning."""
+    """`caudal://checkpoints/all`: one event per cleaning."""
     return _asset("checkpoints", "all")
 
 

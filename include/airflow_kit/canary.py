@@ -1,4 +1,4 @@
-"""What the DAG caudal_canary does: the first steps of a stream's run, without a stream."""
+"""The work of the DAG caudal_canary: the first steps of a stream's run, without a stream."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from jobs.contract.errors import InstallationError
 
 
 def work(settings: Settings) -> None:
-    """Writes where runs write, and looks for all that a driver is started with. Raises Airflow's error with the one line of ours."""
+    """Writes a file where runs write, and looks for everything that starts a driver. Raises Airflow's error
+    with one line."""
     with failures.one_line():
+        # runs/ is where each run writes first; a stream's name never begins with a dot
         probe = settings.layout.data.parent / "runs" / ".canary"
         files.write(probe, "the newest canary was here\n")
         probe.unlink()
         jvm.driver_class_path(settings)
-        for program in (
-            LAUNCHER,
-            java.find(settings).binary,
-            class_data.spark_home() / "bin" / "spark-submit",
-        ):
+        spark_submit = class_data.spark_home() / "bin" / "spark-submit"
+        for program in (LAUNCHER, java.find(settings).binary, spark_submit):
             if not os.access(program, os.X_OK):
-                raise InstallationError(
-                    "this user may not run it", program, cli="chmod a+x the file named here"
-                )
+                way = "chmod a+x the file named here"
+                raise InstallationError("this user may not run it", program, cli=way)

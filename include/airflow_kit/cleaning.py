@@ -1,4 +1,4 @@
-"""What the DAG clean_checkpoints does and tells."""
+"""The work of the DAG clean_checkpoints, and its report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def params() -> dict[str, Param]:
             title="Grace in days",
             minimum=1,
             maximum=365,
-            description="How long the checkpoints of a stream that is no longer registered stay where they are, in case it comes back.",
+            description="If a stream is no longer registered, its checkpoints stay this long, in case it "
+            "comes back.",
         ),
     }
 
@@ -34,16 +35,16 @@ def clean(settings: Settings, form: Mapping[str, Any], now: datetime) -> list[Ou
     return list(cleaning.clean(settings, now, form["grace_days"], form["dry_run"]))
 
 
-def report(found: list[Outcome], dry_run: bool) -> dict[str, Any]:
-    """For XCom and the asset event; `bytes_freed` counts what is gone for good."""
+def report(outcomes: list[Outcome], dry_run: bool) -> dict[str, Any]:
+    """For XCom and the asset event. `bytes_freed` counts what is deleted for good."""
     return {
         "dry_run": dry_run,
-        "bytes_freed": cleaning.freed_bytes(found),
-        "states": sweep.totals(found),
-        "work": tables.plain(found),
+        "bytes_freed": cleaning.freed_bytes(outcomes),
+        "states": sweep.totals(outcomes),
+        "work": tables.plain(outcomes),
     }
 
 
-def lines(found: list[Outcome], dry_run: bool) -> list[str]:
-    freed = f"{cleaning.freed_bytes(found):,} bytes freed"
-    return [*tables.outcomes(found), "", f"dry run: nothing was changed, {freed}" if dry_run else freed]
+def lines(outcomes: list[Outcome], dry_run: bool) -> list[str]:
+    freed = f"{cleaning.freed_bytes(outcomes):,} bytes freed"
+    return [*tables.outcomes(outcomes), "", f"dry run: nothing was changed, {freed}" if dry_run else freed]

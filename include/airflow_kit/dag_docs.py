@@ -1,6 +1,7 @@
-"""Makes docs/DAGS.md from the DAGs themselves, so the page cannot name what is gone.
+"""Writes docs/DAGS.md from the DAGs themselves, so that the page cannot name a DAG that is gone.
 
-`python -m include.airflow_kit.dag_docs` prints the page; it wants an AIRFLOW_HOME of its own. `render()` sees to that.
+`python -m include.airflow_kit.dag_docs` prints the page. It needs an AIRFLOW_HOME of its own, which `render`
+provides.
 """
 
 from __future__ import annotations
@@ -17,27 +18,30 @@ from typing import Any
 from include import settings
 from jobs.contract.errors import ConfigError
 
-PAGE = Path("docs") / "DAGS.md"
-_TIMEOUT_S = 120  # a parse takes a second or two; a loaded machine some more
+_TIMEOUT_S = 120  # a parse takes a second or two; a loaded machine takes longer
 _HEAD = """\
 # The DAGs
 
-Made by `./caudal docs` from the DAGs themselves; a test compares. All times are UTC. An unknown key at the trigger is refused by name.
+Made by `./caudal docs` from the DAGs themselves; a test compares. All times are UTC. Streams with the same
+schedule start a minute apart. A task refuses a trigger with a key that its form does not have.
 
-A task that fails says what happened, where, and what to do, at the end of its log. It is tried again by itself only where that can help.
-"""
+If a task fails, the end of its log says what happened, where, and what to do. Airflow tries it again only if
+that can help.
+
+| DAG | what it does | runs |
+|---|---|---|"""
 
 
-def render(only: Iterable[str] = ()) -> str:
-    """The text of docs/DAGS.md; with `only`, of these DAG ids alone. Parses dags/ in a fresh process; touches no Airflow of yours.
+def render() -> str:
+    """The text of docs/DAGS.md. Parses dags/ in a fresh process, with an Airflow home that is removed
+    afterwards.
 
     Raises ConfigError when a DAG file does not load.
     """
     with tempfile.TemporaryDirectory(prefix="caudal-dags-") as home:
         environ = {**settings.load().environ, **_quiet(home), "PYTHONPATH": str(settings.ROOT)}
-        command = [sys.executable, "-m", "include.airflow_kit.dag_docs", *only]
         done = subprocess.run(
-            command,
+            [sys.executable, "-m", "include.airflow_kit.dag_docs"],
             cwd=settings.ROOT,
             env=environ,
             capture_output=True,
@@ -51,6 +55,7 @@ def render(only: Iterable[str] = ()) -> str:
 
 
 def _quiet(home: str) -> dict[str, str]:
+    # an Airflow home with its own database: a parse must neither read nor create that of the user
     return {
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -60,25 +65,35 @@ def _quiet(home: str) -> dict[str, str]:
 
 
 def page(dags: Iterable[Any], folder: Path) -> str:
-    """Markdown: a section a DAG file (its docstring), in it one for each of its DAGs."""
-    by_file: dict[str, list[Any]] = {}
+    """Markdown: a table of all DAGs, then a section for each DAG file in `folder`, the file with most DAGs
+    first."""
+    by_file: dict[str, list[Any]] = {path.name: [] for path in folder.glob("[!_]*.py")}
     for dag in sorted(dags, key=lambda d: d.dag_id):
-        by_file.setdefault(Path(dag.fileloc).name, []).append(dag)
-    lines = [_HEAD]
-    for file in sorted(p for p in folder.glob("*.py") if p.name != "__init__.py"):
-        lines += [
-            f"## dags/{file.name}",
-            "",
-            ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "",
-            "",
-        ]
-        for dag in by_file.get(file.name, []):
-            lines += _dag(dag)
-    return "\n".join(lines).rstrip() + "\n"
+        by_file[Path(dag.fileloc).name].append(dag)
+    files = sorted(by_file, key=lambda name: (-len(by_file[name]), name))
+    rows = [_row(dag) for name in files for dag in by_file[name]]
+    sections = [line for name in files for line in _section(folder / name, by_file[name])]
+    return "\n".join([_HEAD, *rows, "", *sections]).rstrip() + "\n"
 
 
-def _dag(dag: Any) -> Iterator[str]:
-    yield from (f"### {dag.dag_id}", "", dag.doc_md or "", "", "| | |", "|---|---|")
+def _row(dag: Any) -> str:
+    return f"| [{dag.dag_id}](#{dag.dag_id}) | {dag.description.rstrip('.')} | {_schedule(dag)} |"
+
+
+def _section(file: Path, dags: list[Any]) -> Iterator[str]:
+    """The file's docstring, then its DAGs. A DAG whose manual is that docstring stands alone: it would repeat
+    it."""
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    if [dag.doc_md.strip() for dag in dags] == [docstring]:
+        yield from _dag("##", dags[0])
+        return
+    yield from (f"## dags/{file.name}", "", docstring, "")
+    for dag in dags:
+        yield from _dag("###", dag)
+
+
+def _dag(heading: str, dag: Any) -> Iterator[str]:
+    yield from (f"{heading} {dag.dag_id}", "", dag.doc_md.strip(), "", "| | |", "|---|---|")
     yield from (f"| {name} | {value} |" for name, value in _facts(dag))
     yield ""
     if dag.params:
@@ -88,7 +103,7 @@ def _dag(dag: Any) -> Iterator[str]:
 
 
 def _facts(dag: Any) -> Iterator[tuple[str, str]]:
-    yield "runs", _schedule(dag.schedule) if dag.schedule else "when triggered"
+    yield "runs", _schedule(dag)
     yield "tags", ", ".join(sorted(dag.tags))
     for task in dag.tasks:
         limit = f", at most {task.execution_timeout.total_seconds():.0f} s" if task.execution_timeout else ""
@@ -97,20 +112,18 @@ def _facts(dag: Any) -> Iterator[tuple[str, str]]:
         yield from ((f"`{task.task_id}` writes", _uris(task.outlets)),) if task.outlets else ()
 
 
-def _schedule(cron: str) -> str:
-    """The row's own text: which minute a stream starts at depends on the other streams."""
-    text, moved = re.subn(r"^\d+-59/", "*/", cron)
-    return f"`{text}`" + (
-        ", a minute apart from the others on the same schedule" if moved or text.startswith("*/") else ""
-    )
+def _schedule(dag: Any) -> str:
+    """The registry's own text: the minute at which a stream starts depends on the other streams."""
+    return "`" + re.sub(r"^\d+-59/", "*/", dag.schedule) + "`" if dag.schedule else "when triggered"
 
 
-def _uris(found: Iterable[Any]) -> str:
-    return ", ".join(f"`{asset.uri}`" for asset in found)
+def _uris(assets: Iterable[Any]) -> str:
+    return ", ".join(f"`{asset.uri}`" for asset in assets)
 
 
 def _field(name: str, param: Any) -> str:
-    return f"| `{name}` {param.schema['title']} | `{param.value}` | {limits(param.schema)} | {param.description} |"
+    schema = param.schema
+    return f"| `{name}` {schema['title']} | `{param.value}` | {limits(schema)} | {param.description} |"
 
 
 def limits(schema: dict[str, Any]) -> str:
@@ -122,20 +135,16 @@ def limits(schema: dict[str, Any]) -> str:
     return f"{schema['minimum']} to {schema['maximum']}"
 
 
-def main(only: list[str]) -> None:
+def main() -> None:
     from airflow.dag_processing.dagbag import DagBag
 
     folder = settings.ROOT / "dags"
     bag = DagBag(str(folder))
     if bag.import_errors:
-        sys.exit(
-            "; ".join(
-                f"{Path(file).name}: {text.strip().rpartition(chr(10))[2]}"
-                for file, text in bag.import_errors.items()
-            )
-        )
-    print(page((dag for dag in bag.dags.values() if not only or dag.dag_id in only), folder), end="")
+        last = {Path(file).name: text.strip().rpartition("\n")[2] for file, text in bag.import_errors.items()}
+        sys.exit("; ".join(f"{name}: {line}" for name, line in last.items()))
+    print(page(bag.dags.values(), folder), end="")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

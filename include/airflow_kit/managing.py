@@ -1,4 +1,5 @@
-"""What the DAG manage_stream does: a form becomes a plan, and the plan that a person has seen, and no other, is done."""
+"""The work of the DAG manage_stream: a form becomes a plan, a person sees it, and exactly that plan is
+carried out."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from include.settings import Settings
 from jobs.contract.errors import Refused, UsageError
 from jobs.contract.stream import Stream
 
-NO_BATCH, NO_GENERATION = -2, 0
+NO_BATCH, NO_GENERATION = -2, 0  # not chosen: -1 is a batch that one may name, and generations begin at 1
 _MOST = 1_000_000_000
 _DEFAULTS = {
     "to_batch": NO_BATCH,
@@ -55,114 +56,118 @@ def params() -> dict[str, Param]:
             title="What to do",
             values=list(_TAKES),
             origin="rollover, reset, rewind, retire, undo or purge",
-            description="rollover: a new checkpoint that goes on where the old one ended, the output stays. reset: from the beginning, all output is "
-            "retired. rewind: the batches after one are taken back. retire: an old generation leaves readers' sight. undo: takes back the newest "
-            "rollover, reset or retirement. purge: removes for good what is past its retention.",
+            description="rollover: begins a new checkpoint where the old one ended, and keeps the output. "
+            "reset: starts from the beginning and retires all output. rewind: takes back the batches after "
+            "one. retire: hides an old generation from readers. undo: takes back the newest rollover, reset "
+            "or retirement. purge: deletes for good what is past its retention.",
         ),
         "to_batch": integer(
             NO_BATCH,
             title="Last batch that stays (rewind)",
             minimum=NO_BATCH,
             maximum=_MOST,
-            description="For rewind alone, which needs it: the last batch that stays; -1 takes back all of them. -2: not chosen.",
+            description="Only for rewind, which needs it: the last batch that stays. -1 takes back all "
+            "batches; -2 means not chosen.",
         ),
         "generation": integer(
             NO_GENERATION,
             title="Generation (retire)",
             minimum=NO_GENERATION,
             maximum=_MOST,
-            description="For retire alone, which needs it: a generation that was rolled over. 0: not chosen.",
+            description="Only for retire, which needs it: a generation that was rolled over. 0 means not "
+            "chosen.",
         ),
+        **_switches(),
+    }
+
+
+def _switches() -> dict[str, Param]:
+    return {
         "drop_state": boolean(
-            False, title="Drop state (rollover)", description="A stateful stream: begin without its state."
+            False,
+            title="Drop state (rollover)",
+            description="For a stateful stream: begin without its state.",
         ),
         "accept_loss": boolean(
             False,
             title="Accept loss (rollover)",
-            description="Go on behind Kafka offsets that are gone; the plan names each.",
+            description="Go on after Kafka offsets that are gone; the plan names each of them.",
         ),
         "allow_repeats": boolean(
             False,
             title="Allow repeats (reset, rewind)",
-            description="A stream that writes to a topic: its messages are sent once more.",
+            description="For a stream that writes to a topic: its messages are sent again.",
         ),
     }
 
 
 def plan(settings: Settings, form: Mapping[str, Any], now: datetime) -> Plan:
-    """Read-only. Raises UsageError for a field that the verb does not take or lacks, else as the verb's planner."""
+    """Read-only. Raises UsageError for a field that the verb does not take or does not have, else as the
+    verb's planner."""
     verb, stream = form["verb"], streams.get(form["stream"])
     for name, default in _DEFAULTS.items():
         if form[name] != default and name not in _TAKES[verb]:
-            raise UsageError(
-                f"{name} says nothing for {verb}",
-                name,
-                ui="Leave this field as it was, or choose the verb it is for",
-            )
+            remedy = "Leave this field as it was, or choose the verb it is for"
+            raise UsageError(f"{verb} does not use {name}", name, ui=remedy)
     needed = _NEEDS.get(verb, "")
     if needed and form[needed] == _DEFAULTS[needed]:
-        raise UsageError(
-            f"{verb} needs {needed}",
-            needed,
-            ui="Fill in the field; ./caudal generation list shows what there is",
-        )
+        remedy = "Fill in the field; ./caudal generation list shows what there is"
+        raise UsageError(f"{verb} needs {needed}", needed, ui=remedy)
     return _planned(settings, stream, form, now)
 
 
 def _planned(settings: Settings, stream: Stream, form: Mapping[str, Any], now: datetime) -> Plan:
+    options = {name: form[name] for name in _TAKES[form["verb"]]}
     match form["verb"]:
         case "rollover":
-            return rollover.plan(
-                settings, stream, now, drop_state=form["drop_state"], accept_loss=form["accept_loss"]
-            )
+            return rollover.plan(settings, stream, now, **options)
         case "reset":
-            return reset.plan(settings, stream, now, allow_repeats=form["allow_repeats"])
+            return reset.plan(settings, stream, now, **options)
         case "rewind":
-            return rewind.plan(
-                settings, stream, now, to_batch=form["to_batch"], allow_repeats=form["allow_repeats"]
-            )
+            return rewind.plan(settings, stream, now, **options)
         case "retire":
-            return retire.plan(settings, stream, now, generation=form["generation"])
+            return retire.plan(settings, stream, now, **options)
         case "undo":
             return undo.plan(settings, stream.name, now)
         case _:
             return purge.plan(settings, stream.name, stream.upkeep, now)
 
 
-def proposal(found: Plan) -> dict[str, Any]:
-    """What the approval page shows and `apply` compares: subject, body, digest, the plan's own values."""
-    size = f"{len(found.steps):,} step{'' if len(found.steps) == 1 else 's'}, {found.size_bytes:,} bytes"
-    body = f"{tables.markdown(found)}\n\nApprove does exactly this, or nothing when the stream has moved on by then. Reject changes nothing."
+def proposal(proposed: Plan) -> dict[str, Any]:
+    """What the approval page shows: subject, body and the plan's values, and the digest by which `apply`
+    knows the plan."""
+    steps = f"{len(proposed.steps):,} step{'' if len(proposed.steps) == 1 else 's'}"
+    approve = "Approve does exactly this, or nothing if the stream has moved on. Reject changes nothing."
     return {
-        "subject": f"{found.kind} of {found.stream}: {size}",
-        "body": body,
-        "digest": found.digest,
-        "plan": found.to_json(),
+        "subject": f"{proposed.kind} of {proposed.stream}: {steps}, {proposed.size_bytes:,} bytes",
+        "body": f"{tables.markdown(proposed)}\n\n{approve}",
+        "digest": proposed.digest,
+        "plan": proposed.to_json(),
     }
 
 
 def apply(settings: Settings, form: Mapping[str, Any], approved: str, now: datetime) -> Plan:
-    """Does the plan with the digest `approved`. Raises as `carry_out`."""
+    """Carries out the plan with the digest `approved`. Raises as `carry_out`."""
     return carry_out(settings, streams.get(form["stream"]), partial(plan, settings, form, now), approved, now)
 
 
 def carry_out(
     settings: Settings, stream: Stream, again: Callable[[], Plan], approved: str, now: datetime
 ) -> Plan:
-    """Plans `again` and does it if its digest is `approved`; waits for a run under way as long as the stream's own task would.
+    """Plans `again`, and carries the plan out if its digest is `approved`. Waits for a run under way as long
+    as the stream's own task would.
 
-    Raises Refused when it would be another plan by now, LeaseHeld, else as the planner and apply.
+    Raises Refused when the plan would be another one by now, LeaseHeld, else as the planner and apply.
     """
     wait_s = stream.lease_wait_s
+    # first, because no operation may begin while another one is cut short
     sweep.waited(partial(sweep.finish_cut, settings, stream.name, now), wait_s)
-    found = again()
-    if found.digest != approved:
-        what = "the stream has moved on since this was planned, so the plan would be another one; nothing was changed"
+    proposed = again()
+    if proposed.digest != approved:
+        moved = "the stream has moved on since this was planned, so the plan would be another one"
+        remedy = "Trigger this DAG again and look at the new plan"
         raise Refused(
-            what,
-            found.stream,
-            cli="plan again, then --apply",
-            ui="Trigger this DAG again and look at the new plan",
+            f"{moved}; nothing was changed", proposed.stream, cli="plan again, then --apply", ui=remedy
         )
-    sweep.waited(partial(housekeeping.apply, settings, found, again, now), wait_s)
-    return found
+    sweep.waited(partial(housekeeping.apply, settings, proposed, again, now), wait_s)
+    return proposed

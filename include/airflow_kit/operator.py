@@ -1,4 +1,5 @@
-"""One run of one stream: SparkSubmitOperator that hands over a stream name and Airflow's run id, and nothing more."""
+"""One run of one stream: a SparkSubmitOperator that passes a stream's name and Airflow's run id to the
+launcher, and nothing more."""
 
 from __future__ import annotations
 
@@ -8,7 +9,6 @@ import select
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
@@ -21,11 +21,11 @@ from airflow.sdk.exceptions import (
 )
 
 from include import settings
-from include.account import places
 from include.airflow_kit import assets, failures, reports
 from include.airflow_kit.params import refuse_unknown_keys
-from include.housekeeping.files import after_run
-from include.launch import ended
+from include.launch import epilogue
+from include.launch.ended import End
+from include.launch.epilogue import Epilogue
 from jobs.contract.disk.processes import die_with_parent
 from jobs.contract.errors import ConfigError, ExitCode, LeaseHeld, RunFailed, UsageError
 from jobs.contract.run.report import Report
@@ -34,24 +34,24 @@ from jobs.contract.stream import Stream
 LAUNCHER = settings.ROOT / "include" / "launch" / "launcher"
 LEASE_POLL_S = 15  # a run takes seconds; the scheduler itself looks every few seconds
 _END_S = 30.0  # a killed launcher is gone at once, unless its disk hangs
-_RUN_ID = re.compile(
-    r"[A-Za-z0-9_.~:+][A-Za-z0-9_.~:+-]{0,249}"
-)  # Airflow's own pattern, but never an option
-_ERROR_LINE = re.compile(r"([a-z][a-z-]+): .* -> ")  # jobs.contract.errors.CaudalError.__str__
+# Airflow's own pattern, but without a leading "-": the launcher would read such an id as an option
+_RUN_ID = re.compile(r"[A-Za-z0-9_.~:+][A-Za-z0-9_.~:+-]{0,249}")
+# the form of jobs.contract.errors.CaudalError.__str__
+_ERROR_LINE = re.compile(r"([a-z][a-z-]+): .* -> ")
 
 
 class StreamOperator(SparkSubmitOperator):
-    """Runs `stream` through the launcher, then archives what is committed; returns the run's report (plain values) with `archive`, what
-    was archived, and `files`, where they are, which is also the extra of the output's asset event.
+    """Runs `stream` through the launcher, then archives what is committed. Returns the run's report as plain
+    values, with `archive` (what was archived) and `files` (where they are); the output's asset event has the
+    same values.
 
-    Held lease: rescheduled without using up a try, until `stream.lease_wait_s` after this try first met it.
-    Fails without a retry when the same call would fail again. `spark_binary`: the launcher.
+    A held lease: the task is rescheduled, without using up a try, until `stream.lease_wait_s` after this try
+    first met it. Fails without a retry when the same call would fail again. `spark_binary`: the launcher.
     """
 
-    template_fields: Sequence[
-        str
-    ] = ()  # nothing a user types at the trigger reaches the command line through a template
-    reschedule = True  # Airflow's scheduler asks for it before it lets a rescheduled task wait
+    # empty, so that nothing a user types at the trigger reaches the command line through a template
+    template_fields: Sequence[str] = ()
+    reschedule = True  # Airflow's scheduler checks this before it lets a rescheduled task wait
 
     def __init__(self, *, stream: Stream, spark_binary: str = str(LAUNCHER), **kwargs: Any) -> None:
         super().__init__(
@@ -69,85 +69,68 @@ class StreamOperator(SparkSubmitOperator):
         with failures.one_line():
             refuse_unknown_keys(context)
             _die_with_supervisor()
-            self.application_args = [
-                "--stream",
-                self.stream.name,
-                "--airflow-run-id",
-                checked_run_id(context["run_id"]),
-            ]
-            runs = settings.load().layout.runs(self.stream.name)
-            before = reports.run_names(runs)
+            airflow_run_id = checked_run_id(context["run_id"])
+            self.application_args = ["--stream", self.stream.name, "--airflow-run-id", airflow_run_id]
+            before = epilogue.run_names(settings.load().layout.runs(self.stream.name))
             try:
                 exit_code = self._submit(context)
             except RunFailed as late:
-                self._found(runs, before, context["run_id"], -signal.SIGKILL, late)
+                self._report(before, airflow_run_id, -signal.SIGKILL, late)
                 raise
-            found = self._found(runs, before, context["run_id"], exit_code)
+            report = self._report(before, airflow_run_id, exit_code)
         if exit_code == ExitCode.HELD:
             self._wait_for_lease(context)
-        if exit_code != ExitCode.DONE or found is None or found.status not in ("done", "idle"):
-            raise self._failure(exit_code, found)
-        tidied = after_run.tidy(settings.load(), self.stream, datetime.now(UTC))
-        placed = places.check(settings.load(), self.stream, found)
-        values = self._publish(found, tidied, placed, context)
-        if error := tidied.error or placed.error:
+        if exit_code != ExitCode.DONE or report is None or report.status not in ("done", "idle"):
+            raise self._failure(exit_code, report)
+        after = epilogue.conclude(settings.load(), self.stream, report, datetime.now(UTC))
+        values = self._publish(report, after, context)
+        if error := after.error:
             raise failures.airflow_error(failures.line(error.to_json()), error.code, int(error.exit_code))
         return values
 
     def on_kill(self) -> None:
-        """Kills the launcher, which by then is the JVM; the Python driver dies with it."""
+        """Kills the launcher, which has become the JVM by then; the Python driver dies with it."""
         self._stopped = True
         if self._hook is not None:
             self._hook.on_kill()
 
-    def _found(
-        self,
-        runs: Path,
-        before: frozenset[str],
-        airflow_run_id: str,
-        exit_code: int,
-        why: RunFailed | None = None,
+    def _report(
+        self, before: frozenset[str], airflow_run_id: str, exit_code: int, why: RunFailed | None = None
     ) -> Report | None:
-        """The report of this try; one that its driver left at `running` is finished first."""
-        found = reports.find(runs, before, airflow_run_id)
-        if found is None or found.status != "running":
-            return found
+        """The report of this try; if its driver died and left it at `running`, it is finished first."""
+        # the hook has no public name for the last lines, nor for the process (_submit_sp)
         lines = list(self._hook._last_submit_log_lines) if self._hook else []
-        return (
-            ended.finish(
-                settings.load().layout, self.stream.name, ended.End(found.run_id, exit_code, lines, why)
-            )
-            or found
-        )
+        end = End(exit_code, lines, why)
+        layout = settings.load().layout
+        return epilogue.final_report(layout, self.stream.name, before, airflow_run_id, end)
 
     def _submit(self, context: Mapping[str, Any]) -> int:
-        """Exit code of the launcher; negative when a signal ended it. Raises RunFailed after `limits.run_s`."""
+        """The launcher's exit code, negative for a signal. Raises RunFailed after `limits.run_s`."""
         try:
             super().execute(context)
         except AirflowTaskTimeout:
             self.on_kill()
             self._hook._submit_sp.wait(_END_S)
-            what = f"stopped after limits.run_s={self.stream.limits.run_s} s; what was published stays, the next run goes on from there"
+            limit = f"stopped after limits.run_s={self.stream.limits.run_s} s"
+            what = f"{limit}; what was published stays, the next run goes on from there"
             raise RunFailed(what, self.stream.name) from None
         except AirflowException:
             process = self._hook._submit_sp
             if process is None or not process.returncode:
-                raise  # not the launcher's end: the provider itself
+                raise  # the launcher has not failed: the provider itself has
             return int(process.returncode)
         return int(ExitCode.DONE)
 
     def _get_hook(self) -> SparkSubmitHook:
         hook = super()._get_hook()
+        missing = f"the connection {self._conn_id} is missing, so Spark's master would be yarn"
+        cluster = (
+            f"the connection {self._conn_id} asks for cluster mode, in which no driver can hold the lease"
+        )
         if hook._is_yarn:
-            raise ConfigError(
-                f"the connection {self._conn_id} is missing, so Spark's master would be yarn",
-                "Airflow connections",
-            )
+            raise ConfigError(missing, "Airflow connections")
         if hook._connection["deploy_mode"] == "cluster":
-            raise ConfigError(
-                f"the connection {self._conn_id} asks for cluster mode, in which no driver can hold the lease",
-                "Airflow connections",
-            )
+            raise ConfigError(cluster, "Airflow connections")
         return hook
 
     def _wait_for_lease(self, context: Mapping[str, Any]) -> None:
@@ -155,86 +138,78 @@ class StreamOperator(SparkSubmitOperator):
         first = context["ti"].get_first_reschedule_date(context) or context["ti"].start_date
         left_s = self.stream.lease_wait_s - (now - first).total_seconds()
         if left_s <= 0:
-            what = f"still held after lease_wait_s={self.stream.lease_wait_s} s: {_told(self._last_line())}"
-            error = LeaseHeld(
-                what,
-                self.stream.name,
-                ui="Clear this task when the run named here has ended; the next scheduled run tries by itself",
-            )
+            what = f"still held after lease_wait_s={self.stream.lease_wait_s} s: {_what(self._last_line())}"
+            way = "Clear this task when the run named here has ended; the next scheduled run tries by itself"
+            error = LeaseHeld(what, self.stream.name, ui=way)
             raise AirflowFailException(failures.line(error.to_json()))
         self.log.info("The lease is held; this task waits without a slot, for %.0f s more at most", left_s)
         raise AirflowRescheduleException(now + timedelta(seconds=min(LEASE_POLL_S, left_s)))
 
-    def _failure(self, exit_code: int, found: Report | None) -> AirflowException:
-        """The report's error; without one, what is known of the end."""
-        if found is not None and found.error:
+    def _failure(self, exit_code: int, report: Report | None) -> AirflowException:
+        """The report's error; without one, what is known of how the run ended."""
+        if report is not None and report.error:
             asked = " (Airflow asked for its end: marked, cleared or shut down)" if self._stopped else ""
-            text, code = failures.line(found.error) + asked, str(found.error["code"])
-        elif found is not None:
-            error = self._silent_end(exit_code, found)
+            text, code = failures.line(report.error) + asked, str(report.error["code"])
+        elif report is not None:
+            error = self._silent_end(exit_code, report)
             text, code = failures.line(error.to_json()), error.code
         else:
             text, code = self._unreported(exit_code)
         self.log.error("%s", text)
         return failures.airflow_error(text, code, exit_code)
 
-    def _silent_end(self, exit_code: int, found: Report) -> RunFailed:
+    def _silent_end(self, exit_code: int, report: Report) -> RunFailed:
         end = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
-        folder = settings.load().layout.run(self.stream.name, found.run_id)
-        return RunFailed(f"the run {end}; its report still says {found.status!r}", folder / "driver.log")
+        log = settings.load().layout.run(self.stream.name, report.run_id) / "driver.log"
+        return RunFailed(f"the run {end}; its report still says {report.status!r}", log)
 
     def _unreported(self, exit_code: int) -> tuple[str, str]:
-        """(line, code) of a launcher that gave up before it had a report: its own last line, which has the form of an error."""
+        """(line, code) for a launcher that gave up before it wrote a report. Its own last line is an error's,
+        if it printed one."""
         last = self._last_line()
-        code = match[1] if (match := _ERROR_LINE.match(last)) else ""
-        text = (
-            last
-            if code
-            else f"the launcher ended with exit code {exit_code} and left no report of this run; it said: {last}"
-        )
-        return text, code
+        if match := _ERROR_LINE.match(last):
+            return last, match[1]
+        end = f"the launcher ended with exit code {exit_code} and left no report of this run"
+        return f"{end}; it said: {last}", ""
 
     def _last_line(self) -> str:
         """The last line that the launcher printed, without the program's name before it."""
         lines = [text for text in self._hook._last_submit_log_lines if text] if self._hook else []
         return lines[-1].removeprefix("caudal: ") if lines else "nothing"
 
-    def _publish(
-        self, found: Report, tidied: after_run.Tidied, placed: places.Places, context: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        for text in (*reports.summary(found), *(f"  {line}" for line in (*tidied.lines(), *placed.lines()))):
+    def _publish(self, report: Report, after: Epilogue, context: Mapping[str, Any]) -> dict[str, Any]:
+        for text in (*reports.summary(report), *(f"  {line}" for line in after.lines())):
             self.log.info("%s", text)
-        values = {**reports.plain(found), "archive": tidied.to_json(), "files": placed.to_json()}
+        values = {**reports.plain(report), **after.values()}
         context["outlet_events"][self.outlets[0]].extra = values
         return values
 
 
 def checked_run_id(run_id: str) -> str:
-    """Airflow's run id, when it is safe as a word of a command line. Raises UsageError."""
+    """Airflow's run id, if it is safe as a word of a command line. Raises UsageError."""
     if not _RUN_ID.fullmatch(run_id):
-        raise UsageError(
-            f"the run id {run_id[:80]!r} holds a character outside A-Z a-z 0-9 _ . ~ : + - or begins with -",
-            "dag_run_id",
+        what = (
+            f"the run id {run_id[:80]!r} holds a character outside A-Z a-z 0-9 _ . ~ : + - or begins with -"
         )
+        raise UsageError(what, "dag_run_id")
     return run_id
 
 
 def _die_with_supervisor() -> None:
-    """Kill -9 of the supervisor alone would leave this task, and a silent driver with it, running to its end.
+    """Lets the kernel end this task when its supervisor dies. Otherwise a kill -9 of the supervisor alone
+    would leave the task, and a silent driver with it, running to the end.
 
-    Raises RunFailed when it died before the kernel was told: a task's stdin is its socket to the supervisor. (Its pid would not tell: in a
-    container the supervisor may be process 1.)
+    Raises RunFailed when the supervisor died before the kernel knew: a task's stdin is its socket to the
+    supervisor. (The parent's pid does not show it: in a container the supervisor may be process 1.)
     """
     die_with_parent(os.getppid())
     poll = select.poll()
     poll.register(0, 0)
     if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0)):
-        raise RunFailed(
-            "the supervisor of this task is gone, so nobody would notice its end; nothing was started",
-            f"pid {os.getpid()}",
-        )
+        what = "the supervisor of this task is gone, so nobody would notice its end; nothing was started"
+        raise RunFailed(what, f"pid {os.getpid()}")
 
 
-def _told(line: str) -> str:
-    """What an error's line tells, without its code and its way out."""
+def _what(line: str) -> str:
+    """The `what` of an error's line, without its code and what to do."""
     return line.partition(": ")[2].partition(" -> ")[0] or line

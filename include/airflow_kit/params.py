@@ -1,4 +1,5 @@
-"""Form fields of the DAGs, each with title, description and limits, and the check that Airflow leaves out: unknown trigger keys."""
+"""Form fields of the DAGs, each with a title, a description and limits. Also checks for unknown trigger keys,
+which Airflow does not."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def boolean(default: bool, *, title: str, description: str) -> Param:
 
 
 def choice(default: str, *, title: str, description: str, values: Sequence[str], origin: str) -> Param:
-    """One of `values`, as a list to pick from. `origin` says in words where the values come from, for pages that outlive a change of them."""
+    """A list to pick one of `values` from. `origin` says in words where the values come from, for pages that
+    must stay true when the values change."""
     return Param(
         default,
         type="string",
@@ -36,19 +38,20 @@ def choice(default: str, *, title: str, description: str, values: Sequence[str],
 
 
 def text(default: str, *, title: str, description: str, pattern: str, origin: str) -> Param:
-    """A line of text that `pattern` (a whole match) allows; `origin` says in words what that is."""
+    """A line of text that matches `pattern` as a whole. `origin` says in words what the pattern allows."""
     return Param(
         default,
         type="string",
         title=title,
         description=description,
-        pattern=f"^({pattern})$",
+        pattern=f"^({pattern})$",  # JSON schema searches; only with ^ and $ must the whole text match
         **{"$comment": origin},
     )
 
 
 def refuse_unknown_keys(context: Mapping[str, Any]) -> None:
-    """Airflow lets unknown trigger keys through to `params`, so a mistyped one would silently do nothing. Raises UsageError naming them."""
+    """Raises UsageError for unknown trigger keys. Airflow passes them on to `params`, so a mistyped key would
+    silently do nothing."""
     declared = sorted(context["dag"].params)
     unknown = sorted(set(context["dag_run"].conf or {}) - set(declared))
     if unknown:
@@ -59,7 +62,8 @@ def refuse_unknown_keys(context: Mapping[str, Any]) -> None:
 
 @contextmanager
 def known_params(context: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The form's values for a task's body, after a look for unknown keys; a foreseen error of the body fails the task with its one line."""
+    """The form's values for the body of a task, once there are no unknown keys. A foreseen error of the body
+    fails the task with one line."""
     with failures.one_line():
         refuse_unknown_keys(context)
         yield context["params"]

@@ -1,49 +1,33 @@
-"""Finds and tells what a run reported."""
+"""A run's report for Airflow: as values for XCom, and as lines for the task log."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from jobs.contract.run import report
 from jobs.contract.run.report import Report
 
 
-def run_names(runs: Path) -> frozenset[str]:
-    """Names of the run folders there are now: taken before a run, it tells later which ones are new, whatever the clock did."""
-    return frozenset(p.name for p in runs.iterdir()) if runs.is_dir() else frozenset()
-
-
-def find(runs: Path, before: frozenset[str], airflow_run_id: str) -> Report | None:
-    """The newest report of this Airflow run that was not there before; None when the launcher gave up before it wrote one.
-
-    Raises DataError when a new report cannot be read.
-    """
-    for name in sorted(run_names(runs) - before, reverse=True):
-        found = report.read(runs / name / "report.json")
-        if found is not None and found.airflow_run_id == airflow_run_id:
-            return found
-    return None
-
-
-def plain(found: Report) -> dict[str, Any]:
-    """The report as plain JSON values: what XCom and the asset event carry."""
-    values: dict[str, Any] = json.loads(found.to_json())
+def plain(done: Report) -> dict[str, Any]:
+    """The report as plain JSON values, for XCom and the asset event."""
+    values: dict[str, Any] = json.loads(done.to_json())
     return values
 
 
-def summary(found: Report) -> list[str]:
+def summary(done: Report) -> list[str]:
     """What happened, in a few lines for the task log."""
-    if found.status == "idle":
-        return [f"{found.stream}: nothing was waiting ({found.duration_s:.1f} s)", *_warnings(found)]
-    accepted = found.records_in - found.quarantined
+    if done.status == "idle":
+        return [f"{done.stream}: nothing was waiting ({done.duration_s:.1f} s)", *_warnings(done)]
+    accepted = done.records_in - done.quarantined
     return [
-        f"{found.stream}: {found.status} in {found.duration_s:.1f} s, generation {found.generation}, {_batches(found.batches)}",
-        f"  files admitted {found.files_admitted:,}, refused {found.files_refused:,}, waiting {found.files_waiting:,}",
-        f"  records in {found.records_in:,} = accepted {accepted:,} + quarantined {found.quarantined:,}; rows out {found.rows_out:,}",
-        *_recounted(found),
-        *_warnings(found),
+        f"{done.stream}: {done.status} in {done.duration_s:.1f} s, generation {done.generation}, "
+        f"{_batches(done.batches)}",
+        f"  files admitted {done.files_admitted:,}, refused {done.files_refused:,}, "
+        f"waiting {done.files_waiting:,}",
+        f"  records in {done.records_in:,} = accepted {accepted:,} + quarantined {done.quarantined:,}; "
+        f"rows out {done.rows_out:,}",
+        *_recounted(done),
+        *_warnings(done),
     ]
 
 
@@ -57,21 +41,19 @@ def _batches(batches: tuple[int, ...]) -> str:
     )
 
 
-def _recounted(found: Report) -> list[str]:
-    """The account's own counts; nothing of a run that published nothing."""
-    if not found.account:
+def _recounted(done: Report) -> list[str]:
+    """What the account has counted again; no line when the run published nothing."""
+    if not done.account:
         return []
-    told, gaps = found.account, found.account["gaps"]
-    rows = "" if told["rows_read"] is None else f", {told['rows_read']:,} rows by a plain reader"
-    empty = (
-        f"; offsets without a record: {', '.join(f'{name} {count:,}' for name, count in gaps.items())}"
-        if gaps
-        else ""
-    )
-    return [
-        f"  recounted: {told['counted']:,} {'lines at intake' if told['files'] else 'offsets'}{rows}{empty}"
-    ]
+    account = done.account
+    line = f"  recounted: {account['counted']:,} {'lines at intake' if account['files'] else 'offsets'}"
+    if account["rows_read"] is not None:
+        line += f", {account['rows_read']:,} rows by a plain reader"
+    if account["gaps"]:
+        gaps = ", ".join(f"{partition} {count:,}" for partition, count in account["gaps"].items())
+        line += f"; offsets without a record: {gaps}"
+    return [line]
 
 
-def _warnings(found: Report) -> list[str]:
-    return [f"  warning: {text}" for text in found.warnings]
+def _warnings(done: Report) -> list[str]:
+    return [f"  warning: {text}" for text in done.warnings]

@@ -1,4 +1,5 @@
-"""What the DAG reprocess_quarantine does: a form becomes a plan, and the plan that a person has seen, and no other, is done."""
+"""The work of the DAG reprocess_quarantine: a form becomes a plan, a person sees it, and exactly that plan is
+carried out."""
 
 from __future__ import annotations
 
@@ -29,21 +30,22 @@ def params() -> dict[str, Param]:
             title="Stream",
             values=names,
             origin="a stream of the registry",
-            description="Whose refused records.",
+            description="Which stream's refused records.",
         ),
         "reasons": text(
             "",
             title="Reasons",
             pattern=f"({_REASON}(, ?{_REASON})*)?",
-            origin="codes with commas between, or nothing",
-            description="Only records refused for these codes, as malformed, items-count; nothing for all. ./caudal quarantine list shows them.",
+            origin="codes separated by commas, or empty",
+            description="Only records refused with these codes, for example malformed, items-count; empty "
+            "for all. ./caudal quarantine list shows the codes.",
         ),
         "since": text(
             "",
             title="Since (UTC)",
             pattern=f"({_TIME})?",
-            origin="2026-11-24 or 2026-11-24T08:00, or nothing",
-            description="Only what was refused by runs that began at or after this time; nothing for all.",
+            origin="2026-11-24 or 2026-11-24T08:00, or empty",
+            description="Only records refused by runs that began at this time or later; empty for all.",
         ),
         "files": boolean(
             False,
@@ -54,14 +56,14 @@ def params() -> dict[str, Param]:
 
 
 def plan(settings: Settings, form: Mapping[str, Any], now: datetime) -> Plan:
-    """Read-only. Raises UsageError for a time that is none, else as quarantine.plan."""
+    """Read-only. Raises UsageError for an invalid time, else as quarantine.plan."""
     reasons = tuple(part.strip() for part in form["reasons"].split(",") if part.strip())
     asked = Asked(reasons, decide.time(form["since"]), files=form["files"])
     return decide.plan(settings, streams.get(form["stream"]), now, "reprocess", asked)
 
 
 def apply(settings: Settings, form: Mapping[str, Any], approved: str, now: datetime) -> Plan:
-    """Does the plan with the digest `approved`. Raises as managing.carry_out."""
+    """Carries out the plan with the digest `approved`. Raises as managing.carry_out."""
     return managing.carry_out(
         settings, streams.get(form["stream"]), partial(plan, settings, form, now), approved, now
     )

@@ -1,4 +1,5 @@
-"""What the DAG seed_kafka_topics does: topics as the registry declares them, sample messages, sample files."""
+"""The work of the DAG seed_kafka_topics: topics as the registry declares them, sample messages, sample
+files."""
 
 from __future__ import annotations
 
@@ -22,29 +23,47 @@ from jobs.contract.stream import Files, Stream, Topic
 ALL = "all"
 NONE = "none"
 SAMPLES = "facturas"  # the tag of streams whose input is invoices
-MESSAGES = 10_000  # at most: with these limits a seed's invoice numbers never reach into the next seed's (samples.facturas.BLOCK)
+# at most; with these limits the invoice numbers of a seed never overlap those of the next
+# (samples.facturas.BLOCK)
+MESSAGES = 10_000
+# at most: the task holds all samples in memory, and a seed's numbers must not reach into the next seed's
 FILES, INVOICES = 20, 500
 
 
 def params() -> dict[str, Param]:
     """The form's fields. The names to pick from come from the registry."""
-    found = streams.collect()[0]
-    readers, folders = _message_topics(found), _file_streams(found)
-    topics = sorted({topic.name for stream in found.values() for topic in stream.topics})
+    registry = streams.collect()[0]
+    topics = sorted({topic.name for stream in registry.values() for topic in stream.topics})
     return {
         "topics": choice(
             ALL,
             title="Topics",
             values=[ALL, *topics],
             origin="`all`, or a topic of the registry",
-            description="Which topics to make. One that exists is never changed; where its settings differ from the registry, the log says so.",
+            description="Which topics to create. A topic that exists is never changed; if its settings "
+            "differ from the registry, the log says so.",
         ),
+        **_message_fields(_message_topics(registry)),
+        **_file_fields(_file_streams(registry)),
+        "seed": integer(
+            0,
+            title="Seed",
+            minimum=0,
+            maximum=facturas.SEEDS - 1,
+            description="The same seed gives the same amounts and invoice numbers. 0 takes a new one at "
+            "each trigger; the result says which.",
+        ),
+    }
+
+
+def _message_fields(readers: list[str]) -> dict[str, Param]:
+    return {
         "messages": integer(
             0,
             title="Sample messages",
             minimum=0,
             maximum=MESSAGES,
-            description="How many sample invoices to send, one message each. Triggering again sends more: a topic takes everything.",
+            description="How many sample invoices to send, one per message. Each trigger sends more.",
         ),
         "messages_topic": choice(
             readers[0],
@@ -53,6 +72,11 @@ def params() -> dict[str, Param]:
             origin="a topic that a stream of invoices reads",
             description="Where the sample messages go.",
         ),
+    }
+
+
+def _file_fields(folders: list[str]) -> dict[str, Param]:
+    return {
         "files": integer(
             0,
             title="Sample files",
@@ -62,10 +86,10 @@ def params() -> dict[str, Param]:
         ),
         "invoices": integer(
             100,
-            title="Invoices a file",
+            title="Invoices per file",
             minimum=1,
             maximum=INVOICES,
-            description="How many invoices each sample file holds, one a line.",
+            description="How many invoices each sample file holds, one per line.",
         ),
         "files_stream": choice(
             folders[0],
@@ -74,18 +98,12 @@ def params() -> dict[str, Param]:
             origin="a stream that reads files of invoices",
             description="Whose folder under entrada the sample files go to.",
         ),
-        "seed": integer(
-            0,
-            title="Seed",
-            minimum=0,
-            maximum=facturas.SEEDS - 1,
-            description="The same seed gives the same amounts and invoice numbers. 0: another one at each trigger, named in the result.",
-        ),
     }
 
 
 def make_topics(settings: Settings, wanted: str) -> dict[str, list[str]]:
-    """Makes missing topics; a topic made by somebody else meanwhile is fine. `differences`: what exists with other settings, left as it is.
+    """Creates missing topics; one that somebody else creates meanwhile is fine. `differences`: topics that
+    exist with other settings, which stay as they are.
 
     Raises ConfigError, BrokerDown.
     """
@@ -107,7 +125,8 @@ def make_topics(settings: Settings, wanted: str) -> dict[str, list[str]]:
 
 
 def send_messages(settings: Settings, topic: str, count: int, seed: int, now: datetime) -> dict[str, Any]:
-    """Sends `count` sample invoices; what was sent, with the totals they must lead to. Raises TopicMissing, BrokerDown, DeliveryFailed."""
+    """Sends `count` sample invoices. Returns what was sent, and the totals that must come out. Raises
+    TopicMissing, BrokerDown, DeliveryFailed."""
     if not count:
         return {"topic": topic, "messages": 0}
     _refuse_none(topic, "messages_topic")
@@ -122,7 +141,8 @@ def send_messages(settings: Settings, topic: str, count: int, seed: int, now: da
 def put_files(
     settings: Settings, stream: str, count: int, invoices: int, seed: int, now: datetime
 ) -> dict[str, Any]:
-    """Writes `count` files of `invoices` lines each into the stream's folder under entrada, each whole at once and over none.
+    """Writes `count` files of `invoices` lines each into the stream's folder under entrada. Each file appears
+    whole, and replaces none.
 
     Raises UnknownStream, DiskFull; UsageError when these very files are there already.
     """
@@ -139,9 +159,8 @@ def put_files(
             try:
                 storage.write_new(folder / name, ("\n".join(part) + "\n").encode())
             except FileExistsError:
-                raise UsageError(
-                    "this sample file is there already", folder / name, cli="trigger again in a second"
-                ) from None
+                what, way = "this sample file is there already", "trigger again in a second"
+                raise UsageError(what, folder / name, cli=way) from None
     return {
         "stream": stream,
         "folder": str(folder),
@@ -152,7 +171,7 @@ def put_files(
 
 
 def chosen_seed(seed: int, now: datetime) -> int:
-    """`seed`, or for 0 one that follows the clock: none comes again within two hours."""
+    """`seed`, or for 0 one that follows the clock: it does not repeat within two hours."""
     return seed or 1 + int(now.timestamp()) % (facturas.SEEDS - 1)
 
 
@@ -169,28 +188,26 @@ def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def _message_topics(found: Mapping[str, Stream]) -> list[str]:
+def _message_topics(registry: Mapping[str, Stream]) -> list[str]:
     names = {
         s.source.name
-        for s in found.values()
+        for s in registry.values()
         if isinstance(s.source, Topic) and s.source.format == "json" and SAMPLES in s.tags
     }
     return sorted(names) or [NONE]
 
 
-def _file_streams(found: Mapping[str, Stream]) -> list[str]:
+def _file_streams(registry: Mapping[str, Stream]) -> list[str]:
     return sorted(
         s.name
-        for s in found.values()
+        for s in registry.values()
         if isinstance(s.source, Files) and s.source.format == "json" and SAMPLES in s.tags
     ) or [NONE]
 
 
 def _refuse_none(name: str, field: str) -> None:
     if name == NONE:
-        raise UsageError(
-            "no stream of the registry reads invoices, so there is nowhere to put samples", field
-        )
+        raise UsageError("no stream of the registry reads invoices, so samples have nowhere to go", field)
 
 
 def _ms(now: datetime) -> int:

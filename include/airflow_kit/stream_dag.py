@@ -1,4 +1,4 @@
-"""The factory: from a row of the registry to its DAG."""
+"""Builds a DAG from each row of the registry."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from jobs.contract.errors import BrokenStream
 from jobs.contract.stream import Stream
 
 POOL = "spark"
-START = datetime(2026, 1, 1, tzinfo=UTC)  # fixed and past: with catchup off it only says "from now on"
-RETRY_DELAY_S = 30  # a broker is back after a restart in less
+START = datetime(2026, 1, 1, tzinfo=UTC)  # fixed and in the past: without catchup it means "from now on"
+RETRY_DELAY_S = 30  # a restarted broker is back in less
 OWNER = "caudal"
 _EVERY_N_MINUTES = re.compile(r"\*/(\d{1,2})( .+)")
 
 
 def schedules(streams: Mapping[str, Stream]) -> dict[str, str | None]:
-    """Cron text by stream name. Streams that share an `*/N …` schedule start a minute apart, by sorted name; any other text is taken as meant."""
+    """Cron text by stream name. Streams with the same `*/N …` schedule start a minute apart, in the order of
+    their names, so that they do not all wait for the pool at once. Any other text stays as it is."""
     seen: dict[str, int] = {}
     result: dict[str, str | None] = {}
     for name in sorted(streams):
@@ -34,7 +35,8 @@ def schedules(streams: Mapping[str, Stream]) -> dict[str, str | None]:
 
 
 def staggered(cron: str, position: int) -> str:
-    """`*/5 * * * *` at position 2 -> `2-59/5 * * * *`. Position 0, and cron texts of another form, stay as they are."""
+    """`*/5 * * * *` at position 2 -> `2-59/5 * * * *`. Position 0 and other forms of cron text stay as they
+    are."""
     match = _EVERY_N_MINUTES.fullmatch(cron)
     if not match or not 1 <= int(match[1]) <= 59:
         return cron
@@ -43,21 +45,22 @@ def staggered(cron: str, position: int) -> str:
 
 
 def run_limit_s(stream: Stream) -> int:
-    """Seconds after which Airflow gives the whole DAG run up: every try at its limit, the pauses between, and the wait for the lease."""
+    """Seconds after which Airflow gives up the whole DAG run: every try at its limit, the pauses between
+    tries, and the wait for the lease."""
     tries = stream.retries + 1
     return tries * (stream.limits.run_s + stream.lease_wait_s) + stream.retries * RETRY_DELAY_S
 
 
 def build(stream: Stream, schedule: str | None, launcher: str = str(LAUNCHER), **operator: Any) -> DAG:
-    """The DAG of `stream`: one task, `run`. `operator`: more arguments for it."""
+    """The DAG of `stream`, with one task, `run`. `operator`: further arguments of that task."""
     dag = DAG(
         dag_id=stream.name,
         description=stream.doc.partition("\n")[0],
         doc_md=stream.doc,
         schedule=schedule,
         start_date=START,
-        catchup=False,
-        max_active_runs=1,
+        catchup=False,  # one run reads all that has waited, so missed runs need not be made up for
+        max_active_runs=1,  # a second one would only wait for the lease
         is_paused_upon_creation=False,
         dagrun_timeout=timedelta(seconds=run_limit_s(stream)),
         tags=["stream", *stream.tags],
@@ -79,7 +82,7 @@ def build(stream: Stream, schedule: str | None, launcher: str = str(LAUNCHER), *
 
 
 def raise_broken() -> None:
-    """Raises BrokenStream with a line for each row that does not load; nothing when all do."""
+    """Raises BrokenStream, with a line for each row that does not load. Does nothing when all load."""
     _, broken = streams.collect()
     if broken:
         raise BrokenStream(

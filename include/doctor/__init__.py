@@ -1,1 +1,1 @@
-"""What is wrong with this installation, machine, home and its streams: reads everything, changes nothing."""
+"""Finds out what is wrong with this installation, machine, home and its streams. Read-only."""

@@ -13,10 +13,10 @@ from include.doctor.findings import Check, Finding
 from include.services.canary import TASK_S
 from include.settings import Settings
 
-BUDGET_S = (
-    9.0  # for all checks together, a second on an idle machine: doctor answers within 10 s, whatever hangs
-)
-# it starts a JVM (0.8 s on an idle machine) and removes that one's log afterwards: on a busy machine it is waited for
+# for all checks together, which take a second on an idle machine: doctor answers within 10 s, whatever hangs
+BUDGET_S = 9.0
+# the class-data check starts a JVM (0.8 s on an idle machine) and removes its log afterwards: it must not be
+# cut short
 _LONGER_S = {"class-data cache": 20.0, "canary": TASK_S + 10.0}
 
 
@@ -25,18 +25,18 @@ def everything(
     now: datetime,
     budget_s: float = BUDGET_S,
     canary: bool = False,
-    said: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[Finding]:
-    """Every finding. Reads everything, changes nothing, raises nothing.
+    """All findings. Read-only; raises nothing.
 
-    `canary`: has Airflow do one task, too. `said` hears which check is waited for.
+    `canary`: also has Airflow run one task. `progress`: called with the name of the check that is waited for.
     """
     more: dict[str, Check] = {"canary": partial(services.canary, settings)} if canary else {}
-    return findings.run({**checks(settings, now), **more}, budget_s, _LONGER_S, said)
+    return findings.run({**checks(settings, now), **more}, budget_s, _LONGER_S, progress)
 
 
 def checks(settings: Settings, now: datetime) -> dict[str, Check]:
-    """The checks by name; nothing is looked at yet."""
+    """The checks by name. Nothing is looked at yet."""
     each = {
         f"stream {name}": partial(stream_checks.examine, settings.layout, stream)
         for name, stream in streams.collect()[0].items()

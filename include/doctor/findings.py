@@ -1,4 +1,5 @@
-"""What a check says, and how checks are run: side by side, under one time budget, none of them able to stop the others."""
+"""What a check finds, and how checks are run: side by side, within one time budget. No check can stop the
+others."""
 
 from __future__ import annotations
 
@@ -11,15 +12,14 @@ from typing import Literal
 
 from jobs.contract.errors import CaudalError
 
-State = Literal[
-    "ok", "note", "wrong"
-]  # note: worth a line, no fault (a service that is not started, files that wait)
+# note: worth a line, but not a fault (a service that is not started, files that wait)
+State = Literal["ok", "note", "wrong"]
 Check = Callable[[], Iterable["Finding"]]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line. `fix` is what to type or do; empty for ok."""
+    """One line. `fix`: what to type or do; empty for ok."""
 
     check: str
     state: State
@@ -40,29 +40,28 @@ def wrong(check: str, what: str, fix: str) -> Finding:
 
 
 def of_error(check: str, error: Exception) -> Finding:
-    """A foreseen error with its own way out; any other is a fault of the check, said so."""
+    """A foreseen error with its own remedy. Any other error is reported as a fault of the check itself."""
     if isinstance(error, CaudalError):
         where = f" [{error.where}]" if error.where else ""
         return wrong(check, f"{error.what}{where}", error.way_cli)
     if isinstance(error, OSError) and error.strerror:
-        return wrong(check, f"{error.strerror.lower()} [{error.filename}]", "mend what is named here")
-    return wrong(
-        check,
-        f"this check itself failed: {type(error).__name__}: {error}",
-        "if nothing else is wrong, this is a bug of doctor: report it",
-    )
+        return wrong(check, f"{error.strerror.lower()} [{error.filename}]", "repair what is named here")
+    what = f"this check itself failed: {type(error).__name__}: {error}"
+    return wrong(check, what, "if nothing else is wrong, this is a bug in doctor: report it")
 
 
 def run(
     checks: Mapping[str, Check],
     budget_s: float,
     longer_s: Mapping[str, float] = MappingProxyType({}),
-    said: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[Finding]:
-    """The findings of all checks in the order of `checks`. One that is not through within `budget_s` seconds is said to be late.
+    """The findings of all checks, in the order of `checks`. A check that has not ended within `budget_s`
+    seconds is reported as late.
 
-    `longer_s`: check -> its own budget in seconds, for what must not be cut short. `said` hears which one is waited for.
-    Threads are daemons: a check that hangs (a dead network disk) must not keep the program from ending.
+    `longer_s`: check -> its own budget in seconds, for what must not be cut short. `progress`: called with
+    the name of the check that is waited for. Threads are daemons: a check that hangs (a dead network disk)
+    must not keep the program from ending.
     """
     done: dict[str, list[Finding]] = {}
     threads = [
@@ -73,11 +72,10 @@ def run(
     for thread in threads:
         thread.start()
     for name, thread in zip(checks, threads, strict=True):
-        said(name)
+        progress(name)
         thread.join(max(0.0, start + longer_s.get(name, budget_s) - time.monotonic()))
-    return [
-        finding for name in checks for finding in done.get(name, [_late(name, longer_s.get(name, budget_s))])
-    ]
+    late = {name: [_late(name, longer_s.get(name, budget_s))] for name in checks}
+    return [finding for name in checks for finding in done.get(name, late[name])]
 
 
 def _guarded(name: str, check: Check, done: dict[str, list[Finding]]) -> None:
@@ -87,13 +85,10 @@ def _guarded(name: str, check: Check, done: dict[str, list[Finding]]) -> None:
 def _until_error(name: str, check: Check) -> Iterator[Finding]:
     try:
         yield from check()
-    except Exception as error:  # doctor never crashes: what a check raises is what it found
+    except Exception as error:  # doctor never crashes: an error is a finding, too
         yield of_error(name, error)
 
 
 def _late(name: str, budget_s: float) -> Finding:
-    return wrong(
-        name,
-        f"no answer within {budget_s:g} s",
-        "a slow disk, a busy machine, or a service that hangs: try again, then ./caudal status",
-    )
+    fix = "a slow disk, a busy machine, or a service that hangs: try again, then ./caudal status"
+    return wrong(name, f"no answer within {budget_s:g} s", fix)

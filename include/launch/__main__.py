@@ -1,4 +1,7 @@
-"""`spark-submit`, as SparkSubmitOperator and the command line call it: python -m include.launch [spark options] JOB --stream S."""
+"""The launcher: looks like `spark-submit` to SparkSubmitOperator and the command line.
+
+Called as `python -m include.launch [spark options] JOB --stream S`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from jobs.contract.errors import CaudalError, ExitCode
 
 
 def main(argv: list[str]) -> int:
-    """The launcher: dies with its parent, gives up when nobody listens. Returns an ExitCode, or never."""
+    """Prepares the run and becomes spark-submit. Returns an ExitCode when Spark is not started. The launcher
+    dies with its parent, and gives up at once if nobody reads its output."""
     processes.begin(settings.ROOT)
     processes.die_with_parent(os.getppid())
     if _nobody_listens():
@@ -28,11 +32,14 @@ def main(argv: list[str]) -> int:
         return int(ExitCode.DONE)
     os.chdir(ready.place)
     ready.held.hand_over()
-    os.execve(ready.command.argv[0], list(ready.command.argv), ready.command.environ)  # noqa: S606 - the point of the launcher: Spark keeps its pid and its lease
+    argv = list(ready.command.argv)
+    # exec and not a child: Spark keeps the launcher's pid, and with it the lease
+    os.execve(argv[0], argv, ready.command.environ)  # noqa: S606 - no shell is meant
 
 
 def _nobody_listens() -> bool:
-    """Whether stdout is a pipe whose reader is gone: the task that started this was killed before the death signal was set."""
+    """Whether stdout is a pipe whose reader is gone: then the task that started this process was killed
+    before the death signal was set."""
     poll = select.poll()
     poll.register(1, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))

@@ -1,4 +1,5 @@
-"""The launcher as a child: its output passed through, the end of it kept, its end told. For the command line; Airflow's provider does its own."""
+"""Runs the launcher as a child process for the command line: passes its output on, keeps the last lines, and
+waits for its end. (Under Airflow, Airflow's own Spark hook does that.)"""
 
 from __future__ import annotations
 
@@ -9,34 +10,29 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
 from include import environment
-from include.launch import ended
+from include.launch import ended, epilogue
+from include.launch.ended import End
 from include.settings import Settings
 from jobs.contract.disk import storage
 from jobs.contract.disk.processes import Stopped
-from jobs.contract.errors import DriverDied, ExitCode
-from jobs.contract.run import report
+from jobs.contract.errors import DriverDied
 from jobs.contract.run.report import Report
 
 _KEPT_BYTES = 65536
-_MAIN_DIED = b'Exception in thread "main"'  # a JVM that could not start a thread may hang for ever behind it
-_GRACE_S = 10.0  # for a driver that Ctrl-C has reached, too: it ends its batch by itself in a second or two
-
-
-@dataclass(frozen=True)
-class Ended:
-    """`exit_code`: negative for a signal. `output`: its last lines."""
-
-    exit_code: int
-    output: tuple[str, ...]
+_MAIN_DIED = (
+    b'Exception in thread "main"'  # a JVM that could not start a thread prints this, and may hang for ever
+)
+_GRACE_S = 10.0  # a driver that Ctrl-C has reached as well ends its batch by itself in a second or two
 
 
 def write(out: TextIO, part: bytes) -> None:
-    """What the reader or the disk does not take is lost; the run goes on, and its report tells."""
+    """Writes `part`. If the reader has gone or the disk is full, the output is lost; the run goes on all the
+    same, and its report has the result."""
     with suppress(OSError):
         out.flush()
         out.buffer.write(part)
@@ -46,50 +42,42 @@ def write(out: TextIO, part: bytes) -> None:
 def run(
     settings: Settings, words: Sequence[str], stream: str, write: Callable[[TextIO, bytes], None] = write
 ) -> tuple[int, Report | None]:
-    """Runs the launcher to its end, its output handed to `write` as it comes. Returns a documented exit code and the report of this run, None when
-    it made none.
+    """Runs the launcher to its end and passes its output to `write` as it comes. Returns a documented exit
+    code, and this run's report or None when it wrote none.
 
-    Raises DriverDied when it ended without a report of its own; by then that one is finished. Passes Stopped and KeyboardInterrupt on, likewise.
+    Raises DriverDied when the driver ended without a report of its own. Passes Stopped and KeyboardInterrupt
+    on. In all three cases the report is finished by then.
     """
     runs = settings.layout.runs(stream)
-    before = next(report.newest(runs), None)
+    before = epilogue.run_names(runs)
     child = _start(settings, words)
+    end = End(0)
     try:
-        done = Ended(0, ())
         with _signals():
-            done = _pumped(child, write)
+            end = _pumped(child, write)
     except (KeyboardInterrupt, Stopped):
-        done = _stop(child)
+        end = _stop(child)
         raise
     finally:
         with storage.disk_errors(runs):
-            newest = next(report.newest(runs), None)
-            ours = (
-                newest and newest != before and done.exit_code != ExitCode.HELD
-            )  # then the newest is another run's
-            found = report.read(newest) if newest and ours else None
-            if found and found.status == "running":
-                found = (
-                    ended.finish(
-                        settings.layout, stream, ended.End(found.run_id, done.exit_code, done.output)
-                    )
-                    or found
-                )
-    if found and found.status == "failed" and found.error and found.error["code"] == DriverDied.code:
-        raise DriverDied(found.error["what"], found.error["where"], cli=found.error["cli"])
-    if found is None and not ended.is_documented(done.exit_code):
-        raise ended.died(done.exit_code, done.output, runs)
-    return (
-        done.exit_code
-        if ended.is_documented(done.exit_code)
-        else found.exit_code
-        if found
-        else done.exit_code
-    ), found
+            report = epilogue.final_report(settings.layout, stream, before, "", end)
+    return _exit_code(end, report, runs), report
+
+
+def _exit_code(end: End, report: Report | None, runs: Path) -> int:
+    """A documented one: the launcher's, else the report's. Raises DriverDied."""
+    error = report.error if report and report.status == "failed" else None
+    if error and error["code"] == DriverDied.code:
+        raise DriverDied(error["what"], error["where"], cli=error["cli"])
+    if ended.is_documented(end.exit_code):
+        return end.exit_code
+    if report is None:
+        raise ended.died(end.exit_code, end.output, runs)
+    return report.exit_code
 
 
 def _start(settings: Settings, words: Sequence[str]) -> subprocess.Popen[bytes]:
-    # the launcher looks for Java where set-up did: the class-data cache fits no other
+    # the launcher must find the same Java as set-up did: the class-data cache fits only that one
     java = {name: text for name, text in settings.environ.items() if name == "JAVA_HOME"}
     environ = environment.base(settings) | java | {"CAUDAL_PYTHON": sys.executable}
     line = [str(settings.root / "include/launch/launcher"), *words]
@@ -100,7 +88,8 @@ def _start(settings: Settings, words: Sequence[str]) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP as an exception meanwhile: what they end, too, gets its report."""
+    """Turns SIGTERM and SIGHUP into Stopped inside the block, so that a run which they end still gets its
+    report."""
 
     def stop(number: int, _: FrameType | None) -> None:
         raise Stopped(number)
@@ -114,32 +103,33 @@ def _signals() -> Iterator[None]:
             signal.signal(kind, old)
 
 
-def _pumped(child: subprocess.Popen[bytes], write: Callable[[TextIO, bytes], None]) -> Ended:
-    """Both streams passed through as they come, until the last writer has closed them: the Python driver may outlive the JVM by an instant."""
+def _pumped(child: subprocess.Popen[bytes], write: Callable[[TextIO, bytes], None]) -> End:
+    """Passes both streams on as they come, until the last writer has closed them: the Python driver may
+    outlive the JVM by an instant."""
     kept = b""
     with selectors.DefaultSelector() as ready:
         for source, target in ((child.stdout, 1), (child.stderr, 2)):
             assert source is not None  # noqa: S101 - both are pipes
             ready.register(source, selectors.EVENT_READ, target)
         while ready.get_map():
-            found = ready.select(_GRACE_S if _MAIN_DIED in kept else None)
-            if not found:
+            readable = ready.select(_GRACE_S if _MAIN_DIED in kept else None)
+            if not readable:
                 child.kill()
-            for key, _ in found:
+            for key, _ in readable:
                 part = os.read(key.fd, _KEPT_BYTES)
                 if not part:
                     ready.unregister(key.fileobj)
                 kept = (kept + part)[-_KEPT_BYTES:]
                 write(sys.stdout if key.data == 1 else sys.stderr, part)
-    return Ended(child.wait(), tuple(kept.decode("utf-8", "replace").splitlines()))
+    return End(child.wait(), kept.decode("utf-8", "replace").splitlines())
 
 
-def _stop(child: subprocess.Popen[bytes]) -> Ended:
-    """Ends it, gracefully if Ctrl-C has reached it, too."""
+def _stop(child: subprocess.Popen[bytes]) -> End:
+    """Asks the child to end, and kills it after the grace period."""
     child.terminate()
     try:
         child.wait(_GRACE_S)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
-    return Ended(child.returncode, ())
+    return End(child.returncode)

@@ -1,4 +1,5 @@
-"""RunSpec -> the spark-submit line and its environment. The only place where Spark's launch options are written."""
+"""From a RunSpec to the spark-submit command and its environment. Spark's launch options are written here and
+nowhere else."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from include.settings import Settings
 from include.setup import class_data, java, jvm
 from jobs.contract.run.spec import RunSpec
 
-# Not by SPARK_CONF_DIR: a folder with files on the class path shuts the class-data cache out.
+# Not set with SPARK_CONF_DIR: that puts a folder on the class path, and the JVM then refuses the class-data
+# cache.
 LOGGING = Path(__file__).parent / "conf" / "log4j2.properties"
 
 
@@ -45,7 +47,8 @@ def job_name(stream: str) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """`file` is run with `--spec spec`; its driver.log lies beside the spec. `conf`: Spark settings of its kind. `jars`: beside Spark's own."""
+    """`file` is run with `--spec spec`; its driver.log lies beside the spec. `conf`: Spark settings of this
+    job alone. `jars`: in addition to Spark's own."""
 
     name: str
     file: Path
@@ -57,40 +60,38 @@ class Job:
 
 
 def submit(settings: Settings, job: Job, master: str, python: str) -> Command:
-    """The spark-submit line of any job here. Raises as `build`."""
-    found, home = java.find(settings), class_data.spark_home()
+    """The spark-submit command of any job, also of a lab. Raises as `build`."""
+    installed, home = java.find(settings), class_data.spark_home()
     shipped = package.jobs_zip(settings.root, settings.layout.state / "package")
-    options = (*_options(settings, job, master, found), "--py-files", _uri(shipped))
+    options = (*_options(settings, job, master, installed), "--py-files", _uri(shipped))
     argv = (str(home / "bin" / "spark-submit"), *options, _uri(job.file), "--spec", str(job.spec))
-    # Spark hands --py-files to the job and its workers, not to the process that it starts for state in Python
-    return Command(
-        argv,
-        _environ(settings, job, java.for_spark(settings, found), home, python) | {"PYTHONPATH": str(shipped)},
-    )
+    # Spark gives --py-files to the job and its workers, but not to the process that keeps state in Python
+    environ = _environ(settings, job, java.for_spark(settings, installed), home, python)
+    return Command(argv, environ | {"PYTHONPATH": str(shipped)})
 
 
 def _uri(path: Path) -> str:
-    """Spark reads such a word as a URI: without a scheme a `#` would cut the path off."""
+    """Spark reads a file's name as a URI: without a scheme, a `#` would end the path."""
     return path.as_uri() if "#" in str(path) else str(path)
 
 
 def place(settings: Settings, job: Job) -> Path:
-    """Where the job's temporary files lie; whoever starts it has made it."""
+    """The folder for the job's temporary files. Whoever starts the job creates it."""
     return settings.tmp / job.name
 
 
 def interactive(settings: Settings, job: Job, master: str, python: str) -> dict[str, str]:
-    """The environment of a Python that starts Spark by itself, as a notebook's does: with the same options as `submit`, `jobs` and `include` on its
-    path. The job's file is not run. Raises as `build`."""
-    found, home = java.find(settings), class_data.spark_home()
-    words = shlex.join((*_options(settings, job, master, found), "pyspark-shell"))
-    return _environ(settings, job, java.for_spark(settings, found), home, python) | {
+    """The environment for a Python that starts Spark itself, as a notebook does: the options of `submit`,
+    with `jobs` and `include` on its path. The job's file is not run. Raises as `build`."""
+    installed, home = java.find(settings), class_data.spark_home()
+    words = shlex.join((*_options(settings, job, master, installed), "pyspark-shell"))
+    return _environ(settings, job, java.for_spark(settings, installed), home, python) | {
         "PYSPARK_SUBMIT_ARGS": words,
         "PYTHONPATH": str(settings.root),
     }
 
 
-def _options(settings: Settings, job: Job, master: str, found: java.Java) -> list[str]:
+def _options(settings: Settings, job: Job, master: str, installed: java.Java) -> list[str]:
     log = job.spec.parent / "driver.log"
     files = (
         f"-Dlog4j2.configurationFile={_uri(LOGGING)}",
@@ -98,7 +99,7 @@ def _options(settings: Settings, job: Job, master: str, found: java.Java) -> lis
         f"-XX:ErrorFile={log.with_name('hs_err.log')}",
     )
     ours = environment.jvm(place(settings, job))
-    options = (*job.java_options, *class_data.mapping(settings, found), *ours, *files)
+    options = (*job.java_options, *class_data.mapping(settings, installed), *ours, *files)
     class_path = jvm.driver_class_path(settings)
     jars = [*(() if master.startswith("local") else class_path.split(":")), *map(str, job.jars)]
     conf = (
@@ -111,7 +112,7 @@ def _options(settings: Settings, job: Job, master: str, found: java.Java) -> lis
         *("--master", master, "--name", job.name),
         *("--driver-memory", f"{job.memory_mib}m"),
         *("--driver-class-path", class_path),
-        # one option, merged here: --driver-java-options and extraJavaOptions would overwrite each other
+        # all in one option: --driver-java-options and extraJavaOptions would overwrite each other
         *("--driver-java-options", class_data.quoted(options)),
         *(word for setting in conf for word in ("--conf", setting)),
         *(("--jars", ",".join(jars)) if jars else ()),
@@ -119,7 +120,7 @@ def _options(settings: Settings, job: Job, master: str, found: java.Java) -> lis
 
 
 def _environ(settings: Settings, job: Job, java_home: Path, spark_home: Path, python: str) -> dict[str, str]:
-    # of the short JVM that writes Spark's own command line; it splits the words at blanks, and knows no quotes
+    # for the short JVM that only prints Spark's command line; it splits at blanks, and knows no quotes
     short = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
     return environment.of_driver(settings, place(settings, job)) | {
         "JAVA_HOME": str(java_home),

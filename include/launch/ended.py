@@ -1,6 +1,7 @@
-"""The end of a driver that wrote none: whoever started it, or the next run of its stream, finishes the report.
+"""Finishes the report of a driver that died before it could write one.
 
-A report that says `running` while nobody holds the lease is of a run that has died. It becomes `failed` here, under the lease, and nowhere else.
+If a report says `running` and nobody holds the lease, its run has died. Whoever started that run, or the next
+run of the stream, sets the report to `failed`. That happens here, under the lease, and nowhere else.
 """
 
 from __future__ import annotations
@@ -23,49 +24,54 @@ from jobs.contract.run import report
 from jobs.contract.run.report import Report
 
 _BACK = 20  # reports looked at: a full disk may have left more than the newest one unfinished
-_LINES = 20  # of the driver's output, kept in the report
+_LINES = 20  # of the driver's output, kept in the report: a Java trace with its cause fits
 _TAIL_BYTES = 65536
 
 
 @dataclass(frozen=True)
 class End:
-    """What whoever started a run saw of its end. `exit_code`: negative for a signal. `output`: the last lines. `error`: why it was ended."""
+    """How a run ended, as seen by whoever started it.
 
-    run_id: str
+    `exit_code`: negative for a signal. `output`: its last lines. `error`: why the starter ended the run, if
+    it did.
+    """
+
     exit_code: int
     output: Sequence[str] = ()
     error: CaudalError | None = None
 
 
-def finish(layout: Layout, stream: str, end: End) -> Report | None:
-    """Finishes every report of dead runs, and returns the one of `end`. None when another run is under way: it does the same when it begins.
-    A report that cannot be written (a full disk) stays, for the next run to finish."""
+def finish(layout: Layout, stream: str, run_id: str, end: End) -> Report | None:
+    """Finishes every report of a dead run and returns the one of `run_id`, which ended as `end`.
+
+    None when another run is under way: that one has finished them when it began. If a report cannot be
+    written (a full disk), it stays as it is, and the next run finishes it.
+    """
     owner = lease.Owner(os.getpid(), "", datetime.now(UTC).isoformat(), "")
     with suppress(LeaseHeld), lease.acquire(layout, stream, owner):
-        under_lease(layout, stream, end)
-        return report.read(layout.run(stream, end.run_id) / "report.json")
+        under_lease(layout, stream, run_id, end)
+        return report.read(layout.run(stream, run_id) / "report.json")
     return None
 
 
-def under_lease(layout: Layout, stream: str, end: End | None = None) -> None:
-    """As `finish`; the caller holds the lease, and has no report of its own yet."""
+def under_lease(layout: Layout, stream: str, run_id: str = "", end: End | None = None) -> None:
+    """As `finish`. The caller holds the lease and has not written a report of its own yet."""
     for path in islice(report.newest(layout.runs(stream)), _BACK):
-        with suppress(CaudalError):  # one that cannot be read is doctor's to name
-            found = report.read(path)
-            if found and found.status == "running":
-                done = _failed(found, path.parent, end if end and end.run_id == found.run_id else None)
+        with suppress(CaudalError):  # doctor reports one that cannot be read
+            left = report.read(path)
+            if left and left.status == "running":
+                failed = _failed(left, path.parent, end if left.run_id == run_id else None)
                 with storage.disk_errors(path):
-                    storage.replace(path, done.to_json())
+                    storage.replace(path, failed.to_json())
 
 
-def _failed(found: Report, folder: Path, end: End | None) -> Report:
-    lines = [line.rstrip() for line in (end.output if end else ()) if line.strip()] or tail(
-        folder / "driver.log"
-    )
-    error = (end and end.error) or died(end.exit_code if end else None, lines, folder / "driver.log")
-    error.name_stream(found.stream)
+def _failed(left: Report, folder: Path, end: End | None) -> Report:
+    log = folder / "driver.log"
+    lines = [line.rstrip() for line in (end.output if end else ()) if line.strip()] or tail(log)
+    error = (end and end.error) or died(end.exit_code if end else None, lines, log)
+    error.name_stream(left.stream)
     return replace(
-        found,
+        left,
         status="failed",
         exit_code=int(error.exit_code),
         error={**error.to_json(), "log": lines[-_LINES:]},
@@ -74,11 +80,13 @@ def _failed(found: Report, folder: Path, end: End | None) -> Report:
 
 def died(exit_code: int | None, lines: Sequence[str], where: object) -> DriverDied:
     """`exit_code`: negative for a signal, None when nobody saw the end."""
-    said = java.telling(lines)[:300]
-    return DriverDied(f"the driver {how(exit_code)}{f'; it said: {said}' if said else ''}", where)
+    message = java.telling(lines)[:300]
+    return DriverDied(f"the driver {how(exit_code)}{f'; it said: {message}' if message else ''}", where)
 
 
 def how(exit_code: int | None) -> str:
+    """The end in words, after "the driver". A shell reports a signal as 128 + its number; there are 64
+    signals."""
     if exit_code is None:
         return "ended without a report: killed, or the machine went down"
     number = -exit_code if exit_code < 0 else exit_code - 128 if 128 < exit_code <= 192 else 0
@@ -90,7 +98,8 @@ def how(exit_code: int | None) -> str:
 
 
 def is_documented(exit_code: int) -> bool:
-    """Whether docs/errors.md knows it: Caudal's own, and nothing that a JVM or a shell made up."""
+    """Whether it is one of Caudal's exit codes in docs/errors.md. A JVM and a shell have others, and share
+    1."""
     return exit_code in set(ExitCode) - {ExitCode.FAILED}
 
 
@@ -99,8 +108,7 @@ def tail(log: Path) -> list[str]:
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-            return [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()][
-                -_LINES:
-            ]
+            text = file.read().decode("utf-8", "replace")
     except OSError:
         return []
+    return [line for line in text.splitlines() if line.strip()][-_LINES:]

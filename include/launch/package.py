@@ -1,4 +1,5 @@
-"""jobs.zip: the Spark side, shipped whole and compiled. Named by its content, so a running driver keeps the one it began with."""
+"""Builds jobs.zip, the Spark side, which spark-submit ships whole. Its name has a digest of the sources, so a
+running driver keeps the archive it began with."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from jobs.contract.disk import storage
 
 
 def jobs_zip(root: Path, folder: Path) -> Path:
-    """The archive of `root`/jobs under `folder`; made when the sources changed (20 ms), else only looked up (1 ms)."""
+    """The archive of `root`/jobs under `folder`. Built when the sources have changed (20 ms), else only
+    looked up (1 ms)."""
     sources = sorted(p for p in (root / "jobs").rglob("*.py") if "__pycache__" not in p.parts)
     seen = hashlib.sha256()
     for path in sources:
@@ -29,6 +31,7 @@ def _build(root: Path, sources: list[Path], target: Path) -> None:
     with zipfile.ZipFile(temp, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sources:
             archive.write(path, path.relative_to(root))
-    storage.fsync_file(temp)  # torn by a power cut it would be taken for whole, and stop every run
+    # without this, a power cut could leave a torn archive under the final name, and every run would fail
+    storage.fsync_file(temp)
     temp.replace(target)
     storage.fsync_dir(target.parent)

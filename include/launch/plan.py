@@ -1,4 +1,5 @@
-"""Stream -> RunSpec and what is waiting. Read-only: intake has happened, the generation is given; the launcher applies it."""
+"""From a stream to its RunSpec and what is waiting for it. Read-only: intake has happened and the generation
+is known. The launcher carries the plan out."""
 
 from __future__ import annotations
 
@@ -18,20 +19,21 @@ from jobs.contract.run import admitted, report
 from jobs.contract.run.spec import RunSpec
 from jobs.contract.stream import Stream, Topic
 
-_BROKER_S = 5.0
-_EARLIEST_OFFSET = -2  # Spark's word for it in startingOffsets
+_BROKER_S = 5.0  # a broker on this machine answers in milliseconds; a run should not wait long for a dead one
+_EARLIEST_OFFSET = -2  # means "earliest" in Spark's startingOffsets
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do. Nothing waiting means that Spark does not start."""
+    """What a run would do. When nothing is waiting, Spark does not start."""
 
     spec: RunSpec
     waiting: waiting.Waiting
 
 
 def positions(settings: Settings, stream: Stream) -> offsets.Positions | None:
-    """Of the source topic, now; None for a file source. Raises BrokerDown, TopicMissing."""
+    """Positions of the source topic now; None when the source is not a topic. Raises BrokerDown,
+    TopicMissing."""
     return (
         offsets.positions(settings, stream.source.name, _BROKER_S)
         if isinstance(stream.source, Topic)
@@ -39,63 +41,62 @@ def positions(settings: Settings, stream: Stream) -> offsets.Positions | None:
     )
 
 
-def first_generation(stream: Stream, found: offsets.Positions | None, now: datetime) -> Generation:
-    """What the stream's first generation will be recorded as."""
-    topic_ids = {found.topic: found.topic_id} if found else {}
-    return Generation(stream.name, 1, 0, EARLIEST if found else "", topic_ids, now.isoformat())
+def first_generation(stream: Stream, positions: offsets.Positions | None, now: datetime) -> Generation:
+    """The record of the stream's first generation."""
+    topic_ids = {positions.topic: positions.topic_id} if positions else {}
+    return Generation(stream.name, 1, 0, EARLIEST if positions else "", topic_ids, now.isoformat())
 
 
-def make(settings: Settings, spec: RunSpec, generation: Generation, found: offsets.Positions | None) -> Plan:
-    """Pairing check, then what is waiting. Raises PairingBroken, CheckpointDamaged, TopicRecreated, OffsetsLost, UpstreamTakenBack."""
-    looked = look(settings.layout, spec.stream, generation, found, spec.close_windows)
-    return Plan(
-        replace(spec, start=start(generation, found), warnings=(*spec.warnings, *_undecided(looked, found))),
-        looked,
-    )
+def make(
+    settings: Settings, spec: RunSpec, generation: Generation, positions: offsets.Positions | None
+) -> Plan:
+    """Checks the pairing, then looks at what is waiting. Raises PairingBroken, CheckpointDamaged,
+    TopicRecreated, OffsetsLost, UpstreamTakenBack."""
+    ahead = look(settings.layout, spec.stream, generation, positions, spec.close_windows)
+    warnings = (*spec.warnings, *_undecided(ahead, positions))
+    return Plan(replace(spec, start=start(generation, positions), warnings=warnings), ahead)
 
 
-def _undecided(looked: waiting.Waiting, found: offsets.Positions | None) -> list[str]:
-    """What waits behind an open transaction is read by the first run after its end: by its producer, or by its time limit."""
-    if not (found and looked.undecided):
+def _undecided(ahead: waiting.Waiting, positions: offsets.Positions | None) -> list[str]:
+    """A warning when offsets are behind an open transaction. The first run after its end reads them; the
+    producer or the transaction's time limit ends it."""
+    if not (positions and ahead.undecided):
         return []
-    stopped = ", ".join(
-        f"{p} at {found.decided[p]}"
-        for p in sorted(found.end)
-        if found.decided.get(p, found.end[p]) < found.end[p]
+    open_ = [p for p, end in sorted(positions.end.items()) if positions.decided.get(p, end) < end]
+    stopped = ", ".join(f"{p} at {positions.decided[p]}" for p in open_)
+    what = (
+        f"{ahead.undecided} offsets of {positions.topic} lie behind an open transaction (partition {stopped})"
     )
-    what = f"{looked.undecided} offsets of {found.topic} lie behind a transaction that is not decided yet (partition {stopped})"
     return [f"{what}; a later run reads them"]
 
 
-def start(generation: Generation, found: offsets.Positions | None) -> str | dict[str, dict[str, int]]:
-    """The record's start, with every partition of now: Spark wants them all. One made since the record begins at its earliest record."""
-    if found is None or isinstance(generation.start, str):
+def start(generation: Generation, positions: offsets.Positions | None) -> str | dict[str, dict[str, int]]:
+    """The start in the generation's record, with every partition there is now, because Spark wants them all.
+    A partition added since then starts at its earliest record."""
+    if positions is None or isinstance(generation.start, str):
         return generation.start
-    known = generation.start.get(found.topic, {})
-    return {found.topic: {str(p): known.get(str(p), _EARLIEST_OFFSET) for p in sorted(found.end)}}
+    known = generation.start.get(positions.topic, {})
+    return {positions.topic: {str(p): known.get(str(p), _EARLIEST_OFFSET) for p in sorted(positions.end)}}
 
 
 def look(
     layout: Layout,
     stream: Stream,
     generation: Generation,
-    found: offsets.Positions | None,
+    positions: offsets.Positions | None,
     close: bool = False,
 ) -> waiting.Waiting:
-    """As `make`, without a run: what the next one would find in en_proceso, on the topic or among what the other stream has published."""
+    """As `make`, for no run in particular: what the next run would find in en_proceso, on the topic, or in
+    the output of the upstream stream."""
     here = admitted.names(layout, stream.folder)
     read = loaded.load(layout.checkpoint(stream.name, generation.number), here)
     paired = pairing.check(layout, stream.name, generation.number, read)
     if paired.step is Next.REDO:
-        where, way = (
-            layout.checkpoint(stream.name, generation.number),
-            f"./caudal run {stream.name} finishes it",
-        )
-        raise PairingBroken(
-            "a housekeeping operation was cut short and must be finished first", where, cli=way
-        )
-    if found:
-        return waiting.topic(found, read, generation, paired)
+        what = "a housekeeping operation was cut short and must be finished first"
+        where = layout.checkpoint(stream.name, generation.number)
+        raise PairingBroken(what, where, cli=f"./caudal run {stream.name} finishes it")
+    if positions:
+        return waiting.topic(positions, read, generation, paired)
     if stream.upstream:
         return waiting.published(layout, stream, generation.number, paired, close)
     return waiting.files(layout, stream, read, paired)
@@ -110,7 +111,8 @@ def spec(
     now: datetime,
     close_windows: bool = False,
 ) -> RunSpec:
-    """All the Spark side is told. Raises BrokerDown when a topic is involved and no broker is known."""
+    """All that the Spark side needs to know. Raises BrokerDown when a topic is involved and no broker is
+    known."""
     return RunSpec(
         stream=stream,
         run_id=run_id,
@@ -131,16 +133,19 @@ def spec(
 
 
 def reported_through(layout: Layout, stream: str, generation: int) -> int:
-    """Newest batch of this generation that a finished report covers; -1 for none. A report that cannot be read is passed over: its batches
-    are then reported again, never left out. Batches that a rewind has taken back since are reported again when they come again."""
+    """The newest batch of this generation that a finished report covers; -1 for none.
+
+    A report that cannot be read is skipped: its batches are then reported twice, but never left out. Batches
+    that a rewind has taken back are reported again when they are published again.
+    """
     taken_back = [(op.id, int(op.detail["to_batch"])) for op in _rewinds(layout, stream, generation)]
     for path in report.newest(layout.runs(stream)):
         try:
-            found = report.read(path)
+            earlier = report.read(path)
         except CaudalError:
             continue
-        if found and found.generation == generation and found.status in ("done", "failed", "idle"):
-            return min([found.last_batch, *(kept for id_, kept in taken_back if id_ > found.run_id)])
+        if earlier and earlier.generation == generation and earlier.status in ("done", "failed", "idle"):
+            return min([earlier.last_batch, *(kept for id_, kept in taken_back if id_ > earlier.run_id)])
     return -1
 
 

@@ -1,11 +1,12 @@
-"""JVM settings by the size of what is waiting. Measured on 2 cores: docs/performance.md."""
+"""Chooses JVM options by how much is waiting. Measured on 2 cores: docs/performance.md."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-# Below this, start-up and JIT are nearly all of the time, and C2 never pays for itself.
+# Below this, a run spends nearly all its time on start-up and on compiling, and the C2 compiler never pays
+# off.
 SHORT_BYTES = 48 * 1024 * 1024
 SHORT_RECORDS = 60_000
 

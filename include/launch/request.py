@@ -1,4 +1,5 @@
-"""What the launcher is asked: a stream's name and Airflow's run id, in the form SparkSubmitOperator writes a spark-submit line."""
+"""Parses the launcher's arguments: a stream's name and Airflow's run id, in a spark-submit command as
+SparkSubmitOperator writes it."""
 
 from __future__ import annotations
 
@@ -21,27 +22,27 @@ class Request:
 
 
 def parse(argv: Sequence[str]) -> Request:
-    """`[--master M] [--name N] [--deploy-mode client] APPLICATION --stream S [--airflow-run-id R] [--close-windows yes]`.
+    """`[--master M] [--name N] [--deploy-mode client] APPLICATION --stream S [--airflow-run-id R]
+    [--close-windows yes]`
 
-    Everything else is refused: Spark's configuration is the launcher's alone, so nothing typed at a trigger can reach it. Raises UsageError.
+    Everything else is refused: only the launcher sets Spark's configuration, so nothing typed at a trigger
+    can reach it. Raises UsageError.
     """
     words = list(argv)
     options = _take_options(words, {"--master", "--name", "--deploy-mode"})
     if not words:
         raise UsageError("no application given", "launcher")
     application = words.pop(0)
-    told = _take_options(words, {"--stream", "--airflow-run-id", "--close-windows"})
+    ours = _take_options(words, {"--stream", "--airflow-run-id", "--close-windows"})
     if words or application.startswith("-"):
-        raise UsageError(
-            f"the launcher takes no option {(application if application.startswith('-') else words[0])!r}",
-            "launcher",
-        )
+        unknown = application if application.startswith("-") else words[0]
+        raise UsageError(f"the launcher takes no option {unknown!r}", "launcher")
     if options.get("--deploy-mode", "client") != "client":
         raise UsageError(
             "only client mode: in cluster mode no process here could hold the lease", application
         )
-    run_id, master = _checked(told.get("--airflow-run-id", "")), _master(options.get("--master", "local[2]"))
-    return Request(_required(told, "--stream"), run_id, master, _yes_or_no(told.get("--close-windows", "no")))
+    run_id, master = _checked(ours.get("--airflow-run-id", "")), _master(options.get("--master", "local[2]"))
+    return Request(_required(ours, "--stream"), run_id, master, _yes_or_no(ours.get("--close-windows", "no")))
 
 
 def _yes_or_no(text: str) -> bool:
@@ -58,10 +59,10 @@ def _take_options(words: list[str], known: set[str]) -> dict[str, str]:
     return taken
 
 
-def _required(told: dict[str, str], option: str) -> str:
-    if option not in told:
+def _required(options: dict[str, str], option: str) -> str:
+    if option not in options:
         raise UsageError(f"{option} is missing", "launcher")
-    return told[option]
+    return options[option]
 
 
 def _master(text: str) -> str:
@@ -75,5 +76,7 @@ def _master(text: str) -> str:
 
 def _checked(run_id: str) -> str:
     if run_id and not _AIRFLOW_RUN.fullmatch(run_id):
-        raise UsageError("Airflow's run id has characters that are not its own", "--airflow-run-id")
+        raise UsageError(
+            "Airflow's run id has a character that Airflow itself does not allow", "--airflow-run-id"
+        )
     return run_id

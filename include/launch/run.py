@@ -1,4 +1,5 @@
-"""lease -> intake -> generation -> pairing -> anything waiting? -> run spec -> exec spark-submit. In this order, and nothing else."""
+"""One run, from the lease to spark-submit: lease -> intake -> generation -> pairing -> anything waiting? ->
+run spec -> exec spark-submit. In this order, and nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from jobs.contract.stream import Files, Stream
 
 @dataclass(frozen=True)
 class Ready:
-    """All set for exec: whoever execs hands the lease over first."""
+    """Everything that exec needs. Before exec, the caller hands the lease over to the new program."""
 
     held: lease.Lease
     command: command.Command
@@ -35,9 +36,10 @@ class Ready:
 
 
 def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
-    """The command to become, under the stream's lease; None when nothing was waiting. Raises CaudalError, LeaseHeld among them.
+    """The command that the launcher becomes, under the stream's lease; None when nothing was waiting. Raises
+    CaudalError, also LeaseHeld.
 
-    From the moment the lease is held there is a report. Without a command the lease is free again.
+    There is a report from the moment the lease is held. Without a command, the lease is free again.
     """
     stream = streams.get(request.stream)
     run_id = run_ids.after(settings.layout, stream.name, now)
@@ -57,7 +59,7 @@ def ready(settings: Settings, request: Request, now: datetime) -> Ready | None:
 def _begun(
     settings: Settings, request: Request, stream: Stream, folder: Path, now: datetime
 ) -> command.Command | None:
-    """As `ready`, under the lease; the run's report says how it began or ended."""
+    """As `ready`, under the lease. The run's report says how it began or ended."""
     with storage.disk_errors(settings.home):
         ended.under_lease(settings.layout, stream.name)
     run_id = folder.name
@@ -75,26 +77,26 @@ def _begun(
         with storage.disk_errors(settings.home):
             place, native = settings.tmp / command.job_name(stream.name), preflight.needs_native(stream)
             preflight.require(settings, place, stream.limits.driver_memory_mib, native=native)
-            made = prepare(settings, stream, request, run_id, now)
-            built = _written(settings, request, made, folder) if made.waiting.anything else None
-            late = None if built else _idle(settings, made, folder, now)
+            planned = prepare(settings, stream, request, run_id, now)
+            built = _written(settings, request, planned, folder) if planned.waiting.anything else None
+            late = None if built else _idle(settings, planned, folder, now)
     except CaudalError as error:
         error.name_stream(stream.name)
-        with suppress(OSError):  # a full disk is said all the same; without a report the run reads as died
-            _write_report(
-                folder, replace(first, status="failed", exit_code=int(error.exit_code), error=error.to_json())
-            )
+        failed = replace(first, status="failed", exit_code=int(error.exit_code), error=error.to_json())
+        with suppress(OSError):  # a full disk must not hide the error; the report then stays at running
+            _write_report(folder, failed)
         raise
     if late:
         raise late
     if built:
-        _say(_going(made))
+        _say(_going(planned))
     return built
 
 
-def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> CaudalError | None:
-    """Writes the report; the error when the batches of a killed run, told now, do not add up, or hold more refused records than the row allows."""
-    spec = made.spec
+def _idle(settings: Settings, planned: plan.Plan, folder: Path, now: datetime) -> CaudalError | None:
+    """Writes the report of a run with nothing to do, and returns an error to raise after it: the batches of a
+    killed run, reported only now, do not add up or hold more refused records than the row allows."""
+    spec = planned.spec
     done = report.with_published(
         report.of(spec, "idle", _since(now)), settings.layout.output(spec.stream.name, spec.generation)
     )
@@ -103,41 +105,34 @@ def _idle(settings: Settings, made: plan.Plan, folder: Path, now: datetime) -> C
     )
     done = thresholds.judged(settled, spec.stream)
     _write_report(folder, done)
-    late = (
-        f"; {done.records_in} records in {len(done.batches)} batches of a killed run are reported now"
-        if done.batches
-        else ""
-    )
-    _say(f"{spec.stream.name}: nothing is waiting, Spark was not started{late}")
+    late = f"; {done.records_in} records in {len(done.batches)} batches of a killed run are reported now"
+    _say(f"{spec.stream.name}: nothing is waiting, Spark was not started{late if done.batches else ''}")
     return account.failure(done)
 
 
 def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, now: datetime) -> plan.Plan:
-    """Finishes housekeeping that was cut short, takes in what lies in entrada, begins the first generation if there is none, and plans.
+    """Finishes housekeeping that was cut short, takes in what lies in entrada, begins the first generation if
+    there is none, and plans.
 
     The caller holds the lease.
     """
     layout = settings.layout
-    if layout.staging(
-        stream.name
-    ).exists():  # under both locks nobody publishes: what lies here was left by a killed run
-        if any(path.is_file() for path in layout.staging(stream.name).rglob("*")):
+    staging = layout.staging(stream.name)
+    if staging.exists():  # under both locks nobody publishes: a killed run has left this
+        if any(path.is_file() for path in staging.rglob("*")):
             _say(f"{stream.name}: cleared what a killed run had left half written in _staging")
-        storage.remove_tree(layout.data, layout.staging(stream.name))
+        storage.remove_tree(layout.data, staging)
     for operation in engine.redo(layout, stream.name, now):
         _say(f"{stream.name}: finished {operation.kind} {operation.id}, which had been cut short")
     generations.require_recorded(layout, stream.name)
     taken = _take_in(settings, stream)
-    found = plan.positions(settings, stream)
+    positions = plan.positions(settings, stream)
     generation = generations.current(layout, stream.name) or generations.begin(
-        layout, plan.first_generation(stream, found, now)
+        layout, plan.first_generation(stream, positions, now)
     )
     if request.close_windows and not stream.stateful:
-        raise UsageError(
-            "there are no windows to close: the stream keeps no state",
-            stream.name,
-            cli=f"./caudal run {stream.name}",
-        )
+        what = "there are no windows to close: the stream keeps no state"
+        raise UsageError(what, stream.name, cli=f"./caudal run {stream.name}")
     spec = plan.spec(settings, stream, generation, run_id, request.airflow_run_id, now, request.close_windows)
     spec = replace(
         spec,
@@ -145,22 +140,23 @@ def prepare(settings: Settings, stream: Stream, request: Request, run_id: str, n
         files_refused=len(taken.refused),
         files_waiting=len(taken.waiting),
     )
-    return plan.make(settings, spec, generation, found)
+    return plan.make(settings, spec, generation, positions)
 
 
 def preview(
     settings: Settings, stream: Stream, master: str, now: datetime, close_windows: bool = False
 ) -> tuple[plan.Plan, command.Command]:
-    """What `ready` would start now, without taking anything in. Changes nothing."""
-    found = plan.positions(settings, stream)
+    """What `ready` would start now if entrada were empty. Changes nothing."""
+    positions = plan.positions(settings, stream)
     generation = generations.current(settings.layout, stream.name) or plan.first_generation(
-        stream, found, now
+        stream, positions, now
     )
     run_id = new_run_id(now)
-    made = plan.make(
-        settings, plan.spec(settings, stream, generation, run_id, "", now, close_windows), generation, found
+    spec = plan.spec(settings, stream, generation, run_id, "", now, close_windows)
+    planned = plan.make(settings, spec, generation, positions)
+    return planned, _command(
+        settings, master, planned, settings.layout.run(stream.name, run_id) / "spec.json"
     )
-    return made, _command(settings, master, made, settings.layout.run(stream.name, run_id) / "spec.json")
 
 
 def _take_in(settings: Settings, stream: Stream) -> intake.Intake:
@@ -168,28 +164,27 @@ def _take_in(settings: Settings, stream: Stream) -> intake.Intake:
         return intake.Intake()
     taken = intake.admit(settings.layout, stream, time.time, time.sleep)
     for refusal in taken.refused:
-        _say(
-            f"refused {refusal.original_name}: {refusal.reason} -> {settings.layout.refused_files(stream.folder)}"
-        )
+        folder = settings.layout.refused_files(stream.folder)
+        _say(f"refused {refusal.original_name}: {refusal.reason} -> {folder}")
     for name in taken.waiting:
         _say(f"left in entrada: {name}")
     return taken
 
 
-def _written(settings: Settings, request: Request, made: plan.Plan, folder: Path) -> command.Command:
-    built = _command(settings, request.master, made, folder / "spec.json")
-    storage.write_new(folder / "spec.json", made.spec.to_json())
-    _write_report(folder, report.of(made.spec, "running"))
+def _written(settings: Settings, request: Request, planned: plan.Plan, folder: Path) -> command.Command:
+    built = _command(settings, request.master, planned, folder / "spec.json")
+    storage.write_new(folder / "spec.json", planned.spec.to_json())
+    _write_report(folder, report.of(planned.spec, "running"))
     return built
 
 
-def _command(settings: Settings, master: str, made: plan.Plan, spec_path: Path) -> command.Command:
-    stream = made.spec.stream
+def _command(settings: Settings, master: str, planned: plan.Plan, spec_path: Path) -> command.Command:
+    stream = planned.spec.stream
     if not (settings.root / "jobs" / f"{stream.name}.py").is_file():
         way = f"write jobs/{stream.name}.py; jobs/facturas_ficheros.py shows how"
         raise ConfigError("the stream has no job file", f"jobs/{stream.name}.py", cli=way)
-    profile = profiles.choose(made.waiting.size_bytes, made.waiting.records)
-    return command.build(settings, made.spec, spec_path, profile, master, sys.executable)
+    profile = profiles.choose(planned.waiting.size_bytes, planned.waiting.records)
+    return command.build(settings, planned.spec, spec_path, profile, master, sys.executable)
 
 
 def _write_report(folder: Path, value: Report) -> None:
@@ -200,19 +195,17 @@ def _since(now: datetime) -> float:
     return round(max(0.0, (datetime.now(UTC) - now).total_seconds()), 3)
 
 
-def _going(made: plan.Plan) -> str:
-    work, stream = made.waiting, made.spec.stream
-    amount = (
-        f"{work.files} files, {work.size_bytes:,} bytes"
-        if isinstance(stream.source, Files)
-        else f"{work.records} records"
-    )
+def _going(planned: plan.Plan) -> str:
+    work, stream = planned.waiting, planned.spec.stream
+    files = f"{work.files} files, {work.size_bytes:,} bytes"
+    amount = files if isinstance(stream.source, Files) else f"{work.records} records"
     amount += f" of {stream.upstream}" if stream.upstream else ""
     again = ", one batch to run again" if work.open_batch else ""
     again += ", open windows to close" if work.closing else ""
-    return f"{stream.name}: {amount} waiting{again}; starting Spark, run {made.spec.run_id}"
+    return f"{stream.name}: {amount} waiting{again}; starting Spark, run {planned.spec.run_id}"
 
 
 def _say(text: str) -> None:
-    """What the reader or the disk does not take is lost; the run goes on, and its report tells."""
+    """Prints a line. If the reader has gone or the disk is full, it is lost; the run goes on, and its report
+    has the result."""
     processes.tell(text)

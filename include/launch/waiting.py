@@ -1,4 +1,5 @@
-"""Is anything waiting? Decides whether Spark starts at all: a run with nothing to do costs well under a second."""
+"""Finds out what is waiting. That decides whether Spark starts at all: a run with nothing to do takes well
+under a second."""
 
 from __future__ import annotations
 
@@ -19,9 +20,12 @@ from jobs.contract.stream import Stream
 
 @dataclass(frozen=True)
 class Waiting:
-    """Bytes for files, records for Kafka, both for what another stream has published; `open_batch` when Spark has a batch to run again;
-    `closing` when only windows are to be closed. `undecided`: offsets on a topic that no reader of committed records is given yet, since a
-    transaction before them is open."""
+    """Bytes for files, records for Kafka, both for the output of an upstream stream.
+
+    `open_batch`: Spark has a batch to run again. `closing`: this run has windows to close, even if nothing
+    else is waiting. `undecided`: offsets on the topic that read_committed consumers cannot see yet, because
+    an earlier transaction is open.
+    """
 
     open_batch: bool
     files: int = 0
@@ -35,30 +39,32 @@ class Waiting:
         return self.open_batch or self.files > 0 or self.records > 0 or self.closing
 
 
-def files(layout: Layout, stream: Stream, read: LoadedCheckpoint, found: protocol.Proceed) -> Waiting:
-    """Files in en_proceso, the names that `read` was loaded with, that no planned batch holds yet."""
+def files(layout: Layout, stream: Stream, read: LoadedCheckpoint, verdict: protocol.Proceed) -> Waiting:
+    """Files in en_proceso that are in no planned batch yet. `read` was loaded with the names of these
+    files."""
     names = [n for n in read.names if protocol.is_unplanned(read.logged.get(n), read.planned)]
     folder = layout.en_proceso(stream.folder)
     size = sum((folder / name).lstat().st_size for name in names)
-    return Waiting(found.step is protocol.Next.RERUN, files=len(names), size_bytes=size)
+    return Waiting(verdict.step is protocol.Next.RERUN, files=len(names), size_bytes=size)
 
 
 def published(
-    layout: Layout, stream: Stream, generation: int, found: protocol.Proceed, close: bool
+    layout: Layout, stream: Stream, generation: int, verdict: protocol.Proceed, close: bool
 ) -> Waiting:
-    """Part files of the other stream that no planned batch holds yet; those without a record wait for others. `close`: whether this run is to
-    close windows. Raises UpstreamTakenBack, PlannedFileMissing."""
+    """Part files of the upstream stream that are in no planned batch yet. One without a record does not start
+    a run by itself. `close`: this run is to close windows. Raises UpstreamTakenBack, PlannedFileMissing."""
     unread = upstream.unread(layout, stream, generation)
     full = [file for file in outputs(layout, stream.upstream, unread).values() if file.records]
     closing = close and (bool(full) or is_due(layout.checkpoint(stream.name, generation)))
     size, count = sum(file.size_bytes for file in full), sum(file.records for file in full)
-    return Waiting(found.step is protocol.Next.RERUN, len(full), size, count, closing)
+    return Waiting(verdict.step is protocol.Next.RERUN, len(full), size, count, closing)
 
 
 def topic(
-    positions: offsets.Positions, read: LoadedCheckpoint, generation: Generation, found: protocol.Proceed
+    positions: offsets.Positions, read: LoadedCheckpoint, generation: Generation, verdict: protocol.Proceed
 ) -> Waiting:
-    """Records between the newest planned offsets and the topic's end. Raises TopicRecreated or OffsetsLost: Spark would lose them silently."""
+    """Records between the newest planned offsets and the topic's end. Raises TopicRecreated or OffsetsLost,
+    where Spark would silently lose records."""
     name = positions.topic
     known = generation.topic_ids.get(name, "")
     if known and positions.topic_id and known != positions.topic_id:
@@ -70,14 +76,15 @@ def topic(
     decided = {p: max(begin[p], positions.decided.get(p, end)) for p, end in positions.end.items()}
     undecided = sum(max(0, end - decided[p]) for p, end in positions.end.items())
     return Waiting(
-        found.step is protocol.Next.RERUN,
+        verdict.step is protocol.Next.RERUN,
         records=sum(decided[p] - begin[p] for p in decided),
         undecided=undecided,
     )
 
 
 def _planned(read: LoadedCheckpoint, generation: Generation, name: str) -> Mapping[int, int]:
-    """Up to where the topic is planned: by the newest offset, or before the first by the generation's own start."""
+    """Partition -> offset up to which the topic is planned: from the newest offset of the checkpoint, or else
+    from the generation's own start."""
     position = read.positions.get(read.state.newest_offset, {}) if read.state.offsets else {}
     if not position and isinstance(generation.start, dict):
         position = generation.start
@@ -90,11 +97,8 @@ def _check_range(name: str, partition: int, offset: int, positions: offsets.Posi
         raise OffsetsLost("the partition is gone from the topic", where)
     earliest, end = positions.earliest[partition], positions.end[partition]
     if offset < earliest:
-        raise OffsetsLost(
-            f"offsets {offset} to {earliest - 1} were never read and are no longer there", where
-        )
+        what = f"offsets {offset} to {earliest - 1} were never read and are no longer there"
+        raise OffsetsLost(what, where)
     if offset > end:
-        raise OffsetsLost(
-            f"the topic ends at {end}, this stream has read up to {offset}: records were cut or the broker lost its data",
-            where,
-        )
+        lost = "records were cut or the broker lost its data"
+        raise OffsetsLost(f"the topic ends at {end}, this stream has read up to {offset}: {lost}", where)

@@ -217,7 +217,7 @@ def test_a_home_without_programs_is_told_to_a_stream_that_unpacks_libraries_and_
     )
     assert done.stdout.split() == ["False"], done.stderr
     last = done.stderr.splitlines()[-1]
-    assert "the folder for temporary files allows no programs (noexec)" in last
+    assert "the folder for temporary files is mounted noexec" in last
     assert last.endswith("or name another folder with CAUDAL_TMP")
 
 
@@ -314,7 +314,7 @@ def test_nobody_finishes_the_report_of_a_run_that_is_under_way(tmp_path: Path) -
         lease.Owner(os.getpid(), "r", "2026-11-30T00:00:00+00:00", str(path.parent)),
     ):
         assert (
-            ended.finish(home.settings.layout, "bizums", ended.End("20261101T000000000000Z-00000001", -9))
+            ended.finish(home.settings.layout, "bizums", "20261101T000000000000Z-00000001", ended.End(-9))
             is None
         )
     found = report.read(path)

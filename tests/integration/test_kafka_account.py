@@ -137,7 +137,7 @@ def test_a_message_that_stands_twice_is_found_with_its_place(
     source = dict(victim.headers)["caudal-source"]
     assert source
     assert line.startswith(f"notificaciones/{victim.partition}/")
-    assert f"the message of {source.decode()} stands here again" in line
+    assert f"the message of {source.decode()} is here again" in line
 
 
 def repeat(settings: Settings, record: consume.Record) -> None:

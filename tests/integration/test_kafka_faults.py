@@ -295,7 +295,7 @@ def test_records_behind_a_hanging_transaction_wait_until_it_is_decided(
     world.right_result()
     looked = world.look()
     assert (looked.waiting.anything, looked.waiting.undecided) == (False, 2)
-    said = f"2 offsets of {world.source} lie behind a transaction that is not decided yet (partition 0 at 10)"
+    said = f"2 offsets of {world.source} lie behind an open transaction (partition 0 at 10)"
     assert warned(looked) == (f"{said}; a later run reads them",)
     if committed:
         hanging.commit()

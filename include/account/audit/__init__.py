@@ -1,1 +1,1 @@
-"""The audit: everything counted again from files, manifests, checkpoint and topics."""
+"""The audit: counts everything again from files, manifests, checkpoint and topics."""

@@ -1,4 +1,4 @@
-"""What an audit finds, as plain values."""
+"""What an audit finds, as plain values, and the case that its parts share."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Tell = Callable[[str], None]  # progress: what is being read
 
 @dataclass(frozen=True)
 class Difference:
-    """`where`: the file, batch, topic or partition; `way`: what to do about it."""
+    """`where`: the file, batch, topic or partition. `remedy`: what to do about it."""
 
     where: str
     what: str
-    way: str
+    remedy: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what} -> {self.way}"
+        return f"{self.where}: {self.what} -> {self.remedy}"
 
 
 @dataclass
 class Audit:
-    """`counts`: what was read, by title. `unchecked`: what could not be, a sentence each."""
+    """`counts`: what was read, by title. `unchecked`: what could not be checked, one sentence each."""
 
     stream: str
     since: str = ""
@@ -41,22 +41,20 @@ class Audit:
     def sound(self) -> bool:
         return not self.differences
 
-    def count(self, title: str, number: int = 1) -> None:
-        self.counts[title] = self.counts.get(title, 0) + number
-
     def to_json(self) -> dict[str, Any]:
-        differences = [{"where": d.where, "what": d.what, "way": d.way} for d in self.differences]
+        differences = [{"where": d.where, "what": d.what, "way": d.remedy} for d in self.differences]
         return {**vars(self), "sound": self.sound, "differences": differences}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One stream under audit. `since`: batches of runs and files admitted from then on; None: all."""
+    """One stream under audit. `since`: only batches of runs and files admitted from then on; None for all.
+    `audit`: what the parts find. `tell`: called with a line of progress."""
 
     settings: Settings
     stream: Stream
     since: datetime | None
-    found: Audit
+    audit: Audit
     tell: Tell
 
     @property
@@ -68,28 +66,31 @@ class Case:
         return self.stream.name
 
     def covers(self, run_id: str) -> bool:
-        """Run ids begin with their time, UTC."""
+        """Whether the run began within the audited time: run ids begin with their time in UTC."""
         return self.since is None or run_id >= f"{self.since.astimezone(UTC):%Y%m%dT%H%M%S}"
 
-    def differ(self, where: object, what: str, way: str) -> None:
-        self.found.differences.append(Difference(str(where), what, way))
+    def differ(self, where: object, what: str, remedy: str) -> None:
+        self.audit.differences.append(Difference(str(where), what, remedy))
+
+    def unchecked(self, sentence: str) -> None:
+        self.audit.unchecked.append(sentence)
+
+    def count(self, title: str, number: int = 1) -> None:
+        self.audit.counts[title] = self.audit.counts.get(title, 0) + number
 
     def differ_batch(self, generation: int, batch: int, what: str) -> None:
         self.differ(batch_words(generation, batch), what, self.again(batch))
 
     def again(self, batch: int) -> str:
-        """How a batch's rows come out once more."""
-        whole = f"bring its folder back from a backup, or ./caudal generation reset {self.name} reads everything again"
-        return (
-            f"bring its folder back from a backup, or ./caudal generation rewind {self.name} --to-batch {batch - 1}"
-            if batch > 0
-            else whole
-        )
+        """How the rows of a batch are produced once more."""
+        rewind = f"./caudal generation rewind {self.name} --to-batch {batch - 1}"
+        reset = f"./caudal generation reset {self.name} reads everything again"
+        return f"bring its folder back from a backup, or {rewind if batch > 0 else reset}"
 
 
 @dataclass(frozen=True)
 class Published:
-    """Readable manifests of one live generation, ascending; `asked`: those of the time asked for."""
+    """Readable manifests of one live generation, ascending. `asked`: those within the audited time."""
 
     generation: int
     manifests: tuple[Manifest, ...]

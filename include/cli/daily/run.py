@@ -10,14 +10,13 @@ from typing import Annotated
 import typer
 
 from include import settings, streams
-from include.account import places
 from include.cli.terminal.console import json_line, say, step
 from include.cli.terminal.progress import spinner_below
-from include.housekeeping.files import after_run
-from include.launch import child
+from include.launch import child, epilogue
 from include.launch import run as launcher
 from include.settings import Settings
 from jobs.contract.run.report import Report
+from jobs.contract.stream import Stream
 
 
 def command(
@@ -32,35 +31,39 @@ def command(
         bool, typer.Option("--close-windows", help="Publish the windows that are open when the run ends.")
     ] = False,
 ) -> int:
-    """Run STREAM once over what is waiting. Safe at any time: a second run finds nothing, a held lease is exit 75."""
+    """Run STREAM once over what is waiting. Safe at any time: a second run finds nothing, a held lease is
+    exit 75."""
     config = settings.load()
     row = streams.get(stream)
     if plan:
-        made, built = launcher.preview(config, row, config.master, datetime.now(UTC), close_windows)
-        if as_json:
-            json_line({"spec": asdict(made.spec), "waiting": asdict(made.waiting), "argv": list(built.argv)})
-        else:
-            print(json.dumps(asdict(made.spec), indent=1, ensure_ascii=False))
-            say(" ".join(built.argv))
-            say(f"waiting: {made.waiting}; files still in entrada are not counted")
-        return 0
-    code, found = _launch(config, row.name, close_windows)
+        return _preview(config, row, close_windows, as_json)
+    code, report = _launch(config, row.name, close_windows)
     with step(f"archiving what {row.name} has read", aside=True):
-        tidied = after_run.tidy(config, row, datetime.now(UTC)) if code == 0 else after_run.Tidied()
-    placed = places.check(config, row, found) if found and code == 0 else places.Places()
-    for line in (*tidied.lines(), *placed.lines()):
+        done = report if code == 0 else None
+        after = epilogue.conclude(config, row, done, datetime.now(UTC)) if done else epilogue.Epilogue()
+    for line in after.lines():
         say(f"{row.name}: {line}")
     if as_json:
-        values = asdict(found) if found else {"stream": row.name, "exit_code": code, "status": "not started"}
-        json_line({**values, "archive": tidied.to_json(), "files": placed.to_json()})
-    if error := tidied.error or placed.error:
-        raise error
+        missing = {"stream": row.name, "exit_code": code, "status": "not started"}
+        json_line({**(asdict(report) if report else missing), **after.values()})
+    if after.error:
+        raise after.error
     return code
+
+
+def _preview(config: Settings, row: Stream, close_windows: bool, as_json: bool) -> int:
+    plan, built = launcher.preview(config, row, config.master, datetime.now(UTC), close_windows)
+    if as_json:
+        json_line({"spec": asdict(plan.spec), "waiting": asdict(plan.waiting), "argv": list(built.argv)})
+    else:
+        print(json.dumps(asdict(plan.spec), indent=1, ensure_ascii=False))
+        say(" ".join(built.argv))
+        say(f"waiting: {plan.waiting}; files still in entrada are not counted")
+    return 0
 
 
 def _launch(config: Settings, stream: str, close_windows: bool) -> tuple[int, Report | None]:
     words = ["--master", config.master, f"jobs/{stream}.py", "--stream", stream]
+    words += ["--close-windows", "yes"] if close_windows else []
     with spinner_below(f"run of {stream}", child.write) as write:
-        return child.run(
-            config, [*words, *(["--close-windows", "yes"] if close_windows else [])], stream, write
-        )
+        return child.run(config, words, stream, write)

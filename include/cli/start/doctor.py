@@ -61,7 +61,7 @@ def _found(canary: bool, said: Callable[[str], None]) -> list[Finding]:
         loaded = settings.load()
     except CaudalError as error:
         return [of_error("settings", error)]
-    return examine.everything(loaded, datetime.now(UTC), canary=canary, said=said)
+    return examine.everything(loaded, datetime.now(UTC), canary=canary, progress=said)
 
 
 def _line(finding: Finding) -> str:

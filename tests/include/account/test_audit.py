@@ -1,4 +1,5 @@
-"""Audit of homes that real runs have filled, whole and damaged by hand: each damage is found and named, nothing else is."""
+"""Audit of homes that real runs have filled, whole and damaged by hand: each damage is found and named,
+nothing else is."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ def told(found: Audit) -> list[str]:
 
 @pytest.fixture(scope="module")
 def lived(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Generation 1: batches 0 to 2, all archived; generation 2: batches 0 and 1, the last file still in en_proceso."""
+    """Generation 1: batches 0 to 2, all archived; generation 2: batches 0 and 1, the last file still in
+    en_proceso."""
     home = Home.at(tmp_path_factory.mktemp("lived"), spark)
     for name, numbers, bad in (("a.json", (1, 2, 3), 2), ("b.json", (4, 5), 0), ("c.json", (6,), 1)):
         home.put(name, *numbers, bad=bad)

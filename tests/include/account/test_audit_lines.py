@@ -1,4 +1,4 @@
-"""What audit counts in a delivered file, by the row's own way of telling records apart."""
+"""What audit counts in a delivered file: records, as the stream's row separates them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def admitted(tmp_path: Path, stream: Stream, name: str, data: bytes) -> tuple[Ca
 def test_audit_counts_as_intake_does(tmp_path: Path, name: str, stream: Stream, records: int) -> None:
     case, entry = admitted(tmp_path, stream, name, PACKED[name](BOM + TEXT))
     files.audit(case)
-    assert (entry.records, case.found.counts["lines"], case.found.differences) == (records, records, [])
+    assert (entry.records, case.audit.counts["lines"], case.audit.differences) == (records, records, [])
 
 
 @pytest.mark.parametrize(("before", "now"), [(BY_LINE, WHOLE), (WHOLE, BY_LINE)])
@@ -54,12 +54,12 @@ def test_a_file_counted_before_multiline_was_changed_is_told_only_while_it_is_st
     case, entry = admitted(tmp_path, before, "x.csv", TEXT)
     case = replace(case, stream=now)
     files.audit(case)
-    assert [d.what for d in case.found.differences] == [
+    assert [d.what for d in case.audit.differences] == [
         f"{7 - entry.records} lines, but {entry.records} in the intake ledger"
     ]
     target = archived.target(case.layout, "s", entry)
     target.parent.mkdir(parents=True)
     (case.layout.en_proceso("s") / entry.name).rename(target)
-    case = replace(case, found=Audit("s"))
+    case = replace(case, audit=Audit("s"))
     files.audit(case)
-    assert case.found.differences == []
+    assert case.audit.differences == []

@@ -53,7 +53,7 @@ def test_an_open_batch_names_its_files(published: Settings) -> None:
     found = explained(published)
     assert (
         found.next_step
-        == f"batch 1 is planned (1 file, {name} the first), but not committed: the next run does it again"
+        == f"batch 1 is planned (1 file, first {name}), but not committed: the next run does it again"
     )
     assert ([b.committed for b in found.batches], found.sound) == ([True, False], True)
 

@@ -1,4 +1,5 @@
-"""After a run and its archiving: where its files are; and the batches of a killed run, which an idle one accounts for."""
+"""Where the files of a run are after its archiving; also the batches of a killed run, which an idle run
+reports."""
 
 from __future__ import annotations
 

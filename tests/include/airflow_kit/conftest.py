@@ -1,4 +1,4 @@
-"""Airflow imported in this process, with an AIRFLOW_HOME that goes away: it makes files there when it is imported."""
+"""Imports Airflow in this process with a temporary AIRFLOW_HOME, because the import creates files there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A launcher for tests: keeps the real one's contract (arguments, lease, report, exit codes) and ends as <home>/script says."""
+"""A launcher for tests: keeps the real one's contract (arguments, lease, report, exit codes) and ends as
+<home>/script says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The form of manage_stream, its plan, and that nothing but the plan that was seen is done."""
+"""The form of manage_stream, its plan, and that only the plan which was seen is carried out."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_the_form_opens_with_nothing_chosen_that_loses_or_repeats(hand: Hand) ->
 @pytest.mark.parametrize(
     ("verb", "values", "why"),
     [
-        ("reset", {"drop_state": True}, "drop_state says nothing for reset"),
-        ("undo", {"to_batch": 3}, "to_batch says nothing for undo"),
+        ("reset", {"drop_state": True}, "reset does not use drop_state"),
+        ("undo", {"to_batch": 3}, "undo does not use to_batch"),
         ("rewind", {}, "rewind needs to_batch"),
         ("retire", {}, "retire needs generation"),
-        ("purge", {"accept_loss": True}, "accept_loss says nothing for purge"),
+        ("purge", {"accept_loss": True}, "purge does not use accept_loss"),
     ],
 )
 def test_a_field_that_the_verb_does_not_take_or_lacks_is_refused_by_name(

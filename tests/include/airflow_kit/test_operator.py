@@ -1,4 +1,5 @@
-"""The operator against a real child process that keeps the launcher's contract: what it hands over, what it makes of each end."""
+"""The operator against a real child process that keeps the launcher's contract: what it hands over, what it
+makes of each end."""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ class Task:
             ExecutorSafeguard.tracker.reset(token)
 
     def close(self) -> None:
-        """The provider leaves the launcher's pipe and, after a kill, the ended process to the end of the task's own process."""
+        """The provider leaves the launcher's pipe and, after a kill, the ended process to the end of the
+        task's own process."""
         for hook in (task._hook for task in self.ran):
             if hook is not None and hook._submit_sp is not None:
                 hook._submit_sp.kill()
@@ -182,7 +184,8 @@ def test_a_foreseen_failure_is_the_report_s_line_and_not_retried_when_permanent(
     )
     text = failure(task, AirflowFailException)
     assert text.startswith(
-        "planned-file-missing: 0001-x.json is gone [en_proceso/f] -> command line: ./caudal restore STREAM --file NAME"
+        "planned-file-missing: 0001-x.json is gone [en_proceso/f] -> command line: ./caudal restore STREAM "
+        "--file NAME"
     )
     assert "Airflow: The task stays red" in text
     assert "java" not in text
@@ -250,7 +253,8 @@ def test_a_driver_that_ends_without_its_report_gets_one_with_its_last_lines(task
     task.script(exit=1, say="Conflicting collector combinations in option list")
     text = failure(task, AirflowException)
     assert text.startswith(
-        "driver-died: the driver ended with exit code 1 and without a report; it said: Conflicting collector combinations"
+        "driver-died: the driver ended with exit code 1 and without a report; it said: Conflicting "
+        "collector combinations"
     )
     (found,) = [report.read(path) for path in report.newest(task.layout.runs("f"))]
     assert found is not None and found.error is not None
@@ -275,7 +279,8 @@ def test_a_killed_run_is_told_as_killed_and_retried(task: Task) -> None:
     text = failure(task, AirflowException)
     thread.join()
     assert text.startswith(
-        "driver-died: the driver was killed by signal 9 (SIGKILL, which the system sends when memory runs out)"
+        "driver-died: the driver was killed by signal 9 (SIGKILL, which the system sends when memory runs "
+        "out)"
     )
     assert str(task.layout.runs("f")) in text
 
@@ -312,7 +317,8 @@ def test_a_run_over_its_limit_is_killed_and_told_with_the_limit(
         signal.signal(signal.SIGUSR1, old)
     thread.join()
     assert text.startswith(
-        "run-failed: stopped after limits.run_s=100 s; what was published stays, the next run goes on from there [f]"
+        "run-failed: stopped after limits.run_s=100 s; what was published stays, the next run goes on from "
+        "there [f]"
     )
     (found,) = [report.read(path) for path in report.newest(task.layout.runs("f"))]
     assert found is not None and found.error is not None
@@ -349,7 +355,8 @@ def test_a_lease_held_for_too_long_fails_with_its_holder(task: Task) -> None:
     with task.held():
         text = failure(task, AirflowFailException)
     assert text.startswith(
-        "lease-held: still held after lease_wait_s=60 s: run 7 holds the lease, pid 1 [f] [f] -> command line: wait"
+        "lease-held: still held after lease_wait_s=60 s: run 7 holds the lease, pid 1 [f] [f] -> command "
+        "line: wait"
     )
 
 

@@ -1,4 +1,5 @@
-"""After a run the operator archives what is committed: told in XCom, asset event and log; a held lease is no failure, a changed file is one."""
+"""After a run the operator archives what is committed and reports it in XCom, asset event and log. A held
+lease is not a failure; a changed file is."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def test_a_failed_run_archives_nothing(task: Task, hand: Hand) -> None:
 def test_a_lease_that_is_held_meanwhile_is_a_line_and_no_failure(
     task: Task, hand: Hand, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The test's launcher takes the lease file, so the archiver finds the other lock taken: a Python driver that still publishes."""
+    """The test's launcher takes the lease file, so the archiver finds the other lock taken: a Python driver
+    that still publishes."""
     path = hand.layout.publish_lock("s")
     path.parent.mkdir(parents=True, exist_ok=True)
     wait_s = lease.acquire.__defaults__
@@ -70,7 +72,8 @@ def test_a_file_that_grew_fails_the_task_by_name_after_everything_is_told(task: 
     grown.write_bytes(b"1\nmore\n")
     text = failure(task, AirflowFailException, operator=task.operator(STREAM))
     assert text.startswith(
-        f"file-changed: changed since intake: 7 bytes now, 2 then [data/en_proceso/s/{grown.name}] -> command line: what came"
+        f"file-changed: changed since intake: 7 bytes now, 2 then [data/en_proceso/s/{grown.name}] -> "
+        f"command line: what came"
     )
     assert task.extra.extra["archive"]["files"] == 1
     assert task.extra.extra["archive"]["error"]["code"] == "file-changed"

@@ -37,9 +37,8 @@ def test_declared_keys_pass(conf: dict[str, Any] | None) -> None:
 def test_an_unknown_key_is_refused_by_name_with_the_known_ones() -> None:
     with pytest.raises(UsageError) as raised:
         params.refuse_unknown_keys(context(FIELDS, {"count": 3, "cuont": 4, "x": 1}))
-    assert (
-        str(raised.value)
-        == "usage: unknown trigger keys 'cuont', 'x'; it takes count, topic [d] -> trigger it again without them"
+    assert str(raised.value) == (
+        "usage: unknown trigger keys 'cuont', 'x'; it takes count, topic [d] -> trigger it again without them"
     )
 
 

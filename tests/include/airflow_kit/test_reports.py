@@ -1,14 +1,10 @@
-"""Which report belongs to a try, and what the log says of it."""
+"""What the task log says of a run."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from include.airflow_kit import reports
-from jobs.contract.errors import DataError
 from jobs.contract.run.report import Report
 
 DONE = Report(
@@ -26,49 +22,6 @@ DONE = Report(
     quarantined=4,
     duration_s=4.94,
 )
-
-
-def write(runs: Path, report: Report) -> None:
-    folder = runs / report.run_id
-    folder.mkdir(parents=True)
-    (folder / "report.json").write_bytes(report.to_json())
-
-
-def test_the_newest_new_report_of_this_airflow_run_is_taken(tmp_path: Path) -> None:
-    write(tmp_path, DONE)
-    before = reports.run_names(tmp_path)
-    second = replace(DONE, run_id="20261123T100500000Z-00000001")
-    third = replace(DONE, run_id="20261123T101000000Z-00000001")
-    by_hand = replace(DONE, run_id="20261123T101500000Z-00000001", airflow_run_id="")
-    for report in (second, third, by_hand):
-        write(tmp_path, report)
-    (tmp_path / "20261123T102000000Z-00000001").mkdir()  # a launcher that died before its first report
-    assert reports.find(tmp_path, before, "manual__1") == third
-
-
-def test_the_report_of_an_earlier_try_is_not_taken_for_this_one_s(tmp_path: Path) -> None:
-    write(tmp_path, DONE)
-    assert reports.find(tmp_path, reports.run_names(tmp_path), "manual__1") is None
-
-
-def test_a_report_is_found_also_when_the_clock_was_set_back(tmp_path: Path) -> None:
-    write(tmp_path, DONE)
-    before = reports.run_names(tmp_path)
-    earlier = replace(DONE, run_id="20261123T090000000Z-00000001")
-    write(tmp_path, earlier)
-    assert reports.find(tmp_path, before, "manual__1") == earlier
-
-
-def test_no_run_ever_is_no_report(tmp_path: Path) -> None:
-    assert reports.run_names(tmp_path / "runs") == frozenset()
-    assert reports.find(tmp_path / "runs", frozenset(), "manual__1") is None
-
-
-def test_a_half_written_report_is_an_error_and_not_silence(tmp_path: Path) -> None:
-    write(tmp_path, DONE)
-    (tmp_path / DONE.run_id / "report.json").write_bytes(DONE.to_json()[:-20])
-    with pytest.raises(DataError, match="unreadable report"):
-        reports.find(tmp_path, frozenset(), "manual__1")
 
 
 def test_the_summary_says_what_went_in_and_what_came_out() -> None:

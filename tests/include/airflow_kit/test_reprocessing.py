@@ -1,4 +1,5 @@
-"""The form of reprocess_quarantine: what it opens with, what it asks for, and that only the plan that was seen is done."""
+"""The form of reprocess_quarantine: its defaults, its limits, and that only the plan which was seen is
+carried out."""
 
 from __future__ import annotations
 

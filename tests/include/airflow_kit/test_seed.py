@@ -1,4 +1,5 @@
-"""What seed_kafka_topics does, on the real broker and a real home; the DAG's wiring is tried in tests/integration."""
+"""What seed_kafka_topics does, on the real broker and a real home; the DAG's wiring is tried in
+tests/integration."""
 
 from __future__ import annotations
 

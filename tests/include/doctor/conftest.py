@@ -1,4 +1,5 @@
-"""A home with a stream that has published, written by hand as intake, Spark and the job leave it: each test breaks one thing in it."""
+"""A home with a stream that has published, written by hand as intake, Spark and the job leave it: each test
+breaks one thing in it."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ def empty(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def published(tmp_path: Path) -> Settings:
-    """Two files admitted by the real intake; batches 0 and 1 planned, committed and published, one file each."""
+    """Two files admitted by the real intake; batches 0 and 1 planned, committed and published, one file
+    each."""
     settings = fresh(tmp_path / "home")
     layout, stream = settings.layout, streams.get(STREAM)
     quick = replace(stream, source=replace(stream.source, settle_s=0.0))

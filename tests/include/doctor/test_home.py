@@ -1,4 +1,4 @@
-"""Folders, secrets and files where nobody reads them, each broken for real."""
+"""Folders, secrets and files in wrong places, each broken for real."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_missing_folders_are_one_note_a_link_and_a_file_are_wrong(empty: Setting
     found = list(checks.folders(empty))
     assert lines(found, "note") == [f"not there yet: {data / 'retirado'}"]
     assert lines(found) == [
-        f"a link; Caudal follows none [{data / 'salida'}]",
+        f"a link, and Caudal does not follow links [{data / 'salida'}]",
         f"not a folder [{data / 'archivo'}]",
     ]
 
@@ -54,16 +54,16 @@ def test_two_file_systems_where_publishing_renames_are_wrong(empty: Settings) ->
     here = empty.layout.data / "_staging"
     assert list(checks.one_file_system([here, empty.layout.data / "salida"])) == []
     (line,) = lines(checks.one_file_system([here, Path("/proc")]))  # a file system of its own on every Linux
-    assert line.startswith(
-        f"publishing is a rename, and these are on several file systems: _staging on device {here.stat().st_dev}, proc on device "
-    )
+    staging = f"_staging on device {here.stat().st_dev}"
+    several = "publishing is a rename, and these are on several file systems"
+    assert line.startswith(f"{several}: {staging}, proc on device ")
 
 
 def test_secrets_are_for_their_owner_alone(empty: Settings) -> None:
     assert [f.state for f in checks.secrets(empty)] == ["note"]
     keys.make(empty)
     assert [(f.state, f.what.split(";")[0]) for f in checks.secrets(empty)] == [
-        ("ok", "2 files, for their owner alone")
+        ("ok", "2 files that only their owner can read")
     ]
     keys.password_file(empty).chmod(0o640)
     (finding,) = checks.secrets(empty)
@@ -89,7 +89,7 @@ def test_files_that_no_stream_reads_are_wrong(published: Settings) -> None:
         f"a file outside every stream's folder [{layout.entrada('') / 'loose.json'}]",
         f"1 file in a folder that no stream reads [{layout.entrada('xyz')}]",
         f"1 file in a folder that no stream reads [{layout.en_proceso('gone')}]",
-        f"1 file that intake did not put there, 'by-hand.json' the first [{layout.en_proceso(STREAM)}]",
+        f"1 file that intake did not put there, first 'by-hand.json' [{layout.en_proceso(STREAM)}]",
     ]
 
 
@@ -99,7 +99,7 @@ def of_stream(settings: Settings) -> list[Finding]:
 
 def test_what_waits_or_was_refused_is_a_note_never_a_fault(published: Settings) -> None:
     assert [(f.state, f.what) for f in of_stream(published)] == [
-        ("ok", "nothing at the door, nothing refused, 2 files in en_proceso")
+        ("ok", "nothing in entrada, nothing refused, 2 files in en_proceso")
     ]
     layout = published.layout
     (layout.entrada(STREAM) / "new.json").write_text("{}")
@@ -110,8 +110,8 @@ def test_what_waits_or_was_refused_is_a_note_never_a_fault(published: Settings) 
         (layout.refused_files(STREAM) / name).write_text("{}")
     (layout.claims(STREAM) / "claimed.json").write_text("{}")
     assert [(f.state, f.what) for f in of_stream(published)] == [
-        ("note", "2 files in entrada with the name of a delivery under way, 'b.json.crdownload' the first"),
-        ("note", "1 file in entrada, 'new.json' the first"),
+        ("note", "2 files in entrada with the name of a delivery under way, first 'b.json.crdownload'"),
+        ("note", "1 file in entrada, first 'new.json'"),
         ("note", "1 file claimed by a run that did not end"),
         ("note", f"1 file refused, the reasons beside them [{layout.refused_files(STREAM)}]"),
     ]

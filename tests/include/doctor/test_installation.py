@@ -43,7 +43,7 @@ def test_an_environment_of_other_lock_files_is_wrong(empty: Settings, tmp_path: 
     moved = tmp_path / f"env-{key}-py3.11"
     other.rename(moved)
     assert lines(installation.environment(empty, moved)) == [
-        f"not finished, or moved from where it was made [{moved}]"
+        f"not finished, or moved after it was made [{moved}]"
     ]
 
 

@@ -71,12 +71,12 @@ def test_a_busy_configured_port_is_wrong_a_busy_default_a_note_and_a_port_of_our
         (finding,) = machine.judge_ports(configured, {}, ())
         assert (finding.state, finding.what) == (
             "wrong",
-            f"{busy} for airflow cannot be had: Address already in use",
+            f"{busy} for airflow cannot be used: Address already in use",
         )
         assert finding.fix == "stop the other program, or choose another port with CAUDAL_AIRFLOW_PORT"
         assert [f.state for f in machine.judge_ports(default, {}, ())] == ["note"]
         assert [(f.state, f.what) for f in machine.judge_ports(default, {}, (busy,))] == [
-            ("ok", f"{busy} (airflow) is this home's own")
+            ("ok", f"{busy} (airflow) is in use by this home")
         ]
     assert [(f.state, f.what) for f in machine.judge_ports({}, {}, ())] == []
     assert [(f.state, f.what) for f in machine.judge_ports(default, {"airflow": busy}, ())] == [

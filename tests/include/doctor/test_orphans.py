@@ -27,7 +27,8 @@ from tests.include.doctor.test_streams import HOLD
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 LOOSE = """
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "--spec", sys.argv[1]], stdout=subprocess.PIPE)
+words = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "--spec", sys.argv[1]]
+child = subprocess.Popen(words, stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, flush=True)
 sys.stdin.read()
@@ -89,13 +90,11 @@ def hold(settings: Settings, name: str) -> subprocess.Popen[str]:
 
 def test_a_lease_of_the_dead_is_a_note_and_the_next_holder_gets_it(empty: Settings) -> None:
     with hold(empty, STREAM) as held:
-        assert [f.what for f in orphans.leases(empty)] == ["1 held, none left by the dead"]
+        assert [f.what for f in orphans.leases(empty)] == ["1 held, none left by a process that died"]
         held.kill()
     (line,) = lines(orphans.leases(empty), "note")
-    assert (
-        line
-        == f"{STREAM}: pid {held.pid} died with the lease in hand (since 2026-11-23T12:00:00+00:00) [/runs/r-1]"
-    )
+    since = "since 2026-11-23T12:00:00+00:00"
+    assert line == f"{STREAM}: pid {held.pid} died while it held the lease, {since} [/runs/r-1]"
     with lease.acquire(empty.layout, STREAM, lease.Owner(os.getpid(), "r-2", "now", "here")):
         pass
     assert lines(orphans.leases(empty), "note") == []
@@ -112,7 +111,7 @@ def test_the_text_of_a_run_whose_report_has_ended_is_no_death(empty: Settings, s
         ).hand_over()  # as exec does, without letting go
         os.close(fd_of(empty.layout.lease(name)))
     died = [
-        f"gone: pid {os.getpid()} died with the lease in hand (since now) [{empty.layout.run('gone', 'r-1')}]"
+        f"gone: pid {os.getpid()} died while it held the lease, since now [{empty.layout.run('gone', 'r-1')}]"
     ]
     assert lines(orphans.leases(empty), "note") == (died if status == "running" else [])
 
@@ -168,7 +167,7 @@ def test_temporary_files_older_than_a_day_are_a_note_younger_and_foreign_ones_ar
         os.utime(folder / name, (at, at))
     first = Path(folder, f"{storage.TEMP_PREFIX}{'0' * 16}")
     assert lines(orphans.torn(empty, NOW), "note") == [
-        f"1 temporary file of killed programs, 4 bytes, the first [{first}]"
+        f"1 temporary file of killed programs, 4 bytes, first [{first}]"
     ]
 
 

@@ -1,4 +1,5 @@
-"""Services as rows say they are; a real broker with a topic missing and one that differs; the registry's files."""
+"""Services in each state of their rows; a real broker with a topic missing and one that differs; the
+registry's files."""
 
 from __future__ import annotations
 
@@ -82,5 +83,8 @@ def test_a_row_that_does_not_load_a_job_and_a_domain_file_that_are_gone_are_name
     (tmp_path / "jobs/facturas_kafka.py").unlink()
     assert services.lost_part(tmp_path, "facturas_kafka") == tmp_path / "jobs/facturas_kafka.py"
     found = lines(services.registry(replace(empty, root=tmp_path)))
-    assert found[0] == f"the stream's job cannot start without it [{tmp_path / 'jobs/domain/facturas.py'}]"
+    assert (
+        found[0]
+        == f"missing, and the stream's job cannot start without it [{tmp_path / 'jobs/domain/facturas.py'}]"
+    )
     assert len(found) == sum("facturas" in stream.tags for stream in streams.collect()[0].values())

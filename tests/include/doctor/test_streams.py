@@ -1,4 +1,5 @@
-"""One stream, with one thing broken at a time; the sound home first, so that every finding is the break's."""
+"""One stream, with one thing broken at a time; the sound home first, so that every finding comes from the
+break."""
 
 from __future__ import annotations
 
@@ -84,7 +85,8 @@ def test_an_admitted_file_without_a_batch_is_wrong_once_a_run_has_ended_and_not_
     )
     for said in (ended("done"), ended("idle"), *told):
         assert said == [
-            f"admitted, but no batch has read it, though a run has ended since: {name} [{layout.en_proceso(STREAM)}]"
+            f"admitted, but no batch has read it, though a run has ended since: {name} "
+            f"[{layout.en_proceso(STREAM)}]"
         ]
     operation = journal.Operation(
         "20261125T120000000Z-00000002", "rewind", 1, later.isoformat(), {"to_batch": 1}
@@ -172,7 +174,7 @@ def test_a_ledger_cut_in_mid_write_is_not_rolled_back_by_looking(published: Sett
     journal = published.layout.ledger(STREAM).with_name(f"{STREAM}.sqlite-journal")
     journal.write_bytes(b"cut")
     assert lines(found(published), "note") == [
-        f"the intake ledger was cut in mid write [{published.layout.ledger(STREAM)}]"
+        f"a write to the intake ledger was cut short [{published.layout.ledger(STREAM)}]"
     ]
     assert journal.read_bytes() == b"cut"
 
@@ -227,7 +229,8 @@ from pathlib import Path
 from include.state import lease
 from jobs.contract.disk.layout import Layout
 import os
-held = lease.acquire(Layout(Path(sys.argv[1])), sys.argv[2], lease.Owner(os.getpid(), "r-1", "2026-11-23T12:00:00+00:00", "/runs/r-1"))
+owner = lease.Owner(os.getpid(), "r-1", "2026-11-23T12:00:00+00:00", "/runs/r-1")
+held = lease.acquire(Layout(Path(sys.argv[1])), sys.argv[2], owner)
 print("held", flush=True)
 sys.stdin.read()
 """

@@ -1,4 +1,4 @@
-"""The launcher's line: what SparkSubmitOperator writes is taken, every other word is refused."""
+"""The launcher's arguments: those that SparkSubmitOperator writes are accepted, all others are refused."""
 
 from __future__ import annotations
 

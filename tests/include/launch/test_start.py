@@ -65,7 +65,7 @@ def test_records_behind_an_open_transaction_are_told_and_not_waiting(tmp_path: P
     looked = waiting.topic(found, empty(tmp_path), generation("earliest"), Proceed(Next.FRESH, 0))
     assert (looked.records, looked.undecided) == (7, 5)
     assert plan._undecided(looked, found) == [
-        "5 offsets of t lie behind a transaction that is not decided yet (partition 0 at 4); a later run reads them"
+        "5 offsets of t lie behind an open transaction (partition 0 at 4); a later run reads them"
     ]
     past = waiting.topic(found, empty(tmp_path), generation({"t": {"0": 4, "1": 5}}), Proceed(Next.FRESH, 0))
     assert (past.anything, past.undecided) == (False, 5)

@@ -1,4 +1,5 @@
-"""What counts as waiting: a file is, until a planned batch holds it. The checkpoint's files are written as Spark writes them."""
+"""What counts as waiting: a file that no planned batch holds. The checkpoint's files are written as Spark
+writes them."""
 
 from __future__ import annotations
 
