@@ -19,7 +19,7 @@ from include.setup import jars
 from jobs.contract.disk import processes, storage
 from jobs.contract.errors import BrokenStream, BrokerDown, ConfigError, LeaseHeld, UsageError
 from jobs.labs.declared import castellano
-from jobs.labs.declared.ends import Way
+from jobs.labs.declared.ends import Pipeline
 from jobs.labs.declared.lab import Lab, LabSpec, Value
 
 UI_PORT = 4040
@@ -93,9 +93,9 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
     Raises UsageError for values that no end takes, Refused for a way that Spark cannot go, BrokerDown when it needs a broker and none is known,
     ConfigError, InstallationError.
     """
-    way = _way(lab, values)
-    if way:
-        castellano.require(way, lab.name)
+    pipeline = _pipeline(lab, values)
+    if pipeline:
+        castellano.require(pipeline, lab.name)
     program = f"jobs/labs/{lab.program.replace('.', '/')}.py"
     if not (settings.root / program).is_file():
         raise ConfigError(
@@ -103,14 +103,14 @@ def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: 
             program,
             cli="escríbelo; jobs/labs/temas/uniones.py enseña cómo",
         )
-    needs_broker = lab.broker or (lab.kafka and lab.kafka(values)) or (way and "kafka" in way.kinds)
+    needs_broker = lab.broker or (lab.kafka and lab.kafka(values)) or (pipeline and "kafka" in pipeline.kinds)
     bootstrap = _bootstrap(settings) if needs_broker else ""
     place = folder(settings, lab.name)
     with storage.disk_errors(place):
         if not keep:
             storage.remove_tree(settings.layout.labs, place)
         storage.make_dirs(place)
-        spec = _spec(settings, lab, values, place, bootstrap, way)
+        spec = _spec(settings, lab, values, place, bootstrap, pipeline)
         spec.stop.unlink(missing_ok=True)
         for name, text in (lab.sample(values) if lab.sample else {}).items():
             storage.make_dirs((place / name).parent)
@@ -130,13 +130,13 @@ def _bootstrap(settings: Settings) -> str:
         ) from None
 
 
-def _sets(lab: Lab, way: Way | None) -> tuple[str, ...]:
-    return (*lab.ivy, *(("delta",) if way and way.kinds[1] == "delta" else ()))
+def _sets(lab: Lab, pipeline: Pipeline | None) -> tuple[str, ...]:
+    return (*lab.ivy, *(("delta",) if pipeline and pipeline.kinds[1] == "delta" else ()))
 
 
-def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
+def _pipeline(lab: Lab, values: Mapping[str, Value]) -> Pipeline | None:
     try:
-        return lab.way(values) if lab.way else None
+        return lab.pipeline(values) if lab.pipeline else None
     except (
         BrokenStream,
         UsageError,
@@ -149,11 +149,16 @@ def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
 
 
 def _spec(
-    settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str, way: Way | None
+    settings: Settings,
+    lab: Lab,
+    values: Mapping[str, Value],
+    place: Path,
+    bootstrap: str,
+    pipeline: Pipeline | None,
 ) -> LabSpec:
     port = next(port for port in range(UI_PORT, 65536) if not ports.why_not(port)) if lab.ui else 0
     properties = str(settings.kafka_properties or "")
-    paths = tuple(str(path) for name in _sets(lab, way) for path in jars.of_set(settings, name))
+    paths = tuple(str(path) for name in _sets(lab, pipeline) for path in jars.of_set(settings, name))
     return LabSpec(
         lab.name,
         str(settings.home),
@@ -162,7 +167,7 @@ def _spec(
         bootstrap,
         properties,
         port,
-        way,
+        pipeline,
         paths,
         lab.program,
     )
@@ -180,7 +185,7 @@ def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command
             f"spark.eventLog.dir={logs.as_uri()}",
         ]
     conf.append(f"spark.sql.warehouse.dir={Path(spec.folder, 'warehouse')}")
-    conf += [line for name in _sets(lab, spec.way) for line in _SESSION.get(name, ())]
+    conf += [line for name in _sets(lab, spec.pipeline) for line in _SESSION.get(name, ())]
     conf.append("spark.sql.streaming.numRecentProgressUpdates=100000")  # labs count by them
     java = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dderby.system.home={spec.folder}")
     job = command.Job(

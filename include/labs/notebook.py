@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from include.kafka import connection
+from include.labs import old_imports
 from include.launch import command, preflight
 from include.services import files, ports
 from include.settings import Settings
@@ -154,12 +155,14 @@ def execute(settings: Settings, notebooks: Sequence[Notebook]) -> int:
 
 @dataclass(frozen=True, repr=False)
 class Server:
-    """JupyterLab of one home, started. `config` holds the token."""
+    """JupyterLab of one home, started. `config` holds the token; `renewed` names the copies whose imports were
+    rewritten before the start."""
 
     port: int
     config: Path
     child: subprocess.Popen[bytes]
     lock: int
+    renewed: tuple[str, ...] = ()
 
     @property
     def log(self) -> Path:
@@ -208,6 +211,7 @@ def start(settings: Settings, port: int = 0) -> Server:
     environ, folder = environment(settings), copies(settings)
     config = settings.home / "jupyter" / "jupyter_server_config.json"
     held = _alone(config)
+    renewed = old_imports.renew(folder)  # under the lock: no JupyterLab of this home has a copy open
     token, last = _remembered(config)
     number, us = _port(port, last), os.getpid()
     files.write(config, json.dumps(_config(number, token, folder), indent=1) + "\n", 0o600)
@@ -223,7 +227,7 @@ def start(settings: Settings, port: int = 0) -> Server:
             umask=0o077,
             preexec_fn=lambda: processes.die_with_parent(us),
         )
-    return Server(number, config, child, held)
+    return Server(number, config, child, held, tuple(renewed))
 
 
 def _alone(config: Path) -> int:

@@ -18,7 +18,7 @@ from include.scaffold.write import NewFile
 from jobs.contract.errors import UsageError
 from jobs.contract.stream import Stream
 from jobs.labs.declared import combinations, ends
-from jobs.labs.declared.ends import Mode, State, Trigger, Way
+from jobs.labs.declared.ends import Mode, Pipeline, State, Trigger
 from jobs.labs.declared.lab import Lab
 
 FROM = "files:text|csv|json|parquet|orc|avro, kafka:TOPIC[:text|csv|json|avro], kafka:/PATTERN/, socket:PORT, rate:ROWS, table:NAME"
@@ -34,14 +34,14 @@ class LabRequest:
 
     name: str
     about: str
-    way: Way
+    pipeline: Pipeline
     columns: tuple[Column, ...]
 
     @property
     def group(self) -> str:
         """The column that an aggregation groups by."""
         names = [column.name for column in self.columns]
-        return key if (key := getattr(self.way.sink, "key", "")) in names else names[0]
+        return key if (key := getattr(self.pipeline.sink, "key", "")) in names else names[0]
 
     @property
     def time(self) -> str:
@@ -52,7 +52,7 @@ class LabRequest:
     def made(self) -> list[str]:
         """The columns that the transform gives."""
         by_state = {"aggregation": [self.group, "count"], "windowed": ["start", "end", "count"]}
-        return by_state.get(self.way.state, [column.name for column in self.columns])
+        return by_state.get(self.pipeline.state, [column.name for column in self.columns])
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,21 @@ def check(
         words.reading.said, "," if is_csv else words.separator, is_csv or words.header, "a lab"
     )
     with as_usage():
-        way = _way(_source(words), _sink(words.sink), manner)
-    combinations.require(way, words.name)
-    about = " ".join(words.about.split()) or f"De {way.kinds[0]} a {way.kinds[1]}."
+        pipeline = _pipeline(_source(words), _sink(words.sink), manner)
+    combinations.require(pipeline, words.name)
+    about = " ".join(words.about.split()) or f"De {pipeline.kinds[0]} a {pipeline.kinds[1]}."
     if words.about and not ABOUT.fullmatch(about):
         raise UsageError(
             'a line of 10 to 120 characters without " and \\ is expected',
             "--about",
             cli='--about "What this lab is for."',
         )
-    request = LabRequest(words.name, about, way, _columns(words, way))
+    request = LabRequest(words.name, about, pipeline, _columns(words, pipeline))
     _require_made(request)
     return request
 
 
-def _way(source: ends.Source, sink: ends.Sink, manner: Manner) -> Way:
+def _pipeline(source: ends.Source, sink: ends.Sink, manner: Manner) -> Pipeline:
     trigger = manner.trigger or (
         "processing-time" if isinstance(source, ends.Socket | ends.Rate) else "available-now"
     )
@@ -114,18 +114,18 @@ def _way(source: ends.Source, sink: ends.Sink, manner: Manner) -> Way:
     ):
         if word not in get_args(known):
             raise UsageError(f"{word[:30]!r} is none of {', '.join(get_args(known))}", f"--{option}")
-    return Way(source, sink, manner.mode, trigger, state=manner.state)  # type: ignore[arg-type]
+    return Pipeline(source, sink, manner.mode, trigger, state=manner.state)  # type: ignore[arg-type]
 
 
 def _require_made(request: LabRequest) -> None:
     """Raises UsageError for a transform that could not be written, or a key that none of its columns is."""
-    if request.way.state == "windowed" and not request.time:
+    if request.pipeline.state == "windowed" and not request.time:
         raise UsageError(
             "windows need a column of type timestamp",
             "--columns",
             cli='--columns "…,at:timestamp", or --state aggregation',
         )
-    key, made = getattr(request.way.sink, "key", ""), request.made
+    key, made = getattr(request.pipeline.sink, "key", ""), request.made
     if key and key not in made:
         raise UsageError(
             f"the key {key} is none of the columns {', '.join(made)}",
@@ -134,10 +134,10 @@ def _require_made(request: LabRequest) -> None:
         )
 
 
-def _columns(words: Words, way: Way) -> tuple[Column, ...]:
-    if isinstance(way.source, ends.Socket) or getattr(way.source, "format", "") == "text":
+def _columns(words: Words, pipeline: Pipeline) -> tuple[Column, ...]:
+    if isinstance(pipeline.source, ends.Socket) or getattr(pipeline.source, "format", "") == "text":
         return (Column("value", "StringType"),)
-    if isinstance(way.source, ends.Rate):
+    if isinstance(pipeline.source, ends.Rate):
         return (Column("timestamp", "TimestampType"), Column("value", "LongType"))
     return typed.parse(words.columns)
 
@@ -205,26 +205,28 @@ def plan(request: LabRequest, root: Path) -> tuple[NewFile, ...]:
         "lab_row": root / "include" / "labs" / "rows" / "propios" / f"{name}.py",
     }
     return write.rendered(
-        places, _values(request), lambda: free_name(name, root, streams.collect()[0], request.way.kinds[0])
+        places,
+        _values(request),
+        lambda: free_name(name, root, streams.collect()[0], request.pipeline.kinds[0]),
     )
 
 
 def _values(request: LabRequest) -> dict[str, object]:
-    way = request.way
+    pipeline = request.pipeline
     return {
         "name": request.name,
         "about": request.about,
-        "kinds": way.kinds,
-        "way": _call(way),
-        "ends": sorted({type(end).__name__ for end in (way.source, way.sink)} | {"Way"}),
+        "kinds": pipeline.kinds,
+        "pipeline": _call(pipeline),
+        "ends": sorted({type(end).__name__ for end in (pipeline.source, pipeline.sink)} | {"Pipeline"}),
         "columns": request.columns,
         "types": sorted({"StructType", *(column.kind for column in request.columns)}),
-        "needs_schema": isinstance(way.source, ends.Folder | ends.Subscription)
-        and getattr(way.source, "format", "") != "text",
+        "needs_schema": isinstance(pipeline.source, ends.Folder | ends.Subscription)
+        and getattr(pipeline.source, "format", "") != "text",
         "each": {"Foreach": "foreach", "ForeachBatch": "batch", "Mongo": "mongo"}.get(
-            type(way.sink).__name__, ""
+            type(pipeline.sink).__name__, ""
         ),
-        "state": way.state,
+        "state": pipeline.state,
         "time": request.time,
         "group": request.group,
         "group_at": [column.name for column in request.columns].index(request.group),
@@ -234,13 +236,13 @@ def _values(request: LabRequest) -> dict[str, object]:
     }
 
 
-def _call(way: Way) -> str:
-    """The Way as the row writes it: defaults are left out."""
-    parts = [write.end_row(way.source), write.end_row(way.sink)]
-    default = Way(way.source, way.sink)
+def _call(pipeline: Pipeline) -> str:
+    """The Pipeline as the row writes it: defaults are left out."""
+    parts = [write.end_row(pipeline.source), write.end_row(pipeline.sink)]
+    default = Pipeline(pipeline.source, pipeline.sink)
     parts += [
-        f'{name}="{getattr(way, name)}"'
+        f'{name}="{getattr(pipeline, name)}"'
         for name in ("mode", "trigger", "state")
-        if getattr(way, name) != getattr(default, name)
+        if getattr(pipeline, name) != getattr(default, name)
     ]
-    return f"Way({', '.join(parts)})"
+    return f"Pipeline({', '.join(parts)})"

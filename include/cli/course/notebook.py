@@ -57,6 +57,10 @@ def _list(config: settings.Settings, as_json: bool) -> int:
 def _serve(config: settings.Settings, port: int, as_json: bool) -> int:
     server = notebook.start(config, port)
     try:
+        for name in server.renewed:
+            say(
+                f"{name}: its imports now name the modules at their new places; nothing else in it was changed"
+            )
         with step("JupyterLab"):
             server.ready()
         terminal = sys.stdout.isatty()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jobs.domain import palabras
 from jobs.labs.casos.caso1_palabras import heard, kept
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Console, Socket, Way
+from jobs.labs.declared.ends import Console, Pipeline, Socket
 from jobs.labs.kit import line_server, progress, spark_api
 from jobs.labs.kit.lab import Facts, Lab
 from jobs.labs.kit.spark_api import Job
@@ -21,14 +21,14 @@ def run(lab: Lab) -> Facts:
         line_server.serving() as server,
         lab.settings(spark__sql__shuffle__partitions=lab.number("partitions")),
     ):
-        way = Way(
+        pipeline = Pipeline(
             Socket(port=server.port),
             Console(),
             mode=lab.text("mode"),  # type: ignore[arg-type]
             trigger="default",
             state="aggregation",
         )
-        query = lab.start(palabras.contadas(lab.read(way.source)), way, "palabras")
+        query = lab.start(palabras.contadas(lab.read(pipeline.source)), pipeline, "palabras")
         lab.follow(query, until=line_server.dictated(server, LINEAS, lambda: heard(query), lab.say))
     found = spark_api.jobs(lab.ui, lab.spark.sparkContext.applicationId, str(query.runId))
     lines = {p["batchId"]: p["numInputRows"] for p in progress.batches(query)}

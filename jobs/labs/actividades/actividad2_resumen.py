@@ -9,17 +9,17 @@ from pyspark.sql.streaming import StreamingQuery
 from jobs.contract.disk.layout import Layout
 from jobs.contract.run import report
 from jobs.domain import facturas
-from jobs.labs.declared.ends import Folder, Way
+from jobs.labs.declared.ends import Folder, Pipeline
 from jobs.labs.kit import progress, sample_files, spark_api
 from jobs.labs.kit.lab import Facts, Lab
 
 STREAM = "facturas_ficheros"
-WAY = Way(Folder(), Folder("salida"), trigger="processing-time", interval="0 seconds")
+PIPELINE = Pipeline(Folder(), Folder("salida"), trigger="processing-time", interval="0 seconds")
 
 
 def run(lab: Lab) -> Facts:
     """Facts: what lay in salida after each file; the plan's counts, added up over all batches; the summary of the progresses; Caudal's report."""
-    query = lab.start(facturas.lineas(lab.read(WAY.source, facturas.SCHEMA)), WAY, "facturas")
+    query = lab.start(facturas.lineas(lab.read(PIPELINE.source, facturas.SCHEMA)), PIPELINE, "facturas")
     after = []
     for position, file in enumerate(sample_files.samples(lab.folder)):
         sample_files.deliver(file, lab.path("entrada"), position)

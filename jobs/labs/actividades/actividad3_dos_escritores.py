@@ -15,7 +15,7 @@ from pyspark.sql.streaming import StreamingQuery
 
 from jobs.domain import facturas
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Folder, Subscription, Trigger, Way
+from jobs.labs.declared.ends import Folder, Pipeline, Subscription, Trigger
 from jobs.labs.kit import lab as frame
 from jobs.labs.kit import progress, sample_files, sources
 from jobs.labs.kit.lab import Facts, Lab
@@ -58,7 +58,7 @@ def _start(
         ("kafka", _messages, Subscription((topics.notificaciones,))),
     ):
         rows = transform(_breaking(invoices, bad) if name == failing else invoices)
-        started[name] = lab.start(rows, Way(source, sink, trigger=trigger), name)
+        started[name] = lab.start(rows, Pipeline(source, sink, trigger=trigger), name)
     return started
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from jobs.domain import bizums
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit.lab import Facts, Lab
 
 _FILES = 6  # each a batch: the watermark moves between them
@@ -30,7 +30,7 @@ def run(lab: Lab) -> Facts:
         frame = bizums.maximos_por_dia(lab.read(source, bizums.DATED))
         query = lab.start(
             frame,
-            Way(source, ForeachBatch(), "append", "available-now", state="windowed"),
+            Pipeline(source, ForeachBatch(), "append", "available-now", state="windowed"),
             "dias",
             each=_show(lab, days),
         )

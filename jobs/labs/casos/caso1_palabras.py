@@ -9,7 +9,7 @@ from pyspark.sql.streaming import StreamingQuery
 
 from jobs.domain import palabras
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Console, Socket, Way
+from jobs.labs.declared.ends import Console, Pipeline, Socket
 from jobs.labs.kit import line_server, progress
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -19,7 +19,7 @@ FRASES = ("Spark Streaming en el Severo Ochoa", "El Severo Ochoa está en Elche"
 def run(lab: Lab) -> Facts:
     """Counts until the socket closes, `seconds` are over or Ctrl-C. Facts: batches with lines, lines, rows shown by each batch, the counts kept."""
     port = lab.number("port")
-    way = Way(
+    pipeline = Pipeline(
         Socket(port=port),
         Console(truncate=False),
         mode=lab.text("mode"),  # type: ignore[arg-type]
@@ -36,7 +36,7 @@ def run(lab: Lab) -> Facts:
             )
             server = stack.enter_context(line_server.serving(port))
         with lab.settings(spark__sql__shuffle__partitions=3):
-            query = lab.start(palabras.contadas(lab.read(way.source)), way, "palabras")
+            query = lab.start(palabras.contadas(lab.read(pipeline.source)), pipeline, "palabras")
             until = (
                 line_server.dictated(server, FRASES, lambda: heard(query), lab.say)
                 if server

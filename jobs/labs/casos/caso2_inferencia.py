@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from jobs.contract.errors import DataError
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit import sample_files
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -36,7 +36,7 @@ def run(lab: Lab) -> Facts:
             _strange(lab)
         query = lab.start(
             frame,
-            Way(source, ForeachBatch()),
+            Pipeline(source, ForeachBatch()),
             "facturas",
             each=lambda rows_of, _: rows.extend(_rows(rows_of)),
         )

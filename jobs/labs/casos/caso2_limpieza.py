@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.contract.disk.layout import Layout
 from jobs.domain import facturas
-from jobs.labs.declared.ends import Folder, Way
+from jobs.labs.declared.ends import Folder, Pipeline
 from jobs.labs.kit import sample_files
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -48,7 +48,7 @@ def _cleaned(lab: Lab, how: str) -> list[Counted]:
             sample_files.deliver(file, lab.path(source.path), int(file.stem.rpartition("-")[2]))
         query = lab.start(
             facturas.lineas(lab.read(source, facturas.SCHEMA)),
-            Way(source, Folder(f"salida_{how}")),
+            Pipeline(source, Folder(f"salida_{how}")),
             f"facturas_{how}",
         )
         lab.follow(query)

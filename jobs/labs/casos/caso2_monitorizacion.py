@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from jobs.domain import facturas
-from jobs.labs.declared.ends import Folder, Way
+from jobs.labs.declared.ends import Folder, Pipeline
 from jobs.labs.kit import progress, sample_files
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -19,7 +19,7 @@ def run(lab: Lab) -> Facts:
         sample_files.deliver(file, lab.path("entrada"), position)
     source = Folder(max_files=1)
     query = lab.start(
-        facturas.lineas(lab.read(source, facturas.SCHEMA)), Way(source, Folder("salida")), "facturas"
+        facturas.lineas(lab.read(source, facturas.SCHEMA)), Pipeline(source, Folder("salida")), "facturas"
     )
     lab.follow(query)
     plan = [line for line in query._jsq.explainInternal(False).splitlines() if line.strip()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.domain import facturas
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Folder, Way
+from jobs.labs.declared.ends import Folder, Pipeline
 from jobs.labs.kit import progress, sample_files
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -14,8 +14,8 @@ def run(lab: Lab) -> Facts:
     for position, file in enumerate(sample_files.samples(lab.folder)):
         sample_files.deliver(file, lab.path("entrada"), position)
     source = Folder(max_files=lab.number("max_files"), latest_first=bool(lab.options["latest_first"]))
-    way = Way(source, Folder("salida"))
-    query = lab.start(facturas.lineas(lab.read(source, facturas.SCHEMA)), way, "facturas")
+    pipeline = Pipeline(source, Folder("salida"))
+    query = lab.start(facturas.lineas(lab.read(source, facturas.SCHEMA)), pipeline, "facturas")
     lab.follow(query)
     done = progress.batches(query)
     files = [sample_files.read_by(lab.path("checkpoints", "facturas"), p["batchId"]) for p in done]

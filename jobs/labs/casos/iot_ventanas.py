@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from jobs.contract.errors import UsageError
 from jobs.domain import iot
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Folder, ForeachBatch, Source, Subscription, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline, Source, Subscription
 from jobs.labs.kit import sources
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
@@ -66,9 +66,9 @@ def _windows(
         made.inicio.cast("string").alias("inicio"), made.fin.cast("string").alias("fin"), *made.columns[2:]
     )
     rows: list[dict[str, Any]] = []
-    way = Way(source, ForeachBatch(), state="windowed")
+    pipeline = Pipeline(source, ForeachBatch(), state="windowed")
     query = lab.start(
-        texts, way, name, each=lambda batch, _: rows.extend(row.asDict() for row in batch.collect())
+        texts, pipeline, name, each=lambda batch, _: rows.extend(row.asDict() for row in batch.collect())
     )
     lab.follow(query)
     late = sum(

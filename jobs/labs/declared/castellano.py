@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from jobs.contract.errors import Refused
 from jobs.contract.nearest import listed, nearest
 from jobs.labs.declared import combinations
-from jobs.labs.declared.ends import Way
+from jobs.labs.declared.ends import Pipeline
 
 # English of `combinations` -> Spanish; a test holds that none is missing
 TEXTS = {
@@ -47,14 +47,14 @@ def pista(word: str, known: Iterable[str]) -> str:
     return f". ¿Querías decir {listed(found, 'o')}?" if (found := nearest(word, known)) else ""
 
 
-def nota(way: Way) -> str:
+def nota(pipeline: Pipeline) -> str:
     """What to know of a way that works."""
-    return "; ".join(TEXTS[note] for note in combinations.verdict(combinations.of(way)).notes)
+    return "; ".join(TEXTS[note] for note in combinations.verdict(combinations.of(pipeline)).notes)
 
 
-def require(way: Way, where: object) -> None:
+def require(pipeline: Pipeline, where: object) -> None:
     """As combinations.require. Raises Refused."""
-    asked = combinations.of(way)
+    asked = combinations.of(pipeline)
     found = combinations.verdict(asked)
     if not found.works:
         what = (

@@ -11,7 +11,7 @@ from itertools import product
 from typing import get_args
 
 from jobs.contract.errors import Refused
-from jobs.labs.declared.ends import Mode, State, Trigger, Way
+from jobs.labs.declared.ends import Mode, Pipeline, State, Trigger
 
 SOURCES = ("files", "kafka", "socket", "rate", "table")
 SINKS = ("files", "kafka", "console", "memory", "foreach", "foreachBatch", "table", "mongodb", "delta")
@@ -127,13 +127,13 @@ def verdict(asked: Combination) -> Verdict:
     return Verdict(True, notes=tuple(note for applies, note in _NOTES if applies(asked)))
 
 
-def of(way: Way) -> Combination:
-    return Combination(*way.kinds, way.mode, way.trigger, way.state)
+def of(pipeline: Pipeline) -> Combination:
+    return Combination(*pipeline.kinds, pipeline.mode, pipeline.trigger, pipeline.state)
 
 
-def require(way: Way, where: object) -> None:
+def require(pipeline: Pipeline, where: object) -> None:
     """Raises Refused with the reason and the way out."""
-    asked = of(way)
+    asked = of(pipeline)
     found = verdict(asked)
     if not found.works:
         raise Refused(

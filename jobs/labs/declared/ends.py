@@ -1,6 +1,6 @@
 """Where a lab reads and writes: Spark's own sources and sinks, as the course shows them. They keep no account; Files and Topic of stream.py do.
 
-A `Way` puts them together with an output mode, a trigger and what the transform keeps between batches; `combinations.verdict` says whether Spark
+A `Pipeline` puts them together with an output mode, a trigger and what the transform keeps between batches; `combinations.verdict` says whether Spark
 can go it.
 """
 
@@ -184,7 +184,7 @@ Sink = Folder | Subscription | Table | Console | Memory | Foreach | ForeachBatch
 
 
 @dataclass(frozen=True)
-class Way:
+class Pipeline:
     """`interval`: of processing-time and continuous, as Spark writes it."""
 
     source: Source
@@ -235,18 +235,18 @@ def kind(end: Any) -> str:
     return _KINDS[type(end).__name__]
 
 
-def to_values(way: Way) -> dict[str, Any]:
+def to_values(pipeline: Pipeline) -> dict[str, Any]:
     """As JSON holds it; `from_values` makes it again."""
     ends = {
         side: {"end": type(end).__name__, **asdict(end)}
-        for side, end in (("source", way.source), ("sink", way.sink))
+        for side, end in (("source", pipeline.source), ("sink", pipeline.sink))
     }
-    return {**asdict(way), **ends}
+    return {**asdict(pipeline), **ends}
 
 
-def from_values(raw: Mapping[str, Any]) -> Way:
+def from_values(raw: Mapping[str, Any]) -> Pipeline:
     """Raises BrokenStream, KeyError or TypeError when `raw` is no way."""
-    return Way(**{**raw, "source": _end(raw["source"]), "sink": _end(raw["sink"])})
+    return Pipeline(**{**raw, "source": _end(raw["source"]), "sink": _end(raw["sink"])})
 
 
 def _end(raw: Mapping[str, Any]) -> Any:

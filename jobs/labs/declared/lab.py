@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from jobs.contract.disk.layout import is_name
 from jobs.contract.errors import BrokenStream, DataError, UsageError
 from jobs.labs.declared import ends
 from jobs.labs.declared.castellano import pista
-from jobs.labs.declared.ends import Way
+from jobs.labs.declared.ends import Pipeline
 
 Value = int | float | str | bool
 
@@ -59,7 +59,7 @@ class Option:
 class Lab:
     """One row of include/labs/rows. `title`: one line in Spanish; `section`: of the course, as docs/curso.md names it; `account`: what it keeps, or that
     it keeps none. `broker`: it needs Kafka (a way from or to kafka always does). `ui`: Spark's own UI is on while it runs; `ivy`: sets of jars beside
-    Spark's own. `kafka`: whether these options need it. `way`: what it reads and writes, by its options: refused before Spark starts
+    Spark's own. `kafka`: whether these options need it. `pipeline`: what it reads and writes, by its options: refused before Spark starts
     where Spark cannot go it.
     `sample`: files that lie in its folder when it starts, name -> text. `reads`: code worth reading.
     `fault`: instead of a program, a fault of include/torture/faults that is done to a plain job and to Caudal.
@@ -79,7 +79,7 @@ class Lab:
     reads: tuple[str, ...] = ()
     account: str = "ninguna"
     keeps: bool = False
-    way: Callable[[Mapping[str, Value]], Way] | None = None
+    pipeline: Callable[[Mapping[str, Value]], Pipeline] | None = None
     sample: Callable[[Mapping[str, Value]], Mapping[str, str]] | None = None
     fault: str = ""
     beside: str = ""
@@ -127,12 +127,14 @@ class LabSpec:
     bootstrap: str = ""
     kafka_properties: str = ""
     ui_port: int = 0
-    way: Way | None = None
+    pipeline: Pipeline | None = None
     jars: tuple[str, ...] = ()
     program: str = ""
 
     def to_json(self) -> bytes:
-        values = {**asdict(self), "way": ends.to_values(self.way) if self.way else None}
+        values = asdict(replace(self, pipeline=None))
+        del values["pipeline"]
+        values["way"] = ends.to_values(self.pipeline) if self.pipeline else None
         return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
 
     @classmethod
@@ -140,13 +142,9 @@ class LabSpec:
         """Raises DataError when the bytes are no spec of a lab."""
         try:
             raw: dict[str, Any] = json.loads(data)
-            return cls(
-                **{
-                    **raw,
-                    "jars": tuple(raw["jars"]),
-                    "way": ends.from_values(raw["way"]) if raw["way"] else None,
-                }
-            )
+            way = raw.pop("way")
+            pipeline = ends.from_values(way) if way else None
+            return cls(**{**raw, "jars": tuple(raw["jars"]), "pipeline": pipeline})
         except (ValueError, TypeError, KeyError, BrokenStream) as error:
             raise DataError(f"unreadable lab spec ({type(error).__name__}: {error})", where) from error
 

@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from jobs.contract.errors import RunFailed
-from jobs.labs.declared.ends import Folder, ForeachBatch, Socket, Source, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline, Socket, Source
 from jobs.labs.kit import line_server, tally
 from jobs.labs.kit.files import deliver, numbered
 from jobs.labs.kit.lab import Facts, Lab
@@ -66,6 +66,6 @@ def _files(lab: Lab) -> tally.Tally:
 
 def _once(lab: Lab, source: Source, falls: Falls, trigger: Any, name: str, until: Any = None) -> None:
     """One run of the application; the fall ends it."""
-    query = lab.start(lab.read(source), Way(source, ForeachBatch(), trigger=trigger), name, each=falls)
+    query = lab.start(lab.read(source), Pipeline(source, ForeachBatch(), trigger=trigger), name, each=falls)
     with contextlib.suppress(RunFailed):
         lab.follow(query, until=until, seconds=20)

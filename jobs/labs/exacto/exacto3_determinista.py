@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.errors import RunFailed
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit import tally
 from jobs.labs.kit.files import deliver, numbered
 from jobs.labs.kit.lab import Facts, Lab
@@ -46,7 +46,7 @@ def _run_twice(lab: Lab, name: str, key: Column) -> list[str]:
     sink, source = Keyed(), Folder("entrada", "text")
     for _ in range(2):
         frame = lab.read(source).select(key.alias("clave"), "value")
-        query = lab.start(frame, Way(source, ForeachBatch()), name, each=sink)
+        query = lab.start(frame, Pipeline(source, ForeachBatch()), name, each=sink)
         with contextlib.suppress(RunFailed):
             lab.follow(query)
     return list(sink.rows.values())

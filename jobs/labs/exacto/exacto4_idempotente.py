@@ -9,7 +9,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 
 from jobs.contract.errors import RunFailed
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit import tally
 from jobs.labs.kit.files import deliver, lines, numbered
 from jobs.labs.kit.lab import Facts, Lab
@@ -48,7 +48,7 @@ def _run_twice(lab: Lab, name: str, write: Write) -> list[str]:
             raise RuntimeError("caída después de escribir, antes del commit")
 
     for _ in range(2):
-        query = lab.start(lab.read(source), Way(source, ForeachBatch()), name, each=each)
+        query = lab.start(lab.read(source), Pipeline(source, ForeachBatch()), name, each=each)
         with contextlib.suppress(RunFailed):
             lab.follow(query)
     return lines(folder)

@@ -21,7 +21,7 @@ from jobs.contract.kafka.connection import Connection
 from jobs.core.write.sinks import packed
 from jobs.labs.declared import castellano
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Source, Subscription, Way
+from jobs.labs.declared.ends import Pipeline, Source, Subscription
 from jobs.labs.declared.lab import LabSpec, Value
 from jobs.labs.kit import sinks, sources
 from jobs.labs.kit.topics import Topics
@@ -45,7 +45,7 @@ class Lab:
     options: Mapping[str, Value] = field(default_factory=dict)
     broker: Connection | None = None
     say: Callable[[str], None] = lambda text: print(text, flush=True)
-    way: Way | None = None
+    pipeline: Pipeline | None = None
     jars: tuple[str, ...] = ()
     stop_file: Path | None = None
     ui: str = ""
@@ -127,33 +127,39 @@ class Lab:
         return sources.open_end(self.spark, source, folder=self.folder, kafka=self.kafka, schema=schema)
 
     def start(
-        self, frame: DataFrame, way: Way, name: str, *, each: Any = None, checkpoint: str = ""
+        self, frame: DataFrame, pipeline: Pipeline, name: str, *, each: Any = None, checkpoint: str = ""
     ) -> StreamingQuery:
         """Starts `frame` into the way's sink as query `name`; its checkpoint is `checkpoints/<checkpoint or name>`. `each`: the function of foreach
         and foreachBatch. Raises Refused for a way that Spark cannot go."""
-        castellano.require(way, name)
+        castellano.require(pipeline, name)
         return sinks.start(
-            frame, way, name, folder=self.folder, kafka=self.kafka, each=each, checkpoint=checkpoint or name
+            frame,
+            pipeline,
+            name,
+            folder=self.folder,
+            kafka=self.kafka,
+            each=each,
+            checkpoint=checkpoint or name,
         )
 
     def go(
         self, transform: Callable[[DataFrame], DataFrame], schema: StructType | None = None, each: Any = None
     ) -> Facts:
         """The lab's declared way from end to end, for `seconds` where it does not end by itself: facts are batches and rows read, or epochs."""
-        way = self.way
-        assert way is not None  # noqa: S101 - the row declares one
-        frame = self.read(way.source, schema)
-        if isinstance(way.source, Subscription) and schema is not None:
-            frame = sources.values(frame, way.source.format, schema)
+        pipeline = self.pipeline
+        assert pipeline is not None  # noqa: S101 - the row declares one
+        frame = self.read(pipeline.source, schema)
+        if isinstance(pipeline.source, Subscription) and schema is not None:
+            frame = sources.values(frame, pipeline.source.format, schema)
         rows = transform(frame)
         encoded = (
-            rows.select(packed(rows, way.sink.format).alias("value"))
-            if isinstance(way.sink, Subscription)
+            rows.select(packed(rows, pipeline.sink.format).alias("value"))
+            if isinstance(pipeline.sink, Subscription)
             else rows
         )
-        query = self.start(encoded, way, "lab", each=each)
+        query = self.start(encoded, pipeline, "lab", each=each)
         self.follow(query, seconds=float(self.options.get("seconds", 0)))
-        if way.trigger == "continuous":
+        if pipeline.trigger == "continuous":
             done = self.path("checkpoints", "lab", "commits").glob(
                 "[0-9]*"
             )  # Spark keeps no progress of them
@@ -258,7 +264,7 @@ def of(spark: SparkSession, spec: LabSpec) -> Lab:
         Path(spec.folder),
         spec.options,
         broker,
-        way=spec.way,
+        pipeline=spec.pipeline,
         jars=spec.jars,
         stop_file=spec.stop,
         ui=ui,

@@ -10,7 +10,7 @@ from typing import Any
 import pyspark
 
 from jobs.domain import palabras
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -44,7 +44,7 @@ def _structured(lab: Lab) -> dict[str, int]:
     frame = palabras.contadas(lab.read(source))
     each = lambda batch, _: counts.update((row["palabra"], row["count"]) for row in batch.collect())  # noqa: E731 - as short as it reads
     query = lab.start(
-        frame, Way(source, ForeachBatch(), "complete", state="aggregation"), "palabras", each=each
+        frame, Pipeline(source, ForeachBatch(), "complete", state="aggregation"), "palabras", each=each
     )
     lab.follow(query)
     return counts

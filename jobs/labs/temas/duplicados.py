@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql.types import StringType, StructType, TimestampType
 
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -29,9 +29,12 @@ def run(lab: Lab) -> Facts:
             .withWatermark("momento", "10 minutes")
             .dropDuplicatesWithinWatermark(["id"])
         )
-        way = Way(source, ForeachBatch(), state="windowed")
+        pipeline = Pipeline(source, ForeachBatch(), state="windowed")
         query = lab.start(
-            once, way, "avisos", each=lambda frame, _: out.append(sorted(row.id for row in frame.collect()))
+            once,
+            pipeline,
+            "avisos",
+            each=lambda frame, _: out.append(sorted(row.id for row in frame.collect())),
         )
         lab.follow(query)
     late = sum(

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.domain import bizums, cuentas
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -31,7 +31,7 @@ def run(lab: Lab) -> Facts:
         accounts = _accounts(lab.read(source, bizums.DATED))
         query = lab.start(
             accounts,
-            Way(source, ForeachBatch(), "update", state="windowed"),
+            Pipeline(source, ForeachBatch(), "update", state="windowed"),
             "cuentas",
             each=_show(lab, seen),
         )

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructType
 
 from jobs.core.write import sinks
-from jobs.labs.declared.ends import ForeachBatch, Subscription, ValueFormat, Way
+from jobs.labs.declared.ends import ForeachBatch, Pipeline, Subscription, ValueFormat
 from jobs.labs.kit import sources
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -56,7 +56,7 @@ def _read(lab: Lab, source: Subscription, name: str) -> list[Any]:
     )
     query = lab.start(
         rows,
-        Way(source, ForeachBatch()),
+        Pipeline(source, ForeachBatch()),
         name,
         each=lambda batch, _: found.extend(tuple(row) for row in batch.collect()),
     )

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from jobs.domain import facturas
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Delta, Folder, Way
+from jobs.labs.declared.ends import Delta, Folder, Pipeline
 from jobs.labs.kit import sample_files
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -20,11 +20,11 @@ def run(lab: Lab) -> Facts:
     for position, file in enumerate(sample_files.samples(lab.folder)):
         sample_files.deliver(file, lab.path("entrada"), position)
     source = Folder(max_files=1)
-    way, table = Way(source, Delta("lineas")), lab.path("lineas")
-    lines = _write(lab, way)
+    pipeline, table = Pipeline(source, Delta("lineas")), lab.path("lineas")
+    lines = _write(lab, pipeline)
     for name in ("2", ".2.crc"):
         lab.path("checkpoints", "lineas", "commits", name).unlink()
-    again = _write(lab, way)
+    again = _write(lab, pipeline)
     lab.say(
         f"{cuantos(lines, 'línea')} en tres batches; con el último repetido, como después de un kill -9: {again}"
     )
@@ -47,8 +47,8 @@ def run(lab: Lab) -> Facts:
     }
 
 
-def _write(lab: Lab, way: Way) -> int:
-    lab.follow(lab.start(facturas.lineas(lab.read(way.source, facturas.SCHEMA)), way, "lineas"))
+def _write(lab: Lab, pipeline: Pipeline) -> int:
+    lab.follow(lab.start(facturas.lineas(lab.read(pipeline.source, facturas.SCHEMA)), pipeline, "lineas"))
     return _rows(lab, "lineas")
 
 
@@ -70,11 +70,11 @@ def _versions(table: Path) -> list[tuple[int, int]]:
 
 def _summary(lab: Lab, source: Folder) -> tuple[int, int]:
     """Rows of a table that each batch replaces, read with Delta, and rows of all its part files."""
-    way = Way(source, Delta("ciudades"), "complete", state="aggregation")
+    pipeline = Pipeline(source, Delta("ciudades"), "complete", state="aggregation")
     with lab.settings(spark__sql__shuffle__partitions=2):
         cities = lab.read(source, facturas.SCHEMA).groupBy(
             F.coalesce("DeliveryAddress.City", F.lit("TAKEAWAY")).alias("ciudad")
         )
-        lab.follow(lab.start(cities.agg(F.sum("TotalAmount").alias("importe")), way, "ciudades"))
+        lab.follow(lab.start(cities.agg(F.sum("TotalAmount").alias("importe")), pipeline, "ciudades"))
     parts = [str(part) for part in sample_files.parts(lab.path("ciudades"))]
     return _rows(lab, "ciudades"), lab.spark.read.parquet(*parts).count()

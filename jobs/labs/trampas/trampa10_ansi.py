@@ -9,7 +9,7 @@ from jobs.contract.errors import RunFailed
 from jobs.contract.stream import Files, Stream
 from jobs.core.read.records import Subject
 from jobs.domain import iot
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit import strict
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
@@ -59,7 +59,7 @@ def _stops(lab: Lab, value: Column, name: str, stood: list[float | None]) -> int
     def keep(batch: DataFrame, _: int) -> None:
         stood.extend(row[0] for row in batch.collect())
 
-    query = lab.start(lab.read(SOURCE).select(value), Way(SOURCE, ForeachBatch()), name, each=keep)
+    query = lab.start(lab.read(SOURCE).select(value), Pipeline(SOURCE, ForeachBatch()), name, each=keep)
     try:
         lab.follow(query)
     except RunFailed:

@@ -10,7 +10,7 @@ from jobs.contract.stream import Checks, EventTime, Files, Stream
 from jobs.core.read import records
 from jobs.core.read.records import Subject
 from jobs.domain import iot
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit import strict
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
@@ -46,7 +46,10 @@ def run(lab: Lab) -> Facts:
                 at_s=number,
             )
     source = {folder: Folder(folder, max_files=1) for folder in ("sin", "con")}
-    found = {name: _windows(lab, name, lab.read(way, iot.SCHEMA), way) for name, way in source.items()}
+    found = {
+        name: _windows(lab, name, lab.read(pipeline, iot.SCHEMA), pipeline)
+        for name, pipeline in source.items()
+    }
     text = Folder("con", "text", max_files=1)
     found["caudal"] = _windows(
         lab,
@@ -67,10 +70,10 @@ def run(lab: Lab) -> Facts:
 def _windows(lab: Lab, name: str, readings: DataFrame, source: Folder) -> dict[str, Any]:
     out = list[dict[str, Any]]()
     with lab.settings(spark__sql__shuffle__partitions=2):
-        way = Way(source, ForeachBatch(), state="windowed")
+        pipeline = Pipeline(source, ForeachBatch(), state="windowed")
         query = lab.start(
             iot.maximas_contadas(readings),
-            way,
+            pipeline,
             name,
             each=lambda batch, _: out.extend(row.asDict() for row in batch.collect()),
         )

@@ -8,7 +8,7 @@ from typing import Any
 from jobs.core import windows
 from jobs.domain import iot
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Folder, ForeachBatch, Trigger, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline, Trigger
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 from jobs.labs.trampas.trampa10_evento_del_futuro import lecturas
@@ -48,10 +48,13 @@ def _counted(lab: Lab, trigger: Trigger) -> int:
     source, out = Folder("entrada", max_files=1), list[dict[str, Any]]()
     with lab.settings(spark__sql__shuffle__partitions=2):
         frame = iot.maximas_contadas(lab.read(source, iot.SCHEMA))
-        way = Way(source, ForeachBatch(), trigger=trigger, state="windowed")
+        pipeline = Pipeline(source, ForeachBatch(), trigger=trigger, state="windowed")
         lab.follow(
             lab.start(
-                frame, way, _QUERY, each=lambda batch, _: out.extend(row.asDict() for row in batch.collect())
+                frame,
+                pipeline,
+                _QUERY,
+                each=lambda batch, _: out.extend(row.asDict() for row in batch.collect()),
             )
         )
     return sum(row["lecturas"] for row in out)

@@ -6,7 +6,7 @@ from typing import Any
 
 from jobs.core.session import SETTINGS
 from jobs.domain import palabras
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -31,9 +31,9 @@ def run(lab: Lab) -> Facts:
 def _counted(lab: Lab, name: str, partitions: int) -> dict[str, Any]:
     source = Folder("entrada", "text", max_files=1)
     with lab.settings(spark__sql__shuffle__partitions=partitions):
-        way = Way(source, ForeachBatch(), "complete", state="aggregation")
+        pipeline = Pipeline(source, ForeachBatch(), "complete", state="aggregation")
         query = lab.start(
-            palabras.contadas(lab.read(source)), way, name, each=lambda frame, _: frame.collect()
+            palabras.contadas(lab.read(source)), pipeline, name, each=lambda frame, _: frame.collect()
         )
         lab.follow(query)
     done = [one for one in query.recentProgress if one["numInputRows"]]

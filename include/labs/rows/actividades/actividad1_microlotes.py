@@ -5,7 +5,7 @@ Las líneas las envía el laboratorio, una por micro-batch. Con `--seconds 60` l
 """
 
 from jobs.labs.declared.combinations import MODES
-from jobs.labs.declared.ends import Console, Socket, Way
+from jobs.labs.declared.ends import Console, Pipeline, Socket
 from jobs.labs.declared.lab import Lab, Option
 
 LAB = Lab(
@@ -23,6 +23,6 @@ LAB = Lab(
         ),
     ),
     ui=True,
-    way=lambda o: Way(Socket(), Console(), mode=o["mode"], trigger="default", state="aggregation"),  # type: ignore[arg-type]
+    pipeline=lambda o: Pipeline(Socket(), Console(), mode=o["mode"], trigger="default", state="aggregation"),  # type: ignore[arg-type]
     reads=("jobs/labs/actividades/actividad1_microlotes.py", "jobs/labs/kit/spark_api.py"),
 )

@@ -6,7 +6,7 @@ del laboratorio, no los de los streams. Hace falta Kafka: `./caudal up`.
 """
 
 from include.samples import facturas
-from jobs.labs.declared.ends import Folder, Subscription, Way
+from jobs.labs.declared.ends import Folder, Pipeline, Subscription
 from jobs.labs.declared.lab import Lab, Option
 
 LAB = Lab(
@@ -21,7 +21,7 @@ LAB = Lab(
             choices=("no", "ficheros", "kafka"),
         ),
     ),
-    way=lambda o: Way(Subscription(("facturas",)), Folder("salida"), trigger="default"),
+    pipeline=lambda o: Pipeline(Subscription(("facturas",)), Folder("salida"), trigger="default"),
     sample=lambda o: facturas.files(2, 20),
     reads=(
         "jobs/labs/actividades/actividad3_dos_escritores.py",

@@ -7,7 +7,7 @@ Un socket no se puede releer: lo que se pierda por el camino, perdido está.
 """
 
 from jobs.labs.declared.combinations import MODES
-from jobs.labs.declared.ends import Console, Socket, Way
+from jobs.labs.declared.ends import Console, Pipeline, Socket
 from jobs.labs.declared.lab import Lab, Option
 
 LAB = Lab(
@@ -25,7 +25,7 @@ LAB = Lab(
         ),
     ),
     ui=True,
-    way=lambda o: Way(
+    pipeline=lambda o: Pipeline(
         Socket(port=int(o["port"])),
         Console(truncate=False),
         mode=o["mode"],  # type: ignore[arg-type]

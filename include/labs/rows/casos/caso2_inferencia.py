@@ -5,14 +5,14 @@ Un stream de Caudal lleva el esquema escrito, y un registro que no cabe va a `cu
 """
 
 from include.samples import facturas
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.declared.lab import Lab
 
 LAB = Lab(
     name="caso2_inferencia",
     title="esquema inferido: qué ve Spark y qué pierde de un fichero de otra forma",
     section="Caso 2, Cargando los datos",
-    way=lambda o: Way(Folder(infer=True), ForeachBatch()),
+    pipeline=lambda o: Pipeline(Folder(infer=True), ForeachBatch()),
     sample=lambda o: facturas.files(1, 4),
     reads=("jobs/labs/casos/caso2_inferencia.py", "jobs/core/read/sources.py"),
 )

@@ -5,7 +5,7 @@ Lo que no se puede se niega antes de arrancar Spark. La tabla entera está en do
 Los ficheros de muestra son tres, de dos palabras cada uno: `--max-files 1` hace tres batches.
 """
 
-from jobs.labs.declared import ways
+from jobs.labs.declared import camino
 from jobs.labs.declared.combinations import MODES, SINKS, SOURCES, STATES, TRIGGERS
 from jobs.labs.declared.lab import Lab, Option
 
@@ -35,6 +35,6 @@ LAB = Lab(
         ),
         Option("seconds", 8, "cuánto dura lo que no termina solo", least=1, most=86_400),
     ),
-    way=ways.asked,
+    pipeline=camino.pipeline,
     reads=("jobs/labs/declared/combinations.py", "jobs/core/read/sources.py", "jobs/core/write/sinks.py"),
 )

@@ -6,14 +6,14 @@ batch: quien lea los ficheros sin Delta encuentra también los de antes.
 """
 
 from include.samples import facturas
-from jobs.labs.declared.ends import Delta, Folder, Way
+from jobs.labs.declared.ends import Delta, Folder, Pipeline
 from jobs.labs.declared.lab import Lab
 
 LAB = Lab(
     name="sink_delta",
     title="destino Delta: un batch repetido no se repite, versiones, y por qué se lee con Delta",
     section="Sinks: Delta (opcional)",
-    way=lambda _: Way(Folder(max_files=1), Delta("lineas")),
+    pipeline=lambda _: Pipeline(Folder(max_files=1), Delta("lineas")),
     sample=lambda _: facturas.files(3, 20),
     reads=("jobs/labs/temas/sink_delta.py",),
 )

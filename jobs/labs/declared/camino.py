@@ -1,4 +1,4 @@
-"""The lab `camino`: words -> a Way over sample data of its own."""
+"""The lab `camino`: words -> a Pipeline over sample data of its own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from jobs.labs.declared.ends import (
     ForeachBatch,
     Memory,
     Mongo,
+    Pipeline,
     Rate,
     Sink,
     Socket,
@@ -25,7 +26,6 @@ from jobs.labs.declared.ends import (
     Subscription,
     Table,
     ValueFormat,
-    Way,
 )
 from jobs.labs.declared.lab import Value
 
@@ -109,7 +109,7 @@ def _folder(asked: Options) -> Folder:
     )
 
 
-def asked(options: Options) -> Way:
+def pipeline(options: Options) -> Pipeline:
     """Raises UsageError naming the option that is none of its words."""
     for name, words in (
         ("source", SOURCES),
@@ -131,7 +131,7 @@ def asked(options: Options) -> Way:
             f"{form[:30]!r} no es un formato de este camino: {', '.join(formats)}{pista(form, formats)}",
             "--format",
         )
-    return Way(
+    return Pipeline(
         _SOURCES[source](options),
         _SINKS[sink](options),
         options["mode"],  # type: ignore[arg-type]
