@@ -15,8 +15,8 @@ import pytest
 
 from include.settings import ROOT
 from include.state import lease
-from include.torture.runs import kill, python_driver, wait_for
-from include.torture.world import STREAM, World, launcher, verb
+from include.torture.runs import STREAM, kill, launcher, python_driver, verb, wait_for
+from include.torture.world import World
 from tests.matrix import long
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -30,8 +30,8 @@ FAULT = """
 import subprocess, sys
 from pathlib import Path
 from random import Random
-from include.torture.runs import wait_for
-from include.torture.world import STREAM, World, launcher, verb
+from include.torture.runs import STREAM, launcher, verb, wait_for
+from include.torture.world import World
 
 def fill(target):
     with (target / ".filler").open("wb", buffering=0) as file:
