@@ -1,10 +1,10 @@
-"""Seconds and memory of archiving many files, and what a run with nothing to do costs before and after. No Spark: checkpoint, ledger, manifests
-and files are written by hand, as intake, Spark and the job leave them.
+"""Seconds and memory of archiving many files, and what a run with nothing to do costs before and after. No
+Spark: checkpoint, ledger, manifests and files are written by hand, as intake, Spark and the job leave them.
 
     PYTHONPATH=. python bench/archive.py [FILES=200000] [FOLDER]
 
-Each measured step is a process of its own; memory is its peak, in MiB above one that only imports the same. Makes 1.5 GB in FOLDER (default: the
-system's temporary one) and removes them.
+Each measured step is a process of its own; memory is its peak, in MiB above one that only imports the same.
+Makes 1.5 GB in FOLDER (default: the system's temporary one) and removes them.
 """
 
 from __future__ import annotations

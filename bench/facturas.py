@@ -1,4 +1,5 @@
-"""Seconds of one scheduled run from files: Caudal against the plain job, in the same minute on the same files. Prints a table and ratios.
+"""Seconds of one scheduled run from files: Caudal against the plain job, in the same minute on the same
+files. Prints a table and ratios.
 
 ./caudal bench [--invoices 1000] [--rounds 3]
 """
@@ -33,7 +34,8 @@ class Result:
 
 
 def measure(invoices: int, rounds: int, say: Callable[[str], None]) -> list[Result]:
-    """Runs both ways `rounds` times, each round from nothing. Raises AssertionError when their rows differ: a fast wrong answer is none."""
+    """Runs both ways `rounds` times, each round from nothing. Raises AssertionError when their rows differ: a
+    fast wrong answer is none."""
     times: dict[str, list[float]] = {}
     rows: dict[str, int] = {}
     for number in range(rounds):

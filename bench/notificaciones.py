@@ -1,8 +1,10 @@
-"""Seconds and CPU seconds to send notifications: the exactly-once sink against Spark's own, on one Spark session, from the same topic, in turn.
+"""Seconds and CPU seconds to send notifications: the exactly-once sink against Spark's own, on one Spark
+session, from the same topic, in turn.
 
     python -m bench.notificaciones --bootstrap HOST:PORT [--invoices 500000] [--rounds 3]
 
-Needs a broker (./caudal up) and Spark's Kafka jars (./caudal setup). Makes and removes topics of its own names.
+Needs a broker (./caudal up) and Spark's Kafka jars (./caudal setup). Makes and removes topics of its own
+names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The yardstick: Caso 2 as a newcomer writes it, with Spark's defaults. Native JSON source and sink, nothing checked, nothing published whole."""
+"""The yardstick: Caso 2 as a newcomer writes it, with Spark's defaults. Native JSON source and sink, nothing
+checked, nothing published whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""CPU of strict reading against Spark's own JSON reader, in one JVM: `python -m bench.strict [INVOICES] [ROUNDS]`. Ratios of CPU, not of time."""
+"""CPU of strict reading against Spark's own JSON reader, in one JVM: `python -m bench.strict [INVOICES]
+[ROUNDS]`. Ratios of CPU, not of time."""
 
 from __future__ import annotations
 

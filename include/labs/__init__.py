@@ -1,4 +1,5 @@
-"""The wing of the course, which the engine does not import; and its labs, collected from the files below rows/.
+"""The wing of the course, which the engine does not import; and its labs, collected from the files below
+rows/.
 
 A file has a docstring and one LAB, or LABS for several. A broken file never takes the others down.
 

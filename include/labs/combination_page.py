@@ -1,4 +1,5 @@
-"""docs/combinations.md from jobs.labs.declared.combinations: for each mode and kind of state a table source x sink of the triggers that work."""
+"""docs/combinations.md from jobs.labs.declared.combinations: for each mode and kind of state a table source x
+sink of the triggers that work."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from jobs.contract.errors import RunFailed
 
 
 def run(settings: Settings, stream: str, folder: Path) -> None:
-    """One run of `stream` over `folder`/muestras and its archiving, in the home `folder`/caudal; nothing when that home is there already.
+    """One run of `stream` over `folder`/muestras and its archiving, in the home `folder`/caudal; nothing when
+    that home is there already.
 
     Raises RunFailed, or what `put` and archiving raise.
     """

@@ -1,4 +1,5 @@
-"""Spark's History Server over the event logs that labs leave: their pages after they have ended. In the foreground, on 127.0.0.1."""
+"""Spark's History Server over the event logs that labs leave: their pages after they have ended. In the
+foreground, on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ class Serving:
 
 
 def port(settings: Settings, asked: int = 0) -> int:
-    """`asked`, or the one of the last time if it is free, or the first free one from 18080 on; remembered. Raises PortTaken."""
+    """`asked`, or the one of the last time if it is free, or the first free one from 18080 on; remembered.
+    Raises PortTaken."""
     memory = settings.layout.state / "history-port.json"
     if asked:
         if reason := ports.why_not(asked):

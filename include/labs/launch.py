@@ -1,4 +1,5 @@
-"""One run of one lab: options -> spec -> spark-submit in the foreground. One run of a lab at a time, in a folder of its own that begins empty."""
+"""One run of one lab: options -> spec -> spark-submit in the foreground. One run of a lab at a time, in a
+folder of its own that begins empty."""
 
 from __future__ import annotations
 
@@ -90,8 +91,8 @@ def alone(settings: Settings, name: str) -> Iterator[None]:
 def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: bool = False) -> Made:
     """Checks the lab's way, empties its folder (unless `keep`), writes the spec. The caller holds `alone`.
 
-    Raises UsageError for values that no end takes, Refused for a way that Spark cannot go, BrokerDown when it needs a broker and none is known,
-    ConfigError, InstallationError.
+    Raises UsageError for values that no end takes, Refused for a way that Spark cannot go, BrokerDown when it
+    needs a broker and none is known, ConfigError, InstallationError.
     """
     pipeline = _pipeline(lab, values)
     if pipeline:
@@ -201,7 +202,8 @@ def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command
 
 
 def execute(made: Made) -> int:
-    """Runs it to its end, its output passed through; the exit code. The first Ctrl-C asks it to end gracefully, the second one kills it.
+    """Runs it to its end, its output passed through; the exit code. The first Ctrl-C asks it to end
+    gracefully, the second one kills it.
 
     Raises DriverDied when its exit code is none of ours.
     """

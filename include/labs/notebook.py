@@ -1,7 +1,8 @@
-"""Notebooks of labs/: JupyterLab on 127.0.0.1 over copies of one's own, or one run of a notebook as it is in the checkout.
+"""Notebooks of labs/: JupyterLab on 127.0.0.1 over copies of one's own, or one run of a notebook as it is in
+the checkout.
 
-In the home: `cuadernos/` has the copies and what was executed, `jupyter/` the server's settings (mode 0600: its token), log and run-time files,
-`labs/cuadernos/` the folder of each notebook's lab.
+In the home: `cuadernos/` has the copies and what was executed, `jupyter/` the server's settings (mode 0600:
+its token), log and run-time files, `labs/cuadernos/` the folder of each notebook's lab.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def copies(settings: Settings) -> Path:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Of the server and of every kernel; the spec that it names is written. Raises InstallationError, but not BrokerDown: `cuaderno.kafka` asks."""
+    """Of the server and of every kernel; the spec that it names is written. Raises InstallationError, but not
+    BrokerDown: `cuaderno.kafka` asks."""
     place, jupyter = settings.layout.lab("cuadernos"), settings.home / "jupyter"
     spec = LabSpec(
         "cuadernos",
@@ -129,8 +131,9 @@ def _bootstrap(settings: Settings) -> str:
 
 
 def execute(settings: Settings, notebooks: Sequence[Notebook]) -> int:
-    """Runs them from start to end, one after the other in one kernel that forgets in between; what they gave is in `cuadernos/ejecutados`. The exit
-    code: 0, or 1 with the failed cell named. Raises BrokerDown for one that needs Kafka when none is known, InstallationError."""
+    """Runs them from start to end, one after the other in one kernel that forgets in between; what they gave
+    is in `cuadernos/ejecutados`. The exit code: 0, or 1 with the failed cell named. Raises BrokerDown for one
+    that needs Kafka when none is known, InstallationError."""
     if any(one.broker for one in notebooks):
         connection.bootstrap(settings)
     environ = environment(settings)
@@ -155,8 +158,8 @@ def execute(settings: Settings, notebooks: Sequence[Notebook]) -> int:
 
 @dataclass(frozen=True, repr=False)
 class Server:
-    """JupyterLab of one home, started. `config` holds the token; `renewed` names the copies whose imports were
-    rewritten before the start."""
+    """JupyterLab of one home, started. `config` holds the token; `renewed` names the copies whose imports
+    were rewritten before the start."""
 
     port: int
     config: Path
@@ -243,7 +246,8 @@ def _alone(config: Path) -> int:
 
 
 def _remembered(config: Path) -> tuple[str, int]:
-    """(token, port) of the last start; new ones before the first, or when the file is not readable as such."""
+    """(token, port) of the last start; new ones before the first, or when the file is not readable as
+    such."""
     try:
         raw = json.loads(config.read_bytes())
         return str(raw["IdentityProvider"]["token"]), int(raw["ServerApp"]["port"])

@@ -1,5 +1,5 @@
-"""`python -m include.labs.notebook_kernel FOLDER NOTEBOOK...`: runs notebooks from start to end in one kernel. FOLDER gets them with
-what they gave.
+"""`python -m include.labs.notebook_kernel FOLDER NOTEBOOK...`: runs notebooks from start to end in one
+kernel. FOLDER gets them with what they gave.
 
 A process of its own, because Jupyter reads the environment of the process it is in.
 """

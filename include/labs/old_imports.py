@@ -1,4 +1,5 @@
-"""Rewrites the imports of notebook copies that name modules by the paths they had before the course got its own packages.
+"""Rewrites the imports of notebook copies that name modules by the paths they had before the course got its
+own packages.
 
 A copy in `cuadernos/` belongs to its reader, so nothing else in it changes: not a comment, not an output.
 """
@@ -37,7 +38,8 @@ _OLD_NAME = re.compile(r"\bWay\b(?! as)")
 
 
 def renew(folder: Path) -> list[str]:
-    """Rewrites the old imports in the notebooks of `folder`, and returns the names of the files that changed, sorted.
+    """Rewrites the old imports in the notebooks of `folder`, and returns the names of the files that changed,
+    sorted.
 
     A file that is not a notebook is left alone. Raises DiskFull and its like.
     """

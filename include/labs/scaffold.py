@@ -1,4 +1,5 @@
-"""The words of `new-stream` for ends that keep no account -> a lab: its row, program, domain function and first test."""
+"""The words of `new-stream` for ends that keep no account -> a lab: its row, program, domain function and
+first test."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ class LabRequest:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a lab goes: what was typed beside its ends. No `trigger`: available-now where the source has an end, else processing-time."""
+    """How a lab goes: what was typed beside its ends. No `trigger`: available-now where the source has an
+    end, else processing-time."""
 
     mode: str = "append"
     trigger: str = ""

@@ -33,8 +33,8 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def running(settings: Settings, ports: Ports, *overrides: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The broker as `up` starts it, without the supervisor. It is killed at the end, since its data go with the
-    test's folder.
+    """The broker as `up` starts it, without the supervisor. It is killed at the end, since its data go with
+    the test's folder.
 
     `overrides`: key=value of the broker's own configuration.
     """

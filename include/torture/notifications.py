@@ -1,5 +1,5 @@
-"""Kills of the stream `notificaciones` at named points and random moments; between them its topics and its home
-change. Compared after each."""
+"""Kills of the stream `notificaciones` at named points and random moments; between them its topics and its
+home change. Compared after each."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from include.torture.series import order
 from include.torture.topic_world import NAME, RUN_S, TopicWorld
 from jobs.contract.commit import checkpoint
 
-# A point is a failpoint (name:hit:victims); or "jvm", "driver" or "both", killed at a random moment; or "broker", killed
-# at a random moment and started again.
+# A point is a failpoint (name:hit:victims); or "jvm", "driver" or "both", killed at a random moment; or
+# "broker", killed at a random moment and started again.
 POINTS: tuple[str, ...] = (
     *("fenced:1:self", "fenced:1:parent", "claimed:1:self", "claimed:1:self+parent"),
     *("sending:1:self", "sending:2:grandparent", "sending:2:self+parent+grandparent"),
@@ -35,8 +35,8 @@ SHORT = ("token:2:self+parent+grandparent", "broker")
 
 @dataclass(frozen=True)
 class Outcome:
-    """One round. `killed`: the points, one run after the other. `happened`: what changed before. `why`: what is wrong,
-    in words; empty for a right end."""
+    """One round. `killed`: the points, one run after the other. `happened`: what changed before. `why`: what
+    is wrong, in words; empty for a right end."""
 
     killed: tuple[str, ...]
     happened: str
@@ -48,8 +48,8 @@ class Outcome:
 
 @dataclass
 class Series:
-    """One home, one broker of its own, and one kill after the other. `say` gets each outcome; a wrong one ends the
-    series."""
+    """One home, one broker of its own, and one kill after the other. `say` gets each outcome; a wrong one
+    ends the series."""
 
     folder: Path
     seed: int
@@ -78,7 +78,8 @@ class Series:
         return [outcome for outcome in self.outcomes if outcome.why]
 
     def _round(self, points: tuple[str, ...], point: str, kills: int) -> Outcome:
-        """Changes something between two runs, kills one run or two, and runs the stream until a run ends right."""
+        """Changes something between two runs, kills one run or two, and runs the stream until a run ends
+        right."""
         happened = self._change()
         hanging = strangers.leave(self.world, self.dice) if self.dice.random() < 0.3 else None
         happened += str(hanging or "")
@@ -96,8 +97,8 @@ class Series:
         return Outcome(tuple(killed), happened, why or self.world.fault())
 
     def _change(self) -> str:
-        """Two times in five another partition, a rollover, a rewind or a reset. Nothing is open here, because the last
-        run ended right."""
+        """Two times in five another partition, a rollover, a rewind or a reset. Nothing is open here, because
+        the last run ended right."""
         chance, world = self.dice.random(), self.world
         if not world.number or chance > 0.4:
             return ""
@@ -133,7 +134,8 @@ class Series:
         return {p: int(o) for p, o in position.get(self.world.source, {}).items()}
 
     def _due_again(self, start: dict[str, int], generation: int) -> None:
-        """The messages of this generation from the offsets `start` on, known by their headers, are due once more."""
+        """The messages of this generation from the offsets `start` on, known by their headers, are due once
+        more."""
         more: Counter[tuple[str, int]] = Counter()
         for key, value, headers in self.world.read():
             _, partition, offset = headers["caudal-source"].split("/")

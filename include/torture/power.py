@@ -1,9 +1,12 @@
-"""A power cut, simulated: takes back what was written but not flushed, from the log of jobs.contract.disk.recording and the tree as it stands.
+"""A power cut, simulated: takes back what was written but not flushed, from the log of
+jobs.contract.disk.recording and the tree as it stands.
 
-The disk's promise is the weak one of POSIX: a folder's names are durable as of its last fsync, a file's content as of its own; names that
-changed since are lost newest first in each folder, each folder for itself; contents never flushed are kept, empty or cut. One thing more is taken for
-granted, as every journaling file system does it: a rename whose new name is lost has not happened, the old name is there.
-What nobody recorded (Spark's own files) was never flushed. SQLite's files are left alone: it flushes by itself, and the lock files hold nothing.
+The disk's promise is the weak one of POSIX: a folder's names are durable as of its last fsync, a file's
+content as of its own; names that changed since are lost newest first in each folder, each folder for itself;
+contents never flushed are kept, empty or cut. One thing more is taken for granted, as every journaling file
+system does it: a rename whose new name is lost has not happened, the old name is there. What nobody recorded
+(Spark's own files) was never flushed. SQLite's files are left alone: it flushes by itself, and the lock files
+hold nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ TRUSTED = (".sqlite", ".sqlite-journal", ".lease", ".publish", ".log")  # the la
 
 @dataclass
 class Log:
-    """What the recording says is durable. `names`: folder's inode -> name -> inode; `contents`: (inode, size, mtime_ns); `gone`: names that went."""
+    """What the recording says is durable. `names`: folder's inode -> name -> inode; `contents`: (inode, size,
+    mtime_ns); `gone`: names that went."""
 
     names: dict[int, dict[str, int]] = field(default_factory=dict)
     contents: set[tuple[int, int, int]] = field(default_factory=set)
@@ -42,7 +46,8 @@ class Log:
 
 @dataclass
 class Change:
-    """One name that is not durable: `ino` is there and may go (`old` 0), or is gone or replaced and `old` may come back."""
+    """One name that is not durable: `ino` is there and may go (`old` 0), or is gone or replaced and `old` may
+    come back."""
 
     folder: Path
     name: str
@@ -72,7 +77,8 @@ def begin(home: Path, folder: Path) -> None:
 
 
 def cut(home: Path, folder: Path, dice: Random) -> list[str]:
-    """Takes back a share of what is not durable; says what, one line each. Nobody may be running in `home`. Begins a new recording."""
+    """Takes back a share of what is not durable; says what, one line each. Nobody may be running in `home`.
+    Begins a new recording."""
     log = read_log(folder)
     share = dice.choice((_all, _newest, _newest, _none))
     pending = list(_pending(home, log))
@@ -149,7 +155,8 @@ def _since(path: Path) -> int:
 
 
 def _undo(home: Path, folder: Path, undone: list[Change], log: Log) -> list[str]:
-    """Brings back first, then takes away, so a file whose old name comes back and whose new one goes is never nowhere."""
+    """Brings back first, then takes away, so a file whose old name comes back and whose new one goes is never
+    nowhere."""
     going = {change.ino: change for change in undone if change.ino}
     back = [c for c in undone if c.old and c.folder.is_dir() and _bring_back(home, folder, c, going, log)]
     said = [f"back: {change.path.relative_to(home)}" for change in back]

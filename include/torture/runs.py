@@ -1,4 +1,5 @@
-"""A home of a test's own, and real processes in it: launcher, JVM and Python driver as Airflow or `./caudal run` starts them.
+"""A home of a test's own, and real processes in it: launcher, JVM and Python driver as Airflow or `./caudal
+run` starts them.
 
 The harness of every kill: start a command, wait for a moment, kill, start again, count what stands.
 """
@@ -49,7 +50,8 @@ class Home:
         return cls(caudal.load(environ | more), stream)
 
     def spawn(self, line: Sequence[str], **variables: str) -> subprocess.Popen[str]:
-        """Starts a command of this home; stdout and stderr come together. `variables` are set for it alone."""
+        """Starts a command of this home; stdout and stderr come together. `variables` are set for it
+        alone."""
         own = {"CAUDAL_PYTHON": sys.executable, "PYTHONPATH": str(self.settings.root), "NO_COLOR": "1"}
         return subprocess.Popen(
             line,
@@ -94,7 +96,8 @@ class Home:
         return (newest.error if newest else None) or {}
 
     def repair(self) -> bool:
-        """Removes the files that a checkpoint-damaged error names, word for word; False for any other error."""
+        """Removes the files that a checkpoint-damaged error names, word for word; False for any other
+        error."""
         error = self.error()
         match = _REPAIR.search(str(error.get("cli", "")))
         if error.get("code") != "checkpoint-damaged" or not match:
@@ -161,7 +164,8 @@ def verb(*words: str) -> list[str]:
 
 
 def ended(process: subprocess.Popen[str], timeout_s: float = RUN_S) -> tuple[int, str]:
-    """(exit code, what was printed). A process that has not ended after `timeout_s` is killed, with exit code -1."""
+    """(exit code, what was printed). A process that has not ended after `timeout_s` is killed, with exit code
+    -1."""
     try:
         out, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -201,7 +205,8 @@ def below(folder: Path, prefix: str) -> Iterator[Path]:
 
 
 def multiset(rows: Any) -> Counter[str]:
-    """Objects as sorted JSON, counted. A field that is null counts as missing: Spark's JSON writer leaves it out."""
+    """Objects as sorted JSON, counted. A field that is null counts as missing: Spark's JSON writer leaves it
+    out."""
     return Counter(
         json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True) for row in rows
     )
@@ -217,7 +222,8 @@ def difference(what: str, there: Counter[Any], wanted: Counter[Any]) -> str:
 def wait_for(
     condition: Callable[[], Any], what: str, timeout_s: float = RUN_S, of: subprocess.Popen[str] | None = None
 ) -> Any:
-    """Polls every 2 ms, because the moments that a kill has to hit are short; returns what `condition` returned.
+    """Polls every 2 ms, because the moments that a kill has to hit are short; returns what `condition`
+    returned.
 
     `of` is the process that must still live until then. Raises AssertionError when it ended before, or after
     `timeout_s`; the process is killed then.

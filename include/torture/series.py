@@ -1,5 +1,5 @@
-"""A series of kills from one seed: deliver, kill a run or a verb in the middle, perhaps cut the power, start again,
-compare."""
+"""A series of kills from one seed: deliver, kill a run or a verb in the middle, perhaps cut the power, start
+again, compare."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _STARTS = 5  # a run may have several things to finish; one that needs more star
 
 @dataclass(frozen=True)
 class Point:
-    """Where to kill. `verb`: run, or one of housekeeping; `at`: a failpoint (name:hit:victims), HALF, or empty for a
-    random time."""
+    """Where to kill. `verb`: run, or one of housekeeping; `at`: a failpoint (name:hit:victims), HALF, or
+    empty for a random time."""
 
     verb: str
     at: str = ""
@@ -107,8 +107,8 @@ def order(points: Sequence[P], dice: Random) -> Iterator[P]:
 
 @dataclass
 class Series:
-    """One home for all kills. `share`: of the kills that are followed by a power cut. `together`: how many kills come
-    one after another, each of a run that would have been the recovery from the kill before."""
+    """One home for all kills. `share`: of the kills that are followed by a power cut. `together`: how many
+    kills come one after another, each of a run that would have been the recovery from the kill before."""
 
     folder: Path
     seed: int
@@ -125,7 +125,8 @@ class Series:
     def run(
         self, points: tuple[Point, ...], kills: int, in_time: Callable[[], bool] = lambda: True
     ) -> list[Outcome]:
-        """`kills` of `points`, in their `order`. Ends at the first wrong outcome, since what follows proves nothing."""
+        """`kills` of `points`, in their `order`. Ends at the first wrong outcome, since what follows proves
+        nothing."""
         row: list[Outcome] = []  # kills since the last recovery
         for number, point in enumerate(islice(self._order(points), kills)):
             if row and not self._goes_on(row, point):
@@ -150,8 +151,8 @@ class Series:
     def _goes_on(self, row: list[Outcome], point: Point) -> bool:
         """Whether the run that recovers from the last kill of `row` may be killed at `point`.
 
-        A power cut ends a row, because what it tore may need a repair first; so does a retirement, which is undone
-        first.
+        A power cut ends a row, because what it tore may need a repair first; so does a retirement, which is
+        undone first.
         """
         last = row[-1]
         return (
@@ -190,8 +191,8 @@ class Series:
         return Outcome(number, point, MISSED, took, out.strip().rpartition("\n")[2][:200])
 
     def _prepare(self, point: Point) -> str:
-        """Gives the verb something to do: a finished batch, something retired, a new generation or a past one.
-        Returns what went wrong meanwhile, in words."""
+        """Gives the verb something to do: a finished batch, something retired, a new generation or a past
+        one. Returns what went wrong meanwhile, in words."""
         if self._has_work(point.verb):
             return ""
         for step in _BEFORE.get(point.verb, ("run",)):
@@ -201,8 +202,8 @@ class Series:
         return ""
 
     def _has_work(self, verb: str) -> bool:
-        """Whether earlier kills have left something for the verb. Then the file just delivered still waits when the
-        verb is killed."""
+        """Whether earlier kills have left something for the verb. Then the file just delivered still waits
+        when the verb is killed."""
         if verb == "archive":
             return any(self.world.layout.en_proceso(STREAM).glob("*"))
         return verb in ("rollover", "rewind", "reset") and self._newest() >= 0
@@ -248,8 +249,8 @@ class Series:
         return checkpoint.read(self.world.layout.checkpoint(STREAM, current.number)).newest_offset
 
     def _recover(self, point: Point) -> tuple[bool, str]:
-        """Runs until a run ends right. Returns whether a file had to be removed because an error named it, and what is
-        wrong."""
+        """Runs until a run ends right. Returns whether a file had to be removed because an error named it,
+        and what is wrong."""
         repaired = False
         for _ in range(_STARTS):
             code, out = self.world.do(launcher())

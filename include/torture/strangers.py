@@ -1,5 +1,5 @@
-"""Transactions that other producers leave open on a stream's topics, and how they end: committed or aborted by their
-owner, or by their time limit."""
+"""Transactions that other producers leave open on a stream's topics, and how they end: committed or aborted
+by their owner, or by their time limit."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _UNDECIDED_S = 60.0  # Kafka looks for transactions past their time every 10 s
 
 @dataclass
 class Hanging:
-    """One open transaction. `end`: aborted, committed (source only) or timed out; `due`: the records that count if
-    it is committed."""
+    """One open transaction. `end`: aborted, committed (source only) or timed out; `due`: the records that
+    count if it is committed."""
 
     world: TopicWorld
     where: str
@@ -64,8 +64,8 @@ def _producer(world: TopicWorld, name: str, timeout_ms: int) -> Any:
 def leave(world: TopicWorld, dice: Random) -> Hanging:
     """Opens one on the source or the sink; its records are on the broker when this returns.
 
-    The source's last partition stays free of it: with all of them held back a run would find nothing to read, and
-    there would be nothing to kill.
+    The source's last partition stays free of it: with all of them held back a run would find nothing to read,
+    and there would be nothing to kill.
     """
     where = dice.choice(("source", "sink"))
     end = dice.choice(("aborted", "timed out", *(("committed",) * 2 if where == "source" else ())))

@@ -29,8 +29,8 @@ NAME = "notificaciones"
 RUN_S = 600.0  # 5 s on an idle machine; on one that starves, minutes go into Spark's start alone
 _STARTS = 4
 _KEYS = 40  # of each partition; they come again and again, so their order can be checked
-# The launcher with another source, sink and transaction size in the registry's row. argv: source topic, sink topic,
-# records of a transaction.
+# The launcher with another source, sink and transaction size in the registry's row. argv: source topic, sink
+# topic, records of a transaction.
 _LAUNCHER = """import sys
 from dataclasses import replace
 from include import streams
@@ -58,8 +58,8 @@ def document(key: str, number: int) -> bytes:
 
 @dataclass
 class TopicWorld:
-    """One home, one source and one sink topic on a broker. `sent`: (key, number) of each document -> how often a
-    consumer must find its message."""
+    """One home, one source and one sink topic on a broker. `sent`: (key, number) of each document -> how
+    often a consumer must find its message."""
 
     broker: Settings
     folder: Path
@@ -92,7 +92,8 @@ class TopicWorld:
     # what goes in
 
     def produce(self, count: int) -> None:
-        """Sends `count` documents. Keys come again, and a key stays on its partition, so its order is defined."""
+        """Sends `count` documents. Keys come again, and a key stays on its partition, so its order is
+        defined."""
         from confluent_kafka import Producer
 
         producer = Producer(
@@ -108,8 +109,8 @@ class TopicWorld:
         assert producer.flush(60) == 0
 
     def next_document(self, partition: int) -> tuple[tuple[str, int], bytes]:
-        """(key, number) and bytes of a document for that partition. The caller sends it, and counts it in `sent` once
-        its message is due."""
+        """(key, number) and bytes of a document for that partition. The caller sends it, and counts it in
+        `sent` once its message is due."""
         self.number += 1
         key = f"{partition}-other"
         return (key, self.number), document(key, self.number)
@@ -205,7 +206,8 @@ class TopicWorld:
             consumer.close()
 
     def fault(self) -> str:
-        """Empty when each message stands as often as it is due, with its value, and first ones of a key in order."""
+        """Empty when each message stands as often as it is due, with its value, and first ones of a key in
+        order."""
         received: Counter[tuple[str, int]] = Counter()
         last: dict[str, int] = {}
         for key, value, headers in self.read():

@@ -1,5 +1,5 @@
-"""One home under torture, and what must come out of it: every delivered record once, published or in quarantine, and
-every file in one place."""
+"""One home under torture, and what must come out of it: every delivered record once, published or in
+quarantine, and every file in one place."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _CUT_OFF = '{"cut off"'  # how a malformed line begins
 
 @dataclass
 class World:
-    """`rows`, `bad`: what must stand published and in quarantine, as multisets. `contents`: sha256 of what was
-    delivered."""
+    """`rows`, `bad`: what must stand published and in quarantine, as multisets. `contents`: sha256 of what
+    was delivered."""
 
     folder: Path
     dice: Random
@@ -59,8 +59,8 @@ class World:
         return self.folder / "record"
 
     def deliver(self, bad: bool = False) -> None:
-        """A new file, with a malformed line in half of them or where `bad`; one time in seven the file before once
-        more, under another name."""
+        """A new file, with a malformed line in half of them or where `bad`; one time in seven the file before
+        once more, under another name."""
         if self.last and self.dice.random() < 0.15:
             self._put(self.last)
         data = self._new_file(bad or self.dice.random() < 0.5)
@@ -109,13 +109,15 @@ class World:
         return ended(self.start(line, failpoint), COMMAND_S)
 
     def kill_at_random(self) -> bool:
-        """Starts a run, and kills JVM, Python driver or both at some moment; False when it had ended before."""
+        """Starts a run, and kills JVM, Python driver or both at some moment; False when it had ended
+        before."""
         process = self.start(launcher())
         time.sleep(self.dice.uniform(0.05, 6.0))
         return self._kill_some(process)
 
     def kill_half_written(self) -> bool:
-        """Starts a run, and kills while the first part of a batch is being written; False when it was quicker."""
+        """Starts a run, and kills while the first part of a batch is being written; False when it was
+        quicker."""
         process, staging = self.start(launcher()), self.layout.staging(STREAM)
         while process.poll() is None and not any(below(staging, "part-")):
             time.sleep(0.001)

@@ -1,4 +1,5 @@
-"""The course's traps that are a fault: each is done by the same steps to a plain Spark job and to Caudal, and counted alike."""
+"""The course's traps that are a fault: each is done by the same steps to a plain Spark job and to Caudal, and
+counted alike."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Faults of a stream from files to files. Each takes the same steps on either side; the first line of its docstring is
-its name in the table."""
+"""Faults of a stream from files to files. Each takes the same steps on either side; the first line of its
+docstring is its name in the table."""
 
 from __future__ import annotations
 

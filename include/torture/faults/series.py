@@ -1,7 +1,7 @@
 """Every fault on both sides, each in a temporary folder of its own.
 
-`python -m include.torture.faults.series FAULT SIDE FOLDER` does one and prints its Ends as JSON. A fault that needs a
-disk of its own runs so, in a mount namespace.
+`python -m include.torture.faults.series FAULT SIDE FOLDER` does one and prints its Ends as JSON. A fault that
+needs a disk of its own runs so, in a mount namespace.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def all_faults() -> list[str]:
 
 
 def measure(only: str, with_kafka: bool, say: Callable[[str], None]) -> Iterator[Line]:
-    """The faults whose name contains `only`. Faults of topics run only `with_kafka`; the full disk only as root, and
-    where a mount namespace is possible."""
+    """The faults whose name contains `only`. Faults of topics run only `with_kafka`; the full disk only as
+    root, and where a mount namespace is possible."""
     for fault in (*files.ALONE, *files.ON_A_DISK):
         if only not in words(fault):
             continue
@@ -69,8 +69,8 @@ def measure(only: str, with_kafka: bool, say: Callable[[str], None]) -> Iterator
 
 
 def named(name: str, say: Callable[[str], None]) -> Line:
-    """The fault whose function has that name, on both sides. Raises KeyError for an unknown name, RuntimeError where
-    the fault needs a mount that cannot be made."""
+    """The fault whose function has that name, on both sides. Raises KeyError for an unknown name,
+    RuntimeError where the fault needs a mount that cannot be made."""
     from include.torture.faults import topics
 
     known = {fault.__name__: words(fault) for fault in (*files.ALONE, *files.ON_A_DISK, *topics.FAULTS)}

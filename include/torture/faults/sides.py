@@ -1,5 +1,5 @@
-"""The two sides of the table: a plain Spark job and Caudal. A fault is written once, as steps that both sides have;
-the results are counted by the same code."""
+"""The two sides of the table: a plain Spark job and Caudal. A fault is written once, as steps that both sides
+have; the results are counted by the same code."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ WRITTEN_BYTES = 1024 * 1024  # of about 15 MB: in the middle of the write
 class Ends:
     """How one side ended, in rows; a malformed record counts as one.
 
-    `lost`: nowhere, and the last run ended with 0; `stuck`: missing, and the last run failed; `many`: rows that nobody
-    delivered, or delivered once and read twice; `refused`: in quarantine, with their reason. `codes`: the exit codes of
-    the runs from the fault on. `said`: error codes and reasons.
+    `lost`: nowhere, and the last run ended with 0; `stuck`: missing, and the last run failed; `many`: rows
+    that nobody delivered, or delivered once and read twice; `refused`: in quarantine, with their reason.
+    `codes`: the exit codes of the runs from the fault on. `said`: error codes and reasons.
     """
 
     delivered: int
@@ -53,8 +53,8 @@ class Ends:
 
 
 class Side(ABC):
-    """One stream of files in `folder`. `rows`, `bad`: what must come out of it, rows as a multiset and malformed lines
-    by invoice number. `tries`: how often it is mended and run again after a failed run."""
+    """One stream of files in `folder`. `rows`, `bad`: what must come out of it, rows as a multiset and
+    malformed lines by invoice number. `tries`: how often it is mended and run again after a failed run."""
 
     entrada: Path
     tries = 3
@@ -66,7 +66,8 @@ class Side(ABC):
         self.said: list[str] = []
 
     def put(self, name: str, seed: int, count: int = 50, *, spoiled: bool = False) -> Path:
-        """A whole file of `count` invoices, with one malformed line of each kind at its end where `spoiled`."""
+        """A whole file of `count` invoices, with one malformed line of each kind at its end where
+        `spoiled`."""
         sample = samples.generate(count, seed=seed, start_ms=START_MS)
         bad = records.spoiled(samples.documents(len(records.KINDS), seed + 1000, START_MS)) if spoiled else {}
         self.rows += multiset(sample.expected_lines())
@@ -87,8 +88,8 @@ class Side(ABC):
         return ended(process, MOMENT_S)[0]
 
     def kill_when(self, moment: Callable[[], bool]) -> None:
-        """kill -9 of a run at `moment`; its Python driver ends by itself. Raises AssertionError when the moment never
-        came: then there was no fault."""
+        """kill -9 of a run at `moment`; its Python driver ends by itself. Raises AssertionError when the
+        moment never came: then there was no fault."""
         process = self.start()
         wait_for(moment, "the moment of the fault", MOMENT_S, of=process)
         kill_jvm(process)
@@ -143,8 +144,8 @@ class Side(ABC):
 
 
 class Plain(Side):
-    """The course's own job: landing folder, output and checkpoint, cared for by hand. It has nothing to mend: one more
-    run shows that it stays as it is."""
+    """The course's own job: landing folder, output and checkpoint, cared for by hand. It has nothing to mend:
+    one more run shows that it stays as it is."""
 
     tries = 1
 
@@ -248,8 +249,8 @@ class Caudal(Side):
 
 
 def one(fault: Callable[[Any], list[int]], side: Any, run: Callable[[], int]) -> Ends:
-    """Does a fault. While the last run has failed, does what its error says and calls `run` again, `side.tries` times
-    at most."""
+    """Does a fault. While the last run has failed, does what its error says and calls `run` again,
+    `side.tries` times at most."""
     codes = fault(side)
     for _ in range(side.tries):
         if codes[-1] == 0:

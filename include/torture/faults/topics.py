@@ -1,5 +1,5 @@
-"""Faults of a stream from a topic into a topic, on a broker of their own. Both sides are fed and counted by the same
-code."""
+"""Faults of a stream from a topic into a topic, on a broker of their own. Both sides are fed and counted by
+the same code."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ LINEAS = ("uno", "uno dos", "uno dos tres", "cuatro", "cinco cinco")
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: of each batch its number, lines, and jobs as lists of the tasks of their stages; the counts kept at the end."""
+    """Facts: of each batch its number, lines, and jobs as lists of the tasks of their stages; the counts kept
+    at the end."""
     with (
         line_server.serving() as server,
         lab.settings(spark__sql__shuffle__partitions=lab.number("partitions")),

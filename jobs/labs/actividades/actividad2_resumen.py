@@ -1,4 +1,5 @@
-"""Actividad 2: Caso 2 a file at a time, then what Spark counted in the plan and in the progresses, beside a run of Caudal."""
+"""Actividad 2: Caso 2 a file at a time, then what Spark counted in the plan and in the progresses, beside a
+run of Caudal."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ PIPELINE = Pipeline(Folder(), Folder("salida"), trigger="processing-time", inter
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: what lay in salida after each file; the plan's counts, added up over all batches; the summary of the progresses; Caudal's report."""
+    """Facts: what lay in salida after each file; the plan's counts, added up over all batches; the summary of
+    the progresses; Caudal's report."""
     query = lab.start(facturas.lineas(lab.read(PIPELINE.source, facturas.SCHEMA)), PIPELINE, "facturas")
     after = []
     for position, file in enumerate(sample_files.samples(lab.folder)):

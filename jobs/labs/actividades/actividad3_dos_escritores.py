@@ -30,7 +30,8 @@ class Topics:
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: who failed (empty: nobody), invoices read, lines in files, messages sent and how many of them differ."""
+    """Facts: who failed (empty: nobody), invoices read, lines in files, messages sent and how many of them
+    differ."""
     failing = lab.text("fail")
     topics = Topics(lab.topics.fresh("facturas", 3), lab.topics.fresh("notificaciones", 3))
     first, second = [
@@ -79,7 +80,8 @@ def _breaking(invoices: DataFrame, bad: str) -> DataFrame:
 
 
 def _both(lab: Lab, topics: Topics, queries: dict[str, StreamingQuery], deliveries: list[list[str]]) -> str:
-    """Sends each delivery when both have read the one before, and waits for any end; then both are stopped. The failed one's name, or none."""
+    """Sends each delivery when both have read the one before, and waits for any end; then both are stopped.
+    The failed one's name, or none."""
     sent, failed = 0, ""
     try:
         for invoices in deliveries:
@@ -111,7 +113,8 @@ def _both(lab: Lab, topics: Topics, queries: dict[str, StreamingQuery], deliveri
 
 
 def _ended(lab: Lab, done: Callable[[], bool]) -> bool:
-    """Waits for `done` or Ctrl-C; true when some query ended before. Raises StreamingQueryException when it failed."""
+    """Waits for `done` or Ctrl-C; true when some query ended before. Raises StreamingQueryException when it
+    failed."""
     while not done() and not lab.stopping:
         if lab.spark.streams.awaitAnyTermination(_POLL_S):
             return True

@@ -15,7 +15,8 @@ _FILES = 6  # each a batch: the watermark moves between them
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: days (day -> person -> highest) of closed windows, open (days that are not), late (rows dropped), watermark."""
+    """Facts: days (day -> person -> highest) of closed windows, open (days that are not), late (rows
+    dropped), watermark."""
     lines = lab.path("bizums.csv").read_text(encoding="utf-8").splitlines()
     size = -(-len(lines) // _FILES)
     lab.path("entrada").mkdir()

@@ -17,7 +17,8 @@ FRASES = ("Spark Streaming en el Severo Ochoa", "El Severo Ochoa está en Elche"
 
 
 def run(lab: Lab) -> Facts:
-    """Counts until the socket closes, `seconds` are over or Ctrl-C. Facts: batches with lines, lines, rows shown by each batch, the counts kept."""
+    """Counts until the socket closes, `seconds` are over or Ctrl-C. Facts: batches with lines, lines, rows
+    shown by each batch, the counts kept."""
     port = lab.number("port")
     pipeline = Pipeline(
         Socket(port=port),
@@ -52,7 +53,8 @@ def heard(query: StreamingQuery) -> int:
 
 
 def _closed(lab: Lab, port: int, query: StreamingQuery) -> Callable[[], bool]:
-    """True once the connection was there and is gone, and its last lines are counted: Spark itself would wait for ever."""
+    """True once the connection was there and is gone, and its last lines are counted: Spark itself would wait
+    for ever."""
     was_open = False
 
     def gone() -> bool:

@@ -22,7 +22,8 @@ OTRA_FORMA: tuple[dict[str, Any], ...] = (
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: what an empty folder says; the inferred columns; rows of the later file as they were read; what changes at the next start."""
+    """Facts: what an empty folder says; the inferred columns; rows of the later file as they were read; what
+    changes at the next start."""
     source = Folder(infer=True)
     refused = _empty(lab, source)
     sample_files.deliver(sample_files.samples(lab.folder)[0], lab.path("entrada"), 0)

@@ -14,7 +14,8 @@ Counted = tuple[str, str, list[str], int, int]
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: for each way of cleaning and each moment the files left, how many were archived and the lines written; the same of Caudal."""
+    """Facts: for each way of cleaning and each moment the files left, how many were archived and the lines
+    written; the same of Caudal."""
     rows = [row for how in ("archive", "delete") for row in _cleaned(lab, how)]
     caudal = _caudal(lab)
     lab.table(
@@ -61,7 +62,8 @@ def _cleaned(lab: Lab, how: str) -> list[Counted]:
 
 
 def _caudal(lab: Lab) -> list[Counted]:
-    """The run of the registered stream over all files, which was made before this lab; nothing when it was not."""
+    """The run of the registered stream over all files, which was made before this lab; nothing when it was
+    not."""
     layout = Layout(lab.path("caudal"))
     if not layout.data.is_dir():
         return []

@@ -14,7 +14,8 @@ _WIDTH = 160  # of a line of the plan
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: rows and batch of each progress, of the last one, operators of the plan, the picture's path and size."""
+    """Facts: rows and batch of each progress, of the last one, operators of the plan, the picture's path and
+    size."""
     for position, file in enumerate(sample_files.samples(lab.folder)):
         sample_files.deliver(file, lab.path("entrada"), position)
     source = Folder(max_files=1)
@@ -48,7 +49,8 @@ def run(lab: Lab) -> Facts:
 
 
 def _last(lab: Lab, told: dict[str, Any]) -> dict[str, Any]:
-    """The last progress in a few lines. It tells of the newest look at the source, which may have found nothing."""
+    """The last progress in a few lines. It tells of the newest look at the source, which may have found
+    nothing."""
     source = told["sources"][0]
     shown = {
         "name": told["name"],

@@ -20,8 +20,9 @@ _SHOWN = 8
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: windows and maxima, each as rows (inicio, fin, sensor, …; times as text in UTC) that came out; late: readings that
-    no window of 5 minutes took, late_windows: the same for those of 15, in which a reading counts three times."""
+    """Facts: windows and maxima, each as rows (inicio, fin, sensor, …; times as text in UTC) that came out;
+    late: readings that no window of 5 minutes took, late_windows: the same for those of 15, in which a
+    reading counts three times."""
     lines = lab.path("lecturas.json").read_text(encoding="utf-8").splitlines()
     source = _source(lab, lines)
     found: Facts = {}

@@ -22,7 +22,8 @@ def _twice(lab: Lab, name: str, checkpoints: tuple[str, str]) -> tally.Tally:
     delivered: list[str] = []
     for number, checkpoint in enumerate(checkpoints):
         delivered += deliver(lab, f"{number}.txt", numbered(number * 50, 50), pipeline.source.path)  # type: ignore[union-attr]
-        # a file sink remembers in its own folder what it has taken, so each checkpoint has a folder of its own, as a new query would
+        # a file sink remembers in its own folder what it has taken, so each checkpoint has a folder of its
+        # own, as a new query would
         sink = (
             Folder(f"salida_{name}", "text") if checkpoint == "uno" else Folder(f"salida_{name}_otra", "text")
         )

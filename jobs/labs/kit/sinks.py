@@ -23,7 +23,8 @@ def start(
     each: Any,
     checkpoint: str,
 ) -> StreamingQuery:
-    """A lab's streaming write by Spark's own sinks, started. `each`: the function of foreach and foreachBatch. kafka wants columns key and value."""
+    """Starts a streaming write into one of Spark's own sinks. `each`: the function of foreach and
+    foreachBatch. The kafka sink expects columns key and value."""
     writer = (
         frame.writeStream.queryName(name)
         .outputMode(pipeline.mode)
@@ -54,7 +55,7 @@ def start(
             return writer.format("memory").queryName(pipeline.sink.name).start()
         case ends.Foreach():
             return writer.foreach(each).start()
-        case _:  # foreachBatch, and MongoDB by it
+        case _:  # foreachBatch; MongoDB is written by it, too
             return writer.foreachBatch(each).start()
 
 

@@ -181,7 +181,8 @@ def encoded(rows: DataFrame, pipeline: Pipeline) -> DataFrame:
 
 
 def _each(lab: Lab, pipeline: Pipeline, batches: list[list[dict[str, Any]]]) -> Any:
-    """The function of foreach (rows to a file) and foreachBatch (rows into `batches`, or upserts into MongoDB)."""
+    """The function of foreach (rows to a file) and foreachBatch (rows into `batches`, or upserts into
+    MongoDB)."""
     if isinstance(pipeline.sink, Mongo):
         return mongo.writer(lab.text("mongo"), pipeline.sink)
     if isinstance(pipeline.sink, Foreach):

@@ -13,7 +13,8 @@ WAYS: tuple[tuple[str, Trigger, str], ...] = (
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: for each trigger rows (values in the sink, sorted) and steps (epochs or batches that were closed)."""
+    """Facts: for each trigger rows (values in the sink, sorted) and steps (epochs or batches that were
+    closed)."""
     found: Facts = {}
     for number, (name, trigger, interval) in enumerate(WAYS):
         pipeline = Pipeline(Rate(_ROWS_S), Memory(f"continuo_{number}"), trigger=trigger, interval=interval)

@@ -19,7 +19,8 @@ _WAIT_S = 20.0
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: has (whether this Spark has DStream), dstream and structured (word -> count; dstream empty where there is none)."""
+    """Facts: has (whether this Spark has DStream), dstream and structured (word -> count; dstream empty where
+    there is none)."""
     structured = _structured(lab)
     found = _dstream(lab)
     if found is None:

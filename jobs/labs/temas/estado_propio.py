@@ -18,7 +18,8 @@ _ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProv
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: counts (person -> bizums of all batches, whether or not a timer has ended an account meanwhile), idle (people whose timer fired)."""
+    """Facts: counts (person -> bizums of all batches, whether or not a timer has ended an account meanwhile),
+    idle (people whose timer fired)."""
     lines = lab.path("bizums.csv").read_text(encoding="utf-8").splitlines()
     size = -(-len(lines) // _FILES)
     for number in range(_FILES):

@@ -15,8 +15,9 @@ from jobs.labs.kit.lab import Facts, Lab
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: lines (rows of the table), again (after the last batch came twice), first (as of version 0), versions (batch and rows that each
-    version added), summary (rows of the summary) and files (rows of all its part files)."""
+    """Facts: lines (rows of the table), again (after the last batch came twice), first (as of version 0),
+    versions (batch and rows that each version added), summary (rows of the summary) and files (rows of all
+    its part files)."""
     for position, file in enumerate(sample_files.samples(lab.folder)):
         sample_files.deliver(file, lab.path("entrada"), position)
     source = Folder(max_files=1)

@@ -27,8 +27,9 @@ def lineas(values: tuple[str, ...], hora: int) -> list[str]:
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: delivered (readings); cast and again (what stands after the first start and after another one), try_cast (readings, and how many of
-    them without a value), caudal (accepted) and refused (reason -> how many)."""
+    """Facts: delivered (readings); cast and again (what stands after the first start and after another one),
+    try_cast (readings, and how many of them without a value), caudal (accepted) and refused (reason -> how
+    many)."""
     for at, values in enumerate(TEMPERATURAS):
         deliver(lab, f"{at}.json", lineas(values, at), "entrada", at_s=at)
     text = F.get_json_object("value", "$.temperatura")

@@ -1,4 +1,5 @@
-"""Trap 10: one event of 2099 makes all others late; strict reading puts it aside before it can move a watermark."""
+"""Trap 10: one event of 2099 makes all others late; strict reading puts it aside before it can move a
+watermark."""
 
 from __future__ import annotations
 
@@ -34,8 +35,8 @@ def lecturas(minutes: range) -> list[str]:
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: sin (without the event), con (with it) and caudal (with it, behind strict reading): windows that came out, readings in them, rows
-    dropped as late; refused: reason -> what strict reading put aside."""
+    """Facts: sin (without the event), con (with it) and caudal (with it, behind strict reading): windows that
+    came out, readings in them, rows dropped as late; refused: reason -> what strict reading put aside."""
     for folder, first in (("con", [FUTURO]), ("sin", [])):
         for number, minutes in enumerate(LOTES):
             deliver(

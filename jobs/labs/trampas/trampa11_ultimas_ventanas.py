@@ -1,4 +1,5 @@
-"""Trap 11: the last windows of an availableNow run stay in the state, until a closing batch publishes them."""
+"""Trap 11: the last windows of an availableNow run stay in the state, until a closing batch publishes
+them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ _QUERY = "ventanas"
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: delivered and published readings, open_windows (in the state still); caudal: published once they are closed, again: by one more run."""
+    """Facts: delivered and published readings, open_windows (in the state still); caudal: published once they
+    are closed, again: by one more run."""
     for number, minutes in enumerate((range(20), range(20, 40))):
         deliver(lab, f"{number}.json", lecturas(minutes), at_s=number)
     published = _counted(lab, "available-now")

@@ -12,8 +12,8 @@ from jobs.labs.kit.lab import Facts, Lab
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: for 200, 4 and caudal (what its streams have): tasks of the state per batch, seconds; pinned: the number after it was set to 4 on the
-    checkpoint of 200."""
+    """Facts: for 200, 4 and caudal (what its streams have): tasks of the state per batch, seconds; pinned:
+    the number after it was set to 4 on the checkpoint of 200."""
     deliver(lab, "0.txt", ["uno dos dos tres tres tres"], at_s=0)
     found = {str(count): _counted(lab, f"con_{count}", count) for count in (200, 4)}
     deliver(lab, "1.txt", ["uno"], at_s=1)

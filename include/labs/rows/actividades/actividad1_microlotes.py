@@ -1,7 +1,8 @@
-"""Cinco micro-batches del Caso 1, y después los jobs y stages que Spark ha creado para cada uno, leídos de su API REST
-(la dirección que imprime al empezar, `/api/v1`) y justificados.
+"""Cinco micro-batches del Caso 1, y después los jobs y stages que Spark ha creado para cada uno, leídos de su
+API REST (la dirección que imprime al empezar, `/api/v1`) y justificados.
 
-Las líneas las envía el laboratorio, una por micro-batch. Con `--seconds 60` la interfaz de Spark sigue abierta un minuto para mirarla.
+Las líneas las envía el laboratorio, una por micro-batch. Con `--seconds 60` la interfaz de Spark sigue
+abierta un minuto para mirarla.
 """
 
 from jobs.labs.declared.combinations import MODES

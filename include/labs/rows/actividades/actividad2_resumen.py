@@ -1,5 +1,5 @@
-"""El Caso 2 fichero a fichero: qué hay en `salida` después de dejar cada uno en `entrada`, y al final el resumen de las estadísticas del plan de
-ejecución (las de la pestaña SQL de Spark) y de los últimos progresos.
+"""El Caso 2 fichero a fichero: qué hay en `salida` después de dejar cada uno en `entrada`, y al final el
+resumen de las estadísticas del plan de ejecución (las de la pestaña SQL de Spark) y de los últimos progresos.
 
 Al lado, el informe de una ejecución de Caudal sobre los mismos ficheros.
 """

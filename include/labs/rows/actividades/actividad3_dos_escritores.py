@@ -1,8 +1,10 @@
-"""Un lector de Kafka y dos escritores en la misma sesión: las líneas de factura van a ficheros, las notificaciones a otro topic. Cada escritor tiene
-su carpeta de checkpoint, y el programa espera con `awaitAnyTermination`: si uno termina o falla, el otro se detiene al acabar su batch.
+"""Un lector de Kafka y dos escritores en la misma sesión: las líneas de factura van a ficheros, las
+notificaciones a otro topic. Cada escritor tiene su carpeta de checkpoint, y el programa espera con
+`awaitAnyTermination`: si uno termina o falla, el otro se detiene al acabar su batch.
 
-Con `--fail ficheros` o `--fail kafka` ese escritor falla a medio camino; después los dos siguen desde sus checkpoints y no falta nada. Los topics son
-del laboratorio, no los de los streams. Hace falta Kafka: `./caudal up`.
+Con `--fail ficheros` o `--fail kafka` ese escritor falla a medio camino; después los dos siguen desde sus
+checkpoints y no falta nada. Los topics son del laboratorio, no los de los streams. Hace falta Kafka:
+`./caudal up`.
 """
 
 from include.samples import facturas

@@ -1,9 +1,10 @@
-"""Palabras que llegan por un socket, contadas. `nc -lk 9999` en otro terminal las envía; si en ese puerto no escucha nadie, el laboratorio
-pone su propio servidor y envía unas frases.
+"""Palabras que llegan por un socket, contadas. `nc -lk 9999` en otro terminal las envía; si en ese puerto no
+escucha nadie, el laboratorio pone su propio servidor y envía unas frases.
 
-Cada línea de texto abre un micro-batch. En modo `complete` la consola enseña siempre todas las palabras; en `update`, solo las que han cambiado.
-La consulta tiene nombre (`palabras`), tres particiones de barajado en vez de 200, y con Ctrl-C termina al acabar el micro-batch en curso.
-Un socket no se puede releer: lo que se pierda por el camino, perdido está.
+Cada línea de texto abre un micro-batch. En modo `complete` la consola enseña siempre todas las palabras; en
+`update`, solo las que han cambiado. La consulta tiene nombre (`palabras`), tres particiones de barajado en
+vez de 200, y con Ctrl-C termina al acabar el micro-batch en curso. Un socket no se puede releer: lo que se
+pierda por el camino, perdido está.
 """
 
 from jobs.labs.declared.combinations import MODES

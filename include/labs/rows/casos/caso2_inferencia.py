@@ -1,7 +1,9 @@
-"""El esquema inferido: Spark mira los ficheros que hay al arrancar, y con la carpeta vacía no puede. Un fichero que llega después con otra forma no
-cambia nada: lo que no cabe se lee como nulo y los campos nuevos no se ven, sin un aviso. Al arrancar otra vez, las columnas son otras.
+"""El esquema inferido: Spark mira los ficheros que hay al arrancar, y con la carpeta vacía no puede. Un
+fichero que llega después con otra forma no cambia nada: lo que no cabe se lee como nulo y los campos nuevos
+no se ven, sin un aviso. Al arrancar otra vez, las columnas son otras.
 
-Un stream de Caudal lleva el esquema escrito, y un registro que no cabe va a `cuarentena` con su motivo: `./caudal run facturas_ficheros`.
+Un stream de Caudal lleva el esquema escrito, y un registro que no cabe va a `cuarentena` con su motivo:
+`./caudal run facturas_ficheros`.
 """
 
 from include.samples import facturas

@@ -1,8 +1,8 @@
-"""`cleanSource` de Spark, archivando y borrando, con `availableNow`: el último batch de cada ejecución se queda sin limpiar, y así sigue
-hasta que hay otro batch detrás.
+"""`cleanSource` de Spark, archivando y borrando, con `availableNow`: el último batch de cada ejecución se
+queda sin limpiar, y así sigue hasta que hay otro batch detrás.
 
-Al lado, los mismos cinco ficheros con Caudal, que archiva después de cada ejecución lo que el log de commits de Spark da por hecho
-(`./caudal archive facturas_ficheros`).
+Al lado, los mismos cinco ficheros con Caudal, que archiva después de cada ejecución lo que el log de commits
+de Spark da por hecho (`./caudal archive facturas_ficheros`).
 """
 
 from include.samples import facturas

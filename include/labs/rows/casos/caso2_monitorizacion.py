@@ -1,8 +1,8 @@
-"""Lo que una consulta cuenta de sí misma: el plan (`explain`), los últimos progresos (`recentProgress`) como tabla y como gráfico
-(`progreso.png` en la carpeta del laboratorio), y el último (`lastProgress`).
+"""Lo que una consulta cuenta de sí misma: el plan (`explain`), los últimos progresos (`recentProgress`) como
+tabla y como gráfico (`progreso.png` en la carpeta del laboratorio), y el último (`lastProgress`).
 
-Mientras dura, la interfaz de Spark tiene la pestaña Structured Streaming; con `--seconds 60` sigue abierta un minuto. Después:
-`./caudal spark-ui`.
+Mientras dura, la interfaz de Spark tiene la pestaña Structured Streaming; con `--seconds 60` sigue abierta un
+minuto. Después: `./caudal spark-ui`.
 """
 
 from include.samples import facturas

@@ -1,5 +1,6 @@
-"""`maxFilesPerTrigger=1`: cinco ficheros de facturas esperan en la carpeta y cada micro-batch lee uno, del más antiguo al más reciente; con
-`--latest-first yes`, al revés. Qué fichero leyó cada batch lo dice el propio checkpoint.
+"""`maxFilesPerTrigger=1`: cinco ficheros de facturas esperan en la carpeta y cada micro-batch lee uno, del
+más antiguo al más reciente; con `--latest-first yes`, al revés. Qué fichero leyó cada batch lo dice el propio
+checkpoint.
 
 Con `--max-files 2` se ve que el último batch puede quedarse corto.
 """

@@ -1,6 +1,7 @@
 """Condición 2 de exactly-once: una fuente que se pueda releer.
 
-El proceso se cae con un micro-batch a medias. Del socket, esas líneas ya no vuelven; los ficheros se leen otra vez.
+El proceso se cae con un micro-batch a medias. Del socket, esas líneas ya no vuelven; los ficheros se leen
+otra vez.
 """
 
 from jobs.labs.declared.lab import Lab

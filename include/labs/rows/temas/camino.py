@@ -1,8 +1,9 @@
-"""Cualquier camino de una fuente a un destino, con datos de muestra: qué hace Spark, o por qué no se puede y qué usar.
+"""Cualquier camino de una fuente a un destino, con datos de muestra: qué hace Spark, o por qué no se puede y
+qué usar.
 
-Lo que no se puede se niega antes de arrancar Spark. La tabla entera está en docs/combinations.md. Con `--state aggregation` se cuentan palabras; con
-`--state windowed`, palabras por ventana de un minuto con marca de agua.
-Los ficheros de muestra son tres, de dos palabras cada uno: `--max-files 1` hace tres batches.
+Lo que no se puede se niega antes de arrancar Spark. La tabla entera está en docs/combinations.md. Con
+`--state aggregation` se cuentan palabras; con `--state windowed`, palabras por ventana de un minuto con marca
+de agua. Los ficheros de muestra son tres, de dos palabras cada uno: `--max-files 1` hace tres batches.
 """
 
 from jobs.labs.declared import camino

@@ -1,8 +1,10 @@
-"""Delta como destino: la tabla lleva su propio registro, `_delta_log`, y en él qué batch de qué consulta está ya escrito.
+"""Delta como destino: la tabla lleva su propio registro, `_delta_log`, y en él qué batch de qué consulta está
+ya escrito.
 
-Tres ficheros de facturas, un batch cada uno. Después se quita del checkpoint el último commit, como lo dejaría un `kill -9` entre la escritura y el
-commit: Spark repite el batch, y Delta ve en su registro que ya lo tiene. El resumen por ciudad, en modo `complete`, sustituye la tabla en cada
-batch: quien lea los ficheros sin Delta encuentra también los de antes.
+Tres ficheros de facturas, un batch cada uno. Después se quita del checkpoint el último commit, como lo
+dejaría un `kill -9` entre la escritura y el commit: Spark repite el batch, y Delta ve en su registro que ya
+lo tiene. El resumen por ciudad, en modo `complete`, sustituye la tabla en cada batch: quien lea los ficheros
+sin Delta encuentra también los de antes.
 """
 
 from include.samples import facturas
