@@ -207,7 +207,8 @@ def main(files: int, folder: Path) -> None:
         for name in ("plan", "apply", "plan", "after a run"):
             found = measured(big, name)
             print(
-                f"{name:<12}{found['files']:>9,.0f} files {found['seconds']:8.3f} s {found['peak_mib'] - base:7.0f} MiB",
+                f"{name:<12}{found['files']:>9,.0f} files {found['seconds']:8.3f} s "
+                f"{found['peak_mib'] - base:7.0f} MiB",
                 flush=True,
             )
         print(f"idle run, all archived                    {idle_run(big):7.3f} s", flush=True)

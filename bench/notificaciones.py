@@ -156,5 +156,6 @@ if __name__ == "__main__":
     for index, what in enumerate(("seconds", "CPU seconds")):
         own, exact = (median(pair[index] for pair in seconds[way]) for way in WAYS)
         print(
-            f"{what}, median of {given.rounds}: at least once (Spark's own) {own:.2f}, exactly once {exact:.2f}, ratio {exact / own:.2f}"
+            f"{what}, median of {given.rounds}: "
+            f"at least once (Spark's own) {own:.2f}, exactly once {exact:.2f}, ratio {exact / own:.2f}"
         )

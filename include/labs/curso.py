@@ -54,8 +54,8 @@ def rows(root: Path) -> list[Row]:
 
 
 def parse(text: str) -> list[Row]:
-    """Raises ConfigError naming a row without section, command or file."""
-    found: list[Row] = []
+    """The rows of the page's text. Raises ConfigError, which names a row without section, command or file."""
+    rows: list[Row] = []
     part, counts = "", False
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
@@ -66,17 +66,14 @@ def parse(text: str) -> list[Row]:
         elif "comando" in cells:
             counts = True
         elif counts and not set(line) <= set("|-: "):
-            found.append(_row(part, cells))
-    return found
+            rows.append(_row(part, cells))
+    return rows
 
 
 def _row(part: str, cells: list[str]) -> Row:
     files = tuple(text for text, _ in _LINK.findall(cells[-1]))
     command = _CODE.fullmatch(cells[2]) if len(cells) == 4 else None
     if not command or not command[1].startswith("./caudal ") or not cells[0] or not files:
-        raise ConfigError(
-            f"not a row of section, name, command, file: {' | '.join(cells)[:120]!r}",
-            "docs/curso.md",
-            cli="mend that row",
-        )
+        what = f"not a row of section, name, command, file: {' | '.join(cells)[:120]!r}"
+        raise ConfigError(what, "docs/curso.md", cli="mend that row")
     return Row(part, cells[0], cells[1], command[1].removeprefix("./caudal "), files)

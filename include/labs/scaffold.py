@@ -1,5 +1,5 @@
-"""The words of `new-stream` for ends that keep no account -> a lab: its row, program, domain function and
-first test."""
+"""`new-stream` for sources and sinks that keep no account: its words -> a lab's row, program, domain function
+and first test."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ from jobs.labs.declared import combinations, ends
 from jobs.labs.declared.ends import Mode, Pipeline, State, Trigger
 from jobs.labs.declared.lab import Lab
 
-FROM = "files:text|csv|json|parquet|orc|avro, kafka:TOPIC[:text|csv|json|avro], kafka:/PATTERN/, socket:PORT, rate:ROWS, table:NAME"
-TO = "files:…, topic:NAME[:text|csv|avro], console, memory:NAME, foreach, foreachBatch, table:NAME, delta:NAME, mongodb:DATABASE.COLLECTION:KEY"
+FROM = (
+    "files:text|csv|json|parquet|orc|avro, kafka:TOPIC[:text|csv|json|avro], kafka:/PATTERN/, "
+    "socket:PORT, rate:ROWS, table:NAME"
+)
+TO = (
+    "files:…, topic:NAME[:text|csv|avro], console, memory:NAME, foreach, foreachBatch, "
+    "table:NAME, delta:NAME, mongodb:DATABASE.COLLECTION:KEY"
+)
 _WORD = "a lab reads and writes"
 _LABS_SOURCE = r"(socket|rate|table)(:.*)?|files:(text|parquet|orc|avro)|kafka:(/.*/|[^:]*:(text|avro))"
 _LABS_SINK = r"(console|memory|foreach|foreachBatch|table|mongodb|delta)(:.*)?|files:(text|orc|avro)"
@@ -50,16 +56,16 @@ class LabRequest:
         return next((column.name for column in self.columns if column.kind == "TimestampType"), "")
 
     @property
-    def made(self) -> list[str]:
-        """The columns that the transform gives."""
+    def result(self) -> list[str]:
+        """The columns that the transform returns."""
         by_state = {"aggregation": [self.group, "count"], "windowed": ["start", "end", "count"]}
         return by_state.get(self.pipeline.state, [column.name for column in self.columns])
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How a lab goes: what was typed beside its ends. No `trigger`: available-now where the source has an
-    end, else processing-time."""
+    """How a lab runs: the options beside its source and sink. Without a `trigger` it is available-now where
+    the source has an end, else processing-time."""
 
     mode: str = "append"
     trigger: str = ""
@@ -67,7 +73,7 @@ class Manner:
 
 
 def wanted(words: Words) -> bool:
-    """Whether an end is one that no stream has."""
+    """Whether the source or the sink is one that only labs have."""
     return (
         re.fullmatch(_LABS_SOURCE, words.source) is not None
         or re.fullmatch(_LABS_SINK, words.sink) is not None
@@ -77,15 +83,13 @@ def wanted(words: Words) -> bool:
 def check(
     words: Words, manner: Manner, root: Path, registry: Mapping[str, Stream], labs: Mapping[str, Lab]
 ) -> LabRequest:
-    """Raises UsageError naming the option that cannot be, Refused for a way that Spark cannot go."""
+    """Raises UsageError, which names the option that is wrong, and Refused for a pipeline that Spark cannot
+    run."""
     check_name(words.name, root, registry, words.source)
     if words.name in labs or (root / "jobs" / "labs" / f"{words.name}.py").exists():
         free = free_name(words.name, root, registry, words.source)
-        raise UsageError(
-            f"{words.name!r} cannot be the name: a lab of that name exists",
-            "NAME",
-            cli=f"the name {free} is free",
-        )
+        what = f"{words.name!r} cannot be the name: a lab of that name exists"
+        raise UsageError(what, "NAME", cli=f"the name {free} is free")
     is_csv = words.source == "files:csv"
     reading.require_none(
         words.reading.said, "," if is_csv else words.separator, is_csv or words.header, "a lab"
@@ -101,7 +105,7 @@ def check(
             cli='--about "What this lab is for."',
         )
     request = LabRequest(words.name, about, pipeline, _columns(words, pipeline))
-    _require_made(request)
+    _require_possible(request)
     return request
 
 
@@ -119,21 +123,15 @@ def _pipeline(source: ends.Source, sink: ends.Sink, manner: Manner) -> Pipeline:
     return Pipeline(source, sink, manner.mode, trigger, state=manner.state)  # type: ignore[arg-type]
 
 
-def _require_made(request: LabRequest) -> None:
-    """Raises UsageError for a transform that could not be written, or a key that none of its columns is."""
+def _require_possible(request: LabRequest) -> None:
+    """Raises UsageError for windows without a time column, or a key that is not a column of the result."""
     if request.pipeline.state == "windowed" and not request.time:
-        raise UsageError(
-            "windows need a column of type timestamp",
-            "--columns",
-            cli='--columns "…,at:timestamp", or --state aggregation',
-        )
-    key, made = getattr(request.pipeline.sink, "key", ""), request.made
-    if key and key not in made:
-        raise UsageError(
-            f"the key {key} is none of the columns {', '.join(made)}",
-            "--to",
-            cli="mongodb:DATABASE.COLLECTION:KEY names one of them",
-        )
+        way_out = '--columns "…,at:timestamp", or --state aggregation'
+        raise UsageError("windows need a column of type timestamp", "--columns", cli=way_out)
+    key, columns = getattr(request.pipeline.sink, "key", ""), request.result
+    if key and key not in columns:
+        what = f"the key {key} is none of the columns {', '.join(columns)}"
+        raise UsageError(what, "--to", cli="mongodb:DATABASE.COLLECTION:KEY names one of them")
 
 
 def _columns(words: Words, pipeline: Pipeline) -> tuple[Column, ...]:
@@ -152,7 +150,7 @@ def _source(words: Words) -> ends.Source:
         if rest == "csv"
         else ()
     )
-    made: dict[str, Any] = {
+    sources: dict[str, Any] = {
         "files": lambda: ends.Folder(format=rest, options=csv),  # type: ignore[arg-type]
         "kafka": lambda: (
             ends.Subscription(pattern=rest[1:-1])
@@ -163,16 +161,16 @@ def _source(words: Words) -> ends.Source:
         "rate": lambda: ends.Rate(_number(rest or "1")),
         "table": lambda: ends.Table(rest),
     }
-    if kind not in made:
+    if kind not in sources:
         raise UsageError(f"{_WORD} not from {words.source[:40]!r}", "--from", cli=f"one of {FROM}")
-    return made[kind]()  # type: ignore[no-any-return]
+    return sources[kind]()  # type: ignore[no-any-return]
 
 
 def _sink(text: str) -> ends.Sink:
     kind, _, rest = text.partition(":")
     place, _, key = rest.rpartition(":")
     database, _, collection = place.partition(".")
-    made: dict[str, Any] = {
+    sinks: dict[str, Any] = {
         "files": lambda: ends.Folder("salida", rest),  # type: ignore[arg-type]
         "topic": lambda: ends.Subscription(
             (rest.partition(":")[0],),
@@ -186,9 +184,9 @@ def _sink(text: str) -> ends.Sink:
         "delta": lambda: ends.Delta(rest or "tabla"),
         "mongodb": lambda: ends.Mongo(database, collection, key),
     }
-    if kind not in made or (kind == "mongodb" and not (database and collection and key)):
+    if kind not in sinks or (kind == "mongodb" and not (database and collection and key)):
         raise UsageError(f"{_WORD} not to {text[:40]!r}", "--to", cli=f"one of {TO}")
-    return made[kind]()  # type: ignore[no-any-return]
+    return sinks[kind]()  # type: ignore[no-any-return]
 
 
 def _number(text: str) -> int:
@@ -198,7 +196,8 @@ def _number(text: str) -> int:
 
 
 def plan(request: LabRequest, root: Path) -> tuple[NewFile, ...]:
-    """The four files, the row last; read-only. Raises Refused when one of them is there with another text."""
+    """The four files, the row last. Writes nothing. Raises Refused when one of them exists with other
+    content."""
     name = request.name
     places = {
         "lab_domain": root / "jobs" / "domain" / f"{name}.py",
@@ -232,14 +231,14 @@ def _values(request: LabRequest) -> dict[str, object]:
         "time": request.time,
         "group": request.group,
         "group_at": [column.name for column in request.columns].index(request.group),
-        "made": request.made,
-        "made_source": list(request.made),
+        "made": request.result,
+        "made_source": list(request.result),
         **write.sample_values(request.columns),
     }
 
 
 def _call(pipeline: Pipeline) -> str:
-    """The Pipeline as the row writes it: defaults are left out."""
+    """The code of the Pipeline in the row; defaults are left out."""
     parts = [write.end_row(pipeline.source), write.end_row(pipeline.sink)]
     default = Pipeline(pipeline.source, pipeline.sink)
     parts += [

@@ -26,7 +26,7 @@ COMMANDS = sorted(set(re.findall(r"`\./caudal ([^`]+)`", TEXT)))
 
 @cache
 def notebooks() -> dict[str, notebook.Notebook]:
-    return notebook.found(settings.load({}))
+    return notebook.collect(settings.load({}))
 
 
 def test_every_line_of_a_table_that_has_a_command_is_a_row() -> None:

@@ -132,7 +132,7 @@ def test_a_copy_made_before_the_modules_moved_gets_its_imports_rewritten_and_the
 ) -> None:
     lines = [line for line in running.said.splitlines() if ".ipynb" in line]
     assert lines == [
-        f"{OLD.name}: its imports now name the modules at their new places; nothing else in it was changed"
+        f"{OLD.name}: its imports now name the modules at their new places; nothing else was changed"
     ]
     now = (running.home / "cuadernos" / OLD.name).read_text()
     assert now == OLD.read_text().replace("Folder, Pipeline\\n", "Folder, Pipeline as Way\\n").replace(

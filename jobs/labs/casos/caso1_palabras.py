@@ -33,7 +33,8 @@ def run(lab: Lab) -> Facts:
             lab.say(f"leyendo de 127.0.0.1:{port}; escribe en el terminal de nc, Ctrl-C aquí termina")
         else:
             lab.say(
-                f"en 127.0.0.1:{port} no escucha nadie: las frases las envía el laboratorio (nc -lk {port} para escribirlas tú)"
+                f"en 127.0.0.1:{port} no escucha nadie: "
+                f"las frases las envía el laboratorio (nc -lk {port} para escribirlas tú)"
             )
             server = stack.enter_context(line_server.serving(port))
         with lab.settings(spark__sql__shuffle__partitions=3):
@@ -48,13 +49,13 @@ def run(lab: Lab) -> Facts:
 
 
 def heard(query: StreamingQuery) -> int:
-    """Lines that were counted; -1 until the first batch, which is empty, is done."""
+    """Lines that were counted; -1 until the first batch is done, which is empty."""
     return progress.rows_read(query) if progress.batches(query) else -1
 
 
 def _closed(lab: Lab, port: int, query: StreamingQuery) -> Callable[[], bool]:
-    """True once the connection was there and is gone, and its last lines are counted: Spark itself would wait
-    for ever."""
+    """A condition that is true once the connection has closed and its last lines are counted. Spark itself
+    would wait for ever."""
     was_open = False
 
     def gone() -> bool:
@@ -75,7 +76,8 @@ def _found(lab: Lab, query: StreamingQuery) -> Facts:
     counts = kept(lab) if progress.batches(query) else {}
     words, times = cuantos(len(counts), "palabra"), cuantos(sum(counts.values()), "aparición", "apariciones")
     lab.say(
-        f"{cuantos(lines, 'línea')} en {cuantos(len(done), 'micro-batch')}; el checkpoint guarda {words}, {times}"
+        f"{cuantos(lines, 'línea')} en {cuantos(len(done), 'micro-batch')}; "
+        f"el checkpoint guarda {words}, {times}"
     )
     return {
         "batches": len(done),
@@ -86,6 +88,6 @@ def _found(lab: Lab, query: StreamingQuery) -> Facts:
 
 
 def kept(lab: Lab) -> dict[str, int]:
-    """What Spark keeps between the batches, read from the checkpoint: word -> count."""
+    """The state that Spark keeps between batches, read from the checkpoint: word -> count."""
     state = lab.spark.read.format("statestore").load(str(lab.path("checkpoints", "palabras")))
     return {row["palabra"]: row["count"] for row in state.selectExpr("key.palabra", "value.count").collect()}

@@ -1,4 +1,4 @@
-"""Caso 2 with an inferred schema: what it is, and what becomes of a later file of another shape."""
+"""Caso 2 with an inferred schema, and how a later file of another shape is read with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Caso 2, watched: plan, progress as a table, bars and a picture."""
+"""Caso 2, monitored: its plan, and its progress as a table, bars and a picture."""
 
 from __future__ import annotations
 
@@ -48,18 +48,13 @@ def run(lab: Lab) -> Facts:
     }
 
 
-def _last(lab: Lab, told: dict[str, Any]) -> dict[str, Any]:
-    """The last progress in a few lines. It tells of the newest look at the source, which may have found
+def _last(lab: Lab, newest: dict[str, Any]) -> dict[str, Any]:
+    """The last progress in a few lines. It is of the newest look at the source, which may have found
     nothing."""
-    source = told["sources"][0]
-    shown = {
-        "name": told["name"],
-        "batchId": told["batchId"],
-        "numInputRows": told["numInputRows"],
-        "startOffset": source["startOffset"],
-        "endOffset": source["endOffset"],
-        "sink": told["sink"]["description"].partition("[")[0],
-    }
+    source = newest["sources"][0]
+    shown = {name: newest[name] for name in ("name", "batchId", "numInputRows")}
+    shown |= {name: source[name] for name in ("startOffset", "endOffset")}
+    shown["sink"] = newest["sink"]["description"].partition("[")[0]
     lab.say("lastProgress:")
     lab.table(("campo", "valor"), list(shown.items()))
     return shown

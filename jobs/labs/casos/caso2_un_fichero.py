@@ -1,4 +1,4 @@
-"""Caso 2, refined: as many files a batch as the option says."""
+"""Caso 2, refined: a batch reads as many files as the option says."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def run(lab: Lab) -> Facts:
     invoices = [p["numInputRows"] for p in done]
     waited = len(sample_files.names(lab.path("entrada")))
     lab.say(
-        f"{cuantos(waited, 'fichero esperaba', 'ficheros esperaban')}; maxFilesPerTrigger={source.max_files}, latestFirst={source.latest_first}"
+        f"{cuantos(waited, 'fichero esperaba', 'ficheros esperaban')}; "
+        f"maxFilesPerTrigger={source.max_files}, latestFirst={source.latest_first}"
     )
     lab.table(
         ("batch", "ficheros", "facturas"),
@@ -30,6 +31,7 @@ def run(lab: Lab) -> Facts:
     )
     written = sample_files.lines(sample_files.parts(lab.path("salida")))
     lab.say(
-        f"{cuantos(written, 'línea')} de factura en salida; los ficheros siguen en entrada: Spark los recuerda en el checkpoint, no los quita"
+        f"{cuantos(written, 'línea')} de factura en salida; los ficheros siguen en entrada: "
+        "Spark los recuerda en el checkpoint, no los quita"
     )
     return {"files": files, "invoices": invoices, "lines": written}

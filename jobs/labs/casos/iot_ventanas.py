@@ -11,7 +11,7 @@ from jobs.contract.errors import UsageError
 from jobs.domain import iot
 from jobs.labs.declared.castellano import cuantos
 from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline, Source, Subscription
-from jobs.labs.kit import sources
+from jobs.labs.kit import progress, sources
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -39,7 +39,8 @@ def run(lab: Lab) -> Facts:
     windows, maxima = (cuantos(len(found[name]), "ventana") for name in ("windows", "maxima"))
     lab.say(f"han salido {windows} de 15 minutos y {maxima} de 5")
     lab.say(
-        f"lecturas demasiado tarde: {found['late']}; en ventanas de 15 minutos cada una falta en tres: {found['late_windows']}"
+        f"lecturas demasiado tarde: {found['late']}; en ventanas de 15 minutos cada una falta en tres: "
+        f"{found['late_windows']}"
     )
     return found
 
@@ -62,19 +63,13 @@ def _windows(
 ) -> tuple[list[dict[str, Any]], int]:
     frame = lab.read(source, iot.SCHEMA)
     readings = sources.values(frame, "json", iot.SCHEMA) if isinstance(source, Subscription) else frame
-    made = transform(readings)
-    texts = made.select(
-        made.inicio.cast("string").alias("inicio"), made.fin.cast("string").alias("fin"), *made.columns[2:]
-    )
+    windows = transform(readings)
+    times = [windows[name].cast("string").alias(name) for name in ("inicio", "fin")]
+    texts = windows.select(*times, *windows.columns[2:])
     rows: list[dict[str, Any]] = []
     pipeline = Pipeline(source, ForeachBatch(), state="windowed")
     query = lab.start(
         texts, pipeline, name, each=lambda batch, _: rows.extend(row.asDict() for row in batch.collect())
     )
     lab.follow(query)
-    late = sum(
-        int(state["numRowsDroppedByWatermark"])
-        for one in query.recentProgress
-        for state in one["stateOperators"]
-    )
-    return sorted(rows, key=lambda row: (row["inicio"], row["sensor"])), late
+    return sorted(rows, key=lambda row: (row["inicio"], row["sensor"])), progress.rows_late(query)

@@ -61,13 +61,15 @@ TEXTS = {
         "lo leído y no terminado se pierde: un socket no se puede releer"
     ),
     "at least once: a batch that fails half-way is sent again (a Caudal stream: exactly once)": (
-        "al menos una vez: un batch que falla a medias se envía otra vez (un stream de Caudal: exactamente una vez)"
+        "al menos una vez: un batch que falla a medias se envía otra vez (un stream de Caudal: "
+        "exactamente una vez)"
     ),
     "at least once: make the function idempotent by key or batch": (
         "al menos una vez: la función tiene que ser idempotente, por clave o por batch"
     ),
     "exactly once by the table's own log; a reader of its part files alone sees deleted rows, too": (
-        "exactamente una vez por el log de la propia tabla; quien lea solo sus ficheros ve también lo que ya no está"
+        "exactamente una vez por el log de la propia tabla; "
+        "quien lea solo sus ficheros ve también lo que ya no está"
     ),
     "everything stays in the driver's memory": "todo se queda en la memoria del driver",
     "a window appears when the watermark has passed its end; the last ones stay open": (

@@ -10,10 +10,10 @@ from jobs.labs.kit.lab import Facts, Lab
 
 def run(lab: Lab) -> Facts:
     """Facts: a tally for a run with another checkpoint, and one with the same."""
-    found = [_twice(lab, "otro", ("uno", "dos")), _twice(lab, "mismo", ("uno", "uno"))]
-    lab.table(tally.COLUMNS, tally.rows(found))
+    tallies = [_twice(lab, "otro", ("uno", "dos")), _twice(lab, "mismo", ("uno", "uno"))]
+    lab.table(tally.COLUMNS, tally.rows(tallies))
     lab.say("otro checkpoint es otra consulta: empieza desde el principio")
-    return {one.way: one.to_json() for one in found}
+    return tally.facts(tallies)
 
 
 def _twice(lab: Lab, name: str, checkpoints: tuple[str, str]) -> tally.Tally:
@@ -34,5 +34,5 @@ def _twice(lab: Lab, name: str, checkpoints: tuple[str, str]) -> tally.Tally:
             checkpoint=f"{name}_{checkpoint}",
         )
         lab.follow(query)
-    found = [line for folder in (f"salida_{name}", f"salida_{name}_otra") for line in lines(lab.path(folder))]
-    return tally.of(f"{name} checkpoint", delivered, found)
+    folders = (lab.path(f"salida_{name}"), lab.path(f"salida_{name}_otra"))
+    return tally.of(f"{name} checkpoint", delivered, [line for folder in folders for line in lines(folder)])

@@ -17,7 +17,8 @@ ROWS = numbered(0, 20)
 
 
 class Falls:
-    """foreachBatch that fails in the first batch that has rows, then keeps every row once it goes on."""
+    """A function of foreachBatch that fails in the first batch with rows, and keeps the rows of all later
+    ones."""
 
     def __init__(self) -> None:
         self.rows: list[str] = []
@@ -33,10 +34,10 @@ class Falls:
 
 def run(lab: Lab) -> Facts:
     """Facts: a tally for the socket, and one for files."""
-    found = [_socket(lab), _files(lab)]
-    lab.table(tally.COLUMNS, tally.rows(found))
+    tallies = [_socket(lab), _files(lab)]
+    lab.table(tally.COLUMNS, tally.rows(tallies))
     lab.say("lo que el socket entregó y no se terminó no vuelve; los ficheros siguen ahí")
-    return {one.way: one.to_json() for one in found}
+    return tally.facts(tallies)
 
 
 def _socket(lab: Lab) -> tally.Tally:

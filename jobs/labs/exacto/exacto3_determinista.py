@@ -13,11 +13,12 @@ from jobs.labs.kit import tally
 from jobs.labs.kit.files import deliver, numbered
 from jobs.labs.kit.lab import Facts, Lab
 
-_WAYS = {"clave al azar": "uuid()", "clave del dato": "sha2(value, 256)"}
+_KEYS = {"clave al azar": "uuid()", "clave del dato": "sha2(value, 256)"}
 
 
 class Keyed:
-    """A sink that keeps one row a key, and falls once after it has written: the batch comes again."""
+    """A sink that keeps one row for each key. It fails once after it has written, so the batch comes
+    again."""
 
     def __init__(self) -> None:
         self.rows: dict[str, str] = {}
@@ -33,13 +34,13 @@ class Keyed:
 def run(lab: Lab) -> Facts:
     """Facts: a tally for random keys, and one for keys made of the row."""
     rows = deliver(lab, "0.txt", numbered(0, 40))
-    found = [
-        tally.of(way, rows, _run_twice(lab, f"q{n}", F.expr(key)))
-        for n, (way, key) in enumerate(_WAYS.items())
+    tallies = [
+        tally.of(name, rows, _run_twice(lab, f"q{n}", F.expr(key)))
+        for n, (name, key) in enumerate(_KEYS.items())
     ]
-    lab.table(tally.COLUMNS, tally.rows(found))
+    lab.table(tally.COLUMNS, tally.rows(tallies))
     lab.say("el lote repetido tiene los mismos datos, pero otras claves: el destino no los reconoce")
-    return {one.way: one.to_json() for one in found}
+    return tally.facts(tallies)
 
 
 def _run_twice(lab: Lab, name: str, key: Column) -> list[str]:

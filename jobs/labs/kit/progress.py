@@ -26,6 +26,12 @@ def rows_read(query: StreamingQuery) -> int:
     return sum(p["numInputRows"] for p in batches(query))
 
 
+def rows_late(query: StreamingQuery) -> int:
+    """Rows that the query's state operators dropped because they were behind the watermark."""
+    states = [state for p in query.recentProgress for state in p["stateOperators"]]
+    return sum(int(state["numRowsDroppedByWatermark"]) for state in states)
+
+
 def row(progress: dict[str, Any]) -> tuple[Any, ...]:
     """The cells of COLUMNS. Logs are the offset log before a batch and the commit log after it."""
     took = progress["durationMs"]

@@ -1,4 +1,4 @@
-"""Any way from a source to a sink, with sample data."""
+"""Any pipeline from a source to a sink, with sample data."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def run(lab: Lab) -> Facts:
         rows = _rows(lab, pipeline, batches)
     if pipeline.trigger != "continuous":  # its epochs do not tell how many rows they read
         lab.say(
-            f"{cuantos(len(reads), 'batch')} con datos, filas leídas: {', '.join(map(str, reads)) or 'ninguna'}"
+            f"{cuantos(len(reads), 'batch')} con datos, filas leídas: "
+            f"{', '.join(map(str, reads)) or 'ninguna'}"
         )
     if pipeline.kinds[1] != "console":
         lab.table(list(rows[0]) if rows else ["(sin filas)"], [list(row.values()) for row in rows[:20]])
@@ -83,7 +84,7 @@ class ToFile:
 
 
 def _filled(lab: Lab, pipeline: Pipeline, stack: contextlib.ExitStack) -> Any:
-    """The way's source, holding the sample: six words, a minute apart. An endless source is fed later."""
+    """The pipeline's source, filled with the sample: six words, a minute apart. Rate makes rows by itself."""
     rows = [(i, word) for i, word in enumerate(PALABRAS)]
     match pipeline.source:
         case Folder():
@@ -123,7 +124,7 @@ def _value(frame: DataFrame, form: ValueFormat) -> Any:
 
 
 def _made(lab: Lab, pipeline: Pipeline) -> Any:
-    """The way's sink, ready and empty."""
+    """The pipeline's sink, ready and empty."""
     match pipeline.sink:
         case Subscription():
             return replace(pipeline.sink, topics=(lab.topics.fresh("salida"),))
@@ -138,7 +139,7 @@ def _made(lab: Lab, pipeline: Pipeline) -> Any:
 
 
 def _words(lab: Lab, pipeline: Pipeline) -> DataFrame:
-    """palabra, momento: whatever the source."""
+    """The columns palabra and momento, from any source."""
     source = pipeline.source
     if isinstance(source, Rate):
         word = F.element_at(F.array(*map(F.lit, PALABRAS)), (F.col("value") % 6 + 1).cast("int"))
@@ -146,9 +147,8 @@ def _words(lab: Lab, pipeline: Pipeline) -> DataFrame:
     if isinstance(source, Socket) or getattr(source, "format", "") == "text":
         found = lab.read(source)
         text = F.col("value").cast("string") if isinstance(source, Subscription | Socket) else F.col("value")
-        now = (
-            [F.current_timestamp().alias("momento")] if pipeline.state == "windowed" else []
-        )  # continuous processing knows no current time
+        # only where it is needed: continuous processing has no current time
+        now = [F.current_timestamp().alias("momento")] if pipeline.state == "windowed" else []
         return found.select(text.alias("palabra"), *now)
     schema = None if isinstance(source, Table) or getattr(source, "infer", False) else SCHEMA
     found = lab.read(source, schema)
@@ -170,7 +170,7 @@ def _state(words: DataFrame, pipeline: Pipeline) -> DataFrame:
 
 
 def encoded(rows: DataFrame, pipeline: Pipeline) -> DataFrame:
-    """What the sink takes: kafka key and value, text one column, else the rows."""
+    """The rows in the sink's form: key and value for kafka, one column for text, else as they are."""
     if isinstance(pipeline.sink, Subscription):
         return rows.select(F.col("palabra").alias("key"), _value(rows, pipeline.sink.format).alias("value"))
     return (
@@ -191,7 +191,8 @@ def _each(lab: Lab, pipeline: Pipeline, batches: list[list[dict[str, Any]]]) -> 
 
 
 def _through(lab: Lab, pipeline: Pipeline, query: StreamingQuery) -> None:
-    """Until the sample is through: a bounded run ends by itself, another one when nothing more comes."""
+    """Waits until the whole sample is processed. A bounded run ends by itself, another one when no more data
+    come."""
     bounded = pipeline.trigger in ("once", "available-now")
 
     def through() -> bool:
@@ -207,7 +208,7 @@ def _through(lab: Lab, pipeline: Pipeline, query: StreamingQuery) -> None:
 
 
 def _rows(lab: Lab, pipeline: Pipeline, batches: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """What stands in the sink now; nothing of the console's, which was shown."""
+    """The rows in the sink now; for the console, which showed them, the newest batch."""
     match pipeline.sink:
         case Folder():
             reader = lab.spark.read.format(pipeline.sink.format)

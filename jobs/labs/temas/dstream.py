@@ -1,4 +1,4 @@
-"""DStream: run it where this Spark still has it, beside the same by Structured Streaming."""
+"""DStream, run where this Spark still has it, beside the same count with Structured Streaming."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
 FRASES = ("Spark Streaming en el Severo Ochoa", "El Severo Ochoa está en Elche")
-_WAIT_S = 20.0
+_WAIT_S = 20.0  # for two intervals of half a second
 
 
 def run(lab: Lab) -> Facts:
@@ -33,7 +33,8 @@ def run(lab: Lab) -> Facts:
         [(word, structured[word], (found or {}).get(word, "-")) for word in words],
     )
     lab.say(
-        "DStream trocea por reloj y reparte RDD; Structured Streaming usa el optimizador, tiempo de evento y checkpoints con exactly-once"
+        "DStream trocea por reloj y reparte RDD; "
+        "Structured Streaming usa el optimizador, tiempo de evento y checkpoints con exactly-once"
     )
     return {"has": found is not None, "structured": structured, "dstream": found or {}}
 
@@ -60,7 +61,7 @@ def _dstream(lab: Lab) -> dict[str, int] | None:
         return None
     counted: Counter[str] = Counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says itself that it is deprecated
+        warnings.simplefilter("ignore")  # DStream warns that it is deprecated; the lab says so itself
         context: Any = StreamingContext(lab.spark.sparkContext, 0.5)
     intervals = [lab.spark.sparkContext.parallelize([frase], 1) for frase in FRASES]
     words = (

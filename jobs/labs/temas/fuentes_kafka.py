@@ -1,4 +1,4 @@
-"""Kafka as a source: which topics, from where on, in which format."""
+"""Kafka as a source: which topics, from which offset, in which format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEP_MS = 60_000  # a record a minute
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: starts (how -> records read), formats (format -> rows that are as they were written)."""
+    """Facts: starts (start -> records read), formats (format -> rows that are read as they were written)."""
     one, other = (
         lab.topics.fresh(name, retention_ms="-1") for name in ("uno", "dos")
     )  # its records are of 2023

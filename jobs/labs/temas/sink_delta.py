@@ -27,7 +27,8 @@ def run(lab: Lab) -> Facts:
         lab.path("checkpoints", "lineas", "commits", name).unlink()
     again = _write(lab, pipeline)
     lab.say(
-        f"{cuantos(lines, 'línea')} en tres batches; con el último repetido, como después de un kill -9: {again}"
+        f"{cuantos(lines, 'línea')} en tres batches; con el último repetido, como después de un kill -9: "
+        f"{again}"
     )
     versions = _versions(table)
     lab.table(("versión", "batch", "filas que añade"), [(n, *one) for n, one in enumerate(versions)])
@@ -36,7 +37,8 @@ def run(lab: Lab) -> Facts:
     summary, files = _summary(lab, source)
     read = cuantos(summary, "fila leída", "filas leídas")
     lab.say(
-        f"resumen por ciudad: {read} con Delta, {files} en todos sus ficheros: los de los batches anteriores siguen ahí"
+        f"resumen por ciudad: {read} con Delta, {files} en todos sus ficheros: "
+        "los de los batches anteriores siguen ahí"
     )
     return {
         "lines": lines,

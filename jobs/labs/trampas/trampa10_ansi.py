@@ -1,4 +1,5 @@
-"""Trap 10: one value that is no number stops a query that casts it, at this start and at every other one."""
+"""Trap 10: one value that is not a number stops a query that casts it, at this start and at every later
+one."""
 
 from __future__ import annotations
 

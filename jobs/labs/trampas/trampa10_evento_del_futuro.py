@@ -12,7 +12,7 @@ from jobs.core.read import records
 from jobs.core.read.records import Subject
 from jobs.domain import iot
 from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
-from jobs.labs.kit import strict
+from jobs.labs.kit import progress, strict
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -35,8 +35,9 @@ def lecturas(minutes: range) -> list[str]:
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: sin (without the event), con (with it) and caudal (with it, behind strict reading): windows that
-    came out, readings in them, rows dropped as late; refused: reason -> what strict reading put aside."""
+    """Facts: sin (without the event), con (with it) and caudal (with it, behind strict reading), each with
+    the windows that came out, the readings in them and the rows dropped as late; refused: reason -> how many
+    records strict reading put aside."""
     for folder, first in (("con", [FUTURO]), ("sin", [])):
         for number, minutes in enumerate(LOTES):
             deliver(
@@ -79,9 +80,5 @@ def _windows(lab: Lab, name: str, readings: DataFrame, source: Folder) -> dict[s
             each=lambda batch, _: out.extend(row.asDict() for row in batch.collect()),
         )
         lab.follow(query)
-    late = sum(
-        int(state["numRowsDroppedByWatermark"])
-        for one in query.recentProgress
-        for state in one["stateOperators"]
-    )
-    return {"windows": len(out), "readings": sum(row["lecturas"] for row in out), "late": late}
+    readings_out = sum(row["lecturas"] for row in out)
+    return {"windows": len(out), "readings": readings_out, "late": progress.rows_late(query)}

@@ -34,7 +34,8 @@ def run(lab: Lab) -> Facts:
     lab.table(("", "lecturas en ventanas que salen", "en el estado, sin salir"), rows)
     left = cuantos(opened, "ventana seguía abierta", "ventanas seguían abiertas")
     lab.say(
-        f"{left} en el estado hasta el último batch, sin datos, que cierra lo abierto; otra ejecución saca {cuantos(again, 'lectura')}"
+        f"{left} en el estado hasta el último batch, sin datos, que cierra lo abierto; "
+        f"otra ejecución saca {cuantos(again, 'lectura')}"
     )
     return {
         "delivered": 40,

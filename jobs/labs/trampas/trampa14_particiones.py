@@ -1,4 +1,4 @@
-"""Trap 14: shuffle partitions of small data."""
+"""Trap 14: 200 shuffle partitions for a handful of rows."""
 
 from __future__ import annotations
 
