@@ -1,4 +1,5 @@
-"""Notebook copies of a home made before the course's modules moved: their imports are rewritten, and nothing else."""
+"""Notebook copies of a home made before the course's modules moved: their imports are rewritten, and nothing
+else."""
 
 from __future__ import annotations
 

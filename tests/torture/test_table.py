@@ -32,8 +32,8 @@ LINE = Line(
 
 def test_a_row_says_what_both_sides_came_to() -> None:
     assert (
-        table.row(LINE)
-        == f"| {FAULT} | 1,234 | 5 | 0 | 6 | 0 | 0 | 0 | 0 | 20 | 65, 0 | pairing-broken; file refused: duplicate |"
+        table.row(LINE) == f"| {FAULT} | 1,234 | 5 | 0 | 6 | 0 | 0 | 0 | 0 | 20 | 65, 0 "
+        "| pairing-broken; file refused: duplicate |"
     )
 
 

@@ -16,5 +16,5 @@ LAB = Lab(
     section="Caso 2, Cargando los datos",
     pipeline=lambda o: Pipeline(Folder(infer=True), ForeachBatch()),
     sample=lambda o: facturas.files(1, 4),
-    reads=("jobs/labs/casos/caso2_inferencia.py", "jobs/core/read/sources.py"),
+    reads=("jobs/labs/casos/caso2_inferencia.py", "jobs/labs/kit/sources.py"),
 )

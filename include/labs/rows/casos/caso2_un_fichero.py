@@ -19,5 +19,5 @@ LAB = Lab(
     ),
     pipeline=lambda o: Pipeline(Folder(max_files=int(o["max_files"])), Folder("salida")),
     sample=lambda o: facturas.files(5, 4),
-    reads=("jobs/labs/casos/caso2_un_fichero.py", "jobs/core/read/sources.py"),
+    reads=("jobs/labs/casos/caso2_un_fichero.py", "jobs/labs/kit/sources.py"),
 )

@@ -10,5 +10,5 @@ LAB = Lab(
     name="exacto2_fuente",
     title="exactly-once, condición 2: una fuente releíble; un socket pierde el lote a medias",
     section="Tolerancia a fallos, condición 2",
-    reads=("jobs/labs/exacto/exacto2_fuente.py", "jobs/core/read/sources.py"),
+    reads=("jobs/labs/exacto/exacto2_fuente.py", "jobs/labs/kit/sources.py"),
 )

@@ -37,5 +37,5 @@ LAB = Lab(
         Option("seconds", 8, "cuánto dura lo que no termina solo", least=1, most=86_400),
     ),
     pipeline=camino.pipeline,
-    reads=("jobs/labs/declared/combinations.py", "jobs/core/read/sources.py", "jobs/core/write/sinks.py"),
+    reads=("jobs/labs/declared/combinations.py", "jobs/labs/kit/sources.py", "jobs/labs/kit/sinks.py"),
 )

@@ -12,5 +12,5 @@ LAB = Lab(
     title="Kafka: subscribe y patrón; earliest, latest, offsets y timestamp; json, csv y avro",
     section="Fuentes de Datos: Kafka",
     broker=True,
-    reads=("jobs/core/read/sources.py", "jobs/core/formats/avro.py"),
+    reads=("jobs/labs/kit/sources.py", "jobs/core/formats/avro.py"),
 )
