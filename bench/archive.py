@@ -181,10 +181,10 @@ def main(files: int, folder: Path) -> None:
         print(f"idle run, {PER_BATCH} files ever seen, not archived   {idle_run(small):7.3f} s")
         print(f"idle run, {files:,} files in en_proceso      {idle_run(big):7.3f} s", flush=True)
         for name in ("plan", "apply", "plan", "after a run"):
-            found = measured(big, name)
+            figures = measured(big, name)
             print(
-                f"{name:<12}{found['files']:>9,.0f} files {found['seconds']:8.3f} s "
-                f"{found['peak_mib'] - base:7.0f} MiB",
+                f"{name:<12}{figures['files']:>9,.0f} files {figures['seconds']:8.3f} s "
+                f"{figures['peak_mib'] - base:7.0f} MiB",
                 flush=True,
             )
         print(f"idle run, all archived                    {idle_run(big):7.3f} s", flush=True)

@@ -86,24 +86,24 @@ def cut(home: Path, folder: Path, dice: Random) -> list[str]:
     share = dice.choice((_all, _newest, _newest, _none))
     pending = list(_pending(home, log))
     undone = _whole_renames(
-        [change for found in pending for change in share(found, dice)],
-        [change for found in pending for change in found],
+        [change for changes in pending for change in share(changes, dice)],
+        [change for changes in pending for change in changes],
     )
     said = _undo(home, folder, undone, log) + _tear(home, log, dice, share is _all)
     begin(home, folder)
     return said
 
 
-def _all(found: list[Change], dice: Random) -> list[Change]:
-    return found
+def _all(changes: list[Change], dice: Random) -> list[Change]:
+    return changes
 
 
-def _none(found: list[Change], dice: Random) -> list[Change]:
+def _none(changes: list[Change], dice: Random) -> list[Change]:
     return []
 
 
-def _newest(found: list[Change], dice: Random) -> list[Change]:
-    return found[: dice.randint(0, len(found))]
+def _newest(changes: list[Change], dice: Random) -> list[Change]:
+    return changes[: dice.randint(0, len(changes))]
 
 
 def _whole_renames(undone: list[Change], pending: list[Change]) -> list[Change]:

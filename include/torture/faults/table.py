@@ -81,7 +81,7 @@ def write(path: Path, text: str) -> None:
 
 def _parted(page: str) -> tuple[str, str, str]:
     before, begin, rest = page.partition(BEGIN)
-    found, end, after = rest.partition(END)
+    inside, end, after = rest.partition(END)
     if not (begin and end):
         raise UsageError(f"the page has no lines {BEGIN} and {END}")
-    return before, found, after
+    return before, inside, after

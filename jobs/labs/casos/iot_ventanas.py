@@ -25,24 +25,24 @@ def run(lab: Lab) -> Facts:
     reading counts three times."""
     lines = lab.path("lecturas.json").read_text(encoding="utf-8").splitlines()
     source = _source(lab, lines)
-    found: Facts = {}
+    facts: Facts = {}
     with lab.settings(spark__sql__shuffle__partitions=3):
-        found["windows"], found["late_windows"] = _windows(lab, source, "windows", iot.ventanas)
-        found["maxima"], found["late"] = _windows(lab, source, "maxima", iot.maximas)
+        facts["windows"], facts["late_windows"] = _windows(lab, source, "windows", iot.ventanas)
+        facts["maxima"], facts["late"] = _windows(lab, source, "maxima", iot.maximas)
     for name, title in (
         ("windows", "ventanas de 15 minutos, las últimas"),
         ("maxima", "máxima de cada 5 minutos, las últimas"),
     ):
-        rows = found[name][-_SHOWN:]
+        rows = facts[name][-_SHOWN:]
         lab.say(title)
         lab.table(list(rows[0]) if rows else ["(ninguna)"], [list(row.values()) for row in rows])
-    windows, maxima = (cuantos(len(found[name]), "ventana") for name in ("windows", "maxima"))
+    windows, maxima = (cuantos(len(facts[name]), "ventana") for name in ("windows", "maxima"))
     lab.say(f"han salido {windows} de 15 minutos y {maxima} de 5")
     lab.say(
-        f"lecturas demasiado tarde: {found['late']}; en ventanas de 15 minutos cada una falta en tres: "
-        f"{found['late_windows']}"
+        f"lecturas demasiado tarde: {facts['late']}; en ventanas de 15 minutos cada una falta en tres: "
+        f"{facts['late_windows']}"
     )
-    return found
+    return facts
 
 
 def _source(lab: Lab, lines: list[str]) -> Source:

@@ -145,14 +145,14 @@ def _words(lab: Lab, pipeline: Pipeline) -> DataFrame:
         word = F.element_at(F.array(*map(F.lit, PALABRAS)), (F.col("value") % 6 + 1).cast("int"))
         return lab.read(source).select(word.alias("palabra"), F.col("timestamp").alias("momento"))
     if isinstance(source, Socket) or getattr(source, "format", "") == "text":
-        found = lab.read(source)
+        frame = lab.read(source)
         text = F.col("value").cast("string") if isinstance(source, Subscription | Socket) else F.col("value")
         # only where it is needed: continuous processing has no current time
         now = [F.current_timestamp().alias("momento")] if pipeline.state == "windowed" else []
-        return found.select(text.alias("palabra"), *now)
+        return frame.select(text.alias("palabra"), *now)
     schema = None if isinstance(source, Table) or getattr(source, "infer", False) else SCHEMA
-    found = lab.read(source, schema)
-    typed = sources.values(found, source.format, SCHEMA) if isinstance(source, Subscription) else found
+    frame = lab.read(source, schema)
+    typed = sources.values(frame, source.format, SCHEMA) if isinstance(source, Subscription) else frame
     return typed.select("palabra", F.timestamp_seconds(F.lit(START_S) + F.col("n") * 60).alias("momento"))
 
 
@@ -212,14 +212,14 @@ def _rows(lab: Lab, pipeline: Pipeline, batches: list[list[dict[str, Any]]]) -> 
     match pipeline.sink:
         case Folder():
             reader = lab.spark.read.format(pipeline.sink.format)
-            found = reader.load(str(lab.path(pipeline.sink.path)))
+            table = reader.load(str(lab.path(pipeline.sink.path)))
         case Subscription():
             texts = [(r.key or b"").decode() for r in lab.topics.read(pipeline.sink.topics[0])]
             return [{"key": text} for text in sorted(texts)]
         case Delta():
-            found = lab.spark.read.format("delta").load(str(lab.path(pipeline.sink.path)))
+            table = lab.spark.read.format("delta").load(str(lab.path(pipeline.sink.path)))
         case Table() | Memory():
-            found = lab.spark.table(pipeline.sink.name)
+            table = lab.spark.table(pipeline.sink.name)
         case Foreach():
             path = lab.path("foreach.jsonl")
             return (
@@ -231,4 +231,4 @@ def _rows(lab: Lab, pipeline: Pipeline, batches: list[list[dict[str, Any]]]) -> 
             return mongo.documents(lab.text("mongo"), pipeline.sink)
         case _:
             return next((batch for batch in reversed(batches) if batch), [])
-    return sorted((row.asDict() for row in found.collect()), key=str)
+    return sorted((row.asDict() for row in table.collect()), key=str)

@@ -22,21 +22,21 @@ def run(lab: Lab) -> Facts:
     """Facts: has (whether this Spark has DStream), dstream and structured (word -> count; dstream empty where
     there is none)."""
     structured = _structured(lab)
-    found = _dstream(lab)
-    if found is None:
+    counted = _dstream(lab)
+    if counted is None:
         lab.say(f"Spark {pyspark.__version__} ya no trae DStream (pyspark.streaming)")
     else:
         lab.say(f"Spark {pyspark.__version__} trae DStream todavía, marcado como obsoleto")
     words = sorted(structured)
     lab.table(
         ("palabra", "Structured", "DStream"),
-        [(word, structured[word], (found or {}).get(word, "-")) for word in words],
+        [(word, structured[word], (counted or {}).get(word, "-")) for word in words],
     )
     lab.say(
         "DStream trocea por reloj y reparte RDD; "
         "Structured Streaming usa el optimizador, tiempo de evento y checkpoints con exactly-once"
     )
-    return {"has": found is not None, "structured": structured, "dstream": found or {}}
+    return {"has": counted is not None, "structured": structured, "dstream": counted or {}}
 
 
 def _structured(lab: Lab) -> dict[str, int]:

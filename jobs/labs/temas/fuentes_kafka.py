@@ -47,7 +47,7 @@ def run(lab: Lab) -> Facts:
 
 
 def _read(lab: Lab, source: Subscription, name: str) -> list[Any]:
-    found: list[Any] = []
+    rows_read: list[Any] = []
     frame = lab.read(source)
     rows = (
         frame.select(F.col("value").cast("string").alias("value"))
@@ -58,10 +58,10 @@ def _read(lab: Lab, source: Subscription, name: str) -> list[Any]:
         rows,
         Pipeline(source, ForeachBatch()),
         name,
-        each=lambda batch, _: found.extend(tuple(row) for row in batch.collect()),
+        each=lambda batch, _: rows_read.extend(tuple(row) for row in batch.collect()),
     )
     lab.follow(query)
-    return found
+    return rows_read
 
 
 def _as_written(lab: Lab, form: ValueFormat) -> int:
@@ -69,5 +69,5 @@ def _as_written(lab: Lab, form: ValueFormat) -> int:
     rows = lab.spark.createDataFrame(FILAS, ESQUEMA).coalesce(1)
     written = rows.select(sinks.packed(rows, form).cast("binary").alias("value")).collect()
     lab.topics.produce(topic, [bytes(row.value) for row in written])
-    found = _read(lab, Subscription((topic,), format=form), f"formato_{form}")
-    return len(set(found) & set(FILAS))
+    rows_read = _read(lab, Subscription((topic,), format=form), f"formato_{form}")
+    return len(set(rows_read) & set(FILAS))

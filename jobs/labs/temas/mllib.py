@@ -23,16 +23,16 @@ def run(lab: Lab) -> Facts:
     model = _trained(lab.spark.createDataFrame(PASADO, "temperatura double, humedad double, averia double"))
     deliver(lab, "0.csv", NUEVAS)
     source = Folder("entrada", "csv")
-    found: dict[str, bool] = {}
+    verdicts: dict[str, bool] = {}
     scored = model.transform(lab.read(source, LECTURAS)).select("sensor", "prediction")
-    each = lambda batch, _: found.update((row.sensor, bool(row.prediction)) for row in batch.collect())  # noqa: E731 - as short as it reads
+    each = lambda batch, _: verdicts.update((row.sensor, bool(row.prediction)) for row in batch.collect())  # noqa: E731 - as short as it reads
     query = lab.start(scored, Pipeline(source, ForeachBatch()), "averias", each=each)
     lab.follow(query)
     lab.table(
         ("sensor", "¿avería?"),
-        [(sensor, "sí" if broken else "no") for sensor, broken in sorted(found.items())],
+        [(sensor, "sí" if broken else "no") for sensor, broken in sorted(verdicts.items())],
     )
-    return {"broken": found}
+    return {"broken": verdicts}
 
 
 def _trained(past: DataFrame) -> Any:

@@ -61,14 +61,14 @@ def _rows(lab: Lab, folder: str) -> int:
 
 def _versions(table: Path) -> list[tuple[int, int]]:
     """(batch, rows) of each version, by plain Python from the table's log."""
-    found = []
+    versions = []
     for file in sorted((table / "_delta_log").glob("*.json")):
         actions = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         batch = next(int(one["txn"]["version"]) for one in actions if "txn" in one)
-        found.append(
+        versions.append(
             (batch, sum(json.loads(one["add"]["stats"])["numRecords"] for one in actions if "add" in one))
         )
-    return found
+    return versions
 
 
 def _summary(lab: Lab, source: Folder) -> tuple[int, int]:

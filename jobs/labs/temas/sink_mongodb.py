@@ -36,11 +36,11 @@ def run(lab: Lab) -> Facts:
         with lab.settings(spark__sql__shuffle__partitions=2):
             highest = bizums.maximos(bizums.leidos(lab.read(source))).where("Persona IS NOT NULL")
             lab.follow(lab.start(highest, pipeline, "mongodb", each=_twice(mongo.writer(uri, sink), writes)))
-        found = {one["_id"]: one["Maximo"] for one in mongo.documents(uri, sink)}
-    lab.table(("persona", "máximo"), sorted(found.items()))
+        documents = {one["_id"]: one["Maximo"] for one in mongo.documents(uri, sink)}
+    lab.table(("persona", "máximo"), sorted(documents.items()))
     written, parts = cuantos(len(writes), "escritura"), cuantos(len(set(writes)), "lote")
-    lab.say(f"{written} de {parts}, cada lote dos veces; {cuantos(len(found), 'documento')}")
-    return {"documents": found, "writes": len(writes)}
+    lab.say(f"{written} de {parts}, cada lote dos veces; {cuantos(len(documents), 'documento')}")
+    return {"documents": documents, "writes": len(writes)}
 
 
 def _twice(upsert: Callable[[DataFrame, int], None], writes: list[int]) -> Callable[[DataFrame, int], None]:

@@ -48,12 +48,12 @@ def run(lab: Lab) -> Facts:
                 at_s=number,
             )
     source = {folder: Folder(folder, max_files=1) for folder in ("sin", "con")}
-    found = {
+    facts = {
         name: _windows(lab, name, lab.read(pipeline, iot.SCHEMA), pipeline)
         for name, pipeline in source.items()
     }
     text = Folder("con", "text", max_files=1)
-    found["caudal"] = _windows(
+    facts["caudal"] = _windows(
         lab,
         "caudal",
         records.business(strict.classified(lab.read(text), _READINGS, COMO_CAUDAL), _READINGS),
@@ -64,9 +64,9 @@ def run(lab: Lab) -> Facts:
     names = {"sin": "sin el evento de 2099", "con": "con él", "caudal": f"con él, en Caudal; {aside}"}
     lab.table(
         ("", "lecturas en ventanas que salen", "descartadas por tardías"),
-        [(names[k], f["readings"], f["late"]) for k, f in found.items()],
+        [(names[k], f["readings"], f["late"]) for k, f in facts.items()],
     )
-    return {**found, "refused": reasons}
+    return {**facts, "refused": reasons}
 
 
 def _windows(lab: Lab, name: str, readings: DataFrame, source: Folder) -> dict[str, Any]:
