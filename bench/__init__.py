@@ -1,1 +1,2 @@
-"""Measurements on this machine: Caudal beside the job that a newcomer writes."""
+"""Measurements on this machine: Caudal beside the jobs that a newcomer writes, plain_job and
+plain_topic_job."""

@@ -1,10 +1,12 @@
-"""Seconds and memory of archiving many files, and what a run with nothing to do costs before and after. No Spark: checkpoint, ledger, manifests
-and files are written by hand, as intake, Spark and the job leave them.
+"""Measures time and memory of archiving many files, and of a run with nothing to do before and after it.
+
+No Spark runs: checkpoint, ledger, manifests and files are written by hand, as intake, Spark and the job leave
+them.
 
     PYTHONPATH=. python bench/archive.py [FILES=200000] [FOLDER]
 
-Each measured step is a process of its own; memory is its peak, in MiB above one that only imports the same. Makes 1.5 GB in FOLDER (default: the
-system's temporary one) and removes them.
+Each measured step is a process of its own. Its memory is its peak in MiB, less that of a process that only
+imports the same modules. It writes 1.5 GB into FOLDER (default: the system's temporary one) and removes them.
 """
 
 from __future__ import annotations
@@ -38,19 +40,19 @@ from jobs.contract.disk.sqlite import Connection
 
 STREAM = "facturas_ficheros"
 PER_BATCH = 100
-LINES = 4  # of each file
-RETAINED = 100  # batches whose offsets and commits Spark keeps
+LINES = 4  # in each file
+RETAINED = 100  # batches whose offsets and commits Spark keeps by default
 QUERY = "0b3d7b62-2e0f-4a53-9a55-1f2d3c4b5a69"
 START_MS = 1_795_000_000_000
 BATCH_MS = 300_000  # a batch each five minutes: 200,000 files are a week of days
 
 
 def make(settings: Settings, files: int) -> None:
-    """A home whose every file is read, committed and published, and still lies in en_proceso."""
+    """A home in which every file is read, committed and published, and is still in en_proceso."""
     layout = settings.layout
     folder, path = layout.en_proceso(STREAM), layout.checkpoint(STREAM, 1)
-    for one in (folder, *(path / name for name in ("offsets", "commits", "sources/0"))):
-        one.mkdir(parents=True)
+    for new in (folder, *(path / name for name in ("offsets", "commits", "sources/0"))):
+        new.mkdir(parents=True)
     generations.begin(layout, Generation(STREAM, 1, 0, "", {}, _time(START_MS)))
     (path / "metadata").write_text(json.dumps({"id": QUERY}))
     with ledger.writer(layout.ledger(STREAM)) as db, ledger.transaction(db):
@@ -62,21 +64,11 @@ def make(settings: Settings, files: int) -> None:
 def _entries(db: Connection, folder: Path, files: int) -> Iterator[Entry]:
     for number in range(1, files + 1):
         data = f'{{"InvoiceNumber":"{number}","TotalValue":{number % 977}.5}}\n'.encode() * LINES
-        digest, mtime_ms = (
-            hashlib.sha256(data).hexdigest(),
-            START_MS + (number // PER_BATCH) * BATCH_MS + number % PER_BATCH,
-        )
-        entry = Entry(
-            number,
-            digest,
-            f"facturas-{number}.json",
-            ledger.admitted_name(number, digest, f"facturas-{number}.json"),
-            len(data),
-            LINES,
-            mtime_ms * 1_000_000,
-            mtime_ms,
-            _time(mtime_ms),
-        )
+        digest, name = hashlib.sha256(data).hexdigest(), f"facturas-{number}.json"
+        mtime_ms = START_MS + (number // PER_BATCH) * BATCH_MS + number % PER_BATCH
+        times = mtime_ms * 1_000_000, mtime_ms, _time(mtime_ms)
+        admitted = ledger.admitted_name(number, digest, name)
+        entry = Entry(number, digest, name, admitted, len(data), LINES, *times)
         ledger.insert(db, [entry], finished=True)
         (folder / entry.name).write_bytes(data)
         yield entry
@@ -109,23 +101,11 @@ def _publish(settings: Settings, batch: int, names: list[str]) -> None:
     start, rows = {"logOffset": batch - 1} if batch else {}, LINES * len(names)
     data = b'{"InvoiceNumber":"1","TotalValue":1.5}\n' * rows
     (folder / "part-0.json").write_bytes(data)
-    part = OutputFile("part-0.json", len(data), hashlib.sha256(data).hexdigest(), rows)
-    made = Manifest(
-        STREAM,
-        QUERY,
-        1,
-        batch,
-        manifest.digest(sorted(names)),
-        start,
-        {"logOffset": batch},
-        (part,),
-        rows,
-        rows,
-        0,
-        "",
-        "bench",
-    )
-    (folder / "_MANIFEST").write_bytes(made.to_json())
+    parts = (OutputFile("part-0.json", len(data), hashlib.sha256(data).hexdigest(), rows),)
+    planned, end = manifest.digest(sorted(names)), {"logOffset": batch}
+    counts = rows, rows, 0, ""  # records in, rows out, quarantined and its digest
+    whole = Manifest(STREAM, QUERY, 1, batch, planned, start, end, parts, *counts, "bench")
+    (folder / "_MANIFEST").write_bytes(whole.to_json())
 
 
 def _time(ms: int) -> str:
@@ -133,48 +113,44 @@ def _time(ms: int) -> str:
 
 
 def step(name: str) -> dict[str, float]:
-    """One measured step in this process; seconds, and files it was about."""
+    """Does one step in this process. Returns the files it handled, its seconds and the process's peak
+    memory."""
     settings, stream, now = caudal.load(), streams.get(STREAM), datetime.now(UTC)
     begin = time.monotonic()
     if name == "plan":
         done = len(archive.plan(settings, stream, now).steps)
     elif name == "apply":
-        made = archive.plan(settings, stream, now)
+        plan = archive.plan(settings, stream, now)
         begin = time.monotonic()
-        archive.apply(settings.layout, made, now)
-        done = len(made.steps)
+        archive.apply(settings.layout, plan, now)
+        done = len(plan.steps)
     elif name == "after a run":
         done = after_run.tidy(settings, stream, now).files
     elif name == "rollover":
-        made = rollover.plan(settings, stream, now)
-        engine.apply(settings.layout, STREAM, made.operation(now.isoformat()), made.steps, now)
-        done = len(made.steps)
+        plan = rollover.plan(settings, stream, now)
+        engine.apply(settings.layout, STREAM, plan.operation(now.isoformat()), plan.steps, now)
+        done = len(plan.steps)
     else:
         done = 0
     return {"files": done, "seconds": time.monotonic() - begin, "peak_mib": _peak_mib()}
 
 
 def _peak_mib() -> float:
-    """getrusage would count the parent's memory, too, from before the exec."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found
-    return int(found[1]) / 1024
+    # getrusage would count the parent's memory, too, from before the exec
+    peak_kb = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert peak_kb
+    return int(peak_kb[1]) / 1024
 
 
 def measured(settings: Settings, name: str) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, __file__, "--step", name],
-        env=_environ(settings),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    line = [sys.executable, __file__, "--step", name]
+    done = subprocess.run(line, env=_environ(settings), capture_output=True, text=True, check=True)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
 
 
 def idle_run(settings: Settings, times: int = 5) -> float:
-    """Median seconds of the launcher that finds nothing to do, process start included."""
+    """Median seconds of a launcher that finds nothing to do, including the start of its process."""
     line = [sys.executable, "-P", "-m", "include.launch", f"jobs/{STREAM}.py", "--stream", STREAM]
     seconds = []
     for _ in range(times):
@@ -205,9 +181,10 @@ def main(files: int, folder: Path) -> None:
         print(f"idle run, {PER_BATCH} files ever seen, not archived   {idle_run(small):7.3f} s")
         print(f"idle run, {files:,} files in en_proceso      {idle_run(big):7.3f} s", flush=True)
         for name in ("plan", "apply", "plan", "after a run"):
-            found = measured(big, name)
+            figures = measured(big, name)
             print(
-                f"{name:<12}{found['files']:>9,.0f} files {found['seconds']:8.3f} s {found['peak_mib'] - base:7.0f} MiB",
+                f"{name:<12}{figures['files']:>9,.0f} files {figures['seconds']:8.3f} s "
+                f"{figures['peak_mib'] - base:7.0f} MiB",
                 flush=True,
             )
         print(f"idle run, all archived                    {idle_run(big):7.3f} s", flush=True)

@@ -1,4 +1,4 @@
-"""Seconds of one scheduled run from files: Caudal against the plain job, in the same minute on the same files. Prints a table and ratios.
+"""Measures one scheduled run from files: Caudal and the plain job, in the same minute on the same files.
 
 ./caudal bench [--invoices 1000] [--rounds 3]
 """
@@ -25,7 +25,8 @@ START_MS = 1_700_000_000_000
 
 @dataclass(frozen=True)
 class Result:
-    """Median wall seconds and published rows of one way."""
+    """Median wall seconds and published rows of one job. `way` names the job; it is a key of the JSON that
+    `./caudal bench --json` prints."""
 
     way: str
     seconds: float
@@ -33,12 +34,13 @@ class Result:
 
 
 def measure(invoices: int, rounds: int, say: Callable[[str], None]) -> list[Result]:
-    """Runs both ways `rounds` times, each round from nothing. Raises AssertionError when their rows differ: a fast wrong answer is none."""
+    """Runs each job `rounds` times, each round from nothing. Raises AssertionError when their rows differ: a
+    fast wrong answer does not count."""
     times: dict[str, list[float]] = {}
     rows: dict[str, int] = {}
     for number in range(rounds):
         with tempfile.TemporaryDirectory(prefix="caudal-bench-") as folder:
-            for way, once in (
+            for job, once in (
                 ("plain Spark", _plain),
                 ("caudal", _caudal),
                 ("caudal, nothing waiting", _caudal),
@@ -47,15 +49,15 @@ def measure(invoices: int, rounds: int, say: Callable[[str], None]) -> list[Resu
                 _prepare(Path(folder), invoices, number)
                 begin = time.monotonic()
                 once(Path(folder))
-                times.setdefault(way, []).append(time.monotonic() - begin)
-                rows[way] = _rows(Path(folder), way)
-                say(f"round {number + 1}: {way} {times[way][-1]:.2f} s (prepared in {begin - started:.1f} s)")
+                times.setdefault(job, []).append(time.monotonic() - begin)
+                rows[job] = _rows(Path(folder), job)
+                say(f"round {number + 1}: {job} {times[job][-1]:.2f} s (prepared in {begin - started:.1f} s)")
     assert len(set(rows.values())) == 1, rows
-    return [Result(way, median(seconds), rows[way]) for way, seconds in times.items()]
+    return [Result(job, median(seconds), rows[job]) for job, seconds in times.items()]
 
 
 def _prepare(folder: Path, invoices: int, seed: int) -> None:
-    """The same file for both, once a round."""
+    """Writes the same file for both, once a round."""
     file = folder / "in" / "f.json"
     if file.exists():
         return
@@ -83,30 +85,20 @@ def _plain(folder: Path) -> None:
         "PYSPARK_PYTHON": sys.executable,
     }
     job = str(Path(__file__).with_name("plain_job.py"))
-    words = [
-        str(home / "bin/spark-submit"),
-        "--master",
-        settings.master,
-        job,
-        *(str(folder / n) for n in ("in", "out", "checkpoint")),
-    ]
+    places = [str(folder / name) for name in ("in", "out", "checkpoint")]
+    words = [str(home / "bin/spark-submit"), "--master", settings.master, job, *places]
     subprocess.run(words, env=environ, check=True, capture_output=True)
 
 
 def _caudal(folder: Path) -> None:
     settings = _settings(folder)
-    words = [
-        str(settings.root / "include/launch/launcher"),
-        "jobs/facturas_ficheros.py",
-        "--stream",
-        "facturas_ficheros",
-    ]
+    launcher = str(settings.root / "include/launch/launcher")
+    words = [launcher, "jobs/facturas_ficheros.py", "--stream", "facturas_ficheros"]
     environ = {**settings.environ, "CAUDAL_PYTHON": sys.executable, "PYTHONPATH": str(settings.root)}
     subprocess.run(words, env=environ, check=True, capture_output=True)
 
 
-def _rows(folder: Path, way: str) -> int:
-    pattern = (
-        "out/part-*" if way == "plain Spark" else "home/data/salida/facturas_ficheros/gen=*/batch=*/part-*"
-    )
+def _rows(folder: Path, job: str) -> int:
+    published = "home/data/salida/facturas_ficheros/gen=*/batch=*/part-*"
+    pattern = "out/part-*" if job == "plain Spark" else published
     return sum(p.read_bytes().count(b"\n") for p in folder.glob(pattern))

@@ -1,8 +1,10 @@
-"""Seconds and CPU seconds to send notifications: the exactly-once sink against Spark's own, on one Spark session, from the same topic, in turn.
+"""Measures seconds and CPU seconds to send notifications: the exactly-once sink and Spark's own take turns,
+on one Spark session and from the same topic.
 
     python -m bench.notificaciones --bootstrap HOST:PORT [--invoices 500000] [--rounds 3]
 
-Needs a broker (./caudal up) and Spark's Kafka jars (./caudal setup). Makes and removes topics of its own names.
+It needs a broker (./caudal up) and Spark's Kafka jars (./caudal setup), and removes the topics that it
+creates.
 """
 
 from __future__ import annotations
@@ -39,30 +41,30 @@ from jobs.core.session import SETTINGS
 from jobs.domain import facturas
 
 SOURCE = Topic("bench-facturas")
-WAYS: tuple[Delivery, ...] = ("at-least-once", "exactly-once")
+DELIVERIES: tuple[Delivery, ...] = ("at-least-once", "exactly-once")
 
 
-def stream(way: Delivery) -> Stream:
-    """The row of `notificaciones` with another source, and a sink of its own for each way."""
+def stream(delivery: Delivery) -> Stream:
+    """The row of `notificaciones` with another source, and another sink for each delivery."""
     row = streams.get("notificaciones")
     assert isinstance(row.sink, Topic)
-    return replace(row, source=SOURCE, sink=replace(row.sink, name=f"bench-{way}", delivery=way))
+    return replace(row, source=SOURCE, sink=replace(row.sink, name=f"bench-{delivery}", delivery=delivery))
 
 
 def measure(bootstrap: str, invoices: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """(seconds, CPU seconds of driver, JVM and workers) of each whole run, by way.
+    """Delivery -> (seconds, CPU seconds of driver, JVM and workers) of each whole run.
 
-    Raises AssertionError unless a reader of committed records finds every message once.
+    Raises AssertionError unless a consumer of committed records finds every message once.
     """
     settings = _settings(bootstrap, Path(tempfile.gettempdir()))
-    rows = [stream(way) for way in WAYS]
+    rows = [stream(delivery) for delivery in DELIVERIES]
     _remove(settings, rows)
     topics.ensure(settings, rows)
     sent = (Message(d.encode()) for d in samples.documents(invoices, 1, 1_700_000_000_000))
     print(
         f"{produce.produce(settings, SOURCE.name, sent).records:,} invoices are on {SOURCE.name}", flush=True
     )
-    times: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    times: dict[str, list[tuple[float, float]]] = {delivery: [] for delivery in DELIVERIES}
     with _session() as spark:
         for number in range(rounds + 1):  # the first one warms the session up, and does not count
             for row in rows[:: 1 if number % 2 else -1]:
@@ -73,8 +75,8 @@ def measure(bootstrap: str, invoices: int, rounds: int) -> dict[str, list[tuple[
                     times[row.sink.delivery].append(took)
     for row in rows:
         assert isinstance(row.sink, Topic)
-        found = sum(1 for _ in consume.read(settings, row.sink.name))
-        assert found == invoices * (rounds + 1), (row.sink.name, found)
+        count = sum(1 for _ in consume.read(settings, row.sink.name))
+        assert count == invoices * (rounds + 1), (row.sink.name, count)
     _remove(settings, rows)
     return times
 
@@ -96,12 +98,11 @@ def _remove(settings: Settings, rows: list[Stream]) -> None:
 
 @contextmanager
 def _session() -> Iterator[Any]:
-    """As a scheduled run's: the JVM options of a long one are not those of a test."""
+    """A session with the options of a scheduled run; a test's session has others."""
     os.environ["SPARK_HOME"] = str(class_data.spark_home())
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = (
-        sys.executable
-    )  # another Python has none of the packages
+    for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
+        os.environ[name] = sys.executable  # another Python has none of the packages
     from pyspark.sql import SparkSession
 
     builder = (
@@ -124,21 +125,21 @@ def _once(spark: Any, bootstrap: str, row: Stream) -> tuple[float, float]:
     """A whole run in a new home: planning, batches, manifests."""
     with tempfile.TemporaryDirectory(prefix="caudal-bench-") as folder:
         settings, now = _settings(bootstrap, Path(folder)), datetime.now(UTC)
-        found = launch.positions(settings, row)
-        generation = launch.first_generation(row, found, now)
-        made = launch.make(
-            settings, launch.spec(settings, row, generation, new_run_id(now), "", now), generation, found
-        )
+        positions = launch.positions(settings, row)
+        generation = launch.first_generation(row, positions, now)
+        spec = launch.spec(settings, row, generation, new_run_id(now), "", now)
+        plan = launch.make(settings, spec, generation, positions)
         begin, before_s = time.monotonic(), _cpu_s()
-        run.stream(spark, made.spec, Subject(facturas.SCHEMA, dict(facturas.RULES)), facturas.notificaciones)
+        run.stream(spark, plan.spec, Subject(facturas.SCHEMA, dict(facturas.RULES)), facturas.notificaciones)
         took = time.monotonic() - begin, _cpu_s() - before_s
-        done = report.with_published(report.of(made.spec, "done"), settings.layout.output(row.name, 1))
-        assert done.rows_out == made.waiting.records, done
+        done = report.with_published(report.of(plan.spec, "done"), settings.layout.output(row.name, 1))
+        assert done.rows_out == plan.waiting.records, done
         return took
 
 
 def _cpu_s() -> float:
-    """Of this process and all below it: on a busy machine the fairer measure."""
+    """CPU seconds of this process and all below it. On a busy machine they compare better than wall
+    seconds."""
     own = psutil.Process()
     times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
     return sum(t.user + t.system for t in times) + sum(t.children_user + t.children_system for t in times)
@@ -152,7 +153,8 @@ if __name__ == "__main__":
     given = parser.parse_args()
     seconds = measure(given.bootstrap, given.invoices, given.rounds)
     for index, what in enumerate(("seconds", "CPU seconds")):
-        own, exact = (median(pair[index] for pair in seconds[way]) for way in WAYS)
+        own, exact = (median(pair[index] for pair in seconds[delivery]) for delivery in DELIVERIES)
         print(
-            f"{what}, median of {given.rounds}: at least once (Spark's own) {own:.2f}, exactly once {exact:.2f}, ratio {exact / own:.2f}"
+            f"{what}, median of {given.rounds}: "
+            f"at least once (Spark's own) {own:.2f}, exactly once {exact:.2f}, ratio {exact / own:.2f}"
         )

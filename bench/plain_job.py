@@ -1,4 +1,5 @@
-"""The yardstick: Caso 2 as a newcomer writes it, with Spark's defaults. Native JSON source and sink, nothing checked, nothing published whole."""
+"""The job to compare with: Caso 2 as a newcomer writes it, with Spark's defaults. It has Spark's JSON source
+and sink, checks nothing, and publishes no batch as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The yardstick of a stream into a topic: Spark's own Kafka source and sink, as a newcomer writes them."""
+"""The job to compare with, for a stream into a topic: Spark's own Kafka source and sink, as a newcomer writes
+them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""CPU of strict reading against Spark's own JSON reader, in one JVM: `python -m bench.strict [INVOICES] [ROUNDS]`. Ratios of CPU, not of time."""
+"""Measures the CPU time of strict reading and of Spark's own JSON reader in one JVM, and their ratio:
+`python -m bench.strict [INVOICES] [ROUNDS]`."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ from jobs.core.write import publish
 from jobs.domain import facturas
 
 STREAM = Stream("facturas_ficheros", Files("json"), Files("json"))
-SUBJECT = Subject(facturas.SCHEMA, {})  # the rules are the domain's, not the reading's
-Way = Callable[[SparkSession, str], DataFrame]
+SUBJECT = Subject(facturas.SCHEMA, {})  # without the domain's rules, which are no part of reading
+Reader = Callable[[SparkSession, str], DataFrame]
 
 
 def plain(spark: SparkSession, path: str) -> DataFrame:
@@ -52,9 +53,9 @@ def cpu_s(spark: Any) -> float:
     return float(times.user + times.system)
 
 
-def cost(spark: SparkSession, way: Way, path: str) -> float:
+def cost(spark: SparkSession, read: Reader, path: str) -> float:
     before = cpu_s(spark)
-    facturas.lineas(way(spark, path)).write.format("noop").mode("overwrite").save()
+    facturas.lineas(read(spark, path)).write.format("noop").mode("overwrite").save()
     return cpu_s(spark) - before
 
 
@@ -79,18 +80,15 @@ def main(invoices: int, rounds: int) -> None:
         path.write_text(
             "\n".join(samples.generate(invoices, 1, 1_700_000_000_000).documents) + "\n", encoding="utf-8"
         )
-        ways: dict[str, Way] = {"plain": plain, "strict": strict}
-        found: dict[str, list[float]] = {name: [] for name in ways}
+        readers: dict[str, Reader] = {"plain": plain, "strict": strict}
+        costs: dict[str, list[float]] = {name: [] for name in readers}
         for _ in range(rounds + 1):
-            for name, way in ways.items():
-                found[name] += [cost(spark, way, str(path))]
-    # the first round warms up
-    medians = {name: round(statistics.median(values[1:]), 2) for name, values in found.items()}
-    print(
-        json.dumps(
-            {"invoices": invoices, "cpu_s": medians, "ratio": round(medians["strict"] / medians["plain"], 2)}
-        )
-    )
+            for name, read in readers.items():
+                costs[name] += [cost(spark, read, str(path))]
+    # without the first round, which warms up
+    medians = {name: round(statistics.median(values[1:]), 2) for name, values in costs.items()}
+    ratio = round(medians["strict"] / medians["plain"], 2)
+    print(json.dumps({"invoices": invoices, "cpu_s": medians, "ratio": ratio}))
     spark.stop()
 
 

@@ -1,6 +1,7 @@
-"""The wing of the course, which the engine does not import; and its labs, collected from the files below rows/.
+"""The wing of the course, which the engine does not import; and its labs, collected from the files below
+rows/.
 
-A file has a docstring and one LAB, or LABS for several. A broken file never takes the others down.
+A file has a docstring and one LAB, or LABS for several. A broken file does not keep the others from loading.
 
 The program of a lab is the file of the same group and name in jobs/labs.
 """
@@ -21,17 +22,17 @@ ROWS = f"{__name__}.rows"
 
 
 def _load(module: str) -> list[Lab]:
-    """The labs of a file. Raises BrokenStream, whose `where` is the file."""
+    """The labs of one file. Raises BrokenStream, whose `where` is the file."""
     path = module.replace(".", "/") + ".py"
     group, _, name = module.removeprefix(f"{ROWS}.").rpartition(".")
     try:
-        found = importlib.import_module(module)
-        labs = list(found.LABS) if hasattr(found, "LABS") else [found.LAB]
-    except (Exception, SystemExit) as error:  # whatever a stranger's file raises belongs to that file alone
+        rows = importlib.import_module(module)
+        labs = list(rows.LABS) if hasattr(rows, "LABS") else [rows.LAB]
+    except (Exception, SystemExit) as error:  # whatever a user's file raises is an error of that file alone
         raise BrokenStream(f"{type(error).__name__}: {error}", path, cli=f"mend {path}") from error
-    if not all(isinstance(lab, Lab) for lab in labs) or (hasattr(found, "LAB") and labs[0].name != name):
+    if not all(isinstance(lab, Lab) for lab in labs) or (hasattr(rows, "LAB") and labs[0].name != name):
         raise BrokenStream("LAB must be a Lab named like its file", path, cli=f"mend {path}")
-    return [replace(lab, group=group, doc=lab.doc or (found.__doc__ or "").strip()) for lab in labs]
+    return [replace(lab, group=group, doc=lab.doc or (rows.__doc__ or "").strip()) for lab in labs]
 
 
 def _modules() -> Iterator[str]:
@@ -44,7 +45,7 @@ def _modules() -> Iterator[str]:
 
 @cache
 def collect() -> tuple[dict[str, Lab], tuple[BrokenStream, ...]]:
-    """(labs by name, sorted; what would not load)."""
+    """(labs by name, sorted; the errors of files that do not load)."""
     labs: dict[str, Lab] = {}
     broken: list[BrokenStream] = []
     for module in _modules():

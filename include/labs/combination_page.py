@@ -1,4 +1,5 @@
-"""docs/combinations.md from jobs.labs.declared.combinations: for each mode and kind of state a table source x sink of the triggers that work."""
+"""docs/combinations.md from jobs.labs.declared.combinations: for each mode and kind of state a table source x
+sink of the triggers that work."""
 
 from __future__ import annotations
 
@@ -10,17 +11,19 @@ from jobs.labs.declared.ends import Mode, State
 _HEAD = """\
 # What goes with what
 
-Made by `./caudal docs` from `jobs/labs/declared/combinations.py`; a test compares, and runs some of each kind for real.
+`./caudal docs` generates this page from `jobs/labs/declared/combinations.py`. A test compares the two, and
+runs some combinations of each kind for real.
 
-A cell names the triggers with which Spark 4.2 goes from the row's source to the column's sink; a number is the reason why not, below.
-What is refused is refused before Spark starts, with what to use instead:
-try it with `./caudal lab camino --source socket --sink files --mode complete`.
+A cell names the triggers with which Spark 4.2 reads the row's source and writes the column's sink. A number
+points to the reason why not, below. What does not work is refused before Spark starts, with what to use
+instead: try it with `./caudal lab camino --source socket --sink files --mode complete`.
 
-A Caudal *stream* (files or a topic in, files or a topic out, append, available-now) keeps an account and is exactly once; all else here
-is a *lab* and keeps none. Socket and rate with once or available-now would read nothing, so they are refused, too.
-The state of a lab: `none`, an `aggregation` without a watermark, or `windowed` under one.
+A Caudal *stream* (files or a topic in, files or a topic out, append, available-now) keeps an account and is
+exactly once. Everything else here is a *lab*, which keeps none. Socket and rate with once or available-now
+would read nothing, so they are refused, too. The state of a lab is `none`, an `aggregation` without a
+watermark, or `windowed` under one.
 """
-_TOLD = {
+_STATES = {
     "none": "without state",
     "aggregation": "an aggregation without a watermark",
     "windowed": "windows under a watermark",
@@ -30,12 +33,12 @@ _TOLD = {
 def render() -> str:
     reasons: dict[str, int] = {}
     tables = [line for mode in MODES for state in STATES for line in _table(mode, state, reasons)]
-    told = [f"{number}. {reason}" for reason, number in reasons.items()]
-    return "\n".join([_HEAD, *tables, "## Why not", "", *told, ""])
+    numbered = [f"{number}. {reason}" for reason, number in reasons.items()]
+    return "\n".join([_HEAD, *tables, "## Why not", "", *numbered, ""])
 
 
 def _table(mode: Mode, state: State, reasons: dict[str, int]) -> Iterator[str]:
-    yield f"## {mode}, {_TOLD[state]}"
+    yield f"## {mode}, {_STATES[state]}"
     yield ""
     cells = [[_cell(source, sink, mode, state, reasons) for sink in SINKS] for source in SOURCES]
     if len({cell for row in cells for cell in row}) == 1:
@@ -51,23 +54,16 @@ def _table(mode: Mode, state: State, reasons: dict[str, int]) -> Iterator[str]:
 
 
 def _cell(source: str, sink: str, mode: Mode, state: State, reasons: dict[str, int]) -> str:
-    found = {trigger: verdict(Combination(source, sink, mode, trigger, state)) for trigger in TRIGGERS}
-    works = [trigger for trigger, one in found.items() if one.works]
-    numbers = sorted(
-        {
-            reasons.setdefault(f"{one.why}: {one.instead}", len(reasons) + 1)
-            for one in found.values()
-            if not one.works
-        }
-    )
-    why = f"({', '.join(map(str, numbers))})" if numbers else ""
+    """The triggers that work, and the numbers of the reasons against the others; new reasons go into
+    `reasons`."""
+    verdicts = {trigger: verdict(Combination(source, sink, mode, trigger, state)) for trigger in TRIGGERS}
+    works = [trigger for trigger in TRIGGERS if verdicts[trigger].works]
+    missing = [trigger for trigger in TRIGGERS if not verdicts[trigger].works]
+    texts = [f"{verdicts[trigger].why}: {verdicts[trigger].instead}" for trigger in missing]
+    numbers = sorted({reasons.setdefault(text, len(reasons) + 1) for text in texts})
+    why = f"({', '.join(map(str, numbers))})"
+    if not missing:
+        return "all"
     if not works:
         return f"no {why}"
-    missing = [trigger for trigger in TRIGGERS if trigger not in works]
-    return (
-        "all"
-        if not missing
-        else f"{', '.join(works)} {why}"
-        if len(works) < len(missing)
-        else f"all but {', '.join(missing)} {why}"
-    )
+    return f"{', '.join(works)} {why}" if len(works) < len(missing) else f"all but {', '.join(missing)} {why}"

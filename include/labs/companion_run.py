@@ -16,7 +16,8 @@ from jobs.contract.errors import RunFailed
 
 
 def run(settings: Settings, stream: str, folder: Path) -> None:
-    """One run of `stream` over `folder`/muestras and its archiving, in the home `folder`/caudal; nothing when that home is there already.
+    """One run of `stream` over `folder`/muestras and its archiving, in the home `folder`/caudal; nothing when
+    that home is there already.
 
     Raises RunFailed, or what `put` and archiving raise.
     """
@@ -28,29 +29,13 @@ def run(settings: Settings, stream: str, folder: Path) -> None:
     for file in sorted((folder / "muestras").iterdir()):
         put.file(config, row, file)
     environ = environment.base(config) | {"CAUDAL_PYTHON": sys.executable}
-    line = [
-        str(config.root / "include/launch/launcher"),
-        "--master",
-        config.master,
-        f"jobs/{stream}.py",
-        "--stream",
-        stream,
-    ]
-    done = subprocess.run(
-        line,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    launcher = str(config.root / "include/launch/launcher")
+    line = [launcher, "--master", config.master, f"jobs/{stream}.py", "--stream", stream]
+    together = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(line, env=environ, **together, text=True, check=False)  # type: ignore[call-overload]
     if done.returncode:
+        what = f"la ejecución de Caudal que va al lado: {done.stdout.strip()[-300:]}"
         way_out = "lee el driver.log de ahí; después, otra vez el laboratorio"
-        raise RunFailed(
-            f"la ejecución de Caudal que va al lado: {done.stdout.strip()[-300:]}",
-            home / "runs" / stream,
-            cli=way_out,
-        )
+        raise RunFailed(what, home / "runs" / stream, cli=way_out)
     if error := after_run.tidy(config, row, datetime.now(UTC)).error:
         raise error

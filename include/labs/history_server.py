@@ -1,4 +1,5 @@
-"""Spark's History Server over the event logs that labs leave: their pages after they have ended. In the foreground, on 127.0.0.1."""
+"""Spark's History Server over the event logs that labs leave: their pages after they have ended. In the
+foreground, on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -24,15 +25,15 @@ from jobs.contract.errors import PortTaken, Refused, ServiceError
 PORT = 18080
 _CLASS = "org.apache.spark.deploy.history.HistoryServer"
 _READY_S = 120.0  # 5 s on an idle machine
-_END_S = 10.0
-_MEMORY = "512m"
-_KEPT = "30d"  # older event logs are removed by the server itself
-_OPEN = build_opener(ProxyHandler({})).open  # never through a proxy: it is on this machine
+_END_S = 10.0  # it ends within a second; then it is killed
+_MEMORY = "512m"  # enough for the event logs of labs
+_KEPT = "30d"  # the server itself removes older event logs
+_OPEN = build_opener(ProxyHandler({})).open  # without a proxy: the server is on this machine
 
 
 @dataclass(frozen=True)
 class Application:
-    """One run of a lab. `page`: its jobs; the tabs there lead to the rest."""
+    """One run of a lab. `page`: the address of its jobs page, whose tabs lead to the others."""
 
     id: str
     name: str
@@ -47,30 +48,24 @@ class Serving:
 
     def applications(self) -> list[Application]:
         """Newest first. Raises ServiceError."""
-        found = _ask(f"{self.address}/api/v1/applications")
-        if found is None:
+        answer = _ask(f"{self.address}/api/v1/applications")
+        if answer is None:
             raise ServiceError("the History Server does not answer", self.address, cli="./caudal spark-ui")
+        pages = f"{self.address}/history"
         return [
-            Application(
-                a["id"],
-                a["name"],
-                bool(a["attempts"][0]["completed"]),
-                f"{self.address}/history/{a['id']}/jobs/",
-            )
-            for a in found
+            Application(a["id"], a["name"], bool(a["attempts"][0]["completed"]), f"{pages}/{a['id']}/jobs/")
+            for a in answer
         ]
 
 
 def port(settings: Settings, asked: int = 0) -> int:
-    """`asked`, or the one of the last time if it is free, or the first free one from 18080 on; remembered. Raises PortTaken."""
+    """`asked`, or the one of the last time if it is free, or the first free one from 18080 on; remembered.
+    Raises PortTaken."""
     memory = settings.layout.state / "history-port.json"
     if asked:
         if reason := ports.why_not(asked):
-            raise PortTaken(
-                f"port {asked} cannot be had: {reason}",
-                "--port",
-                cli="another --port, or none for a free one",
-            )
+            way_out = "another --port, or none for a free one"
+            raise PortTaken(f"port {asked} cannot be used: {reason}", "--port", cli=way_out)
         return asked
     with contextlib.suppress(OSError, ValueError, TypeError):
         if not ports.why_not(old := int(json.loads(memory.read_bytes()))):
@@ -84,16 +79,13 @@ def port(settings: Settings, asked: int = 0) -> int:
 
 @contextlib.contextmanager
 def serving(settings: Settings, events: Path, number: int, logging: Path) -> Iterator[Serving]:
-    """The server over the folder `events`, ready to be asked; nothing of it is left at the end.
+    """Runs the server over the folder `events` inside the block, from when it answers.
 
     Raises Refused when no event log is there, InstallationError, ServiceError when it does not come up.
     """
     if not events.is_dir() or not any(events.iterdir()):
-        raise Refused(
-            "no lab has left an event log yet",
-            events,
-            cli="./caudal lab caso2_monitorizacion, then ./caudal spark-ui",
-        )
+        way_out = "./caudal lab caso2_monitorizacion, then ./caudal spark-ui"
+        raise Refused("no lab has left an event log yet", events, cli=way_out)
     log, us = settings.layout.logs / "history.log", os.getpid()
     with storage.disk_errors(log):
         storage.make_dirs(log.parent)
@@ -116,7 +108,7 @@ def serving(settings: Settings, events: Path, number: int, logging: Path) -> Ite
 
 
 def _environ(settings: Settings, events: Path, number: int, logging: Path, log: Path) -> dict[str, str]:
-    told = {
+    properties = {
         "spark.history.fs.logDirectory": events.as_uri(),
         "spark.history.ui.port": str(number),
         "spark.history.fs.update.interval": "2s",
@@ -126,11 +118,10 @@ def _environ(settings: Settings, events: Path, number: int, logging: Path, log: 
         "caudal.log": str(log),
     }
     jvm = class_data.quoted(("-XX:+UseSerialGC", *environment.jvm(_place(settings))))
-    options = class_data.quoted(f"-D{key}={value}" for key, value in told.items())
-    found = class_data.environ(
-        settings, java.find(settings), _place(settings)
-    )  # SPARK_LOCAL_IP among it: the server listens there alone
-    return found | {
+    options = class_data.quoted(f"-D{key}={value}" for key, value in properties.items())
+    # it sets SPARK_LOCAL_IP, the only address that the server listens on
+    base = class_data.environ(settings, java.find(settings), _place(settings))
+    return base | {
         "SPARK_HISTORY_OPTS": options,
         "SPARK_DAEMON_MEMORY": _MEMORY,
         "SPARK_DAEMON_JAVA_OPTS": jvm,
@@ -148,7 +139,9 @@ def _ready(server: Serving, log: Path) -> Serving:
             raise ServiceError(
                 f"the History Server ended with {server.process.returncode}", log, cli="read the named log"
             )
-        if _ask(f"{server.address}/api/v1/applications"):  # it has read the logs, too
+        if _ask(
+            f"{server.address}/api/v1/applications"
+        ):  # an empty list means that it has not read the logs yet
             return server
         time.sleep(0.2)
     raise ServiceError(f"the History Server is not up within {_READY_S:g} s", log, cli="read the named log")

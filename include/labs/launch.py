@@ -1,4 +1,5 @@
-"""One run of one lab: options -> spec -> spark-submit in the foreground. One run of a lab at a time, in a folder of its own that begins empty."""
+"""One run of one lab: options -> spec -> spark-submit in the foreground. One run of a lab at a time, in a
+folder of its own that begins empty."""
 
 from __future__ import annotations
 
@@ -19,24 +20,24 @@ from include.setup import jars
 from jobs.contract.disk import processes, storage
 from jobs.contract.errors import BrokenStream, BrokerDown, ConfigError, LeaseHeld, UsageError
 from jobs.labs.declared import castellano
-from jobs.labs.declared.ends import Way
+from jobs.labs.declared.ends import Pipeline
 from jobs.labs.declared.lab import Lab, LabSpec, Value
 
 UI_PORT = 4040
-_MEMORY_MIB = 1024
-_SESSION = {  # what the jars of a set want to be told before the session is made
+_MEMORY_MIB = 1024  # of the driver; labs read some hundred rows
+_SESSION = {  # the options that the jars of a set need when the session is created
     "delta": (
         "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.debug.maxToStringFields=1000",  # no warning about the plan of its own log
-        "spark.databricks.delta.snapshotPartitions=2",  # of its log; 50 tasks for a few lines otherwise
+        "spark.databricks.delta.snapshotPartitions=2",  # of its log; the default is 50 tasks for a few lines
     )
 }
 
 
 @dataclass(frozen=True)
-class Made:
-    """All set: the command, and the spec it runs."""
+class Prepared:
+    """A run that can be executed: the command, and the spec that it runs."""
 
     spec: LabSpec
     path: Path
@@ -48,20 +49,20 @@ def folder(settings: Settings, name: str) -> Path:
 
 
 def events(settings: Settings) -> Path:
-    """Spark's event logs of the labs whose UI is on: what the History Server reads."""
+    """The folder of Spark's event logs, which labs with a UI write and the History Server reads."""
     return settings.layout.labs / ".eventos"
 
 
 def running(settings: Settings) -> dict[str, str]:
-    """Labs that run now with Spark's UI -> its address."""
-    found = {}
+    """Name -> address of Spark's UI, of the labs that run now and have one."""
+    addresses = {}
     for path in sorted(settings.layout.labs.glob("*/spec.json")):
         name = path.parent.name
-        if processes.is_locked(_lock(settings, name)) and (
-            port := LabSpec.from_json(path.read_bytes(), path).ui_port
-        ):
-            found[name] = f"http://{ports.HOST}:{port}"
-    return found
+        if not processes.is_locked(_lock(settings, name)):
+            continue
+        if port := LabSpec.from_json(path.read_bytes(), path).ui_port:
+            addresses[name] = f"http://{ports.HOST}:{port}"
+    return addresses
 
 
 def _lock(settings: Settings, name: str) -> Path:
@@ -70,54 +71,48 @@ def _lock(settings: Settings, name: str) -> Path:
 
 @contextlib.contextmanager
 def alone(settings: Settings, name: str) -> Iterator[None]:
-    """Nobody else runs this lab in this home meanwhile. Raises LeaseHeld."""
+    """Holds the lab's lock inside the block, so nobody else runs it in this home. Raises LeaseHeld."""
     path = _lock(settings, name)
     with storage.disk_errors(path):
         storage.make_dirs(path.parent)
         held = processes.lock(path)
     if held is None:
-        raise LeaseHeld(
-            "este laboratorio ya se está ejecutando",
-            path,
-            cli="espera a que acabe, o páralo con Ctrl-C donde corre",
-        )
+        way_out = "espera a que acabe, o páralo con Ctrl-C donde corre"
+        raise LeaseHeld("este laboratorio ya se está ejecutando", path, cli=way_out)
     try:
         yield
     finally:
         os.close(held)
 
 
-def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: bool = False) -> Made:
+def prepare(settings: Settings, lab: Lab, values: Mapping[str, Value], *, keep: bool = False) -> Prepared:
     """Checks the lab's way, empties its folder (unless `keep`), writes the spec. The caller holds `alone`.
 
-    Raises UsageError for values that no end takes, Refused for a way that Spark cannot go, BrokerDown when it needs a broker and none is known,
-    ConfigError, InstallationError.
+    Raises UsageError for values that no end takes, Refused for a way that Spark cannot go, BrokerDown when it
+    needs a broker and none is known, ConfigError, InstallationError.
     """
-    way = _way(lab, values)
-    if way:
-        castellano.require(way, lab.name)
+    pipeline = _pipeline(lab, values)
+    if pipeline:
+        castellano.require(pipeline, lab.name)
     program = f"jobs/labs/{lab.program.replace('.', '/')}.py"
     if not (settings.root / program).is_file():
-        raise ConfigError(
-            "el laboratorio no tiene programa",
-            program,
-            cli="escríbelo; jobs/labs/temas/uniones.py enseña cómo",
-        )
-    needs_broker = lab.broker or (lab.kafka and lab.kafka(values)) or (way and "kafka" in way.kinds)
+        way_out = "escríbelo; jobs/labs/temas/uniones.py enseña cómo"
+        raise ConfigError("el laboratorio no tiene programa", program, cli=way_out)
+    needs_broker = lab.broker or (lab.kafka and lab.kafka(values)) or (pipeline and "kafka" in pipeline.kinds)
     bootstrap = _bootstrap(settings) if needs_broker else ""
     place = folder(settings, lab.name)
     with storage.disk_errors(place):
         if not keep:
             storage.remove_tree(settings.layout.labs, place)
         storage.make_dirs(place)
-        spec = _spec(settings, lab, values, place, bootstrap, way)
+        spec = _spec(settings, lab, values, place, bootstrap, pipeline)
         spec.stop.unlink(missing_ok=True)
         for name, text in (lab.sample(values) if lab.sample else {}).items():
             storage.make_dirs((place / name).parent)
             (place / name).write_text(text, encoding="utf-8")
-        files.write(place / "spec.json", spec.to_json().decode(), 0o600)  # an option may hold a password
+        files.write(place / "spec.json", spec.to_json().decode(), 0o600)  # an option may contain a password
     preflight.require(settings, settings.tmp / f"lab-{lab.name}", _MEMORY_MIB, native=True)
-    return Made(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
+    return Prepared(spec, place / "spec.json", _command(settings, lab, spec, place / "spec.json"))
 
 
 def _bootstrap(settings: Settings) -> str:
@@ -130,13 +125,13 @@ def _bootstrap(settings: Settings) -> str:
         ) from None
 
 
-def _sets(lab: Lab, way: Way | None) -> tuple[str, ...]:
-    return (*lab.ivy, *(("delta",) if way and way.kinds[1] == "delta" else ()))
+def _sets(lab: Lab, pipeline: Pipeline | None) -> tuple[str, ...]:
+    return (*lab.ivy, *(("delta",) if pipeline and pipeline.kinds[1] == "delta" else ()))
 
 
-def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
+def _pipeline(lab: Lab, values: Mapping[str, Value]) -> Pipeline | None:
     try:
-        return lab.way(values) if lab.way else None
+        return lab.pipeline(values) if lab.pipeline else None
     except (
         BrokenStream,
         UsageError,
@@ -149,23 +144,19 @@ def _way(lab: Lab, values: Mapping[str, Value]) -> Way | None:
 
 
 def _spec(
-    settings: Settings, lab: Lab, values: Mapping[str, Value], place: Path, bootstrap: str, way: Way | None
+    settings: Settings,
+    lab: Lab,
+    values: Mapping[str, Value],
+    place: Path,
+    bootstrap: str,
+    pipeline: Pipeline | None,
 ) -> LabSpec:
     port = next(port for port in range(UI_PORT, 65536) if not ports.why_not(port)) if lab.ui else 0
     properties = str(settings.kafka_properties or "")
-    paths = tuple(str(path) for name in _sets(lab, way) for path in jars.of_set(settings, name))
-    return LabSpec(
-        lab.name,
-        str(settings.home),
-        str(place),
-        dict(values),
-        bootstrap,
-        properties,
-        port,
-        way,
-        paths,
-        lab.program,
-    )
+    paths = tuple(str(path) for name in _sets(lab, pipeline) for path in jars.of_set(settings, name))
+    home, options = str(settings.home), dict(values)
+    kafka = bootstrap, properties
+    return LabSpec(lab.name, home, str(place), options, *kafka, port, pipeline, paths, lab.program)
 
 
 def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command.Command:
@@ -180,32 +171,26 @@ def _command(settings: Settings, lab: Lab, spec: LabSpec, path: Path) -> command
             f"spark.eventLog.dir={logs.as_uri()}",
         ]
     conf.append(f"spark.sql.warehouse.dir={Path(spec.folder, 'warehouse')}")
-    conf += [line for name in _sets(lab, spec.way) for line in _SESSION.get(name, ())]
-    conf.append("spark.sql.streaming.numRecentProgressUpdates=100000")  # labs count by them
+    conf += [line for name in _sets(lab, spec.pipeline) for line in _SESSION.get(name, ())]
+    conf.append("spark.sql.streaming.numRecentProgressUpdates=100000")  # labs count rows and batches by them
     java = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dderby.system.home={spec.folder}")
-    job = command.Job(
-        f"lab-{lab.name}",
-        settings.root / "jobs" / "lab.py",
-        path,
-        _MEMORY_MIB,
-        java,
-        tuple(conf),
-        tuple(map(Path, spec.jars)),
-    )
+    program, paths = settings.root / "jobs" / "lab.py", tuple(map(Path, spec.jars))
+    job = command.Job(f"lab-{lab.name}", program, path, _MEMORY_MIB, java, tuple(conf), paths)
     return command.submit(settings, job, settings.master, sys.executable)
 
 
-def execute(made: Made) -> int:
-    """Runs it to its end, its output passed through; the exit code. The first Ctrl-C asks it to end gracefully, the second one kills it.
+def execute(run: Prepared) -> int:
+    """Runs it to its end, its output passed through; the exit code. The first Ctrl-C asks it to end
+    gracefully, the second one kills it.
 
-    Raises DriverDied when its exit code is none of ours.
+    Raises DriverDied when its exit code is not a documented one.
     """
     us = os.getpid()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
     with subprocess.Popen(
-        made.command.argv,
-        env=made.command.environ,
-        cwd=made.spec.folder,
+        run.command.argv,
+        env=run.command.environ,
+        cwd=run.spec.folder,
         start_new_session=True,
         preexec_fn=lambda: processes.die_with_parent(us),
     ) as child:
@@ -215,7 +200,7 @@ def execute(made: Made) -> int:
         except KeyboardInterrupt:
             interrupted = True
             print("\ntermina al acabar este batch; otra vez Ctrl-C lo mata", flush=True)
-            made.spec.stop.touch()
+            run.spec.stop.touch()
             try:
                 child.wait()
             except KeyboardInterrupt:
@@ -224,5 +209,5 @@ def execute(made: Made) -> int:
         return child.returncode
     if interrupted:
         return 130
-    log = made.path.with_name("driver.log")
+    log = run.path.with_name("driver.log")
     raise ended.died(child.returncode, ended.tail(log), log)

@@ -1,7 +1,8 @@
-"""Notebooks of labs/: JupyterLab on 127.0.0.1 over copies of one's own, or one run of a notebook as it is in the checkout.
+"""Notebooks of labs/: JupyterLab on 127.0.0.1 over copies of one's own, or one run of a notebook as it is in
+the checkout.
 
-In the home: `cuadernos/` has the copies and what was executed, `jupyter/` the server's settings (mode 0600: its token), log and run-time files,
-`labs/cuadernos/` the folder of each notebook's lab.
+In the home: `cuadernos/` has the copies and what was executed, `jupyter/` the server's settings (mode 0600:
+its token), log and run-time files, `labs/cuadernos/` the folder of each notebook's lab.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from include.kafka import connection
+from include.labs import old_imports
 from include.launch import command, preflight
 from include.services import files, ports
 from include.settings import Settings
@@ -36,7 +38,7 @@ _MEMORY_MIB = 1024  # of the JVM of each open notebook
 
 @dataclass(frozen=True)
 class Notebook:
-    """One of the checkout's. `broker`: it needs Kafka (metadata.caudal.broker)."""
+    """A notebook of the checkout. `broker`: it needs Kafka (metadata.caudal.broker)."""
 
     name: str
     path: Path
@@ -44,18 +46,17 @@ class Notebook:
     broker: bool
 
 
-def found(settings: Settings) -> dict[str, Notebook]:
-    """By name, sorted. Raises ConfigError for a file that is no notebook."""
+def collect(settings: Settings) -> dict[str, Notebook]:
+    """The notebooks of the checkout by name, sorted. Raises ConfigError for a file that is not a notebook."""
     return {path.stem: _read(path) for path in sorted((settings.root / "labs").glob("*.ipynb"))}
 
 
 def get(settings: Settings, name: str) -> Notebook:
-    """Raises UsageError."""
-    known = found(settings)
+    """The notebook `name`, with or without .ipynb. Raises UsageError."""
+    known = collect(settings)
     if name.removesuffix(".ipynb") not in known:
-        raise UsageError(
-            f"no notebook {name[:40]!r}{hint(name, known)}", "labs/", cli="./caudal notebook --list"
-        )
+        what = f"no notebook {name[:40]!r}{hint(name, known)}"
+        raise UsageError(what, "labs/", cli="./caudal notebook --list")
     return known[name.removesuffix(".ipynb")]
 
 
@@ -71,27 +72,22 @@ def _read(path: Path) -> Notebook:
 
 
 def copies(settings: Settings) -> Path:
-    """The folder of one's own copies; those that are missing are made, the others stay as they are."""
+    """The folder of the user's copies. Missing ones are made; the others stay as they are."""
     folder = settings.home / "cuadernos"
     with storage.disk_errors(folder):
         storage.make_dirs(folder)
-        for one in found(settings).values():
-            if not (folder / one.path.name).exists():
-                storage.replace(folder / one.path.name, one.path.read_bytes())
+        for notebook in collect(settings).values():
+            if not (folder / notebook.path.name).exists():
+                storage.replace(folder / notebook.path.name, notebook.path.read_bytes())
     return folder
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Of the server and of every kernel; the spec that it names is written. Raises InstallationError, but not BrokerDown: `cuaderno.kafka` asks."""
+    """Of the server and of every kernel; the spec that it names is written. Raises InstallationError, but not
+    BrokerDown: `cuaderno.kafka` asks."""
     place, jupyter = settings.layout.lab("cuadernos"), settings.home / "jupyter"
-    spec = LabSpec(
-        "cuadernos",
-        str(settings.home),
-        str(place),
-        {},
-        _bootstrap(settings),
-        str(settings.kafka_properties or ""),
-    )
+    kafka = _bootstrap(settings), str(settings.kafka_properties or "")
+    spec = LabSpec("cuadernos", str(settings.home), str(place), {}, *kafka)
     with storage.disk_errors(place):
         for folder in (place, jupyter, jupyter / "matplotlib"):
             storage.make_dirs(folder)
@@ -105,10 +101,9 @@ def environment(settings: Settings) -> dict[str, str]:
     )
     job = command.Job("cuaderno", Path(), place / "spec.json", _MEMORY_MIB, java, conf)
     preflight.require(settings, command.place(settings, job), _MEMORY_MIB, native=False, others=True)
-    given = command.interactive(settings, job, settings.master, sys.executable)
-    kept = {
-        name: value for name, value in given.items() if not name.startswith(("JUPYTER", "IPYTHON", "MPL"))
-    }
+    base = command.interactive(settings, job, settings.master, sys.executable)
+    others = ("JUPYTER", "IPYTHON", "MPL")  # the user's own Jupyter has no say in this one
+    kept = {name: value for name, value in base.items() if not name.startswith(others)}
     return kept | {
         "CAUDAL_HOME": str(settings.home),
         "JUPYTER_CONFIG_DIR": str(jupyter),
@@ -128,23 +123,18 @@ def _bootstrap(settings: Settings) -> str:
 
 
 def execute(settings: Settings, notebooks: Sequence[Notebook]) -> int:
-    """Runs them from start to end, one after the other in one kernel that forgets in between; what they gave is in `cuadernos/ejecutados`. The exit
-    code: 0, or 1 with the failed cell named. Raises BrokerDown for one that needs Kafka when none is known, InstallationError."""
-    if any(one.broker for one in notebooks):
+    """Runs them from start to end, one after the other in one kernel that forgets in between; what they gave
+    is in `cuadernos/ejecutados`. The exit code: 0, or 1 with the failed cell named. Raises BrokerDown for one
+    that needs Kafka when none is known, InstallationError."""
+    if any(notebook.broker for notebook in notebooks):
         connection.bootstrap(settings)
     environ = environment(settings)
     done = settings.home / "cuadernos" / "ejecutados"
     with storage.disk_errors(done):
         storage.make_dirs(done)
     us = os.getpid()
-    line = [
-        sys.executable,
-        "-P",
-        "-m",
-        "include.labs.notebook_kernel",
-        str(done),
-        *(str(one.path) for one in notebooks),
-    ]
+    paths = [str(notebook.path) for notebook in notebooks]
+    line = [sys.executable, "-P", "-m", "include.labs.notebook_kernel", str(done), *paths]
     with (settings.home / "jupyter" / "kernel.log").open("wb") as log:
         child = subprocess.Popen(
             line, env=environ, cwd=done, stderr=log, preexec_fn=lambda: processes.die_with_parent(us)
@@ -154,12 +144,14 @@ def execute(settings: Settings, notebooks: Sequence[Notebook]) -> int:
 
 @dataclass(frozen=True, repr=False)
 class Server:
-    """JupyterLab of one home, started. `config` holds the token."""
+    """JupyterLab of one home, started. `config` holds the token; `renewed` names the copies whose imports
+    were rewritten before the start."""
 
     port: int
     config: Path
     child: subprocess.Popen[bytes]
     lock: int
+    renewed: tuple[str, ...] = ()
 
     @property
     def log(self) -> Path:
@@ -171,11 +163,11 @@ class Server:
 
     @property
     def secret_address(self) -> str:
-        """With the token: for a terminal only."""
+        """The address with the token, for a terminal only."""
         return f"{self.address}?token={_remembered(self.config)[0]}"
 
     def ready(self) -> None:
-        """Waits until it answers. Raises RunFailed when it has ended before."""
+        """Waits until it answers. Raises RunFailed when it ends before, or does not answer in time."""
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline and self.child.poll() is None:
             with socket.socket() as probe:
@@ -185,12 +177,12 @@ class Server:
         raise RunFailed("JupyterLab did not start", self.log, cli=f"read {self.log}")
 
     def wait(self) -> None:
-        """Until it ends by itself, which it should not. Raises RunFailed."""
+        """Waits until it ends by itself, which it should not: then raises RunFailed."""
         self.child.wait()
         raise RunFailed("JupyterLab has ended by itself", self.log, cli=f"read {self.log}")
 
     def stop(self) -> None:
-        """Its kernels end, too; each loses what it had in memory."""
+        """Ends the server and its kernels; each loses what it had in memory."""
         self.child.terminate()
         try:
             self.child.wait(_STOP_S)
@@ -203,11 +195,12 @@ class Server:
 def start(settings: Settings, port: int = 0) -> Server:
     """Starts JupyterLab; it does not answer yet. `port`: 0 for the last one, or a free one.
 
-    Raises LeaseHeld when this home's runs already, PortTaken, InstallationError.
+    Raises LeaseHeld when JupyterLab of this home runs already, PortTaken, InstallationError.
     """
     environ, folder = environment(settings), copies(settings)
     config = settings.home / "jupyter" / "jupyter_server_config.json"
     held = _alone(config)
+    renewed = old_imports.renew(folder)  # under the lock: no JupyterLab of this home has a copy open
     token, last = _remembered(config)
     number, us = _port(port, last), os.getpid()
     files.write(config, json.dumps(_config(number, token, folder), indent=1) + "\n", 0o600)
@@ -223,7 +216,7 @@ def start(settings: Settings, port: int = 0) -> Server:
             umask=0o077,
             preexec_fn=lambda: processes.die_with_parent(us),
         )
-    return Server(number, config, child, held)
+    return Server(number, config, child, held, tuple(renewed))
 
 
 def _alone(config: Path) -> int:
@@ -239,7 +232,8 @@ def _alone(config: Path) -> int:
 
 
 def _remembered(config: Path) -> tuple[str, int]:
-    """(token, port) of the last start; new ones before the first, or when the file is not readable as such."""
+    """(token, port) of the last start; new ones before the first, or when the file is not readable as
+    such."""
     try:
         raw = json.loads(config.read_bytes())
         return str(raw["IdentityProvider"]["token"]), int(raw["ServerApp"]["port"])
@@ -250,11 +244,8 @@ def _remembered(config: Path) -> tuple[str, int]:
 def _port(asked: int, last: int) -> int:
     if asked:
         if reason := ports.why_not(asked):
-            raise PortTaken(
-                f"port {asked} cannot be had: {reason}",
-                "--port",
-                cli="name another with --port, or leave it out",
-            )
+            way_out = "name another with --port, or leave it out"
+            raise PortTaken(f"port {asked} cannot be used: {reason}", "--port", cli=way_out)
         return asked
     candidates: list[int] = [last, *range(PORT, PORT + 200)]
     for port in candidates:
@@ -264,7 +255,8 @@ def _port(asked: int, last: int) -> int:
 
 
 def _config(port: int, token: str, folder: Path) -> dict[str, Any]:
-    """All that the server is told: nothing of it stands in a command line. It asks nothing of the network."""
+    """The server's whole configuration, so that nothing of it shows in a command line. It asks nothing of the
+    network."""
     server = {
         "ip": ports.HOST, "port": port, "port_retries": 0, "open_browser": False, "root_dir": str(folder),
         "allow_root": os.geteuid() == 0,  # loopback and a token guard it as well as they do anyone else's

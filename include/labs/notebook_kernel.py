@@ -1,5 +1,5 @@
-"""`python -m include.labs.notebook_kernel FOLDER NOTEBOOK...`: runs notebooks from start to end in one kernel. FOLDER gets them with
-what they gave.
+"""`python -m include.labs.notebook_kernel FOLDER NOTEBOOK...`: runs notebooks from start to end in one
+kernel. FOLDER gets them with what they gave.
 
 A process of its own, because Jupyter reads the environment of the process it is in.
 """
@@ -16,12 +16,14 @@ from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-_CELL_S = 300
-_FORGET = "get_ipython().run_line_magic('reset', '-f')"  # Spark stays: starting it is most of a short notebook's time
+_CELL_S = 300  # the longest cell takes 20 s on an idle machine
+# Forgets all names of the notebook before. Spark stays, because starting it takes most of a short notebook's
+# time.
+_FORGET = "get_ipython().run_line_magic('reset', '-f')"
 
 
 def main(words: list[str]) -> int:
-    """Exit code 1 when a cell failed: it is named, and no other notebook is run."""
+    """Returns the exit code: 1 when a cell failed. The cell is printed, and no further notebook is run."""
     folder, *paths = map(Path, words)
     kernel = KernelManager(kernel_name="python3")
     try:
@@ -42,7 +44,7 @@ def _run(kernel: KernelManager, path: Path, target: Path) -> bool:
         client.execute(reset_kc=True, cleanup_kc=False)
         client.kc.execute(_FORGET, silent=True, reply=True, timeout=_CELL_S)
     except (CellExecutionError, DeadKernelError) as error:
-        print(f"{path.name}: {_told(notebook, error)} ({target})", flush=True)
+        print(f"{path.name}: {_failure(notebook, error)} ({target})", flush=True)
         return False
     finally:
         nbformat.write(notebook, target)
@@ -50,13 +52,12 @@ def _run(kernel: KernelManager, path: Path, target: Path) -> bool:
     return True
 
 
-def _told(notebook: Any, error: Exception) -> str:
+def _failure(notebook: Any, error: Exception) -> str:
     """The failed cell and its error, in one line."""
     if not isinstance(error, CellExecutionError):
         return "the kernel died"
-    at = [cell["id"] for cell in notebook.cells if cell.get("execution_count")][
-        -1
-    ]  # a foreseen error leaves a line there, and no trace
+    executed = [cell for cell in notebook.cells if cell.get("execution_count")]
+    at = executed[-1]["id"]  # by the count: a foreseen error leaves no traceback in its cell
     return f"cell {at} failed: {error.ename}: {' '.join(str(error.evalue).split())[:500]}"
 
 

@@ -1,4 +1,5 @@
-"""The words of `new-stream` for ends that keep no account -> a lab: its row, program, domain function and first test."""
+"""`new-stream` for sources and sinks that keep no account: its words -> a lab's row, program, domain function
+and first test."""
 
 from __future__ import annotations
 
@@ -18,11 +19,17 @@ from include.scaffold.write import NewFile
 from jobs.contract.errors import UsageError
 from jobs.contract.stream import Stream
 from jobs.labs.declared import combinations, ends
-from jobs.labs.declared.ends import Mode, State, Trigger, Way
+from jobs.labs.declared.ends import Mode, Pipeline, State, Trigger
 from jobs.labs.declared.lab import Lab
 
-FROM = "files:text|csv|json|parquet|orc|avro, kafka:TOPIC[:text|csv|json|avro], kafka:/PATTERN/, socket:PORT, rate:ROWS, table:NAME"
-TO = "files:…, topic:NAME[:text|csv|avro], console, memory:NAME, foreach, foreachBatch, table:NAME, delta:NAME, mongodb:DATABASE.COLLECTION:KEY"
+FROM = (
+    "files:text|csv|json|parquet|orc|avro, kafka:TOPIC[:text|csv|json|avro], kafka:/PATTERN/, "
+    "socket:PORT, rate:ROWS, table:NAME"
+)
+TO = (
+    "files:…, topic:NAME[:text|csv|avro], console, memory:NAME, foreach, foreachBatch, "
+    "table:NAME, delta:NAME, mongodb:DATABASE.COLLECTION:KEY"
+)
 _WORD = "a lab reads and writes"
 _LABS_SOURCE = r"(socket|rate|table)(:.*)?|files:(text|parquet|orc|avro)|kafka:(/.*/|[^:]*:(text|avro))"
 _LABS_SINK = r"(console|memory|foreach|foreachBatch|table|mongodb|delta)(:.*)?|files:(text|orc|avro)"
@@ -34,14 +41,14 @@ class LabRequest:
 
     name: str
     about: str
-    way: Way
+    pipeline: Pipeline
     columns: tuple[Column, ...]
 
     @property
     def group(self) -> str:
         """The column that an aggregation groups by."""
         names = [column.name for column in self.columns]
-        return key if (key := getattr(self.way.sink, "key", "")) in names else names[0]
+        return key if (key := getattr(self.pipeline.sink, "key", "")) in names else names[0]
 
     @property
     def time(self) -> str:
@@ -49,15 +56,16 @@ class LabRequest:
         return next((column.name for column in self.columns if column.kind == "TimestampType"), "")
 
     @property
-    def made(self) -> list[str]:
-        """The columns that the transform gives."""
+    def result(self) -> list[str]:
+        """The columns that the transform returns."""
         by_state = {"aggregation": [self.group, "count"], "windowed": ["start", "end", "count"]}
-        return by_state.get(self.way.state, [column.name for column in self.columns])
+        return by_state.get(self.pipeline.state, [column.name for column in self.columns])
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How a lab goes: what was typed beside its ends. No `trigger`: available-now where the source has an end, else processing-time."""
+    """How a lab runs: the options beside its source and sink. Without a `trigger` it is available-now where
+    the source has an end, else processing-time."""
 
     mode: str = "append"
     trigger: str = ""
@@ -65,7 +73,7 @@ class Manner:
 
 
 def wanted(words: Words) -> bool:
-    """Whether an end is one that no stream has."""
+    """Whether the source or the sink is one that only labs have."""
     return (
         re.fullmatch(_LABS_SOURCE, words.source) is not None
         or re.fullmatch(_LABS_SINK, words.sink) is not None
@@ -75,35 +83,33 @@ def wanted(words: Words) -> bool:
 def check(
     words: Words, manner: Manner, root: Path, registry: Mapping[str, Stream], labs: Mapping[str, Lab]
 ) -> LabRequest:
-    """Raises UsageError naming the option that cannot be, Refused for a way that Spark cannot go."""
+    """Raises UsageError, which names the option that is wrong, and Refused for a pipeline that Spark cannot
+    run."""
     check_name(words.name, root, registry, words.source)
     if words.name in labs or (root / "jobs" / "labs" / f"{words.name}.py").exists():
         free = free_name(words.name, root, registry, words.source)
-        raise UsageError(
-            f"{words.name!r} cannot be the name: a lab of that name exists",
-            "NAME",
-            cli=f"the name {free} is free",
-        )
+        what = f"{words.name!r} cannot be the name: a lab of that name exists"
+        raise UsageError(what, "NAME", cli=f"the name {free} is free")
     is_csv = words.source == "files:csv"
     reading.require_none(
         words.reading.said, "," if is_csv else words.separator, is_csv or words.header, "a lab"
     )
     with as_usage():
-        way = _way(_source(words), _sink(words.sink), manner)
-    combinations.require(way, words.name)
-    about = " ".join(words.about.split()) or f"De {way.kinds[0]} a {way.kinds[1]}."
+        pipeline = _pipeline(_source(words), _sink(words.sink), manner)
+    combinations.require(pipeline, words.name)
+    about = " ".join(words.about.split()) or f"De {pipeline.kinds[0]} a {pipeline.kinds[1]}."
     if words.about and not ABOUT.fullmatch(about):
         raise UsageError(
             'a line of 10 to 120 characters without " and \\ is expected',
             "--about",
             cli='--about "What this lab is for."',
         )
-    request = LabRequest(words.name, about, way, _columns(words, way))
-    _require_made(request)
+    request = LabRequest(words.name, about, pipeline, _columns(words, pipeline))
+    _require_possible(request)
     return request
 
 
-def _way(source: ends.Source, sink: ends.Sink, manner: Manner) -> Way:
+def _pipeline(source: ends.Source, sink: ends.Sink, manner: Manner) -> Pipeline:
     trigger = manner.trigger or (
         "processing-time" if isinstance(source, ends.Socket | ends.Rate) else "available-now"
     )
@@ -114,30 +120,24 @@ def _way(source: ends.Source, sink: ends.Sink, manner: Manner) -> Way:
     ):
         if word not in get_args(known):
             raise UsageError(f"{word[:30]!r} is none of {', '.join(get_args(known))}", f"--{option}")
-    return Way(source, sink, manner.mode, trigger, state=manner.state)  # type: ignore[arg-type]
+    return Pipeline(source, sink, manner.mode, trigger, state=manner.state)  # type: ignore[arg-type]
 
 
-def _require_made(request: LabRequest) -> None:
-    """Raises UsageError for a transform that could not be written, or a key that none of its columns is."""
-    if request.way.state == "windowed" and not request.time:
-        raise UsageError(
-            "windows need a column of type timestamp",
-            "--columns",
-            cli='--columns "…,at:timestamp", or --state aggregation',
-        )
-    key, made = getattr(request.way.sink, "key", ""), request.made
-    if key and key not in made:
-        raise UsageError(
-            f"the key {key} is none of the columns {', '.join(made)}",
-            "--to",
-            cli="mongodb:DATABASE.COLLECTION:KEY names one of them",
-        )
+def _require_possible(request: LabRequest) -> None:
+    """Raises UsageError for windows without a time column, or a key that is not a column of the result."""
+    if request.pipeline.state == "windowed" and not request.time:
+        way_out = '--columns "…,at:timestamp", or --state aggregation'
+        raise UsageError("windows need a column of type timestamp", "--columns", cli=way_out)
+    key, columns = getattr(request.pipeline.sink, "key", ""), request.result
+    if key and key not in columns:
+        what = f"the key {key} is none of the columns {', '.join(columns)}"
+        raise UsageError(what, "--to", cli="mongodb:DATABASE.COLLECTION:KEY names one of them")
 
 
-def _columns(words: Words, way: Way) -> tuple[Column, ...]:
-    if isinstance(way.source, ends.Socket) or getattr(way.source, "format", "") == "text":
+def _columns(words: Words, pipeline: Pipeline) -> tuple[Column, ...]:
+    if isinstance(pipeline.source, ends.Socket) or getattr(pipeline.source, "format", "") == "text":
         return (Column("value", "StringType"),)
-    if isinstance(way.source, ends.Rate):
+    if isinstance(pipeline.source, ends.Rate):
         return (Column("timestamp", "TimestampType"), Column("value", "LongType"))
     return typed.parse(words.columns)
 
@@ -150,7 +150,7 @@ def _source(words: Words) -> ends.Source:
         if rest == "csv"
         else ()
     )
-    made: dict[str, Any] = {
+    sources: dict[str, Any] = {
         "files": lambda: ends.Folder(format=rest, options=csv),  # type: ignore[arg-type]
         "kafka": lambda: (
             ends.Subscription(pattern=rest[1:-1])
@@ -161,16 +161,16 @@ def _source(words: Words) -> ends.Source:
         "rate": lambda: ends.Rate(_number(rest or "1")),
         "table": lambda: ends.Table(rest),
     }
-    if kind not in made:
+    if kind not in sources:
         raise UsageError(f"{_WORD} not from {words.source[:40]!r}", "--from", cli=f"one of {FROM}")
-    return made[kind]()  # type: ignore[no-any-return]
+    return sources[kind]()  # type: ignore[no-any-return]
 
 
 def _sink(text: str) -> ends.Sink:
     kind, _, rest = text.partition(":")
     place, _, key = rest.rpartition(":")
     database, _, collection = place.partition(".")
-    made: dict[str, Any] = {
+    sinks: dict[str, Any] = {
         "files": lambda: ends.Folder("salida", rest),  # type: ignore[arg-type]
         "topic": lambda: ends.Subscription(
             (rest.partition(":")[0],),
@@ -184,9 +184,9 @@ def _sink(text: str) -> ends.Sink:
         "delta": lambda: ends.Delta(rest or "tabla"),
         "mongodb": lambda: ends.Mongo(database, collection, key),
     }
-    if kind not in made or (kind == "mongodb" and not (database and collection and key)):
+    if kind not in sinks or (kind == "mongodb" and not (database and collection and key)):
         raise UsageError(f"{_WORD} not to {text[:40]!r}", "--to", cli=f"one of {TO}")
-    return made[kind]()  # type: ignore[no-any-return]
+    return sinks[kind]()  # type: ignore[no-any-return]
 
 
 def _number(text: str) -> int:
@@ -196,7 +196,8 @@ def _number(text: str) -> int:
 
 
 def plan(request: LabRequest, root: Path) -> tuple[NewFile, ...]:
-    """The four files, the row last; read-only. Raises Refused when one of them is there with another text."""
+    """The four files, the row last. Writes nothing. Raises Refused when one of them exists with other
+    content."""
     name = request.name
     places = {
         "lab_domain": root / "jobs" / "domain" / f"{name}.py",
@@ -205,42 +206,44 @@ def plan(request: LabRequest, root: Path) -> tuple[NewFile, ...]:
         "lab_row": root / "include" / "labs" / "rows" / "propios" / f"{name}.py",
     }
     return write.rendered(
-        places, _values(request), lambda: free_name(name, root, streams.collect()[0], request.way.kinds[0])
+        places,
+        _values(request),
+        lambda: free_name(name, root, streams.collect()[0], request.pipeline.kinds[0]),
     )
 
 
 def _values(request: LabRequest) -> dict[str, object]:
-    way = request.way
+    pipeline = request.pipeline
     return {
         "name": request.name,
         "about": request.about,
-        "kinds": way.kinds,
-        "way": _call(way),
-        "ends": sorted({type(end).__name__ for end in (way.source, way.sink)} | {"Way"}),
+        "kinds": pipeline.kinds,
+        "pipeline": _call(pipeline),
+        "ends": sorted({type(end).__name__ for end in (pipeline.source, pipeline.sink)} | {"Pipeline"}),
         "columns": request.columns,
         "types": sorted({"StructType", *(column.kind for column in request.columns)}),
-        "needs_schema": isinstance(way.source, ends.Folder | ends.Subscription)
-        and getattr(way.source, "format", "") != "text",
+        "needs_schema": isinstance(pipeline.source, ends.Folder | ends.Subscription)
+        and getattr(pipeline.source, "format", "") != "text",
         "each": {"Foreach": "foreach", "ForeachBatch": "batch", "Mongo": "mongo"}.get(
-            type(way.sink).__name__, ""
+            type(pipeline.sink).__name__, ""
         ),
-        "state": way.state,
+        "state": pipeline.state,
         "time": request.time,
         "group": request.group,
         "group_at": [column.name for column in request.columns].index(request.group),
-        "made": request.made,
-        "made_source": list(request.made),
+        "made": request.result,
+        "made_source": list(request.result),
         **write.sample_values(request.columns),
     }
 
 
-def _call(way: Way) -> str:
-    """The Way as the row writes it: defaults are left out."""
-    parts = [write.end_row(way.source), write.end_row(way.sink)]
-    default = Way(way.source, way.sink)
+def _call(pipeline: Pipeline) -> str:
+    """The code of the Pipeline in the row; defaults are left out."""
+    parts = [write.end_row(pipeline.source), write.end_row(pipeline.sink)]
+    default = Pipeline(pipeline.source, pipeline.sink)
     parts += [
-        f'{name}="{getattr(way, name)}"'
+        f'{name}="{getattr(pipeline, name)}"'
         for name in ("mode", "trigger", "state")
-        if getattr(way, name) != getattr(default, name)
+        if getattr(pipeline, name) != getattr(default, name)
     ]
-    return f"Way({', '.join(parts)})"
+    return f"Pipeline({', '.join(parts)})"

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,20 +20,21 @@ START_S = 150.0  # 3 s on an idle machine; a busy one takes its time
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports free now, all different."""
+    """Ports that are free now, all different."""
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in sockets]
     finally:
-        for one in sockets:
-            one.close()
+        for probe in sockets:
+            probe.close()
 
 
 @contextmanager
 def running(settings: Settings, ports: Ports, *overrides: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The broker as `up` starts it, minus the supervisor; killed at the end, since its data go with the test's folder.
+    """The broker as `up` starts it, without the supervisor. It is killed at the end, since its data go with
+    the test's folder.
 
     `overrides`: key=value of the broker's own configuration.
     """
@@ -58,11 +59,31 @@ def running(settings: Settings, ports: Ports, *overrides: str) -> Iterator[subpr
         log.close()
 
 
+class Broker:
+    """A broker in a home of its own, which can be killed and started again on the same data and port."""
+
+    def __init__(self, home: Path, *overrides: str) -> None:
+        kafka, controller, airflow = free_ports(3)
+        keep = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA")}
+        self.settings = replace(
+            caudal.load(keep | {"CAUDAL_HOME": str(home)}), kafka_bootstrap=f"127.0.0.1:{kafka}"
+        )
+        self._ports, self._stack, self._overrides = Ports(kafka, controller, airflow), ExitStack(), overrides
+
+    def start(self) -> None:
+        self.process = self._stack.enter_context(running(self.settings, self._ports, *self._overrides))
+
+    def stop(self) -> None:
+        """kill -9."""
+        self._stack.close()
+
+
 @contextmanager
 def in_a_home(home: Path) -> Iterator[Settings]:
     """Settings of a home whose broker runs."""
-    kafka, controller, airflow = free_ports(3)
-    keep = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA_")}
-    settings = caudal.load({**keep, "CAUDAL_HOME": str(home)})
-    with running(settings, Ports(kafka, controller, airflow)):
-        yield replace(settings, kafka_bootstrap=f"127.0.0.1:{kafka}")
+    broker = Broker(home)
+    broker.start()
+    try:
+        yield broker.settings
+    finally:
+        broker.stop()

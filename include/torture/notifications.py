@@ -1,4 +1,5 @@
-"""Kills of the stream `notificaciones` at named points and random moments, sent to at random, compared after each."""
+"""Kills of the stream `notificaciones` at named points and random moments; between them its topics and its
+home change. Compared after each."""
 
 from __future__ import annotations
 
@@ -6,68 +7,36 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import chain, repeat
 from pathlib import Path
 from random import Random
 
-import psutil
-
 from include.housekeeping.generations import reset, rewind, rollover
 from include.torture import strangers
-from include.torture.runs import python_driver
-from include.torture.topic_world import NAME, RUN_S, Broker, World
+from include.torture.brokers import Broker
+from include.torture.runs import ended, kill_run
+from include.torture.series import order
+from include.torture.topic_world import NAME, RUN_S, TopicWorld
 from jobs.contract.commit import checkpoint
 
-
-@dataclass(frozen=True)
-class Point:
-    """`at`: a failpoint (name:hit:victims), or "jvm", "driver", "both" at a random moment, or "broker": killed at a random moment, and back."""
-
-    at: str
-
-    def __str__(self) -> str:
-        return self.at
-
-
-POINTS = tuple(
-    Point(at)
-    for at in (
-        "fenced:1:self",
-        "fenced:1:parent",
-        "claimed:1:self",
-        "claimed:1:self+parent",
-        "sending:1:self",
-        "sending:2:grandparent",
-        "sending:2:self+parent+grandparent",
-        "token:1:self",
-        "token:2:grandparent",
-        "token:1:self+grandparent",
-        "token:2:self+parent+grandparent",
-        "token:3:self+parent+grandparent",
-        "unit:1:self",
-        "unit:2:grandparent",
-        "unit:3:self+grandparent",
-        "sent:1:self",
-        "sent:1:self+parent",
-        "staged:1:parent",
-        "manifest:1:self",
-        "published:1:self+parent",
-        "committed:1:self",
-        "jvm",
-        "driver",
-        "both",
-        "jvm",
-        "both",
-        "broker",
-        "broker",
-    )
+# A point is a failpoint (name:hit:victims); or "jvm", "driver" or "both", killed at a random moment; or
+# "broker", killed at a random moment and started again.
+POINTS: tuple[str, ...] = (
+    *("fenced:1:self", "fenced:1:parent", "claimed:1:self", "claimed:1:self+parent"),
+    *("sending:1:self", "sending:2:grandparent", "sending:2:self+parent+grandparent"),
+    *("token:1:self", "token:2:grandparent", "token:1:self+grandparent"),
+    *("token:2:self+parent+grandparent", "token:3:self+parent+grandparent"),
+    *("unit:1:self", "unit:2:grandparent", "unit:3:self+grandparent"),
+    *("sent:1:self", "sent:1:self+parent", "staged:1:parent"),
+    *("manifest:1:self", "published:1:self+parent", "committed:1:self"),
+    *("jvm", "driver", "both", "jvm", "both", "broker", "broker"),
 )
-SHORT = tuple(Point(at) for at in ("token:2:self+parent+grandparent", "broker"))
+SHORT = ("token:2:self+parent+grandparent", "broker")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One round. `killed`: where, one run after the other. `happened`: before that. `why`: what is wrong, in words; empty as a rule."""
+    """One round. `killed`: the points, one run after the other. `happened`: what changed before. `why`: what
+    is wrong, in words; empty for a right end."""
 
     killed: tuple[str, ...]
     happened: str
@@ -79,7 +48,8 @@ class Outcome:
 
 @dataclass
 class Series:
-    """One home, one broker of its own, and one kill after the other. `say` is told each end; the first wrong end is the last."""
+    """One home, one broker of its own, and one kill after the other. `say` gets each outcome; a wrong one
+    ends the series."""
 
     folder: Path
     seed: int
@@ -88,19 +58,17 @@ class Series:
     _kills: int = 0
 
     def run(
-        self, points: tuple[Point, ...], kills: int, in_time: Callable[[], bool] = lambda: True
+        self, points: tuple[str, ...], kills: int, in_time: Callable[[], bool] = lambda: True
     ) -> list[Outcome]:
-        """Each of `points` once, in an order from the seed, then more of them at random, until `kills` have been made."""
+        """Kills at `points`, in their `series.order`, until `kills` have been made."""
         self.dice, self.broker = Random(self.seed), Broker(self.folder / "broker")
         self.broker.start()
         try:
-            self.world = World(self.broker.settings, self.folder)
-            order = chain(
-                self.dice.sample(points, len(points)), (self.dice.choice(points) for _ in repeat(0))
-            )
+            self.world = TopicWorld(self.broker.settings, self.folder)
+            following = order(points, self.dice)
             while self._kills < kills and not self.wrong and in_time():
-                self.outcomes.append(found := self._round(points, next(order), kills))
-                self.say(f"{self._kills}/{kills} {found}, {self.world.sent.total()} messages")
+                self.outcomes.append(outcome := self._round(points, next(following), kills))
+                self.say(f"{self._kills}/{kills} {outcome}, {self.world.sent.total()} messages")
             return self.outcomes
         finally:
             self.broker.stop()
@@ -109,8 +77,9 @@ class Series:
     def wrong(self) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.why]
 
-    def _round(self, points: tuple[Point, ...], point: Point, kills: int) -> Outcome:
-        """Something happens between two runs, one run or two are killed, and the stream is run until a run ends right."""
+    def _round(self, points: tuple[str, ...], point: str, kills: int) -> Outcome:
+        """Changes something between two runs, kills one run or two, and runs the stream until a run ends
+        right."""
         happened = self._change()
         hanging = strangers.leave(self.world, self.dice) if self.dice.random() < 0.3 else None
         happened += str(hanging or "")
@@ -125,10 +94,11 @@ class Series:
         if hanging and not why:
             hanging.settle()
             why = self.world.recover()
-        return Outcome(tuple(map(str, killed)), happened, why or self.world.fault())
+        return Outcome(tuple(killed), happened, why or self.world.fault())
 
     def _change(self) -> str:
-        """Now and then a partition more, a rollover, a rewind or a reset. Nothing is open here: the last run ended right."""
+        """Two times in five another partition, a rollover, a rewind or a reset. Nothing is open here, because
+        the last run ended right."""
         chance, world = self.dice.random(), self.world
         if not world.number or chance > 0.4:
             return ""
@@ -164,43 +134,30 @@ class Series:
         return {p: int(o) for p, o in position.get(self.world.source, {}).items()}
 
     def _due_again(self, start: dict[str, int], generation: int) -> None:
-        """Messages of this generation from `start` on, by their headers."""
-        for key, value, headers in list(self.world.read()):
+        """The messages of this generation from the offsets `start` on, known by their headers, are due once
+        more."""
+        more: Counter[tuple[str, int]] = Counter()
+        for key, value, headers in self.world.read():
             _, partition, offset = headers["caudal-source"].split("/")
             if headers["caudal-generation"] == str(generation) and int(offset) >= start.get(partition, 0):
-                self._more[key, int(value["CustomerCardNo"])] = 1
-        self.world.sent += self._more
-        self._more.clear()
+                more[key, int(value["CustomerCardNo"])] = 1
+        self.world.sent += more
 
-    _more: Counter[tuple[str, int]] = field(default_factory=Counter)
-
-    def _kill(self, point: Point) -> None:
+    def _kill(self, point: str) -> None:
         self._kills += 1
-        if ":" in point.at:
-            code, out = self.world.run(point.at)
-            assert code != 0 or point.at.split(":")[1] != "1", f"{point} was not reached: {out[-600:]}"
+        if ":" in point:
+            code, out = self.world.run(point)
+            assert code != 0 or point.split(":")[1] != "1", f"{point} was not reached: {out[-600:]}"
             return
         process = self.world.start()
         pause_s = self.dice.uniform(3.0, 9.0)
         end_s = time.monotonic() + pause_s
         while time.monotonic() < end_s and process.poll() is None:
             time.sleep(0.01)
-        if point.at == "broker":
+        if point == "broker":
             self.broker.stop()
             time.sleep(self.dice.uniform(0.5, 4.0))
             self.broker.start()
+            ended(process, RUN_S)
         else:
-            for victim in self._victims(process.pid, point.at):
-                victim.kill()
-        process.communicate(timeout=RUN_S)
-
-    def _victims(self, pid: int, who: str) -> list[psutil.Process]:
-        try:
-            jvm = psutil.Process(pid)
-        except psutil.Error:
-            return []
-        driver = python_driver(pid)
-        chosen = ([jvm] if who in ("jvm", "both") else []) + (
-            [driver] if driver and who in ("driver", "both") else []
-        )
-        return [process for process in chosen if process.is_running()]
+            kill_run(process, point)

@@ -1,9 +1,12 @@
-"""A power cut, simulated: takes back what was written but not flushed, from the log of jobs.contract.disk.recording and the tree as it stands.
+"""Simulates a power cut: takes back what was written but not flushed, using the log of
+jobs.contract.disk.recording and the tree as it is now.
 
-The disk's promise is the weak one of POSIX: a folder's names are durable as of its last fsync, a file's content as of its own; names that
-changed since are lost newest first in each folder, each folder for itself; contents never flushed are kept, empty or cut. One thing more is taken for
-granted, as every journaling file system does it: a rename whose new name is lost has not happened, the old name is there.
-What nobody recorded (Spark's own files) was never flushed. SQLite's files are left alone: it flushes by itself, and the lock files hold nothing.
+The simulated disk promises as little as POSIX does. A folder's names are durable as of its last fsync, and a
+file's content as of the file's own. Names that changed since are lost newest first, in each folder
+separately. Contents that were never flushed are kept, empty, or cut. One assumption is made, which every
+journaling file system fulfils: if the new name of a rename is lost, the old name is there. What nobody
+recorded (Spark's own files) counts as never flushed. SQLite's files are left alone, because SQLite flushes
+them itself, and so are lock files, which hold nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +23,16 @@ from typing import Any
 
 from jobs.contract.disk import recording
 
-TRUSTED = (".sqlite", ".sqlite-journal", ".lease", ".publish", ".log")  # the last one is for people only
+TRUSTED = (".sqlite", ".sqlite-journal", ".lease", ".publish", ".log")  # no program reads a .log again
 
 
 @dataclass
 class Log:
-    """What the recording says is durable. `names`: folder's inode -> name -> inode; `contents`: (inode, size, mtime_ns); `gone`: names that went."""
+    """What is durable according to the recording.
+
+    `names`: folder's inode -> name -> inode. `contents`: (inode, size, mtime_ns) of flushed files. `gone`:
+    (folder's inode, name, inode) of names that were removed -> (time in ns, the copy that was kept).
+    """
 
     names: dict[int, dict[str, int]] = field(default_factory=dict)
     contents: set[tuple[int, int, int]] = field(default_factory=set)
@@ -42,7 +49,8 @@ class Log:
 
 @dataclass
 class Change:
-    """One name that is not durable: `ino` is there and may go (`old` 0), or is gone or replaced and `old` may come back."""
+    """One name that is not durable. Either `ino` is there and may go (`old` is 0), or it is gone or replaced
+    and `old` may come back."""
 
     folder: Path
     name: str
@@ -59,42 +67,43 @@ class Change:
 def read_log(folder: Path) -> Log:
     log = Log()
     for line in (folder / recording.LOG).read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        with suppress(ValueError):  # the last line of a process that was killed while it wrote
+        with suppress(ValueError):  # a process that was killed while it wrote leaves half a line
             log.take(json.loads(line))
     return log
 
 
 def begin(home: Path, folder: Path) -> None:
-    """Starts a new recording in `folder`: all of `home` is durable as it is."""
+    """Starts a new recording in `folder`; everything in `home` counts as durable from here on."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     recording.flushed_all(home, folder)
 
 
 def cut(home: Path, folder: Path, dice: Random) -> list[str]:
-    """Takes back a share of what is not durable; says what, one line each. Nobody may be running in `home`. Begins a new recording."""
+    """Takes back a share of what is not durable; says what, one line each. Nobody may be running in `home`.
+    Begins a new recording."""
     log = read_log(folder)
     share = dice.choice((_all, _newest, _newest, _none))
     pending = list(_pending(home, log))
     undone = _whole_renames(
-        [change for found in pending for change in share(found, dice)],
-        [change for found in pending for change in found],
+        [change for changes in pending for change in share(changes, dice)],
+        [change for changes in pending for change in changes],
     )
     said = _undo(home, folder, undone, log) + _tear(home, log, dice, share is _all)
     begin(home, folder)
     return said
 
 
-def _all(found: list[Change], dice: Random) -> list[Change]:
-    return found
+def _all(changes: list[Change], dice: Random) -> list[Change]:
+    return changes
 
 
-def _none(found: list[Change], dice: Random) -> list[Change]:
+def _none(changes: list[Change], dice: Random) -> list[Change]:
     return []
 
 
-def _newest(found: list[Change], dice: Random) -> list[Change]:
-    return found[: dice.randint(0, len(found))]
+def _newest(changes: list[Change], dice: Random) -> list[Change]:
+    return changes[: dice.randint(0, len(changes))]
 
 
 def _whole_renames(undone: list[Change], pending: list[Change]) -> list[Change]:
@@ -105,14 +114,14 @@ def _whole_renames(undone: list[Change], pending: list[Change]) -> list[Change]:
 
 
 def _pending(home: Path, log: Log) -> Iterator[list[Change]]:
-    """For each folder the names that are not durable, newest first."""
+    """For each folder, the names in it that are not durable, newest first."""
     for root, _, _ in os.walk(home):
         folder = Path(root)
         inode = folder.lstat().st_ino
         now = {e.name: e.inode() for e in os.scandir(folder) if not e.name.endswith(TRUSTED)}
         durable = {name: ino for name, ino in log.names.get(inode, {}).items() if not name.endswith(TRUSTED)}
         if folder == home:
-            durable = now  # the home itself was made by hand, long ago
+            durable = now  # the folders of the home itself were made long before
         changes = [
             c
             for name in now.keys() | durable.keys()
@@ -142,14 +151,16 @@ def _change(
 
 
 def _since(path: Path) -> int:
-    """When a name came, about: a folder's own time moves with each name in it, so the oldest below counts."""
+    """When a name appeared, roughly. A folder's own time moves with each name in it, so the oldest below
+    counts."""
     below = path.rglob("*") if path.is_dir() and not path.is_symlink() else ()
     times: list[int] = [p.lstat().st_ctime_ns for p in (path, *below)]
     return min(times)
 
 
 def _undo(home: Path, folder: Path, undone: list[Change], log: Log) -> list[str]:
-    """Brings back first, then takes away, so a file whose old name comes back and whose new one goes is never nowhere."""
+    """Brings back first, then takes away, so a file whose old name comes back and whose new one goes is never
+    nowhere."""
     going = {change.ino: change for change in undone if change.ino}
     back = [c for c in undone if c.old and c.folder.is_dir() and _bring_back(home, folder, c, going, log)]
     said = [f"back: {change.path.relative_to(home)}" for change in back]
@@ -161,7 +172,8 @@ def _undo(home: Path, folder: Path, undone: list[Change], log: Log) -> list[str]
 
 
 def _bring_back(home: Path, folder: Path, change: Change, going: dict[int, Change], log: Log) -> bool:
-    """Under its old name: the copy kept of a removed file, else the renamed file or folder itself."""
+    """Brings back, under its old name, the copy that was kept of a removed file, or the renamed file or
+    folder."""
     if change.copy:
         _free(change.path)
         shutil.copy2(folder / recording.KEPT / change.copy, change.path)
@@ -171,7 +183,7 @@ def _bring_back(home: Path, folder: Path, change: Change, going: dict[int, Chang
         return True
     moved = next((p for p in home.rglob("*") if p.lstat().st_ino == change.old), None)
     if moved is None or (moved.is_dir() and change.old not in going):
-        return False  # a folder has one name: where the new one is durable the old one is gone
+        return False  # a folder has one name only: where the new one is durable, the old one is gone
     _free(change.path)
     if change.old in going:
         moved.rename(change.path)

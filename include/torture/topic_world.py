@@ -1,29 +1,26 @@
-"""A stream into a topic on a broker of its own, and what must come out: every message once, for a reader of committed records."""
+"""A stream into a topic on a broker of its own, and what must come out: every message once, for a consumer of
+committed records."""
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include import settings as caudal
 from include import streams
 from include.housekeeping import apply as housekeeping
 from include.housekeeping.plan import Plan
 from include.kafka import connection, topics
-from include.services.ports import Ports
 from include.settings import Settings
-from include.torture.brokers import free_ports, running
+from include.torture.runs import Home, difference, ended
 from jobs.contract.disk import failpoints
 from jobs.contract.kafka import librdkafka
 from jobs.contract.stream import Topic
@@ -31,8 +28,9 @@ from jobs.contract.stream import Topic
 NAME = "notificaciones"
 RUN_S = 600.0  # 5 s on an idle machine; on one that starves, minutes go into Spark's start alone
 _STARTS = 4
-_KEYS = 40  # they come again and again: their order must hold
-# argv: source topic, sink topic, records of a transaction
+_KEYS = 40  # of each partition; they come again and again, so their order can be checked
+# The launcher with another source, sink and transaction size in the registry's row. argv: source topic, sink
+# topic, records of a transaction.
 _LAUNCHER = """import sys
 from dataclasses import replace
 from include import streams
@@ -40,28 +38,10 @@ from include.launch.__main__ import main
 from jobs.contract.stream import Topic
 row = streams.get("notificaciones")
 limits = replace(row.limits, transaction_records=int(sys.argv[3]))
-streams.collect()[0][row.name] = replace(row, source=Topic(sys.argv[1]), sink=replace(row.sink, name=sys.argv[2]), limits=limits)
+source, sink = Topic(sys.argv[1]), replace(row.sink, name=sys.argv[2])
+streams.collect()[0][row.name] = replace(row, source=source, sink=sink, limits=limits)
 sys.exit(main(["--master", "local[2]", "jobs/notificaciones.py", "--stream", "notificaciones"]))
 """
-
-
-class Broker:
-    """A broker of the test's own, that can be killed and started again on the same data and port."""
-
-    def __init__(self, home: Path, *overrides: str) -> None:
-        kafka, controller, airflow = free_ports(3)
-        keep = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA")}
-        self.settings = replace(
-            caudal.load(keep | {"CAUDAL_HOME": str(home)}), kafka_bootstrap=f"127.0.0.1:{kafka}"
-        )
-        self._ports, self._stack, self._overrides = Ports(kafka, controller, airflow), ExitStack(), overrides
-
-    def start(self) -> None:
-        self.process = self._stack.enter_context(running(self.settings, self._ports, *self._overrides))
-
-    def stop(self) -> None:
-        """kill -9."""
-        self._stack.close()
 
 
 def document(key: str, number: int) -> bytes:
@@ -77,8 +57,9 @@ def document(key: str, number: int) -> bytes:
 
 
 @dataclass
-class World:
-    """One home, one source and one sink topic on a broker. `sent`: what a reader must find, a number of (key, number) each time it was due."""
+class TopicWorld:
+    """One home, one source and one sink topic on a broker. `sent`: (key, number) of each document -> how
+    often a consumer must find its message."""
 
     broker: Settings
     folder: Path
@@ -90,12 +71,8 @@ class World:
 
     def __post_init__(self) -> None:
         mark = secrets.token_hex(4)
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA")}
-        home = {
-            "CAUDAL_HOME": str(self.folder / "home"),
-            "CAUDAL_KAFKA_BOOTSTRAP": str(self.broker.kafka_bootstrap),
-        }
-        self.settings = caudal.load(environ | home)
+        self.home = Home.at(self.folder / "home", NAME, self.broker.kafka_bootstrap)
+        self.settings = self.home.settings
         row = streams.get(NAME)
         assert isinstance(row.sink, Topic)
         limits = replace(row.limits, transaction_records=self.unit_records)
@@ -115,7 +92,8 @@ class World:
     # what goes in
 
     def produce(self, count: int) -> None:
-        """Documents of keys that come again; a key stays on its partition, so that its order means something."""
+        """Sends `count` documents. Keys come again, and a key stays on its partition, so its order is
+        defined."""
         from confluent_kafka import Producer
 
         producer = Producer(
@@ -131,7 +109,8 @@ class World:
         assert producer.flush(60) == 0
 
     def next_document(self, partition: int) -> tuple[tuple[str, int], bytes]:
-        """(key, number) and bytes of a document for that partition, which the caller sends; it is due once it is counted in `sent`."""
+        """(key, number) and bytes of a document for that partition. The caller sends it, and counts it in
+        `sent` once its message is due."""
         self.number += 1
         key = f"{partition}-other"
         return (key, self.number), document(key, self.number)
@@ -143,7 +122,7 @@ class World:
         for future in self.admin().create_partitions([NewPartitions(self.source, self.partitions)]).values():
             future.result(30)
 
-    # what the broker is told
+    # changes on the broker
 
     def admin(self) -> Any:
         from confluent_kafka.admin import AdminClient
@@ -160,7 +139,7 @@ class World:
             time.sleep(0.05)
 
     def drop(self, *, before: int, partition: int = 0) -> None:
-        """What retention does; -1: all."""
+        """Removes the records before that offset, as retention does; -1 removes all."""
         from confluent_kafka import TopicPartition
 
         for future in self.admin().delete_records([TopicPartition(self.source, partition, before)]).values():
@@ -169,34 +148,14 @@ class World:
     # runs and verbs
 
     def start(self, failpoint: str = "") -> subprocess.Popen[str]:
-        words = [sys.executable, "-P", "-c", _LAUNCHER, self.source, self.sink, str(self.unit_records)]
-        environ = {
-            **self.settings.environ,
-            "PYTHONPATH": str(self.settings.root),
-            "CAUDAL_PYTHON": sys.executable,
-        }
-        if failpoint:
-            environ[failpoints.VARIABLE] = failpoint
-        return subprocess.Popen(
-            words,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        line = [sys.executable, "-P", "-c", _LAUNCHER, self.source, self.sink, str(self.unit_records)]
+        return self.home.spawn(line, **({failpoints.VARIABLE: failpoint} if failpoint else {}))
 
     def run(self, failpoint: str = "") -> tuple[int, str]:
-        process = self.start(failpoint)
-        try:
-            out, _ = process.communicate(timeout=RUN_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return -1, f"killed by its judge: no end within {RUN_S:.0f} s; {process.communicate()[0]}"
-        return process.returncode, out
+        return ended(self.start(failpoint), RUN_S)
 
     def recover(self) -> str:
-        """Runs until one ends right; what is wrong, in words."""
+        """Runs until one ends right. Returns what is wrong, in words; empty when one did."""
         code, out = -1, ""
         for _ in range(_STARTS):
             code, out = self.run()
@@ -206,11 +165,11 @@ class World:
 
     def do(self, planner: Callable[..., Plan], **options: Any) -> None:
         now = datetime.now(UTC)
-        made = planner(self.settings, self.row, now, **options)
-        housekeeping.apply(self.settings, made, lambda: planner(self.settings, self.row, now, **options), now)
+        plan = planner(self.settings, self.row, now, **options)
+        housekeeping.apply(self.settings, plan, lambda: planner(self.settings, self.row, now, **options), now)
 
     def again(self) -> None:
-        """Everything is due once more."""
+        """Every message is due once more."""
         self.sent += Counter(set(self.sent))
 
     # what comes out
@@ -247,8 +206,9 @@ class World:
             consumer.close()
 
     def fault(self) -> str:
-        """Empty when each record's message stands as often as it is due, with its value, and each key's first ones in order."""
-        found: Counter[tuple[str, int]] = Counter()
+        """Empty when each message stands as often as it is due, with its value, and first ones of a key in
+        order."""
+        received: Counter[tuple[str, int]] = Counter()
         last: dict[str, int] = {}
         for key, value, headers in self.read():
             number = int(value["CustomerCardNo"])
@@ -262,9 +222,8 @@ class World:
                 "caudal-source"
             ].startswith(f"{self.source}/"):
                 return f"headers {headers}"
-            if not found[key, number] and number < last.get(key, 0):
+            if not received[key, number] and number < last.get(key, 0):
                 return f"key {key}: {number} after {last[key]}"
             last[key] = max(number, last.get(key, 0))
-            found[key, number] += 1
-        lost, many = self.sent - found, found - self.sent
-        return f"{lost.total()} lost, {many.total()} too many of {self.sent.total()}" if lost or many else ""
+            received[key, number] += 1
+        return difference("messages", received, self.sent)

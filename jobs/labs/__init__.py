@@ -1,1 +1,2 @@
-"""One module a lab: `run(lab) -> facts`. It prints what a person should see, and returns what a test can compare."""
+"""One module a lab: `run(lab) -> facts`. It prints what a person should see, and returns what a test can
+compare."""

@@ -1,4 +1,4 @@
-"""The benchmark of the archive, small: what it writes by hand must stay a home that runs take for a right one."""
+"""The benchmark of the archive, small: the home that it writes by hand must stay one that runs accept."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ COMMANDS = sorted(set(re.findall(r"`\./caudal ([^`]+)`", TEXT)))
 
 @cache
 def notebooks() -> dict[str, notebook.Notebook]:
-    return notebook.found(settings.load({}))
+    return notebook.collect(settings.load({}))
 
 
 def test_every_line_of_a_table_that_has_a_command_is_a_row() -> None:
@@ -66,8 +66,8 @@ def goes(name: str, typed: dict[str, str]) -> None:
     """Raises UsageError for a lab or an option that is not there, Refused for a way that Spark cannot go."""
     row = labs.get(name)
     values = row.values(typed)
-    if row.way:
-        combinations.require(row.way(values), name)
+    if row.pipeline:
+        combinations.require(row.pipeline(values), name)
 
 
 def test_no_stream_lab_or_notebook_is_missing() -> None:

@@ -16,7 +16,8 @@ from typing import Any
 from include.kafka import connection, consume, topics
 from include.launch import plan as launch
 from include.state import generations
-from include.torture.topic_world import NAME, Broker
+from include.torture.brokers import Broker
+from include.torture.topic_world import NAME
 from jobs.contract.errors import CaudalError
 from jobs.contract.run import report
 from jobs.contract.run.spec import new_run_id

@@ -20,7 +20,8 @@ from pyspark.sql.types import DoubleType
 from include.housekeeping.generations import rewind, rollover
 from include.kafka import offsets
 from include.launch import plan as launch
-from include.torture.topic_world import NAME, Broker
+from include.torture.brokers import Broker
+from include.torture.topic_world import NAME
 from jobs.contract.disk import failpoints
 from jobs.contract.stream import Checks, EventTime
 from jobs.core.kafka_sink.producer import Transactional

@@ -56,6 +56,26 @@ class Running:
         return [us := psutil.Process(self.process.pid), *us.children(recursive=True)]
 
 
+OLD = ROOT / "labs" / "04-ventanas.ipynb"
+
+
+def as_it_was(path: Path) -> str:
+    """A notebook of the checkout with the imports that it had before the modules moved."""
+    text = path.read_text()
+    for now, before in (
+        ("from jobs.labs.kit import notebook as cuaderno", "from jobs.core import cuaderno"),
+        ("from jobs.labs.kit.files import deliver", "from jobs.core.lab_files import deliver"),
+        (
+            "from jobs.labs.declared.ends import Folder, Pipeline",
+            "from jobs.contract.ends import Folder, Way",
+        ),
+        ("pipeline = Pipeline(", "pipeline = Way("),
+    ):
+        assert now in text
+        text = text.replace(now, before)
+    return text
+
+
 def line(home: Path, *words: str) -> tuple[list[str], dict[str, str]]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CAUDAL_KAFKA", "PYTHON"))}
     return [sys.executable, "-P", "-m", "include.cli", "notebook", *words], kept | {
@@ -67,6 +87,8 @@ def line(home: Path, *words: str) -> tuple[list[str], dict[str, str]]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("notebook")
+    (home / "cuadernos").mkdir()
+    (home / "cuadernos" / OLD.name).write_text(as_it_was(OLD))
     argv, environ = line(home, "--port", str(free_ports(1)[0]))
     process = subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
@@ -103,6 +125,19 @@ def test_it_answers_on_loopback_alone_and_to_the_token_alone(running: Running) -
         c.laddr.ip for one in running.processes() for c in connections(one) if c.status == psutil.CONN_LISTEN
     ]
     assert set(listening) == {"127.0.0.1"}
+
+
+def test_a_copy_made_before_the_modules_moved_gets_its_imports_rewritten_and_the_verb_prints_it(
+    running: Running,
+) -> None:
+    lines = [line for line in running.said.splitlines() if ".ipynb" in line]
+    assert lines == [
+        f"{OLD.name}: its imports now name the modules at their new places; nothing else was changed"
+    ]
+    now = (running.home / "cuadernos" / OLD.name).read_text()
+    assert now == OLD.read_text().replace("Folder, Pipeline\\n", "Folder, Pipeline as Way\\n").replace(
+        "pipeline = Pipeline(", "pipeline = Way("
+    )
 
 
 def test_nothing_is_asked_of_the_network(running: Running) -> None:

@@ -1,4 +1,5 @@
-"""The notebooks of labs/: as they stand in the checkout, and what they give when they are run from start to end as a learner would."""
+"""The notebooks of labs/: their form in the checkout, and their results when they are run from start to end,
+as a learner would."""
 
 from __future__ import annotations
 
@@ -164,7 +165,8 @@ def test_a_failed_cell_is_named_and_no_other_notebook_is_run(
     assert notebook.execute(settings, [bad, bad]) == 1
     assert capfd.readouterr().out.splitlines() == [
         "malo.ipynb ...",
-        f"malo.ipynb: cell mal failed: ZeroDivisionError: division by zero ({tmp_path}/cuadernos/ejecutados/malo.ipynb)",
+        "malo.ipynb: cell mal failed: ZeroDivisionError: division by zero "
+        f"({tmp_path}/cuadernos/ejecutados/malo.ipynb)",
     ]
 
 

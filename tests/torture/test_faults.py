@@ -1,4 +1,5 @@
-"""Faults other than a kill, for real: a full disk, a read-only one, several operators at once, a driver that is stopped and not dead."""
+"""Faults other than a kill, for real: a full disk, a read-only disk, several operators at once, and a driver
+that is stopped but not dead."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ import pytest
 
 from include.settings import ROOT
 from include.state import lease
-from include.torture.runs import kill, python_driver, wait_for
-from include.torture.world import STREAM, World, launcher, verb
+from include.torture.runs import STREAM, kill, launcher, python_driver, verb, wait_for
+from include.torture.world import World
 from tests.matrix import long
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -25,13 +26,14 @@ needs_mounts = pytest.mark.skipif(
 )
 ARCHIVE, ROLLOVER = verb("archive", STREAM, "--apply"), verb("generation", "rollover", STREAM, "--apply")
 
-# argv: folder, place under the home, "full", "filled meanwhile" or "read-only". The mounts are this process's own.
+# argv: folder, place under the home, "full", "filled meanwhile" or "read-only". The mounts are this process's
+# own.
 FAULT = """
 import subprocess, sys
 from pathlib import Path
 from random import Random
-from include.torture.runs import wait_for
-from include.torture.world import STREAM, World, launcher, verb
+from include.torture.runs import STREAM, launcher, verb, wait_for
+from include.torture.world import World
 
 def fill(target):
     with (target / ".filler").open("wb", buffering=0) as file:
@@ -63,7 +65,8 @@ command = verb("archive", STREAM, "--apply") if place == "state/journal" else la
 if fault == "filled meanwhile":
     offsets = len(list(world.layout.checkpoint(STREAM, 1).glob("offsets/[0-9]*")))
     process = world.start(command)
-    wait_for(lambda: len(list(world.layout.checkpoint(STREAM, 1).glob("offsets/[0-9]*"))) > offsets, "a batch is planned", of=process)
+    folder = world.layout.checkpoint(STREAM, 1)
+    wait_for(lambda: len(list(folder.glob("offsets/[0-9]*"))) > offsets, "a batch is planned", of=process)
     fill(target)
     out = process.communicate(timeout=120)[0]
     code = process.returncode
@@ -167,7 +170,8 @@ def test_a_stopped_python_driver_keeps_the_next_run_out_until_it_goes_on_or_dies
 
 
 def test_a_stopped_python_driver_dies_with_its_jvm_and_publishes_nothing_later(tmp_path: Path) -> None:
-    """The zombie writer: stopped, it ignores every signal but SIGKILL, and would go on behind the back of the next run."""
+    """The zombie writer: while it is stopped it ignores every signal but SIGKILL. If it lived, it would go on
+    writing during the next run."""
     world = World(tmp_path, Random(5))
     world.deliver()
     process = under_way(world)

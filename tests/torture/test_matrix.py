@@ -1,4 +1,5 @@
-"""The seeded short version of `./caudal torture`: each point of SHORT once, a third of them with a power cut."""
+"""The seeded short version of `./caudal torture`: each point of SHORT once, a third of them with a power
+cut."""
 
 from __future__ import annotations
 
@@ -29,20 +30,21 @@ def test_every_point_of_the_short_series_is_one_of_the_long_one() -> None:
     assert {*SHORT} <= {*POINTS}
 
 
-class Told(Series):
-    """A series whose kills and recoveries only say that they were there: which of them follow each other is what is looked at."""
+class Rehearsed(Series):
+    """A series whose kills and recoveries only note that they were called, to see which of them follow each
+    other."""
 
     cut_at: tuple[int, ...] = ()
     wrong_at: int = -1
 
     def __post_init__(self) -> None:
-        self.dice, self.world, self.told = Random(self.seed), SimpleNamespace(rows=Counter()), list[str]()
+        self.dice, self.world, self.calls = Random(self.seed), SimpleNamespace(rows=Counter()), list[str]()
 
     def _order(self, points: tuple[Point, ...]) -> Iterator[Point]:
         return cycle(points)
 
     def _one(self, number: int, point: Point) -> Outcome:
-        self.told.append(f"{point.verb}{number}")
+        self.calls.append(f"{point.verb}{number}")
         return Outcome(
             number,
             point,
@@ -51,25 +53,25 @@ class Told(Series):
         )
 
     def _recover(self, point: Point) -> tuple[bool, str]:
-        self.told.append("-")
+        self.calls.append("-")
         return False, ""
 
 
-def told(tmp_path: Path, points: Point | tuple[Point, ...], kills: int, **more: Any) -> str:
-    series = Told(tmp_path, seed=1, together=3)
+def calls(tmp_path: Path, points: Point | tuple[Point, ...], kills: int, **more: Any) -> str:
+    series = Rehearsed(tmp_path, seed=1, together=3)
     vars(series).update(more)
     series.run(points if isinstance(points, tuple) else (points,), kills)
-    return " ".join(series.told)
+    return " ".join(series.calls)
 
 
 def test_kills_of_runs_come_in_rows_behind_one_of_anything_and_a_power_cut_or_a_wrong_end_is_the_last(
     tmp_path: Path,
 ) -> None:
     run, verb, retire = Point("run", "claim"), Point("rewind", "intent"), Point("retire", "intent")
-    assert told(tmp_path, run, 5) == "run0 run1 run2 - run3 run4 -"
-    assert told(tmp_path, verb, 2) == "rewind0 - rewind1 -"
-    assert told(tmp_path, (verb, run, run), 3) == "rewind0 run1 run2 -"
-    assert told(tmp_path, (run, verb), 2) == "run0 - rewind1 -"
-    assert told(tmp_path, (retire, run), 2) == "retire0 - run1 -"
-    assert told(tmp_path, run, 5, cut_at=(1,)) == "run0 run1 - run2 run3 run4 -"
-    assert told(tmp_path, run, 5, wrong_at=1) == "run0 run1"
+    assert calls(tmp_path, run, 5) == "run0 run1 run2 - run3 run4 -"
+    assert calls(tmp_path, verb, 2) == "rewind0 - rewind1 -"
+    assert calls(tmp_path, (verb, run, run), 3) == "rewind0 run1 run2 -"
+    assert calls(tmp_path, (run, verb), 2) == "run0 - rewind1 -"
+    assert calls(tmp_path, (retire, run), 2) == "retire0 - run1 -"
+    assert calls(tmp_path, run, 5, cut_at=(1,)) == "run0 run1 - run2 run3 run4 -"
+    assert calls(tmp_path, run, 5, wrong_at=1) == "run0 run1"

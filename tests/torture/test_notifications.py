@@ -1,4 +1,5 @@
-"""The seeded short version of `./caudal torture --stream notificaciones`: a reader of committed records finds every message once, in order."""
+"""The seeded short version of `./caudal torture --stream notificaciones`: a consumer of committed records
+finds every message once, in order."""
 
 from __future__ import annotations
 

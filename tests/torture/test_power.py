@@ -1,4 +1,5 @@
-"""The simulated power cut itself: what was flushed always stays, what was not is lost now and then, and a flush left out is found."""
+"""The simulated power cut itself: what was flushed always stays, what was not flushed is sometimes lost, and
+a flush that is left out is found."""
 
 from __future__ import annotations
 
@@ -19,14 +20,20 @@ from tests.include.intake.home import Home
 
 pytestmark = pytest.mark.slow
 
-CUTS = 16  # of one and the same state, each with dice of its own: a quarter takes everything, a quarter nothing but contents
+# Cuts of the same state, each with dice of its own. A quarter take everything, and a quarter nothing but
+# contents.
+CUTS = 16
 IMPORTS = """import os, sys
 from pathlib import Path
 from jobs.contract.disk import storage
 home = Path(sys.argv[1])
 a, b = home / "data" / "a", home / "data" / "b"
 """
-INTAKE = "import sys\nfrom pathlib import Path\nfrom tests.include.intake.home import Home\nHome(Path(sys.argv[1])).admit()\n"
+INTAKE = """import sys
+from pathlib import Path
+from tests.include.intake.home import Home
+Home(Path(sys.argv[1])).admit()
+"""
 
 
 def do(code: str, home: Path, record: Path, omit: str = "") -> None:
@@ -138,7 +145,8 @@ package.jobs_zip(ROOT, Path(sys.argv[1]) / "p")
 
 
 def test_the_archive_of_the_jobs_is_whole_or_not_there_after_a_power_cut(tmp_path: Path) -> None:
-    """It is named by its content and never made again: an empty one would stop every run until a hand removes it."""
+    """It is named by its content and never written again, so an empty one would stop every run until somebody
+    removes it."""
     for seed in range(CUTS):
         home, record = tmp_path / f"{seed}" / "home", tmp_path / f"{seed}" / "record"
         (home / "p").mkdir(parents=True)

@@ -199,7 +199,7 @@ def _next_lab(made: LabRequest) -> list[str]:
 
 def _feed(made: LabRequest) -> list[str]:
     """What has to be done before the lab finds something."""
-    source = made.way.source
+    source = made.pipeline.source
     if isinstance(source, ends.Socket):
         return [f"nc -lk {source.port}  (in another terminal, first; what you type there are the records)"]
     if isinstance(source, ends.Folder):

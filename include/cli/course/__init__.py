@@ -1,1 +1,1 @@
-"""Verbs of the course."""
+"""The verbs of the course: lab, notebook and spark-ui."""

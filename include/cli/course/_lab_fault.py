@@ -1,4 +1,5 @@
-"""Labs of traps: one fault, done by the same steps to a job with Spark's defaults and to Caudal, and counted alike."""
+"""Labs of traps: one fault, done with the same steps to a job with Spark's defaults and to Caudal, and
+counted by the same code."""
 
 from __future__ import annotations
 
@@ -13,11 +14,10 @@ _COLUMNS = ("", "entregadas", "perdidas", "atascadas", "de más", "en cuarentena
 
 
 def run(lab: Lab, as_json: bool) -> int:
-    """Exit 1 when Caudal has lost, repeated or left something."""
+    """Returns exit code 1 when Caudal has lost or repeated something, or left it stuck."""
     say(f"{lab.name}: {lab.title}")
-    from include.torture.faults import (
-        series,
-    )  # its packages cost half a second, which `lab` alone does not need
+    # imported here because its packages cost half a second, which other labs do not need
+    from include.torture.faults import series
 
     with step("el mismo fallo en los dos: Spark sin más, y Caudal"):
         try:
@@ -28,22 +28,12 @@ def run(lab: Lab, as_json: bool) -> int:
     for sentence in lab.doc.splitlines():
         say(sentence)
     if as_json:
-        json_line(
-            {"lab": lab.name, "fault": line.fault, "plain": asdict(line.plain), "caudal": asdict(line.caudal)}
-        )
+        plain, caudal = asdict(line.plain), asdict(line.caudal)
+        json_line({"lab": lab.name, "fault": line.fault, "plain": plain, "caudal": caudal})
     right = not (line.caudal.lost or line.caudal.stuck or line.caudal.many)
     return int(ExitCode.DONE if right else ExitCode.FAILED)
 
 
 def _row(side: str, ends: Any) -> tuple[object, ...]:
-    codes = ", ".join(map(str, ends.codes))
-    return (
-        side,
-        ends.delivered,
-        ends.lost,
-        ends.stuck,
-        ends.many,
-        ends.refused,
-        codes,
-        "; ".join(ends.said) or "-",
-    )
+    codes, said = ", ".join(map(str, ends.codes)), "; ".join(ends.said) or "-"
+    return (side, ends.delivered, ends.lost, ends.stuck, ends.many, ends.refused, codes, said)

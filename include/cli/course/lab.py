@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -15,28 +16,25 @@ from include.labs import companion_run, curso, launch, notebook
 from jobs.contract.errors import UsageError
 
 _ASKS = ("--help", "-h")
-CONTEXT = {
-    "allow_extra_args": True,
-    "ignore_unknown_options": True,
-    "help_option_names": [],
-}  # each lab has options of its own
+# Each lab has options of its own, so the command takes any and parses them itself.
+CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
 def command(
     context: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="A lab; without a name the course is shown, section by section."),
+        typer.Argument(metavar="NAME", help="A lab. Without a name, the course is shown section by section."),
     ] = "",
     keep: Annotated[
-        bool, typer.Option("--keep", help="Go on in the folder and from the checkpoint of the run before.")
+        bool, typer.Option("--keep", help="Continue in the folder and from the checkpoint of the last run.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="What the lab found as one JSON object, last line.")
+        bool, typer.Option("--json", help="Print the lab's facts as one JSON object, on the last line.")
     ] = False,
 ) -> int:
-    """Run a lab of the course in a folder of its own. Each lab has its own options (./caudal lab NAME --help).
-    Ctrl-C ends it gracefully."""
+    """Run a lab of the course in a folder of its own. Each lab has its own options (./caudal lab NAME
+    --help). Ctrl-C ends it gracefully."""
     if name in ("", *_ASKS):
         if name:
             say(context.get_help())
@@ -54,31 +52,30 @@ def command(
     if lab.fault:
         return _lab_fault.run(lab, as_json)
     with launch.alone(config, lab.name):
-        made = launch.prepare(config, lab, values, keep=keep)
+        run = launch.prepare(config, lab, values, keep=keep)
         say(f"{lab.name}: {lab.title} (cuenta: {lab.account})")
         if lab.beside:
             say(f"primero, los mismos ficheros con Caudal: {lab.beside}")
-            companion_run.run(config, lab.beside, made.path.parent)
-        if made.spec.ui_port:
-            say(f"la interfaz de Spark mientras corre: http://127.0.0.1:{made.spec.ui_port}")
-        code = launch.execute(made)
+            companion_run.run(config, lab.beside, run.path.parent)
+        if run.spec.ui_port:
+            say(f"la interfaz de Spark mientras corre: http://127.0.0.1:{run.spec.ui_port}")
+        code = launch.execute(run)
         if as_json:
-            path = made.path.with_name("facts.json")
+            path = run.path.with_name("facts.json")
             facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-            json_line({"lab": lab.name, "exit_code": code, "folder": made.spec.folder, "facts": facts})
+            json_line({"lab": lab.name, "exit_code": code, "folder": run.spec.folder, "facts": facts})
     return code
 
 
 def _require_lab(config: settings.Settings, name: str) -> None:
-    """Raises UsageError for what the page of the course names beside its labs: streams and notebooks."""
+    """Raises UsageError for the name of a stream or a notebook, which the page of the course lists beside its
+    labs."""
     if name in streams.collect()[0]:
-        raise UsageError(
-            f"{name} es un stream, no un laboratorio", "include/streams/", cli=f"./caudal run {name}"
-        )
-    if name in notebook.found(config):
-        raise UsageError(
-            f"{name} es un cuaderno, no un laboratorio", "labs/", cli=f"./caudal notebook --execute {name}"
-        )
+        what = f"{name} es un stream, no un laboratorio"
+        raise UsageError(what, "include/streams/", cli=f"./caudal run {name}")
+    if name in notebook.collect(config):
+        what = f"{name} es un cuaderno, no un laboratorio"
+        raise UsageError(what, "labs/", cli=f"./caudal notebook --execute {name}")
 
 
 def _typed(words: list[str]) -> dict[str, str]:
@@ -100,10 +97,10 @@ def _typed(words: list[str]) -> dict[str, str]:
 
 
 def _list(as_json: bool) -> int:
-    """The course as docs/curso.md has it, then what it does not name."""
-    found, broken = labs.collect()
+    """Prints the course as docs/curso.md has it, then the labs that the page does not name."""
+    every, broken = labs.collect()
     rows = curso.rows(settings.ROOT)
-    known = {*found, *streams.collect()[0], *notebook.found(settings.load())}
+    known = {*every, *streams.collect()[0], *notebook.collect(settings.load())}
     named = [(row, row.named(known)) for row in rows]
     for part in dict.fromkeys(row.part for row in rows):
         cells = [
@@ -113,33 +110,17 @@ def _list(as_json: bool) -> int:
         ]
         table(("sección", "stream o laboratorio", "comando", "fichero que leer"), cells, title=part)
         say()
-    others = [lab for lab in found.values() if lab.name not in {name for _, name in named}]
+    others = [lab for lab in every.values() if lab.name not in {name for _, name in named}]
     if others:
-        table(
-            ("sección", "laboratorio", "comando"),
-            [(o.section, o.name, f"./caudal lab {o.name}") for o in others],
-            title="Aparte del curso",
-        )
+        rest = [(lab.section, lab.name, f"./caudal lab {lab.name}") for lab in others]
+        table(("sección", "laboratorio", "comando"), rest, title="Aparte del curso")
     for error in broken:
         say(str(error))
     say("./caudal lab NOMBRE lo ejecuta, con --help enseña sus opciones; la página entera: docs/curso.md")
     if as_json:
-        course = [
-            {
-                "part": row.part,
-                "section": row.section,
-                "name": name,
-                "command": row.command,
-                "files": row.files,
-            }
-            for row, name in named
-        ]
-        json_line(
-            {
-                "course": course,
-                "labs": [
-                    {"name": lab.name, "section": lab.section, "title": lab.title} for lab in found.values()
-                ],
-            }
-        )
+        course = [asdict(row) | {"name": name} for row, name in named]
+        for entry in course:
+            del entry["what"]  # `name` is the same, without markup
+        titles = [{"name": lab.name, "section": lab.section, "title": lab.title} for lab in every.values()]
+        json_line({"course": course, "labs": titles})
     return 0

@@ -1,4 +1,4 @@
-"""spark-ui: Spark's own pages of the labs: of one that runs now, and of those that have ended."""
+"""spark-ui: Spark's own pages of the labs, of those that run now and of those that have ended."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ from include.launch.command import LOGGING
 
 def command(
     running: Annotated[
-        bool, typer.Option("--running", help="Only name the labs that run now, with the address of their UI.")
+        bool, typer.Option("--running", help="Only list the labs that run now, with the address of their UI.")
     ] = False,
     port: Annotated[
         int,
         typer.Option(
-            "--port", min=0, max=65535, help="Of the History Server; 0: the last one, or a free one."
+            "--port", min=0, max=65535, help="The History Server's port. 0: the last one, or a free one."
         ),
     ] = 0,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=0, help="End by itself after so long; 0: at Ctrl-C.")
+        float, typer.Option("--seconds", min=0, help="End after so many seconds. 0: at Ctrl-C.")
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Addresses as one JSON object, last line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the addresses as one JSON object, on the last line.")
+    ] = False,
 ) -> None:
-    """Spark's pages of the labs: the address of one that runs now, and a History Server for those that have ended, until Ctrl-C."""
+    """Show Spark's pages of the labs until Ctrl-C: the address of each that runs now, and a History Server
+    for those that have ended."""
     config = settings.load()
     now = launch.running(config)
     for name, address in now.items():
@@ -47,19 +50,18 @@ def command(
             server = ending.enter_context(
                 history_server.serving(config, launch.events(config), number, LOGGING)
             )
-            found = server.applications()
-        table(
-            ("lab", "ended", "page"),
-            [(a.name.removeprefix("lab-"), "yes" if a.ended else "runs", a.page) for a in found],
-        )
+            runs = server.applications()
+        rows = [(run.name.removeprefix("lab-"), "yes" if run.ended else "runs", run.page) for run in runs]
+        table(("lab", "ended", "page"), rows)
         say(f"{server.address}: Ctrl-C ends it; a page's tab Structured Streaming shows its queries")
         if as_json:
-            json_line({"running": now, "history": server.address, "applications": [asdict(a) for a in found]})
+            applications = [asdict(run) for run in runs]
+            json_line({"running": now, "history": server.address, "applications": applications})
         _wait(seconds)
 
 
 def _wait(seconds: float) -> None:
-    """Until Ctrl-C, or so long."""
+    """Returns at Ctrl-C, or after `seconds` where they are not 0."""
     deadline = time.monotonic() + seconds if seconds else float("inf")
     try:
         while time.monotonic() < deadline:

@@ -1,4 +1,5 @@
-"""The course's traps that are a fault: each is done by the same steps to a plain Spark job and to Caudal, and counted alike."""
+"""The course's traps that are a fault: each is done by the same steps to a plain Spark job and to Caudal, and
+counted alike."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ LABS = (
         "checkpoint_removed",
         """Borrar el checkpoint para empezar de cero.
 
-Sin el checkpoint, la consulta vuelve a contar sus lotes desde 0, y la carpeta de salida recuerda que el lote 0 ya está: los datos nuevos se
-descartan en silencio. Caudal compara checkpoint y salida antes de empezar, se niega, y nombra la orden que lo arregla.""",
+Sin el checkpoint, la consulta vuelve a contar sus lotes desde 0, y la carpeta de salida recuerda que el
+lote 0 ya está: los datos nuevos se descartan en silencio. Caudal compara checkpoint y salida antes de
+empezar, se niega, y nombra la orden que lo arregla.""",
     ),
     _trap(
         "trampa02_salida_borrada",
@@ -26,8 +28,8 @@ descartan en silencio. Caudal compara checkpoint y salida antes de empezar, se n
         "output_removed",
         """Borrar la salida y conservar el checkpoint.
 
-Spark da por hechos los lotes del checkpoint: lo borrado no vuelve. Caudal ve que faltan lotes y se niega; `generation reset` trae los
-ficheros archivados y lo publica todo otra vez.""",
+Spark da por hechos los lotes del checkpoint: lo borrado no vuelve. Caudal ve que faltan lotes y se niega;
+`generation reset` trae los ficheros archivados y lo publica todo otra vez.""",
     ),
     _trap(
         "trampa04_movido_a_medias",
@@ -35,8 +37,8 @@ ficheros archivados y lo publica todo otra vez.""",
         "moved_while_planned",
         """Archivar un fichero que está planificado y sin terminar.
 
-Un fichero planificado que ya no está: Spark confirma el lote con cero de sus filas. Caudal comprueba cada fichero del plan, se para y lo
-nombra.""",
+Un fichero planificado que ya no está: Spark confirma el lote con cero de sus filas. Caudal comprueba cada
+fichero del plan, se para y lo nombra.""",
     ),
     _trap(
         "trampa05_mismo_nombre",
@@ -44,7 +46,8 @@ nombra.""",
         "same_name",
         """Entregar otra vez el mismo nombre con otro contenido.
 
-Spark reconoce los ficheros por su nombre y no lee el segundo. Caudal da a cada entrega un nombre con su número y su contenido.""",
+Spark reconoce los ficheros por su nombre y no lee el segundo. Caudal da a cada entrega un nombre con su
+número y su contenido.""",
     ),
     _trap(
         "trampa06_fecha_futura",
@@ -52,7 +55,8 @@ Spark reconoce los ficheros por su nombre y no lee el segundo. Caudal da a cada 
         "future_dated",
         """Un fichero con fecha del futuro.
 
-Tras un fichero de 2096, los normales son «demasiado viejos» (`maxFileAge`) y no se leen. Caudal les pone la fecha de su admisión.""",
+Tras un fichero de 2096, los normales son «demasiado viejos» (`maxFileAge`) y no se leen. Caudal les pone
+la fecha de su admisión.""",
     ),
     _trap(
         "trampa07_a_medio_escribir",
@@ -68,7 +72,8 @@ Spark lee lo que hay y no vuelve. Caudal deja en `entrada` lo que alguien todav�
         "brackets_in_a_name",
         """Un nombre con corchetes.
 
-Para Spark un nombre con `[ ]` es un patrón: los demás ficheros del lote se leen dos veces. Caudal admite con nombres seguros.""",
+Para Spark un nombre con `[ ]` es un patrón: los demás ficheros del lote se leen dos veces. Caudal admite
+con nombres seguros.""",
     ),
     _trap(
         "trampa08_dos_puntos",
@@ -76,8 +81,8 @@ Para Spark un nombre con `[ ]` es un patrón: los demás ficheros del lote se le
         "colon_in_a_name",
         """Un nombre con dos puntos, como los que llevan la hora.
 
-Spark no puede leer `2026-11-25T10:00.json`: la consulta falla, y falla otra vez en cada arranque mientras el fichero esté ahí. Caudal lo admite con
-un nombre seguro y guarda el suyo.""",
+Spark no puede leer `2026-11-25T10:00.json`: la consulta falla, y falla otra vez en cada arranque mientras
+el fichero esté ahí. Caudal lo admite con un nombre seguro y guarda el suyo.""",
     ),
     _trap(
         "trampa08_enlaces",
@@ -85,7 +90,8 @@ un nombre seguro y guarda el suyo.""",
         "link_to_a_file",
         """Un enlace simbólico en la carpeta de entrada.
 
-Spark lo sigue: lee otra vez el fichero al que apunta, o uno de fuera de la carpeta. Caudal no sigue enlaces: lo deja en entrada y dice por qué.""",
+Spark lo sigue: lee otra vez el fichero al que apunta, o uno de fuera de la carpeta. Caudal no sigue
+enlaces: lo deja en entrada y dice por qué.""",
     ),
     _trap(
         "trampa09_malformados",
@@ -93,7 +99,8 @@ Spark lo sigue: lee otra vez el fichero al que apunta, o uno de fuera de la carp
         "malformed_records",
         """Registros malformados entre los buenos.
 
-El lector de JSON de Spark pierde el registro o un campo, o la consulta se para para siempre. Caudal aparta cada uno con su motivo y sigue.""",
+El lector de JSON de Spark pierde el registro o un campo, o la consulta se para para siempre. Caudal
+aparta cada uno con su motivo y sigue.""",
     ),
     _trap(
         "trampa12_dos_a_la_vez",
@@ -109,7 +116,8 @@ Una de las dos acaba mal y deja ficheros que un lector cuenta. En Caudal la segu
         "killed_while_writing",
         """Kill -9 a mitad de la escritura.
 
-Lo escrito a medias queda bajo `part-*` y un lector que no sea Spark lo cuenta. Caudal publica con un solo cambio de nombre.""",
+Lo escrito a medias queda bajo `part-*` y un lector que no sea Spark lo cuenta. Caudal publica con un solo
+cambio de nombre.""",
     ),
     _trap(
         "trampa15_kafka_repite",
@@ -117,7 +125,8 @@ Lo escrito a medias queda bajo `part-*` y un lector que no sea Spark lo cuenta. 
         "killed_before_commit",
         """Kill -9 entre el envío a Kafka y el commit.
 
-El destino Kafka de Spark es «al menos una vez»: el lote se envía otra vez. Caudal envía en transacciones con su posición dentro.""",
+El destino Kafka de Spark es «al menos una vez»: el lote se envía otra vez. Caudal envía en transacciones
+con su posición dentro.""",
     ),
     _trap(
         "trampa15_retencion",
@@ -125,8 +134,9 @@ El destino Kafka de Spark es «al menos una vez»: el lote se envía otra vez. C
         "retention_passed",
         """Registros que la retención borra antes de que nadie los lea.
 
-El job de Spark muere en cada ejecución, con lo que vino detrás sin leer; con `failOnDataLoss=false` sigue, y nadie sabe qué faltó. Caudal se para
-una vez, dice qué offsets de qué partición faltan, y `rollover --accept-loss` sigue detrás de ellos.""",
+El job de Spark muere en cada ejecución, con lo que vino detrás sin leer; con `failOnDataLoss=false`
+sigue, y nadie sabe qué faltó. Caudal se para una vez, dice qué offsets de qué partición faltan, y
+`rollover --accept-loss` sigue detrás de ellos.""",
     ),
     _trap(
         "trampa15_topic_rehecho",
@@ -134,8 +144,8 @@ una vez, dice qué offsets de qué partición faltan, y `rollover --accept-loss`
         "topic_made_again",
         """Borrar un topic y crearlo otra vez.
 
-Los offsets del topic nuevo son otros registros: si ya es más largo, Spark sigue donde iba y pierde los primeros. Caudal conoce el id del
-topic, se para y ofrece `rollover`.""",
+Los offsets del topic nuevo son otros registros: si ya es más largo, Spark sigue donde iba y pierde los
+primeros. Caudal conoce el id del topic, se para y ofrece `rollover`.""",
     ),
     _trap(
         "trampa16_corte_de_luz",
@@ -143,6 +153,7 @@ topic, se para y ofrece `rollover`.""",
         "last_offset_empty",
         """Un corte de luz deja vacío el último offset.
 
-Spark no sincroniza su checkpoint: tras el corte, la consulta no arranca nunca más. Caudal nombra el fichero roto y qué hacer.""",
+Spark no sincroniza su checkpoint: tras el corte, la consulta no arranca nunca más. Caudal nombra el
+fichero roto y qué hacer.""",
     ),
 )

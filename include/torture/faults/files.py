@@ -1,4 +1,5 @@
-"""Faults of a stream from files to files. Each is done by the same words on either side; its first line of docstring is the table's."""
+"""Faults of a stream from files to files. Each takes the same steps on either side; the first line of its
+docstring is its name in the table."""
 
 from __future__ import annotations
 
@@ -8,12 +9,13 @@ import time
 from collections.abc import Callable
 
 from include.torture.faults.sides import Side
+from include.torture.runs import settle
 
-Fault = Callable[[Side], list[int]]  # the exit codes of the runs from the fault on
-BIG = 12_000  # invoices, 10 MB: writing takes long enough to be met
-FULL = "16m"  # of disk: one small run fits, a BIG file comes in, its output does not fit
-FREED = "400m"
-FUTURE_S = 4_000_000_000.0  # 2096
+Fault = Callable[[Side], list[int]]  # returns the exit codes of the runs from the fault on
+BIG = 12_000  # invoices, 10 MB: writing them takes long enough for a kill to hit it
+FULL = "16m"  # of disk: a small run fits and a BIG file fits, but not its output
+FREED = "400m"  # room for both
+FUTURE_S = 4_000_000_000.0  # a moment in 2096
 
 
 def checkpoint_removed(side: Side) -> list[int]:
@@ -83,16 +85,16 @@ def half_written(side: Side) -> list[int]:
     with path.open("w", encoding="utf-8") as file:
         file.write(text[: len(text) // 2])
         file.flush()
-        side.settle(path)  # a producer that has paused for a minute
+        settle(path)  # a producer that has paused for a minute
         during = side.run()
         file.write(text[len(text) // 2 :])
-    side.settle(path)
+    settle(path)
     return [during, side.run()]
 
 
 def future_dated(side: Side) -> list[int]:
     """a file dated in 2096, then the next delivery"""
-    side.settle(side.put("a.json", 1), FUTURE_S)
+    settle(side.put("a.json", 1), FUTURE_S)
     side.run()
     side.put("b.json", 2)
     return [side.run()]
@@ -161,13 +163,12 @@ ALONE: tuple[Fault, ...] = (
     malformed_records,
     last_offset_empty,
 )
-ON_A_DISK: tuple[Fault, ...] = (
-    disk_full,
-)  # of its own: `folder` is a small file system that this process may make bigger
+# these need a disk of their own: `folder` is a small file system that this process may make bigger
+ON_A_DISK: tuple[Fault, ...] = (disk_full,)
 
 
 def _taken_away(side: Side, name: str) -> None:
-    """As whoever starts afresh does: what was read already must not be read again. Caudal has archived it."""
+    """Removes a file that was read already, as someone who starts afresh would; Caudal has archived it."""
     (side.entrada / name).unlink(missing_ok=True)
 
 

@@ -1,4 +1,5 @@
-"""Records that are malformed in ways a reader may pass over, each with an invoice number of its own to look for afterwards."""
+"""Records that are malformed in ways a reader may overlook, each with an invoice number of its own to look
+for afterwards."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ def _without(document: str, name: str) -> str:
     return json.dumps({k: v for k, v in json.loads(document).items() if k != name}, separators=(",", ":"))
 
 
-# Without kinds that change the schema the plain job infers, such as fractions in a column of whole numbers: they would spoil every row.
+# Kinds that change the schema which the plain job infers are left out, such as fractions in a column of whole
+# numbers: they would spoil every row.
 KINDS: dict[str, Spoil] = {
     "cut off": lambda d: d[: len(d) // 2],
     "last brace missing": lambda d: d[:-1],

@@ -1,6 +1,7 @@
 """Every fault on both sides, each in a temporary folder of its own.
 
-`python -m include.torture.faults.series FAULT SIDE FOLDER` does one and prints its Ends as JSON: for a fault that needs a disk of its own.
+`python -m include.torture.faults.series FAULT SIDE FOLDER` does one and prints its Ends as JSON. A fault that
+needs a disk of its own runs so, in a mount namespace.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from typing import Any
 
 from include.settings import ROOT
 from include.torture.faults import files
-from include.torture.faults.sides import Caudal, Ends, Plain, Side
+from include.torture.faults.sides import Caudal, Ends, Plain, Side, one
 
 SIDES: tuple[type[Side], ...] = (Plain, Caudal)
-_TRIES = 3
-_MOUNT = 'mount --make-rprivate / && mount -t tmpfs -o size=400m none "$1" || exit 77; exec "$2" -m include.torture.faults.series "$3" "$4" "$1"'
+# arguments: mount point, Python, fault, side
+_MOUNT = (
+    'mount --make-rprivate / && mount -t tmpfs -o size=400m none "$1" || exit 77; '
+    'exec "$2" -m include.torture.faults.series "$3" "$4" "$1"'
+)
 
 
 @dataclass(frozen=True)
@@ -39,23 +43,24 @@ def words(fault: Any) -> str:
 
 
 def all_faults() -> list[str]:
-    """As the whole table has them, in its order."""
+    """The names of all faults, in the order of the table."""
     from include.torture.faults import topics
 
     return [words(fault) for fault in (*files.ALONE, *files.ON_A_DISK, *topics.FAULTS)]
 
 
 def measure(only: str, with_kafka: bool, say: Callable[[str], None]) -> Iterator[Line]:
-    """Faults whose words hold `only`. Those of topics only `with_kafka`; the full disk only for root, where a mount of one's own is possible."""
+    """The faults whose name contains `only`. Faults of topics run only `with_kafka`; the full disk only as
+    root, and where a mount namespace is possible."""
     for fault in (*files.ALONE, *files.ON_A_DISK):
         if only not in words(fault):
             continue
-        way = _alone if fault in files.ALONE else _on_a_disk
-        found = [way(fault, side) for side in SIDES]
-        if None in found:
+        do = _alone if fault in files.ALONE else _on_a_disk
+        both = [do(fault, side) for side in SIDES]
+        if None in both:
             say(f"left out, no mounts here: {words(fault)}")
         else:
-            yield _line(words(fault), [ends for ends in found if ends], say)
+            yield _line(words(fault), [ends for ends in both if ends], say)
     if with_kafka:
         from include.torture.faults import topics
 
@@ -64,29 +69,16 @@ def measure(only: str, with_kafka: bool, say: Callable[[str], None]) -> Iterator
 
 
 def named(name: str, say: Callable[[str], None]) -> Line:
-    """The fault of that function's name, on both sides. Raises KeyError for none, RuntimeError where it needs a mount that cannot be made."""
+    """The fault whose function has that name, on both sides. Raises KeyError for an unknown name,
+    RuntimeError where the fault needs a mount that cannot be made."""
     from include.torture.faults import topics
 
     known = {fault.__name__: words(fault) for fault in (*files.ALONE, *files.ON_A_DISK, *topics.FAULTS)}
-    found = next(
-        measure(known[name], with_kafka=name in {fault.__name__ for fault in topics.FAULTS}, say=say), None
-    )
-    if found is None:
+    needs_kafka = name in {fault.__name__ for fault in topics.FAULTS}
+    line = next(measure(known[name], needs_kafka, say), None)
+    if line is None:
         raise RuntimeError(f"{name} needs a disk of its own, and no mount can be made here")
-    return found
-
-
-def one(fault: files.Fault, side: Side) -> Ends:
-    """Does a fault, and after a run that did not end with 0 what its error says, until one does."""
-    codes = fault(side)
-    for _ in range(_TRIES):
-        if codes[-1] == 0:
-            break
-        side.mend()
-        codes.append(side.run())
-        if isinstance(side, Plain):  # there is nothing to mend: one more run shows that it stays so
-            break
-    return side.ends(codes)
+    return line
 
 
 def _line(name: str, ends: list[Ends], say: Callable[[str], None]) -> Line:
@@ -96,46 +88,28 @@ def _line(name: str, ends: list[Ends], say: Callable[[str], None]) -> Line:
 
 def _alone(fault: files.Fault, side: type[Side]) -> Ends:
     with tempfile.TemporaryDirectory(prefix="caudal-faults-") as folder:
-        return one(fault, side(Path(folder)))
+        chosen = side(Path(folder))
+        return one(fault, chosen, chosen.run)
 
 
 def _on_a_disk(fault: files.Fault, side: type[Side]) -> Ends | None:
     """None where no mount can be made."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         return None
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory(prefix="caudal-faults-") as folder:
-        call = [
-            "unshare",
-            "-m",
-            "sh",
-            "-c",
-            _MOUNT,
-            "sh",
-            folder,
-            sys.executable,
-            fault.__name__,
-            side.__name__,
-        ]
-        done = subprocess.run(
-            call,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        shell = ["unshare", "-m", "sh", "-c", _MOUNT, "sh"]
+        line = [*shell, folder, sys.executable, fault.__name__, side.__name__]
+        done = subprocess.run(line, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     if done.returncode == 77 or done.stderr.startswith("unshare: "):
         return None
     if done.returncode:
         raise RuntimeError(f"{fault.__name__}, {side.__name__}: {done.stderr[-2000:]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    return Ends(**{**found, "codes": tuple(found["codes"]), "said": tuple(found["said"])})
+    raw = json.loads(done.stdout.splitlines()[-1])
+    return Ends(**{**raw, "codes": tuple(raw["codes"]), "said": tuple(raw["said"])})
 
 
 if __name__ == "__main__":
     name, side_name, place = sys.argv[1:]
-    print(
-        json.dumps(
-            asdict(one(getattr(files, name), {side.__name__: side for side in SIDES}[side_name](Path(place))))
-        )
-    )
+    chosen = next(side for side in SIDES if side.__name__ == side_name)(Path(place))
+    print(json.dumps(asdict(one(getattr(files, name), chosen, chosen.run))))

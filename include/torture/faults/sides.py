@@ -1,15 +1,13 @@
-"""The two sides of the table. A fault is written once, in words that both sides understand; what they come to is counted alike."""
+"""The two sides of the table: a plain Spark job and Caudal. A fault is written once, as steps that both sides
+have; the results are counted by the same code."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,22 +19,20 @@ from include import settings as caudal
 from include.samples import facturas as samples
 from include.setup import class_data, java
 from include.torture.faults import records
-from include.torture.runs import Home, below, multiset, python_driver
+from include.torture.runs import STREAM, Home, below, ended, kill_jvm, multiset, settle, verb, wait_for
 
-STREAM = "facturas_ficheros"
 START_MS = 1_700_000_000_000
-SETTLED_S = 60  # older than any settle_s
-MOMENT_S = 600.0  # a run takes minutes on a machine that others use, too
-WRITTEN_BYTES = 1024 * 1024  # of some 15 MB: in the middle of the write
-_REPAIR = re.compile(r"remove (\S+) and (\S+) there")
+MOMENT_S = 600.0  # until a fault's moment: a run takes minutes on a machine that others use, too
+WRITTEN_BYTES = 1024 * 1024  # of about 15 MB: in the middle of the write
 
 
 @dataclass(frozen=True)
 class Ends:
     """How one side ended, in rows; a malformed record counts as one.
 
-    `lost`: nowhere, and the last run ended with 0; `stuck`: not there, and the last run said so; `many`: rows that nobody delivered, or
-    delivered once and read twice; `refused`: in quarantine, with their reason. `codes`: of each run from the fault on. `said`: errors and reasons.
+    `lost`: nowhere, and the last run ended with 0; `stuck`: missing, and the last run failed; `many`: rows
+    that nobody delivered, or delivered once and read twice; `refused`: in quarantine, with their reason.
+    `codes`: the exit codes of the runs from the fault on. `said`: error codes and reasons.
     """
 
     delivered: int
@@ -47,11 +43,21 @@ class Ends:
     codes: tuple[int, ...]
     said: tuple[str, ...] = ()
 
+    @classmethod
+    def of(
+        cls, delivered: int, missing: int, many: int, refused: int, codes: list[int], said: list[str]
+    ) -> Ends:
+        """Missing rows are lost when the last run ended with 0, else stuck."""
+        lost, stuck = (missing, 0) if codes[-1] == 0 else (0, missing)
+        return cls(delivered, lost, stuck, many, refused, tuple(codes), tuple(dict.fromkeys(said)))
+
 
 class Side(ABC):
-    """One stream of files in `folder`. `rows`, `bad`: what must come out of it: rows as a multiset, malformed lines by invoice number."""
+    """One stream of files in `folder`. `rows`, `bad`: what must come out of it, rows as a multiset and
+    malformed lines by invoice number. `tries`: how often it is mended and run again after a failed run."""
 
     entrada: Path
+    tries = 3
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -60,7 +66,8 @@ class Side(ABC):
         self.said: list[str] = []
 
     def put(self, name: str, seed: int, count: int = 50, *, spoiled: bool = False) -> Path:
-        """A whole file of `count` invoices, and one malformed line of each kind behind them where `spoiled`."""
+        """A whole file of `count` invoices, with one malformed line of each kind at its end where
+        `spoiled`."""
         sample = samples.generate(count, seed=seed, start_ms=START_MS)
         bad = records.spoiled(samples.documents(len(records.KINDS), seed + 1000, START_MS)) if spoiled else {}
         self.rows += multiset(sample.expected_lines())
@@ -71,29 +78,21 @@ class Side(ABC):
         path = self.entrada / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        self.settle(path, mtime_s)
+        settle(path, mtime_s)
         return path
-
-    def settle(self, path: Path, mtime_s: float | None = None) -> None:
-        """Nobody writes it any more, for a minute, or since `mtime_s`."""
-        os.utime(path, (mtime_s or time.time() - SETTLED_S,) * 2)
 
     def run(self) -> int:
         return self.end(self.start())
 
     def end(self, process: subprocess.Popen[str]) -> int:
-        process.communicate()
-        return process.returncode
+        return ended(process, MOMENT_S)[0]
 
     def kill_when(self, moment: Callable[[], bool]) -> None:
-        """kill -9 of a run at `moment`; its Python driver ends by itself. Raises AssertionError when the moment was not met: no fault was done."""
+        """kill -9 of a run at `moment`; its Python driver ends by itself. Raises AssertionError when the
+        moment never came: then there was no fault."""
         process = self.start()
-        met(moment, process)
-        driver = python_driver(process.pid)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        if driver is not None:
-            driver.wait(timeout=30)
+        wait_for(moment, "the moment of the fault", MOMENT_S, of=process)
+        kill_jvm(process)
 
     def planned(self) -> bool:
         return any(path.name.isdigit() for path in self.checkpoint.glob("offsets/*"))
@@ -114,23 +113,12 @@ class Side(ABC):
                 os.truncate(path, 0)
 
     def ends(self, codes: list[int]) -> Ends:
-        found, raw = self.published(), self.quarantined()
-        seen = {
-            json.loads(row).get("InvoiceNumber") for row in found if row.startswith("{") and row.endswith("}")
-        }
+        rows, raw = self.published(), self.quarantined()
+        whole = [row for row in rows if row.startswith("{") and row.endswith("}")]
+        seen = {json.loads(row).get("InvoiceNumber") for row in whole}
         gone = sum(line not in raw and number not in seen for number, line in self.bad.items())
-        missing = (self.rows - found).total() + gone
-        lost, stuck = (missing, 0) if codes[-1] == 0 else (0, missing)
-        many = (found - self.rows).total()
-        return Ends(
-            self.rows.total() + len(self.bad),
-            lost,
-            stuck,
-            many,
-            raw.total(),
-            tuple(codes),
-            tuple(dict.fromkeys(self.said)),
-        )
+        missing, many = (self.rows - rows).total() + gone, (rows - self.rows).total()
+        return Ends.of(self.rows.total() + len(self.bad), missing, many, raw.total(), codes, self.said)
 
     @abstractmethod
     def start(self) -> subprocess.Popen[str]: ...
@@ -142,7 +130,7 @@ class Side(ABC):
     def move_away(self, name: str) -> None: ...
     @abstractmethod
     def mend(self) -> None:
-        """What there is to do after a run that did not end with 0: what its error says, else nothing but another run."""
+        """After a failed run, does what its error says; nothing where it says only to run again."""
 
     @property
     @abstractmethod
@@ -156,7 +144,10 @@ class Side(ABC):
 
 
 class Plain(Side):
-    """The course's own way: landing folder, output and checkpoint, cared for by hand."""
+    """The course's own job: landing folder, output and checkpoint, cared for by hand. It has nothing to mend:
+    one more run shows that it stays as it is."""
+
+    tries = 1
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -219,28 +210,19 @@ class Caudal(Side):
         return self.home.start()
 
     def end(self, process: subprocess.Popen[str]) -> int:
-        process.communicate()
-        if process.returncode == 75:
-            self.said.append("lease-held")
-        elif process.returncode:
-            self.said.append(str(self._error().get("code", "")))
-        return process.returncode
-
-    def _error(self) -> dict[str, Any]:
-        return self.home.report().error or {}
+        code = super().end(process)
+        if code:  # a run that is refused the lease writes no report
+            self.said.append("lease-held" if code == 75 else str(self.home.error().get("code", "")))
+        return code
 
     def published(self) -> Counter[str]:
         return self.home.rows()
 
     def quarantined(self) -> Counter[str]:
-        return Counter(record["raw"] for record in self._records())
-
-    def _records(self) -> Iterator[dict[str, Any]]:
-        for part in (self.layout.data / "cuarentena" / STREAM / "registros").glob("gen=*/batch=*/part-*"):
-            yield from map(json.loads, part.read_text(encoding="utf-8").splitlines())
+        return Counter(record["raw"] for record in self.home.refused_records())
 
     def ends(self, codes: list[int]) -> Ends:
-        self.said += sorted({f"record refused: {record['reason']}" for record in self._records()})
+        self.said += sorted({f"record refused: {r['reason']}" for r in self.home.refused_records()})
         self.said += sorted({f"file refused: {code}" for code in self._refused_files()})
         return super().ends(codes)
 
@@ -249,72 +231,56 @@ class Caudal(Side):
             yield str(json.loads(path.read_text(encoding="utf-8"))["code"])
 
     def move_away(self, name: str) -> None:
-        path = next(
-            path for path in self.layout.en_proceso(STREAM).iterdir() if path.name.endswith(f"-{name}")
-        )
+        files = self.layout.en_proceso(STREAM).iterdir()
+        path = next(path for path in files if path.name.endswith(f"-{name}"))
         self.moved.append((path, self.folder / name))
         path.rename(self.folder / name)
 
     def mend(self) -> None:
-        error = self._error()
-        match = _REPAIR.search(str(error.get("cli", "")))
-        if error.get("code") == "planned-file-missing":
-            for place, now in self.moved:
-                now.rename(place)
-        elif error.get("code") == "pairing-broken":
-            self.verb("generation", "reset", STREAM, "--apply")
-        elif match:
-            for name in match.groups():
-                (Path(str(error["where"])).parent / name).unlink(missing_ok=True)
-
-    def verb(self, *words: str) -> None:
-        environ = {**self.home.settings.environ, "PYTHONPATH": str(self.home.settings.root)}
-        subprocess.run(
-            [sys.executable, "-P", "-m", "include.cli", *words], env=environ, check=True, capture_output=True
-        )
+        match self.home.error().get("code"):
+            case "planned-file-missing":
+                for place, now in self.moved:
+                    now.rename(place)
+            case "pairing-broken":
+                code, out = ended(self.home.spawn(verb("generation", "reset", STREAM, "--apply")))
+                assert code == 0, out
+            case _:
+                self.home.repair()
 
 
-def met(moment: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Waits for `moment`. Raises AssertionError when the process ended before it, or it did not come in time; the process is killed then."""
-    deadline = time.monotonic() + MOMENT_S
-    while not moment():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError("the moment of the fault was not met")
-        time.sleep(0.001)
+def one(fault: Callable[[Any], list[int]], side: Any, run: Callable[[], int]) -> Ends:
+    """Does a fault. While the last run has failed, does what its error says and calls `run` again,
+    `side.tries` times at most."""
+    codes = fault(side)
+    for _ in range(side.tries):
+        if codes[-1] == 0:
+            break
+        side.mend()
+        codes.append(run())
+    return side.ends(codes)  # type: ignore[no-any-return]
 
 
 def submit(job: str, *words: str) -> subprocess.Popen[str]:
-    """A plain job of this folder's parent, with Spark's own defaults."""
+    """Starts a plain job of the folder bench, with Spark's own defaults."""
     settings, home = caudal.load(), class_data.spark_home()
-    found = java.find(settings)
-    launcher = " ".join(class_data.JVM_OPTIONS)
+    jvm = java.find(settings)
     own = {
-        "JAVA_HOME": str(found.home),
+        "JAVA_HOME": str(jvm.home),
         "SPARK_HOME": str(home),
         "PYSPARK_PYTHON": sys.executable,
-        "SPARK_LAUNCHER_OPTS": launcher,
+        "SPARK_LAUNCHER_OPTS": " ".join(class_data.JVM_OPTIONS),
     }
-    # as Caudal's short runs: a JVM that starts in half the time writes no other rows
-    quick = [
-        word
-        for key, value in class_data.short_driver(settings, found).items()
-        for word in ("--conf", f"{key}={value}")
-    ]
-    line = [
-        str(home / "bin/spark-submit"),
-        "--master",
-        "local[2]",
-        *quick,
-        str(Path(__file__).parent.with_name(job)),
-        *words,
-    ]
+    # as Caudal's short runs: these options halve the JVM's start, and change no row
+    options = class_data.short_driver(settings, jvm).items()
+    quick = [word for key, value in options for word in ("--conf", f"{key}={value}")]
+    program = str(settings.root / "bench" / job)
+    line = [str(home / "bin/spark-submit"), "--master", "local[2]", *quick, program, *words]
     environ, null = {**settings.environ, **own}, subprocess.DEVNULL
     return subprocess.Popen(line, env=environ, stdin=null, stdout=null, stderr=null, text=True)
 
 
 def _row(line: str) -> str:
-    """A row as text; a torn line is a row too many, whatever a reader makes of it."""
+    """A row as text. A torn line stays as it is, so it counts as a row too many."""
     try:
         return next(iter(multiset([json.loads(line)])))
     except (ValueError, AttributeError):

@@ -32,8 +32,11 @@ COLUMNS = (
 
 
 def markdown(lines: Sequence[Line], now: datetime) -> str:
-    """Head, one row a fault in the order of the code, and the faults that were not done here."""
-    head = f"{now:%d %B %Y}, {machine()}; both sides in the same invocation. Rows; a malformed record counts as one."
+    """Head, one row a fault in the order of the code, and the faults that were left out here."""
+    head = (
+        f"{now:%d %B %Y}, {machine()}; both sides in the same invocation. "
+        "Rows; a malformed record counts as one."
+    )
     rule = "|".join("---" if name in ("fault", "what it says") else "---:" for name in COLUMNS)
     order = all_faults()
     rows = [row(line) for line in sorted(lines, key=lambda line: order.index(line.fault))]
@@ -44,14 +47,8 @@ def markdown(lines: Sequence[Line], now: datetime) -> str:
 
 def row(line: Line) -> str:
     plain, own = line.plain, line.caudal
-    cells = (
-        *_counts(plain),
-        _codes(plain),
-        *_counts(own),
-        f"{own.refused:,}",
-        _codes(own),
-        "; ".join(own.said) or "-",
-    )
+    said = "; ".join(own.said) or "-"
+    cells = (*_counts(plain), _codes(plain), *_counts(own), f"{own.refused:,}", _codes(own), said)
     assert plain.delivered == own.delivered, line
     return f"| {line.fault} | {plain.delivered:,} | {' | '.join(cells)} |"
 
@@ -67,7 +64,8 @@ def _codes(ends: Ends) -> str:
 def machine() -> str:
     """The class of machine, not its name."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{len(os.sched_getaffinity(0))} cores, {memory_gib:.0f} GiB, {platform.system()} {platform.machine()}"
+    cores = len(os.sched_getaffinity(0))
+    return f"{cores} cores, {memory_gib:.0f} GiB, {platform.system()} {platform.machine()}"
 
 
 def block(page: str) -> str:
@@ -76,14 +74,14 @@ def block(page: str) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Puts `text` between the markers of `path`; the page is whole at any time. Raises UsageError."""
+    """Puts `text` between the markers of `path`, whose content is replaced whole. Raises UsageError."""
     before, _, after = _parted(path.read_text(encoding="utf-8"))
     storage.replace(path, f"{before}{BEGIN}\n\n{text}\n\n{END}{after}".encode())
 
 
 def _parted(page: str) -> tuple[str, str, str]:
     before, begin, rest = page.partition(BEGIN)
-    found, end, after = rest.partition(END)
+    inside, end, after = rest.partition(END)
     if not (begin and end):
         raise UsageError(f"the page has no lines {BEGIN} and {END}")
-    return before, found, after
+    return before, inside, after

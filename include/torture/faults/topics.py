@@ -1,4 +1,5 @@
-"""Faults of a stream from a topic into a topic, on a broker of their own. Both sides read, write and are counted by the same code."""
+"""Faults of a stream from a topic into a topic, on a broker of their own. Both sides are fed and counted by
+the same code."""
 
 from __future__ import annotations
 
@@ -10,17 +11,19 @@ from pathlib import Path
 
 from include.housekeeping.generations import rollover
 from include.kafka import topics
-from include.torture.faults.sides import Ends, met, submit
-from include.torture.runs import python_driver
-from include.torture.topic_world import NAME, Broker, World
-from jobs.contract.run import report
+from include.torture.brokers import Broker
+from include.torture.faults.sides import MOMENT_S, Ends, one, submit
+from include.torture.runs import kill_jvm, wait_for
+from include.torture.topic_world import TopicWorld
 
-READ = 400  # records before the topic is made again
-MANY = 20_000  # records: sending takes long enough to be met
+READ = 400  # records that are read before the fault
+MANY = 20_000  # records: sending them takes long enough for a kill to hit it
 
 
-class Caudal(World):
-    """`notificaciones` with topics of its own, in transactions as big as the row's."""
+class Caudal(TopicWorld):
+    """`notificaciones` with topics of its own, in transactions as big as the registry's row has them."""
+
+    tries = 1
 
     def __init__(self, broker: Broker, folder: Path) -> None:
         super().__init__(broker.settings, folder, unit_records=5000)
@@ -32,22 +35,16 @@ class Caudal(World):
         if self.said[-1:] == ["offsets-lost"]:
             self.do(rollover.plan, accept_loss=True)
 
-    def end(self) -> int:
+    def run_once(self) -> int:
         code, _ = self.run()
         if code:
-            error = (
-                next(
-                    (
-                        found.error
-                        for path in report.newest(self.settings.layout.runs(NAME))
-                        if (found := report.read(path))
-                    ),
-                    None,
-                )
-                or {}
-            )
-            self.said.append(str(error.get("code", "")))
+            self.said.append(str(self.home.error().get("code", "")))
         return code
+
+    def ends(self, codes: list[int]) -> Ends:
+        received = Counter((key, int(value["CustomerCardNo"])) for key, value, _ in self.read())
+        missing, many = (self.sent - received).total(), (received - self.sent).total()
+        return Ends.of(self.sent.total(), missing, many, 0, codes, self.said)
 
 
 class Plain(Caudal):
@@ -60,9 +57,6 @@ class Plain(Caudal):
     def mend(self) -> None:
         return
 
-    def end(self) -> int:
-        return self.run()[0]
-
 
 Fault = Callable[[Caudal], list[int]]
 
@@ -71,43 +65,40 @@ def killed_before_commit(side: Caudal) -> list[int]:
     """topic to topic: `kill -9` between send and commit; run again"""
     side.produce(MANY)
     process = side.start()
-    met(lambda: _sent(side), process)
-    driver = python_driver(process.pid)
-    process.kill()
-    process.communicate()
-    if driver is not None:
-        driver.wait(timeout=30)
-    return [side.end()]
+    wait_for(lambda: _sent(side), "a message is on the sink's topic", MOMENT_S, of=process)
+    kill_jvm(process)
+    return [side.run_once()]
 
 
 def topic_made_again(side: Caudal) -> list[int]:
     """topic to topic: the source deleted and made again, longer than what was read"""
     side.produce(READ)
-    side.end()
+    side.run_once()
     side.delete(side.source)
     topics.ensure(side.settings, [side.row])
     side.produce(2 * READ)
-    return [side.end()]
+    return [side.run_once()]
 
 
 def retention_passed(side: Caudal) -> list[int]:
-    """topic to topic: retention takes records that were not read; those behind them (what nobody can read any more is not counted)"""
+    """topic to topic: retention takes records that were not read; those behind them \
+(what nobody can read any more is not counted)"""
     side.produce(READ)
-    side.end()
+    side.run_once()
     before = Counter(side.sent)
     side.produce(READ)
     for partition in range(side.partitions):
         side.drop(before=-1, partition=partition)
     side.sent = before
     side.produce(READ)
-    return [side.end()]
+    return [side.run_once()]
 
 
 FAULTS: tuple[Fault, ...] = (killed_before_commit, topic_made_again, retention_passed)
 
 
 def measure(only: str) -> Iterator[tuple[str, list[Ends]]]:
-    """(fault, [how the plain job ended, how Caudal did]), of the faults whose words hold `only`."""
+    """(fault, [how the plain job ended, how Caudal did]), of the faults whose name contains `only`."""
     chosen = [fault for fault in FAULTS if only in (fault.__doc__ or "")]
     if not chosen:
         return
@@ -116,30 +107,14 @@ def measure(only: str) -> Iterator[tuple[str, list[Ends]]]:
         broker.start()
         try:
             for number, fault in enumerate(chosen):
-                yield (
-                    fault.__doc__ or "",
-                    [
-                        _one(fault, side(broker, Path(folder) / f"{number}{side.__name__}"))
-                        for side in (Plain, Caudal)
-                    ],
-                )
+                sides = [side(broker, Path(folder) / f"{number}{side.__name__}") for side in (Plain, Caudal)]
+                yield fault.__doc__ or "", [one(fault, side, side.run_once) for side in sides]
         finally:
             broker.stop()
 
 
-def _one(fault: Fault, side: Caudal) -> Ends:
-    codes = fault(side)
-    if codes[-1] != 0:
-        side.mend()
-        codes.append(side.end())
-    found = Counter((key, int(value["CustomerCardNo"])) for key, value, _ in side.read())
-    missing, many = (side.sent - found).total(), (found - side.sent).total()
-    lost, stuck = (missing, 0) if codes[-1] == 0 else (0, missing)
-    return Ends(side.sent.total(), lost, stuck, many, 0, tuple(codes), tuple(dict.fromkeys(side.said)))
-
-
 def _sent(side: Caudal) -> bool:
-    """Whether some message stands on the sink's topic, committed or not."""
+    """Whether any message is on the sink's topic, committed or not."""
     from confluent_kafka import TopicPartition
     from confluent_kafka.admin import OffsetSpec
 

@@ -1,1 +1,1 @@
-"""The course's activities 1 to 4."""
+"""The course's activities, 1 to 4."""

@@ -15,7 +15,7 @@ from pyspark.sql.streaming import StreamingQuery
 
 from jobs.domain import facturas
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Folder, Subscription, Trigger, Way
+from jobs.labs.declared.ends import Folder, Pipeline, Subscription, Trigger
 from jobs.labs.kit import lab as frame
 from jobs.labs.kit import progress, sample_files, sources
 from jobs.labs.kit.lab import Facts, Lab
@@ -30,7 +30,8 @@ class Topics:
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: who failed (empty: nobody), invoices read, lines in files, messages sent and how many of them differ."""
+    """Facts: who failed (empty: nobody), invoices read, lines in files, messages sent and how many of them
+    differ."""
     failing = lab.text("fail")
     topics = Topics(lab.topics.fresh("facturas", 3), lab.topics.fresh("notificaciones", 3))
     first, second = [
@@ -58,7 +59,7 @@ def _start(
         ("kafka", _messages, Subscription((topics.notificaciones,))),
     ):
         rows = transform(_breaking(invoices, bad) if name == failing else invoices)
-        started[name] = lab.start(rows, Way(source, sink, trigger=trigger), name)
+        started[name] = lab.start(rows, Pipeline(source, sink, trigger=trigger), name)
     return started
 
 
@@ -71,7 +72,7 @@ def _messages(invoices: DataFrame) -> DataFrame:
 
 
 def _breaking(invoices: DataFrame, bad: str) -> DataFrame:
-    """As a bug in one writer's own transform would."""
+    """Fails at one invoice, as a bug in one writer's own transform would."""
     number = F.when(
         F.col("InvoiceNumber") == bad, F.raise_error(F.lit(f"esta factura no: {bad}")).cast("string")
     ).otherwise(F.col("InvoiceNumber"))
@@ -79,7 +80,10 @@ def _breaking(invoices: DataFrame, bad: str) -> DataFrame:
 
 
 def _both(lab: Lab, topics: Topics, queries: dict[str, StreamingQuery], deliveries: list[list[str]]) -> str:
-    """Sends each delivery when both have read the one before, and waits for any end; then both are stopped. The failed one's name, or none."""
+    """Sends each delivery when both queries have read the one before, and stops both when either ends.
+
+    Returns the name of the one that failed; empty for none.
+    """
     sent, failed = 0, ""
     try:
         for invoices in deliveries:
@@ -90,28 +94,21 @@ def _both(lab: Lab, topics: Topics, queries: dict[str, StreamingQuery], deliveri
     except StreamingQueryException as error:
         failed = next(name for name, query in queries.items() if query.exception())
         lab.say(
-            f"awaitAnyTermination: ha fallado {failed} ({_reason(error)}); el otro se detiene al acabar su batch"
+            f"awaitAnyTermination: ha fallado {failed} ({_reason(error)}); "
+            "el otro se detiene al acabar su batch"
         )
     finally:
         for query in queries.values():
             frame.stop(query)
-    lab.table(
-        ("escritor", "checkpoint", "facturas leídas", "estado"),
-        [
-            (
-                name,
-                f"checkpoints/{name}",
-                progress.rows_read(query),
-                "ha fallado" if name == failed else "detenido",
-            )
-            for name, query in queries.items()
-        ],
-    )
+    states = {name: "ha fallado" if name == failed else "detenido" for name in queries}
+    rows = [(n, f"checkpoints/{n}", progress.rows_read(query), states[n]) for n, query in queries.items()]
+    lab.table(("escritor", "checkpoint", "facturas leídas", "estado"), rows)
     return failed
 
 
 def _ended(lab: Lab, done: Callable[[], bool]) -> bool:
-    """Waits for `done` or Ctrl-C; true when some query ended before. Raises StreamingQueryException when it failed."""
+    """Waits for `done` or Ctrl-C; true when some query ended before. Raises StreamingQueryException when it
+    failed."""
     while not done() and not lab.stopping:
         if lab.spark.streams.awaitAnyTermination(_POLL_S):
             return True
@@ -119,16 +116,16 @@ def _ended(lab: Lab, done: Callable[[], bool]) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The failing writer's own words; Spark's, where it was something else."""
+    """The failing writer's own message, or the start of Spark's."""
     text = " ".join(str(error).split())
-    said = re.search(r"esta factura no: \d+", text)
-    return said[0] if said else text[:120]
+    own = re.search(r"esta factura no: \d+", text)
+    return own[0] if own else text[:120]
 
 
 def _found(lab: Lab, topics: Topics, invoices: int) -> Facts:
     parts = sample_files.parts(lab.path("salida"))
     lines = sample_files.lines(parts)
-    messages = [(record.key, record.value) for record in lab.topics.read(topics.notificaciones)]
+    messages = [(message.key, message.value) for message in lab.topics.read(topics.notificaciones)]
     written, sent = cuantos(lines, "línea"), cuantos(len(messages), "mensaje")
     distinct = cuantos(len(set(messages)), "distinto")
     lab.say(
@@ -139,6 +136,7 @@ def _found(lab: Lab, topics: Topics, invoices: int) -> Facts:
         lab.say(f"{files} del batch que falló: no está en _spark_metadata, y ningún Spark lo lee")
     if len(messages) > len(set(messages)):
         lab.say(
-            "los repetidos: el batch que falló a medias se envió otra vez (al menos una vez); el stream notificaciones no repite"
+            "los repetidos: el batch que falló a medias se envió otra vez (al menos una vez); "
+            "el stream notificaciones no repite"
         )
     return {"invoices": invoices, "lines": lines, "messages": len(messages), "distinct": len(set(messages))}

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from jobs.contract.errors import UsageError
 from jobs.domain import bizums
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Folder, ForeachBatch, Socket, Source, Subscription, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline, Socket, Source, Subscription
 from jobs.labs.kit import line_server
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -29,9 +29,9 @@ def run(lab: Lab) -> Facts:
     with contextlib.ExitStack() as stack:
         source, feed = _source(lab, lines, stack)
         text = lab.read(source).select(F.col("value").cast("string").alias("value"))
-        way = Way(source, ForeachBatch(), "complete", "default", state="aggregation")
+        pipeline = Pipeline(source, ForeachBatch(), "complete", "default", state="aggregation")
         with lab.settings(spark__sql__shuffle__partitions=3):
-            query = lab.start(bizums.maximos(bizums.leidos(text)), way, "bizums", each=_show(lab, seen))
+            query = lab.start(bizums.maximos(bizums.leidos(text)), pipeline, "bizums", each=_show(lab, seen))
             threading.Thread(target=feed, daemon=True).start()
             lab.follow(
                 query,

@@ -9,7 +9,7 @@ from pyspark.sql.streaming import StreamingQuery
 
 from jobs.domain import palabras
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Console, Socket, Way
+from jobs.labs.declared.ends import Console, Pipeline, Socket
 from jobs.labs.kit import line_server, progress
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -17,9 +17,10 @@ FRASES = ("Spark Streaming en el Severo Ochoa", "El Severo Ochoa está en Elche"
 
 
 def run(lab: Lab) -> Facts:
-    """Counts until the socket closes, `seconds` are over or Ctrl-C. Facts: batches with lines, lines, rows shown by each batch, the counts kept."""
+    """Counts until the socket closes, `seconds` are over or Ctrl-C. Facts: batches with lines, lines, rows
+    shown by each batch, the counts kept."""
     port = lab.number("port")
-    way = Way(
+    pipeline = Pipeline(
         Socket(port=port),
         Console(truncate=False),
         mode=lab.text("mode"),  # type: ignore[arg-type]
@@ -32,11 +33,12 @@ def run(lab: Lab) -> Facts:
             lab.say(f"leyendo de 127.0.0.1:{port}; escribe en el terminal de nc, Ctrl-C aquí termina")
         else:
             lab.say(
-                f"en 127.0.0.1:{port} no escucha nadie: las frases las envía el laboratorio (nc -lk {port} para escribirlas tú)"
+                f"en 127.0.0.1:{port} no escucha nadie: "
+                f"las frases las envía el laboratorio (nc -lk {port} para escribirlas tú)"
             )
             server = stack.enter_context(line_server.serving(port))
         with lab.settings(spark__sql__shuffle__partitions=3):
-            query = lab.start(palabras.contadas(lab.read(way.source)), way, "palabras")
+            query = lab.start(palabras.contadas(lab.read(pipeline.source)), pipeline, "palabras")
             until = (
                 line_server.dictated(server, FRASES, lambda: heard(query), lab.say)
                 if server
@@ -47,12 +49,13 @@ def run(lab: Lab) -> Facts:
 
 
 def heard(query: StreamingQuery) -> int:
-    """Lines that were counted; -1 until the first batch, which is empty, is done."""
+    """Lines that were counted; -1 until the first batch is done, which is empty."""
     return progress.rows_read(query) if progress.batches(query) else -1
 
 
 def _closed(lab: Lab, port: int, query: StreamingQuery) -> Callable[[], bool]:
-    """True once the connection was there and is gone, and its last lines are counted: Spark itself would wait for ever."""
+    """A condition that is true once the connection has closed and its last lines are counted. Spark itself
+    would wait for ever."""
     was_open = False
 
     def gone() -> bool:
@@ -73,7 +76,8 @@ def _found(lab: Lab, query: StreamingQuery) -> Facts:
     counts = kept(lab) if progress.batches(query) else {}
     words, times = cuantos(len(counts), "palabra"), cuantos(sum(counts.values()), "aparición", "apariciones")
     lab.say(
-        f"{cuantos(lines, 'línea')} en {cuantos(len(done), 'micro-batch')}; el checkpoint guarda {words}, {times}"
+        f"{cuantos(lines, 'línea')} en {cuantos(len(done), 'micro-batch')}; "
+        f"el checkpoint guarda {words}, {times}"
     )
     return {
         "batches": len(done),
@@ -84,6 +88,6 @@ def _found(lab: Lab, query: StreamingQuery) -> Facts:
 
 
 def kept(lab: Lab) -> dict[str, int]:
-    """What Spark keeps between the batches, read from the checkpoint: word -> count."""
+    """The state that Spark keeps between batches, read from the checkpoint: word -> count."""
     state = lab.spark.read.format("statestore").load(str(lab.path("checkpoints", "palabras")))
     return {row["palabra"]: row["count"] for row in state.selectExpr("key.palabra", "value.count").collect()}

@@ -1,4 +1,4 @@
-"""Caso 2 with an inferred schema: what it is, and what becomes of a later file of another shape."""
+"""Caso 2 with an inferred schema, and how a later file of another shape is read with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from jobs.contract.errors import DataError
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit import sample_files
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -22,7 +22,8 @@ OTRA_FORMA: tuple[dict[str, Any], ...] = (
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: what an empty folder says; the inferred columns; rows of the later file as they were read; what changes at the next start."""
+    """Facts: what an empty folder says; the inferred columns; rows of the later file as they were read; what
+    changes at the next start."""
     source = Folder(infer=True)
     refused = _empty(lab, source)
     sample_files.deliver(sample_files.samples(lab.folder)[0], lab.path("entrada"), 0)
@@ -36,7 +37,7 @@ def run(lab: Lab) -> Facts:
             _strange(lab)
         query = lab.start(
             frame,
-            Way(source, ForeachBatch()),
+            Pipeline(source, ForeachBatch()),
             "facturas",
             each=lambda rows_of, _: rows.extend(_rows(rows_of)),
         )

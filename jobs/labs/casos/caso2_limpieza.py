@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.contract.disk.layout import Layout
 from jobs.domain import facturas
-from jobs.labs.declared.ends import Folder, Way
+from jobs.labs.declared.ends import Folder, Pipeline
 from jobs.labs.kit import sample_files
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -14,7 +14,8 @@ Counted = tuple[str, str, list[str], int, int]
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: for each way of cleaning and each moment the files left, how many were archived and the lines written; the same of Caudal."""
+    """Facts: for each kind of cleaning and each moment the files that are left, how many were archived, and
+    the lines written; the same for Caudal."""
     rows = [row for how in ("archive", "delete") for row in _cleaned(lab, how)]
     caudal = _caudal(lab)
     lab.table(
@@ -25,7 +26,8 @@ def run(lab: Lab) -> Facts:
         ],
     )
     lab.say(
-        "Spark limpia los ficheros de un batch cuando planifica el siguiente: tras el último no hay siguiente. Si falla, solo lo dice el log."
+        "Spark limpia los ficheros de un batch cuando planifica el siguiente: "
+        "tras el último no hay siguiente. Si falla, solo lo dice el log."
     )
     return {"spark": [list(row) for row in rows], "caudal": [list(row) for row in caudal]}
 
@@ -48,7 +50,7 @@ def _cleaned(lab: Lab, how: str) -> list[Counted]:
             sample_files.deliver(file, lab.path(source.path), int(file.stem.rpartition("-")[2]))
         query = lab.start(
             facturas.lineas(lab.read(source, facturas.SCHEMA)),
-            Way(source, Folder(f"salida_{how}")),
+            Pipeline(source, Folder(f"salida_{how}")),
             f"facturas_{how}",
         )
         lab.follow(query)
@@ -61,7 +63,7 @@ def _cleaned(lab: Lab, how: str) -> list[Counted]:
 
 
 def _caudal(lab: Lab) -> list[Counted]:
-    """The run of the registered stream over all files, which was made before this lab; nothing when it was not."""
+    """Caudal's run over all files, which came before this lab; empty when there was none."""
     layout = Layout(lab.path("caudal"))
     if not layout.data.is_dir():
         return []

@@ -1,4 +1,4 @@
-"""Caso 2, watched: plan, progress as a table, bars and a picture."""
+"""Caso 2, monitored: its plan, and its progress as a table, bars and a picture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from jobs.domain import facturas
-from jobs.labs.declared.ends import Folder, Way
+from jobs.labs.declared.ends import Folder, Pipeline
 from jobs.labs.kit import progress, sample_files
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -14,12 +14,13 @@ _WIDTH = 160  # of a line of the plan
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: rows and batch of each progress, of the last one, operators of the plan, the picture's path and size."""
+    """Facts: rows and batch of each progress, of the last one, operators of the plan, the picture's path and
+    size."""
     for position, file in enumerate(sample_files.samples(lab.folder)):
         sample_files.deliver(file, lab.path("entrada"), position)
     source = Folder(max_files=1)
     query = lab.start(
-        facturas.lineas(lab.read(source, facturas.SCHEMA)), Way(source, Folder("salida")), "facturas"
+        facturas.lineas(lab.read(source, facturas.SCHEMA)), Pipeline(source, Folder("salida")), "facturas"
     )
     lab.follow(query)
     plan = [line for line in query._jsq.explainInternal(False).splitlines() if line.strip()]
@@ -47,17 +48,13 @@ def run(lab: Lab) -> Facts:
     }
 
 
-def _last(lab: Lab, told: dict[str, Any]) -> dict[str, Any]:
-    """The last progress in a few lines. It tells of the newest look at the source, which may have found nothing."""
-    source = told["sources"][0]
-    shown = {
-        "name": told["name"],
-        "batchId": told["batchId"],
-        "numInputRows": told["numInputRows"],
-        "startOffset": source["startOffset"],
-        "endOffset": source["endOffset"],
-        "sink": told["sink"]["description"].partition("[")[0],
-    }
+def _last(lab: Lab, newest: dict[str, Any]) -> dict[str, Any]:
+    """The last progress in a few lines. It is of the newest look at the source, which may have found
+    nothing."""
+    source = newest["sources"][0]
+    shown = {name: newest[name] for name in ("name", "batchId", "numInputRows")}
+    shown |= {name: source[name] for name in ("startOffset", "endOffset")}
+    shown["sink"] = newest["sink"]["description"].partition("[")[0]
     lab.say("lastProgress:")
     lab.table(("campo", "valor"), list(shown.items()))
     return shown

@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame
 from jobs.contract.errors import UsageError
 from jobs.domain import iot
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Folder, ForeachBatch, Source, Subscription, Way
-from jobs.labs.kit import sources
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline, Source, Subscription
+from jobs.labs.kit import progress, sources
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -20,27 +20,29 @@ _SHOWN = 8
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: windows and maxima, each as rows (inicio, fin, sensor, …; times as text in UTC) that came out; late: readings that
-    no window of 5 minutes took, late_windows: the same for those of 15, in which a reading counts three times."""
+    """Facts: windows and maxima, each as rows (inicio, fin, sensor, …; times as text in UTC) that came out;
+    late: readings that no window of 5 minutes took, late_windows: the same for those of 15, in which a
+    reading counts three times."""
     lines = lab.path("lecturas.json").read_text(encoding="utf-8").splitlines()
     source = _source(lab, lines)
-    found: Facts = {}
+    facts: Facts = {}
     with lab.settings(spark__sql__shuffle__partitions=3):
-        found["windows"], found["late_windows"] = _windows(lab, source, "windows", iot.ventanas)
-        found["maxima"], found["late"] = _windows(lab, source, "maxima", iot.maximas)
+        facts["windows"], facts["late_windows"] = _windows(lab, source, "windows", iot.ventanas)
+        facts["maxima"], facts["late"] = _windows(lab, source, "maxima", iot.maximas)
     for name, title in (
         ("windows", "ventanas de 15 minutos, las últimas"),
         ("maxima", "máxima de cada 5 minutos, las últimas"),
     ):
-        rows = found[name][-_SHOWN:]
+        rows = facts[name][-_SHOWN:]
         lab.say(title)
         lab.table(list(rows[0]) if rows else ["(ninguna)"], [list(row.values()) for row in rows])
-    windows, maxima = (cuantos(len(found[name]), "ventana") for name in ("windows", "maxima"))
+    windows, maxima = (cuantos(len(facts[name]), "ventana") for name in ("windows", "maxima"))
     lab.say(f"han salido {windows} de 15 minutos y {maxima} de 5")
     lab.say(
-        f"lecturas demasiado tarde: {found['late']}; en ventanas de 15 minutos cada una falta en tres: {found['late_windows']}"
+        f"lecturas demasiado tarde: {facts['late']}; en ventanas de 15 minutos cada una falta en tres: "
+        f"{facts['late_windows']}"
     )
-    return found
+    return facts
 
 
 def _source(lab: Lab, lines: list[str]) -> Source:
@@ -61,19 +63,13 @@ def _windows(
 ) -> tuple[list[dict[str, Any]], int]:
     frame = lab.read(source, iot.SCHEMA)
     readings = sources.values(frame, "json", iot.SCHEMA) if isinstance(source, Subscription) else frame
-    made = transform(readings)
-    texts = made.select(
-        made.inicio.cast("string").alias("inicio"), made.fin.cast("string").alias("fin"), *made.columns[2:]
-    )
+    windows = transform(readings)
+    times = [windows[name].cast("string").alias(name) for name in ("inicio", "fin")]
+    texts = windows.select(*times, *windows.columns[2:])
     rows: list[dict[str, Any]] = []
-    way = Way(source, ForeachBatch(), state="windowed")
+    pipeline = Pipeline(source, ForeachBatch(), state="windowed")
     query = lab.start(
-        texts, way, name, each=lambda batch, _: rows.extend(row.asDict() for row in batch.collect())
+        texts, pipeline, name, each=lambda batch, _: rows.extend(row.asDict() for row in batch.collect())
     )
     lab.follow(query)
-    late = sum(
-        int(state["numRowsDroppedByWatermark"])
-        for one in query.recentProgress
-        for state in one["stateOperators"]
-    )
-    return sorted(rows, key=lambda row: (row["inicio"], row["sensor"])), late
+    return sorted(rows, key=lambda row: (row["inicio"], row["sensor"])), progress.rows_late(query)

@@ -1,1 +1,2 @@
-"""What a lab declares: its options, its source, sink, mode and trigger. Standard library only."""
+"""What a lab declares: its options and its pipeline. Standard library only, since both sides of spark-submit
+use it."""

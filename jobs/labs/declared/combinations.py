@@ -1,6 +1,7 @@
-"""Source x sink x mode x trigger x state: what works, and what is refused before Spark starts, with what to use instead.
+"""Source x sink x mode x trigger x state: what works, and what is refused before Spark starts, with what to
+use instead.
 
-`docs/combinations.md` is made from this, and the labs and `new-stream` ask it.
+`docs/combinations.md` is generated from these rules; the labs and `new-stream` check against them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import product
 from typing import get_args
 
 from jobs.contract.errors import Refused
-from jobs.labs.declared.ends import Mode, State, Trigger, Way
+from jobs.labs.declared.ends import Mode, Pipeline, State, Trigger
 
 SOURCES = ("files", "kafka", "socket", "rate", "table")
 SINKS = ("files", "kafka", "console", "memory", "foreach", "foreachBatch", "table", "mongodb", "delta")
@@ -35,7 +36,7 @@ class Combination:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`why` and `instead` are empty where it works; `notes`: what to know all the same."""
+    """`why` and `instead` are empty for a combination that works; `notes`: what to know about it."""
 
     works: bool
     why: str = ""
@@ -47,7 +48,8 @@ class Verdict:
         return "; ".join(self.notes)
 
 
-# (when it is refused, why, what to use instead): the first that fits is told
+# (when it is refused, why, what to use instead). The first rule that applies is the answer, so the reason
+# that a learner should hear first stands first.
 _RULES: tuple[tuple[Callable[[Combination], bool], str, str], ...] = (
     (
         lambda c: c.mode == "complete" and c.state == "none",
@@ -109,7 +111,7 @@ _NOTES: tuple[tuple[Callable[[Combination], bool], str], ...] = (
     ),
     (
         lambda c: c.sink == "delta",
-        "exactly once by the table's own log; a reader of its part files alone sees what is no longer there, too",
+        "exactly once by the table's own log; a reader of its part files alone sees deleted rows, too",
     ),
     (lambda c: c.sink == "memory", "everything stays in the driver's memory"),
     (
@@ -120,27 +122,24 @@ _NOTES: tuple[tuple[Callable[[Combination], bool], str], ...] = (
 
 
 def verdict(asked: Combination) -> Verdict:
-    """Whether Spark 4.2 goes this way; for a refusal the first reason."""
+    """Whether Spark 4.2 runs this combination; for a refusal the first reason."""
     for applies, why, instead in _RULES:
         if applies(asked):
             return Verdict(False, why, instead)
     return Verdict(True, notes=tuple(note for applies, note in _NOTES if applies(asked)))
 
 
-def of(way: Way) -> Combination:
-    return Combination(*way.kinds, way.mode, way.trigger, way.state)
+def of(pipeline: Pipeline) -> Combination:
+    return Combination(*pipeline.kinds, pipeline.mode, pipeline.trigger, pipeline.state)
 
 
-def require(way: Way, where: object) -> None:
-    """Raises Refused with the reason and the way out."""
-    asked = of(way)
-    found = verdict(asked)
-    if not found.works:
-        raise Refused(
-            f"{asked.source} -> {asked.sink}, mode {asked.mode}, trigger {asked.trigger}: {found.why}",
-            where,
-            cli=f"use {found.instead}",
-        )
+def require(pipeline: Pipeline, where: object) -> None:
+    """Raises Refused with the reason and what to use instead."""
+    asked = of(pipeline)
+    answer = verdict(asked)
+    if not answer.works:
+        what = f"{asked.source} -> {asked.sink}, mode {asked.mode}, trigger {asked.trigger}"
+        raise Refused(f"{what}: {answer.why}", where, cli=f"use {answer.instead}")
 
 
 def every() -> Iterator[Combination]:

@@ -1,7 +1,8 @@
-"""Where a lab reads and writes: Spark's own sources and sinks, as the course shows them. They keep no account; Files and Topic of stream.py do.
+"""Where a lab reads and writes: Spark's own sources and sinks, as the course shows them. They keep no
+account; the Files and Topic of a stream's declaration do.
 
-A `Way` puts them together with an output mode, a trigger and what the transform keeps between batches; `combinations.verdict` says whether Spark
-can go it.
+A `Pipeline` joins a source and a sink with an output mode, a trigger and what the transform keeps between
+batches. `combinations.verdict` says whether Spark can run it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from jobs.contract.stream import ValueFormat as ValueFormat
 FileFormat = Literal["text", "csv", "json", "parquet", "orc", "avro"]
 Mode = Literal["append", "update", "complete"]
 Trigger = Literal["default", "processing-time", "once", "available-now", "continuous"]
-State = Literal[
-    "none", "aggregation", "windowed"
-]  # windowed: an aggregation or deduplication under a watermark
+State = Literal["none", "aggregation", "windowed"]  # windowed: aggregation or deduplication under a watermark
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
@@ -37,8 +36,11 @@ def _limit(value: int | None, name: str) -> None:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder below the lab's own. As a source: Spark's file source, without intake. `infer`: the schema is read from the files that are there
-    at the start, and a warning says so. `max_files` and `max_bytes`, of one batch, exclude each other. `options`: more of the reader's."""
+    """A folder below the lab's own. As a source it is Spark's file source, without intake.
+
+    `infer`: the schema comes from the files that are there at the start, with a warning. `max_files` and
+    `max_bytes` limit a batch, and exclude each other. `options`: more options of the reader.
+    """
 
     path: str = "entrada"
     format: FileFormat = "json"
@@ -68,8 +70,10 @@ class Folder:
 
 @dataclass(frozen=True)
 class Subscription:
-    """Kafka topics. As a source: `topics` or `pattern` (a regular expression of names). `start`: earliest, latest, {topic: {partition: offset}}, or a
-    timestamp in ms since 1970 from which on records are read."""
+    """Kafka topics. As a source it has `topics` or `pattern`, a regular expression of names.
+
+    `start`: earliest, latest, {topic: {partition: offset}}, or a timestamp in ms since 1970 to read from.
+    """
 
     topics: tuple[str, ...] = ()
     pattern: str = ""
@@ -108,7 +112,7 @@ class Socket:
 
 @dataclass(frozen=True)
 class Rate:
-    """Rows of timestamp and value (0, 1, 2…), so many a second."""
+    """Rows of timestamp and value (0, 1, 2…), `rows_per_second` of them."""
 
     rows_per_second: int = 1
 
@@ -144,17 +148,18 @@ class Memory:
 
 @dataclass(frozen=True)
 class Foreach:
-    """The lab's own function, once a row."""
+    """The lab's own function, called for each row."""
 
 
 @dataclass(frozen=True)
 class ForeachBatch:
-    """The lab's own function, once a batch."""
+    """The lab's own function, called for each batch."""
 
 
 @dataclass(frozen=True)
 class Mongo:
-    """A MongoDB collection; `key`: the column whose value is the document's _id, so that a batch that comes again changes nothing."""
+    """A MongoDB collection. `key` is the column whose value becomes the document's _id, so a batch that comes
+    again changes nothing."""
 
     database: str
     collection: str
@@ -184,8 +189,9 @@ Sink = Folder | Subscription | Table | Console | Memory | Foreach | ForeachBatch
 
 
 @dataclass(frozen=True)
-class Way:
-    """`interval`: of processing-time and continuous, as Spark writes it."""
+class Pipeline:
+    """What a lab's query reads and writes, and how. `interval` belongs to the triggers processing-time and
+    continuous, in Spark's own form."""
 
     source: Source
     sink: Sink
@@ -200,53 +206,39 @@ class Way:
         return kind(self.source), kind(self.sink)
 
 
-_TYPES: dict[str, Any] = {
-    end.__name__: end
-    for end in (
-        Folder,
-        Subscription,
-        Socket,
-        Rate,
-        Table,
-        Console,
-        Memory,
-        Foreach,
-        ForeachBatch,
-        Mongo,
-        Delta,
-    )
+_KINDS: dict[Any, str] = {
+    Folder: "files",
+    Subscription: "kafka",
+    Socket: "socket",
+    Rate: "rate",
+    Table: "table",
+    Console: "console",
+    Memory: "memory",
+    Foreach: "foreach",
+    ForeachBatch: "foreachBatch",
+    Mongo: "mongodb",
+    Delta: "delta",
 }
-_KINDS = {
-    "Folder": "files",
-    "Subscription": "kafka",
-    "Socket": "socket",
-    "Rate": "rate",
-    "Table": "table",
-    "Console": "console",
-    "Memory": "memory",
-    "Foreach": "foreach",
-    "ForeachBatch": "foreachBatch",
-    "Mongo": "mongodb",
-    "Delta": "delta",
-}
+_TYPES = {end.__name__: end for end in _KINDS}
 
 
 def kind(end: Any) -> str:
-    return _KINDS[type(end).__name__]
+    """A source or sink as `combinations` names it."""
+    return _KINDS[type(end)]
 
 
-def to_values(way: Way) -> dict[str, Any]:
-    """As JSON holds it; `from_values` makes it again."""
+def to_values(pipeline: Pipeline) -> dict[str, Any]:
+    """The pipeline as JSON values; `from_values` reads them."""
     ends = {
         side: {"end": type(end).__name__, **asdict(end)}
-        for side, end in (("source", way.source), ("sink", way.sink))
+        for side, end in (("source", pipeline.source), ("sink", pipeline.sink))
     }
-    return {**asdict(way), **ends}
+    return {**asdict(pipeline), **ends}
 
 
-def from_values(raw: Mapping[str, Any]) -> Way:
-    """Raises BrokenStream, KeyError or TypeError when `raw` is no way."""
-    return Way(**{**raw, "source": _end(raw["source"]), "sink": _end(raw["sink"])})
+def from_values(raw: Mapping[str, Any]) -> Pipeline:
+    """Raises BrokenStream, KeyError or TypeError when `raw` is not a pipeline."""
+    return Pipeline(**{**raw, "source": _end(raw["source"]), "sink": _end(raw["sink"])})
 
 
 def _end(raw: Mapping[str, Any]) -> Any:

@@ -1,1 +1,1 @@
-"""The four conditions of exactly-once, each broken once."""
+"""The four conditions of exactly-once, each broken in one lab."""

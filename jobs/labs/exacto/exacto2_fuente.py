@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from jobs.contract.errors import RunFailed
-from jobs.labs.declared.ends import Folder, ForeachBatch, Socket, Source, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline, Socket, Source
 from jobs.labs.kit import line_server, tally
 from jobs.labs.kit.files import deliver, numbered
 from jobs.labs.kit.lab import Facts, Lab
@@ -17,7 +17,8 @@ ROWS = numbered(0, 20)
 
 
 class Falls:
-    """foreachBatch that fails in the first batch that has rows, then keeps every row once it goes on."""
+    """A function of foreachBatch that fails in the first batch with rows, and keeps the rows of all later
+    ones."""
 
     def __init__(self) -> None:
         self.rows: list[str] = []
@@ -33,10 +34,10 @@ class Falls:
 
 def run(lab: Lab) -> Facts:
     """Facts: a tally for the socket, and one for files."""
-    found = [_socket(lab), _files(lab)]
-    lab.table(tally.COLUMNS, tally.rows(found))
+    tallies = [_socket(lab), _files(lab)]
+    lab.table(tally.COLUMNS, tally.rows(tallies))
     lab.say("lo que el socket entregó y no se terminó no vuelve; los ficheros siguen ahí")
-    return {one.way: one.to_json() for one in found}
+    return tally.facts(tallies)
 
 
 def _socket(lab: Lab) -> tally.Tally:
@@ -66,6 +67,6 @@ def _files(lab: Lab) -> tally.Tally:
 
 def _once(lab: Lab, source: Source, falls: Falls, trigger: Any, name: str, until: Any = None) -> None:
     """One run of the application; the fall ends it."""
-    query = lab.start(lab.read(source), Way(source, ForeachBatch(), trigger=trigger), name, each=falls)
+    query = lab.start(lab.read(source), Pipeline(source, ForeachBatch(), trigger=trigger), name, each=falls)
     with contextlib.suppress(RunFailed):
         lab.follow(query, until=until, seconds=20)

@@ -8,16 +8,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.errors import RunFailed
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit import tally
 from jobs.labs.kit.files import deliver, numbered
 from jobs.labs.kit.lab import Facts, Lab
 
-_WAYS = {"clave al azar": "uuid()", "clave del dato": "sha2(value, 256)"}
+_KEYS = {"clave al azar": "uuid()", "clave del dato": "sha2(value, 256)"}
 
 
 class Keyed:
-    """A sink that keeps one row a key, and falls once after it has written: the batch comes again."""
+    """A sink that keeps one row for each key. It fails once after it has written, so the batch comes
+    again."""
 
     def __init__(self) -> None:
         self.rows: dict[str, str] = {}
@@ -33,20 +34,20 @@ class Keyed:
 def run(lab: Lab) -> Facts:
     """Facts: a tally for random keys, and one for keys made of the row."""
     rows = deliver(lab, "0.txt", numbered(0, 40))
-    found = [
-        tally.of(way, rows, _run_twice(lab, f"q{n}", F.expr(key)))
-        for n, (way, key) in enumerate(_WAYS.items())
+    tallies = [
+        tally.of(name, rows, _run_twice(lab, f"q{n}", F.expr(key)))
+        for n, (name, key) in enumerate(_KEYS.items())
     ]
-    lab.table(tally.COLUMNS, tally.rows(found))
+    lab.table(tally.COLUMNS, tally.rows(tallies))
     lab.say("el lote repetido tiene los mismos datos, pero otras claves: el destino no los reconoce")
-    return {one.way: one.to_json() for one in found}
+    return tally.facts(tallies)
 
 
 def _run_twice(lab: Lab, name: str, key: Column) -> list[str]:
     sink, source = Keyed(), Folder("entrada", "text")
     for _ in range(2):
         frame = lab.read(source).select(key.alias("clave"), "value")
-        query = lab.start(frame, Way(source, ForeachBatch()), name, each=sink)
+        query = lab.start(frame, Pipeline(source, ForeachBatch()), name, each=sink)
         with contextlib.suppress(RunFailed):
             lab.follow(query)
     return list(sink.rows.values())

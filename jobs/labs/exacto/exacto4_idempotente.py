@@ -9,7 +9,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 
 from jobs.contract.errors import RunFailed
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit import tally
 from jobs.labs.kit.files import deliver, lines, numbered
 from jobs.labs.kit.lab import Facts, Lab
@@ -26,15 +26,16 @@ def by_batch(frame: DataFrame, batch: int, folder: Path) -> None:
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: a tally for appending, and one for a folder a batch."""
+    """Facts: a tally for appending, and one for a folder for each batch."""
     rows = deliver(lab, "0.txt", numbered(0, 40))
-    ways: dict[str, Write] = {"añadir sin más": appended, "una carpeta por lote": by_batch}
-    found = [
-        tally.of(way, rows, _run_twice(lab, f"q{n}", write)) for n, (way, write) in enumerate(ways.items())
+    writes: dict[str, Write] = {"añadir sin más": appended, "una carpeta por lote": by_batch}
+    tallies = [
+        tally.of(name, rows, _run_twice(lab, f"q{n}", write))
+        for n, (name, write) in enumerate(writes.items())
     ]
-    lab.table(tally.COLUMNS, tally.rows(found))
+    lab.table(tally.COLUMNS, tally.rows(tallies))
     lab.say("el lote llega dos veces; con su número por nombre, la segunda sustituye a la primera")
-    return {one.way: one.to_json() for one in found}
+    return tally.facts(tallies)
 
 
 def _run_twice(lab: Lab, name: str, write: Write) -> list[str]:
@@ -48,7 +49,7 @@ def _run_twice(lab: Lab, name: str, write: Write) -> list[str]:
             raise RuntimeError("caída después de escribir, antes del commit")
 
     for _ in range(2):
-        query = lab.start(lab.read(source), Way(source, ForeachBatch()), name, each=each)
+        query = lab.start(lab.read(source), Pipeline(source, ForeachBatch()), name, each=each)
         with contextlib.suppress(RunFailed):
             lab.follow(query)
     return lines(folder)

@@ -1,1 +1,2 @@
-"""What the programs of the labs work with."""
+"""What the programs of the labs share: session and folder, sources and sinks, progress, topics, sample
+files."""

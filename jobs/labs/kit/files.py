@@ -1,4 +1,4 @@
-"""Small deliveries for labs: numbered lines in whole files, and what plain Python finds in a folder of results."""
+"""Small deliveries for labs: whole files of text lines, and reading results with plain Python."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from jobs.labs.kit.lab import Lab
 def deliver(
     lab: Lab, name: str, rows: Iterable[str], folder: str = "entrada", at_s: float | None = None
 ) -> list[str]:
-    """A file of one row a line, whole under its name; `at_s`: its time (Spark reads files in the order of their times). The rows."""
-    found = list(rows)
+    """Writes a file of one row a line, and returns the rows.
+
+    The file appears whole, so the source never sees half of it. `at_s` is its modification time: Spark reads
+    files in that order.
+    """
+    delivered = list(rows)
     path = lab.path(folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     hidden = path.with_name(f".{name}")
-    hidden.write_text("".join(f"{row}\n" for row in found), encoding="utf-8")
+    hidden.write_text("".join(f"{row}\n" for row in delivered), encoding="utf-8")
     if at_s is not None:
         os.utime(hidden, (at_s, at_s))
     hidden.rename(path)
-    return found
+    return delivered
 
 
 def numbered(first: int, count: int) -> list[str]:
@@ -29,7 +33,7 @@ def numbered(first: int, count: int) -> list[str]:
 
 
 def lines(folder: Path) -> list[str]:
-    """The lines of every part file below, as any reader that is not Spark sees them."""
+    """The lines of every part file below `folder`, as a reader other than Spark sees them."""
     return [
         line
         for part in sorted(folder.rglob("part-*"))

@@ -1,11 +1,12 @@
-"""What a lab works with inside the Spark driver: its session, its folder, its options, a graceful end, and plain words for a person."""
+"""What a lab works with inside the Spark driver: its session, its folder, its options, a graceful end, and
+output for a person to read."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +22,36 @@ from jobs.contract.kafka.connection import Connection
 from jobs.core.write.sinks import packed
 from jobs.labs.declared import castellano
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Source, Subscription, Way
+from jobs.labs.declared.ends import Pipeline, Source, Subscription
 from jobs.labs.declared.lab import LabSpec, Value
 from jobs.labs.kit import sinks, sources
 from jobs.labs.kit.topics import Topics
 
 _POLL_S = 0.1
-_LAST_WORDS_S = 2.0  # tasks end within milliseconds; those of another query go on
-_PYTHON_LOGGER = "DataFrameQueryContextLogger"  # 20 KB of trace in one line, for each error in an expression
+# How long the terminal stays silent after a query is cut short. Its tasks end within milliseconds; tasks of
+# another query may go on, so waiting for all of them needs a limit.
+_LAST_WORDS_S = 2.0
+_PYTHON_LOGGER = (
+    "DataFrameQueryContextLogger"  # writes 20 KB of trace in one line for each error in an expression
+)
 _LOGGERS = (
     "org.apache.spark",
     "org.apache.spark.util.Utils",
-)  # the second has a level of its own in conf/log4j2.properties
+)  # the second has its own level in conf/log4j2.properties
 Facts = dict[str, Any]
 
 
 @dataclass
 class Lab:
-    """One run of one lab. `say` prints a line; a test gives its own. `folder` is this run's alone; nothing outside it is touched."""
+    """One run of one lab. `say` prints a line; a test passes its own. `folder` belongs to this run alone, and
+    the lab touches nothing outside it."""
 
     spark: SparkSession
     folder: Path
     options: Mapping[str, Value] = field(default_factory=dict)
     broker: Connection | None = None
     say: Callable[[str], None] = lambda text: print(text, flush=True)
-    way: Way | None = None
+    pipeline: Pipeline | None = None
     jars: tuple[str, ...] = ()
     stop_file: Path | None = None
     ui: str = ""
@@ -66,7 +72,7 @@ class Lab:
 
     @property
     def topics(self) -> Topics:
-        """Topics of this lab's own. Raises BrokerDown when the row does not ask for a broker."""
+        """The topics of this lab. Raises BrokerDown when the lab's row does not ask for a broker."""
         if self.broker is None:
             raise BrokerDown(
                 "este laboratorio se ha arrancado sin Kafka",
@@ -77,11 +83,11 @@ class Lab:
 
     @property
     def stopping(self) -> bool:
-        """Whether somebody asked for the end (Ctrl-C)."""
+        """Whether Ctrl-C asked the lab to end."""
         return self.stop_file is not None and self.stop_file.exists()
 
     def pause(self, seconds: float) -> None:
-        """Spark's UI stays open for `seconds`, or until Ctrl-C; not at all for 0."""
+        """Keeps Spark's UI open for `seconds`, or until Ctrl-C."""
         if seconds and self.ui:
             self.say(f"la interfaz de Spark sigue abierta {seconds:g} s: {self.ui} (Ctrl-C la cierra)")
         deadline = time.monotonic() + seconds
@@ -95,7 +101,8 @@ class Lab:
 
     @contextmanager
     def settings(self, **values: object) -> Iterator[None]:
-        """Session settings for a while; dots of a name are written as two underscores. The old ones come back."""
+        """Sets session settings inside the block, and restores the old ones after it. A dot in a name is
+        written as two underscores."""
         names = {name.replace("__", "."): str(value) for name, value in values.items()}
         before = {name: self.spark.conf.get(name, None) for name in names}
         for name, value in names.items():
@@ -108,56 +115,65 @@ class Lab:
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """Spark's own log is silent meanwhile: what fails is meant to, and the lab says so in its words."""
+        """Silences Spark's own log inside the block, where something fails on purpose and the lab itself says
+        so."""
         log4j = self.spark._jvm.org.apache.logging.log4j
         levels = {name: log4j.LogManager.getLogger(name).getLevel() for name in _LOGGERS}
         for name in levels:
             log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
         python = PySparkLogger.getLogger(_PYTHON_LOGGER)
-        told, python.disabled = python.disabled, True
+        was_disabled, python.disabled = python.disabled, True
         try:
             yield
         finally:
-            python.disabled = told
+            python.disabled = was_disabled
             for name, before in levels.items():
                 log4j.core.config.Configurator.setLevel(name, before)
 
     def read(self, source: Source, schema: StructType | None = None) -> DataFrame:
-        """The source's streaming frame, as sources.open_end."""
+        """A streaming frame of the source, as sources.open_end returns it."""
         return sources.open_end(self.spark, source, folder=self.folder, kafka=self.kafka, schema=schema)
 
     def start(
-        self, frame: DataFrame, way: Way, name: str, *, each: Any = None, checkpoint: str = ""
+        self, frame: DataFrame, pipeline: Pipeline, name: str, *, each: Any = None, checkpoint: str = ""
     ) -> StreamingQuery:
-        """Starts `frame` into the way's sink as query `name`; its checkpoint is `checkpoints/<checkpoint or name>`. `each`: the function of foreach
-        and foreachBatch. Raises Refused for a way that Spark cannot go."""
-        castellano.require(way, name)
+        """Starts writing `frame` into the pipeline's sink, as query `name`.
+
+        `each`: the function of foreach and foreachBatch. The checkpoint is `checkpoints/<checkpoint or
+        name>`. Raises Refused for a pipeline that Spark cannot run.
+        """
+        castellano.require(pipeline, name)
         return sinks.start(
-            frame, way, name, folder=self.folder, kafka=self.kafka, each=each, checkpoint=checkpoint or name
+            frame,
+            pipeline,
+            name,
+            folder=self.folder,
+            kafka=self.kafka,
+            each=each,
+            checkpoint=checkpoint or name,
         )
 
     def go(
         self, transform: Callable[[DataFrame], DataFrame], schema: StructType | None = None, each: Any = None
     ) -> Facts:
-        """The lab's declared way from end to end, for `seconds` where it does not end by itself: facts are batches and rows read, or epochs."""
-        way = self.way
-        assert way is not None  # noqa: S101 - the row declares one
-        frame = self.read(way.source, schema)
-        if isinstance(way.source, Subscription) and schema is not None:
-            frame = sources.values(frame, way.source.format, schema)
+        """Runs the lab's declared pipeline from end to end, for the option `seconds` where it does not end by
+        itself.
+
+        Facts: batches and rows read, or epochs for the continuous trigger.
+        """
+        pipeline = self.pipeline
+        assert pipeline is not None  # noqa: S101 - the row declares one
+        frame = self.read(pipeline.source, schema)
+        if isinstance(pipeline.source, Subscription) and schema is not None:
+            frame = sources.values(frame, pipeline.source.format, schema)
         rows = transform(frame)
-        encoded = (
-            rows.select(packed(rows, way.sink.format).alias("value"))
-            if isinstance(way.sink, Subscription)
-            else rows
-        )
-        query = self.start(encoded, way, "lab", each=each)
+        if isinstance(pipeline.sink, Subscription):
+            rows = rows.select(packed(rows, pipeline.sink.format).alias("value"))
+        query = self.start(rows, pipeline, "lab", each=each)
         self.follow(query, seconds=float(self.options.get("seconds", 0)))
-        if way.trigger == "continuous":
-            done = self.path("checkpoints", "lab", "commits").glob(
-                "[0-9]*"
-            )  # Spark keeps no progress of them
-            epochs = 1 + max((int(path.name) for path in done), default=-1)
+        if pipeline.trigger == "continuous":  # Spark keeps no progress of epochs: their commits are counted
+            commits = self.path("checkpoints", "lab", "commits").glob("[0-9]*")
+            epochs = 1 + max((int(path.name) for path in commits), default=-1)
             self.say(f"{cuantos(epochs, 'época')}; no dicen cuántas filas han leído")
             return {"epochs": epochs}
         progress = [p for p in query.recentProgress if p["numInputRows"]]
@@ -168,8 +184,12 @@ class Lab:
     def follow(
         self, *queries: StreamingQuery, seconds: float = 0, until: Callable[[], bool] | None = None
     ) -> None:
-        """Waits until all have ended, one has failed, `seconds` are over (0: no limit), `until` holds, or the end was asked for; then stops what
-        still runs, each after the batch that it is in. Raises RunFailed with the failed one's own words."""
+        """Waits until all queries have ended, one has failed, `seconds` are over (0: no limit), `until`
+        holds, or Ctrl-C.
+
+        Then stops each that still runs, after the batch that it is in. Raises RunFailed with Spark's own
+        words when one has failed.
+        """
         deadline = time.monotonic() + seconds if seconds else float("inf")
         try:
             while any(q.isActive for q in queries) and not self.stopping and time.monotonic() < deadline:
@@ -181,12 +201,9 @@ class Lab:
                 stop(query)
         for query in queries:
             if error := query.exception():
-                told, log = " ".join(str(error).split())[:300], self.folder / "driver.log"
-                raise RunFailed(
-                    f"{query.name}: {told}",
-                    log,
-                    cli="lee el driver.log nombrado; después, otra vez el laboratorio",
-                )
+                what = f"{query.name}: {' '.join(str(error).split())[:300]}"
+                way_out = "lee el driver.log nombrado; después, otra vez el laboratorio"
+                raise RunFailed(what, self.folder / "driver.log", cli=way_out)
 
 
 def stop(query: StreamingQuery, wait_s: float = 30.0) -> None:
@@ -201,7 +218,10 @@ def stop(query: StreamingQuery, wait_s: float = 30.0) -> None:
 
 @contextmanager
 def cut_short_in_silence() -> Iterator[None]:
-    """Tasks that are killed meanwhile die of interrupted reads and writes: driver.log has their traces, the terminal has not."""
+    """Keeps the traces of tasks that are killed inside the block off the terminal; driver.log has them.
+
+    Such tasks fail with interrupted reads and writes.
+    """
     context = SparkContext._active_spark_context
     appender = context and context._jvm.org.apache.logging.log4j.LogManager.getContext(
         False
@@ -215,7 +235,7 @@ def cut_short_in_silence() -> Iterator[None]:
         yield
         deadline = time.monotonic() + _LAST_WORDS_S
         while time.monotonic() < deadline and any(
-            one.numRunningTasks() for one in context._jsc.sc().statusTracker().getExecutorInfos()
+            executor.numRunningTasks() for executor in context._jsc.sc().statusTracker().getExecutorInfos()
         ):
             time.sleep(_POLL_S / 5)
     finally:
@@ -223,22 +243,14 @@ def cut_short_in_silence() -> Iterator[None]:
 
 
 def aligned(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """A table as lines of equal columns; numbers stand right."""
+    """A table as lines; columns of numbers are aligned right."""
     cells = [[_cell(value) for value in row] for row in rows]
-    widths = [
-        max(len(name), *(len(row[i]) for row in cells)) if cells else len(name)
-        for i, name in enumerate(columns)
-    ]
-    right = [
-        bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i, _ in enumerate(columns)
-    ]
+    indices = range(len(columns))
+    widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in indices]
+    numeric = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in indices]
     lines = [list(columns), ["-" * width for width in widths], *cells]
-    return [
-        "  ".join(
-            c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in lines
-    ]
+    justify = [str.rjust if is_numeric else str.ljust for is_numeric in numeric]
+    return ["  ".join(justify[i](line[i], widths[i]) for i in indices).rstrip() for line in lines]
 
 
 def _cell(value: object) -> str:
@@ -247,19 +259,11 @@ def _cell(value: object) -> str:
 
 
 def of(spark: SparkSession, spec: LabSpec) -> Lab:
-    """The lab of one run, as its spec tells."""
-    given = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
-    broker = (
-        connection.from_properties(spec.bootstrap, given, spec.kafka_properties) if spec.bootstrap else None
-    )
+    """The lab of one run, from its spec."""
+    broker = None
+    if spec.bootstrap:
+        options = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
+        broker = connection.from_properties(spec.bootstrap, options, spec.kafka_properties)
     ui = (spark.sparkContext.uiWebUrl or "") if spec.ui_port else ""
-    return Lab(
-        spark,
-        Path(spec.folder),
-        spec.options,
-        broker,
-        way=spec.way,
-        jars=spec.jars,
-        stop_file=spec.stop,
-        ui=ui,
-    )
+    lab = Lab(spark, Path(spec.folder), spec.options, broker, pipeline=spec.pipeline, jars=spec.jars)
+    return replace(lab, stop_file=spec.stop, ui=ui)

@@ -1,4 +1,5 @@
-"""A server of text lines on 127.0.0.1, for labs that read a socket: what `nc -lk` does, fed by the program."""
+"""A server of text lines on 127.0.0.1, for labs that read a socket: `nc -lk` whose lines come from the
+program."""
 
 from __future__ import annotations
 
@@ -14,8 +15,7 @@ _CLOSE = None
 
 
 class LineServer:
-    """Every line goes to one reader: to the one that is connected, or waits for the next. Spark connects twice, once to look at the schema's host
-    and once to read: the newest connection counts."""
+    """Sends lines to the first reader that connects; lines that are sent before it connects wait for it."""
 
     def __init__(self, port: int = 0) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -27,7 +27,7 @@ class LineServer:
         self._lines.put(line)
 
     def close(self) -> None:
-        """After the lines sent so far."""
+        """Closes the connection after the lines sent so far."""
         self._lines.put(_CLOSE)
 
     def _serve(self) -> None:
@@ -49,7 +49,10 @@ def serving(port: int = 0) -> Iterator[LineServer]:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody listens on 127.0.0.1:`port` (looked up, not connected to: a listener of one connection would be used up)."""
+    """Whether somebody listens on 127.0.0.1:`port`.
+
+    It tries to bind instead of to connect: a listener that accepts one connection would be used up.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -60,26 +63,26 @@ def listens(port: int) -> bool:
 
 
 def connection(port: int) -> str:
-    """Of readers of 127.0.0.1:`port`: `open`, `closed` (the listener has closed, and the reader has not noticed) or `none`."""
+    """How readers of 127.0.0.1:`port` are connected: `open`, `closed` or `none`. `closed` means that the
+    listener has closed and the reader has not noticed."""
     states = {
         c.status
         for c in psutil.net_connections("tcp")
         if c.raddr and c.raddr.port == port and c.raddr.ip.endswith("127.0.0.1")
     }
-    return (
-        "open"
-        if psutil.CONN_ESTABLISHED in states
-        else "closed"
-        if psutil.CONN_CLOSE_WAIT in states
-        else "none"
-    )
+    if psutil.CONN_ESTABLISHED in states:
+        return "open"
+    return "closed" if psutil.CONN_CLOSE_WAIT in states else "none"
 
 
 def dictated(
     server: LineServer, lines: Sequence[str], heard: Callable[[], int], say: Callable[[str], None]
 ) -> Callable[[], bool]:
-    """For Lab.follow's `until`: each call sends the next line once all before it were heard, so that each opens a batch of its own; true when the
-    last one was heard. `heard`: lines heard so far, -1 before anybody listens."""
+    """A condition for Lab.follow's `until`, which also sends `lines` one by one.
+
+    Each call sends the next line if all before it were heard, so each line opens a batch. It is true when the
+    last one was heard. `heard`: how many lines were heard so far, -1 before anybody listens.
+    """
     sent = 0
 
     def all_heard() -> bool:

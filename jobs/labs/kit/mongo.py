@@ -1,4 +1,5 @@
-"""The MongoDB sink: foreachBatch with an upsert by key. A batch that comes again replaces its documents by equal ones."""
+"""The MongoDB sink: foreachBatch with an upsert by key. A batch that comes again replaces its documents with
+equal ones."""
 
 from __future__ import annotations
 
@@ -12,12 +13,13 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.contract.errors import ServiceError
 from jobs.labs.declared.ends import Mongo
 
-_ANSWER_MS = 5000
-_AT_ONCE = 1000  # documents of one request
+_ANSWER_MS = 5000  # a MongoDB on this machine answers within milliseconds; a remote one may be slow
+_AT_ONCE = 1000  # documents in one request, so that a partition of any size fits in memory
 
 
 def writer(uri: str, sink: Mongo) -> Callable[[DataFrame, int], None]:
-    """The function of foreachBatch: each row becomes the document whose _id is its `sink.key`. Raises ServiceError when nobody answers at `uri`."""
+    """The function of foreachBatch: each row becomes the document whose _id is its `sink.key`. It raises
+    ServiceError when nobody answers at `uri`."""
 
     def write(frame: DataFrame, _: int) -> None:
         check(uri)
@@ -31,15 +33,15 @@ def check(uri: str) -> None:
     from pymongo.errors import PyMongoError
 
     try:
-        made = _client(uri)
+        connected = _client(uri)
     except (PyMongoError, ValueError):
         raise ServiceError(
             "no es la dirección de un MongoDB", "--mongo", cli="--mongo mongodb://HOST:PUERTO"
         ) from None
-    with made as client:
+    with connected as client:
         try:
             client.admin.command("ping")
-        except PyMongoError:  # its text may name the password
+        except PyMongoError:  # its text may contain the password
             raise ServiceError(
                 "no contesta ningún MongoDB", _place(client), cli="arranca uno, o da su dirección con --mongo"
             ) from None
@@ -61,16 +63,16 @@ def _upsert(uri: str, sink: Mongo, rows: Iterable[Any]) -> None:
 
     with _client(uri) as client:
         collection = client[sink.database][sink.collection]
-        wishes = [
+        upserts = [
             ReplaceOne({"_id": (document := row.asDict(recursive=True))[sink.key]}, document, upsert=True)
             for row in rows
         ]
-        for at in range(0, len(wishes), _AT_ONCE):
-            collection.bulk_write(wishes[at : at + _AT_ONCE], ordered=False)
+        for at in range(0, len(upserts), _AT_ONCE):
+            collection.bulk_write(upserts[at : at + _AT_ONCE], ordered=False)
 
 
 def documents(uri: str, sink: Mongo) -> list[dict[str, Any]]:
-    """What the collection holds, by _id."""
+    """The documents of the collection, by _id."""
     with _client(uri) as client:
         return list(client[sink.database][sink.collection].find().sort("_id"))
 
@@ -81,14 +83,16 @@ def clear(uri: str, sink: Mongo) -> None:
         client[sink.database][sink.collection].delete_many({})
 
 
-_LOADERS: dict[
-    str, Any
-] = {}  # Spark application -> class loader: py4j keeps methods by class name, so there must be one
+# Spark application -> class loader. There must be one only: py4j caches methods by the name of their class.
+_LOADERS: dict[str, Any] = {}
 
 
 @contextmanager
 def in_memory(spark: SparkSession, jars: Sequence[str]) -> Iterator[str]:
-    """A MongoDB (5.0, in memory) inside Spark's driver, on a free port of 127.0.0.1; its address. Its threads would keep the driver alive."""
+    """A MongoDB (5.0, in memory) inside Spark's driver, on a free port of 127.0.0.1; gives its address.
+
+    It is shut down at the end, because its threads would keep the driver alive.
+    """
     server = _server(spark, jars)
     try:
         yield f"mongodb://127.0.0.1:{server.bind().getPort()}"
@@ -99,20 +103,16 @@ def in_memory(spark: SparkSession, jars: Sequence[str]) -> Iterator[str]:
 def _server(spark: Any, jars: Sequence[str]) -> Any:
     jvm, array = spark._jvm, spark.sparkContext._gateway.new_array
     loader = _loader(spark, jars)
-    version = loader.loadClass("de.bwaldvogel.mongo.ServerVersion").getEnumConstants()[
-        2
-    ]  # the newest it plays: 5.0
-    backend = loader.loadClass("de.bwaldvogel.mongo.backend.memory.MemoryBackend").getConstructors()
-    plain = next(one for one in backend if one.getParameterCount() == 0).newInstance(
-        array(jvm.java.lang.Object, 0)
-    )
-    told = array(jvm.java.lang.Object, 1)
-    told[0] = plain.version(version)
-    return loader.loadClass("de.bwaldvogel.mongo.MongoServer").getConstructors()[0].newInstance(told)
+    version = loader.loadClass("de.bwaldvogel.mongo.ServerVersion").getEnumConstants()[2]  # 5.0, its newest
+    constructors = loader.loadClass("de.bwaldvogel.mongo.backend.memory.MemoryBackend").getConstructors()
+    plain = next(constructor for constructor in constructors if constructor.getParameterCount() == 0)
+    arguments = array(jvm.java.lang.Object, 1)
+    arguments[0] = plain.newInstance(array(jvm.java.lang.Object, 0)).version(version)
+    return loader.loadClass("de.bwaldvogel.mongo.MongoServer").getConstructors()[0].newInstance(arguments)
 
 
 def _loader(spark: Any, jars: Sequence[str]) -> Any:
-    """A class loader of its own: the server's jars are on no class path."""
+    """A class loader with the server's jars, which are not on the class path."""
     application = spark.sparkContext.applicationId
     if application not in _LOADERS:
         jvm = spark._jvm

@@ -1,4 +1,5 @@
-"""The first cell of a notebook: the lab it works with, in a folder of its own that begins empty. `./caudal notebook` gives Spark its options."""
+"""The first cell of a notebook: opens its lab, in a folder of its own that begins empty. `./caudal notebook`
+gives Spark its options."""
 
 from __future__ import annotations
 
@@ -25,14 +26,19 @@ from jobs.labs.kit import progress
 from jobs.labs.kit.lab import Lab
 from jobs.labs.kit.topics import Topics
 
-SPEC = "spark.caudal.cuaderno"  # a Spark setting: where the spec of this home's notebooks is
-_BROKER_S, _POLL_S = 5.0, 0.05
-_locks: dict[Path, int] = {}  # held as long as this kernel lives
+SPEC = "spark.caudal.cuaderno"  # the Spark setting that names the spec of this home's notebooks
+_BROKER_S = 5.0  # a broker on this machine answers within milliseconds
+_POLL_S = 0.05
+_locks: dict[Path, int] = {}  # each is held as long as this kernel lives
 
 
 def abrir(nombre: str) -> Lab:
-    """The lab of notebook `nombre`: Spark is started or, when this kernel has it already, cleared of queries; its folder is emptied. Safe to run
-    again. Raises UsageError outside `./caudal notebook`, LeaseHeld while another kernel has this notebook open."""
+    """The lab of notebook `nombre`. Safe to run again.
+
+    Starts Spark, or stops the queries of the Spark that this kernel has already, and empties the lab's
+    folder. Raises UsageError outside `./caudal notebook`, LeaseHeld while another kernel has this notebook
+    open.
+    """
     if not is_name(nombre):
         raise UsageError(
             f"{nombre[:40]!r} no vale de nombre: letras minúsculas de la a a la z, cifras y _", "abrir"
@@ -42,7 +48,7 @@ def abrir(nombre: str) -> Lab:
         spark = session.start("cuaderno")
     for query in spark.streams.active:
         core.stop(query)
-    spark.streams.resetTerminated()  # else awaitAnyTermination would tell of those
+    spark.streams.resetTerminated()  # awaitAnyTermination would return at once because of those
     spec = _spec(spark)
     folder = Path(spec.folder, nombre)
     _alone(folder)
@@ -53,7 +59,8 @@ def abrir(nombre: str) -> Lab:
 
 
 def kafka(lab: Lab) -> Topics:
-    """Topics of this notebook's own. Raises BrokerDown, which ends the notebook in one line, when no broker answers."""
+    """The topics of this notebook. Raises BrokerDown, which ends the notebook in one line, when no broker
+    answers."""
     way_out = "./caudal up; después, otra vez ./caudal notebook"
     if lab.broker is None:
         raise BrokerDown(
@@ -74,21 +81,19 @@ def kafka(lab: Lab) -> Topics:
 
 
 def espera(consulta: StreamingQuery, filas: int, plazo_s: float = 60.0) -> None:
-    """Until the query has read `filas` rows in finished batches. Raises RunFailed when it fails, or after `plazo_s`."""
+    """Waits until the query has read `filas` rows in finished batches. Raises RunFailed when it fails, or
+    after `plazo_s` seconds."""
     deadline = time.monotonic() + plazo_s
     while progress.rows_read(consulta) < filas:
         if not consulta.isActive or time.monotonic() > deadline:
-            told = " ".join(
-                str(consulta.exception() or f"no ha leído {filas} filas en {plazo_s:g} s").split()
-            )[:300]
-            raise RunFailed(
-                f"{consulta.name}: {told}", "espera", cli="mira la celda en la que empieza la consulta"
-            )
+            reason = str(consulta.exception() or f"no ha leído {filas} filas en {plazo_s:g} s")
+            what = f"{consulta.name}: {' '.join(reason.split())[:300]}"
+            raise RunFailed(what, "espera", cli="mira la celda en la que empieza la consulta")
         time.sleep(_POLL_S)
 
 
 def para(*consultas: StreamingQuery) -> None:
-    """Stops each between two batches."""
+    """Stops each query between two batches."""
     for consulta in consultas:
         core.stop(consulta)
 
@@ -105,6 +110,7 @@ def _spec(spark: SparkSession) -> LabSpec:
 
 
 def _alone(folder: Path) -> None:
+    """Takes the notebook's lock for this kernel. Raises LeaseHeld."""
     if folder in _locks:
         return
     path = folder.with_name(f".{folder.name}.lock")
@@ -121,7 +127,10 @@ def _alone(folder: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What is started meanwhile writes its stderr apart (a JVM for as long as it lives: its warnings are in driver.log, too); shown when it fails."""
+    """Keeps stderr out of the cell inside the block, and prints it when the block fails.
+
+    A JVM that is started inside writes there as long as it lives; its warnings are in driver.log as well.
+    """
     with tempfile.TemporaryFile() as aside:
         before = os.dup(2)
         os.dup2(aside.fileno(), 2)
@@ -137,7 +146,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _errors_in_one_line() -> None:
-    """A foreseen error is its own line in the cell, without a traceback; IPython keeps it for %tb."""
+    """Prints a foreseen error as one line in the cell, without a traceback; IPython keeps the traceback for
+    %tb."""
     from IPython import get_ipython
 
     if shell := get_ipython():

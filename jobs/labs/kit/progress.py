@@ -1,4 +1,5 @@
-"""What a streaming query tells of its batches: as rows of a table, bars on a terminal and a picture."""
+"""The progress that a streaming query reports of its batches: as rows of a table, bars on a terminal and a
+picture."""
 
 from __future__ import annotations
 
@@ -14,7 +15,10 @@ _BAR = 40
 
 
 def batches(query: StreamingQuery) -> list[dict[str, Any]]:
-    """The progress of the batches that ran, oldest first (Spark keeps the last 100). Spark also tells when it looked and found nothing: left out."""
+    """The progress of the batches that ran, oldest first; Spark keeps the last 100.
+
+    Spark also reports looks at the source that found nothing. They have no addBatch, and are left out.
+    """
     return [p for p in query.recentProgress if "addBatch" in p["durationMs"]]
 
 
@@ -22,8 +26,14 @@ def rows_read(query: StreamingQuery) -> int:
     return sum(p["numInputRows"] for p in batches(query))
 
 
+def rows_late(query: StreamingQuery) -> int:
+    """Rows that the query's state operators dropped because they were behind the watermark."""
+    states = [state for p in query.recentProgress for state in p["stateOperators"]]
+    return sum(int(state["numRowsDroppedByWatermark"]) for state in states)
+
+
 def row(progress: dict[str, Any]) -> tuple[Any, ...]:
-    """As COLUMNS. Logs: the offset log before a batch and the commit log after it."""
+    """The cells of COLUMNS. Logs are the offset log before a batch and the commit log after it."""
     took = progress["durationMs"]
     logs = sum(took.get(part, 0) for part in ("walCommit", "commitOffsets", "commitBatch"))
     rate = round(float(progress["processedRowsPerSecond"] or 0), 1)
@@ -38,12 +48,12 @@ def row(progress: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Over all batches: their number, rows, and least, mean and greatest ms of one."""
-    took = [p["durationMs"]["triggerExecution"] for p in found]
+def summary(batches: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Number of batches, their rows, and the least, mean and greatest duration of one in ms."""
+    took = [p["durationMs"]["triggerExecution"] for p in batches]
     return {
-        "batches": len(found),
-        "filas": sum(p["numInputRows"] for p in found),
+        "batches": len(batches),
+        "filas": sum(p["numInputRows"] for p in batches),
         "ms mínimo": min(took, default=0),
         "ms medio": round(fmean(took), 1) if took else 0,
         "ms máximo": max(took, default=0),
@@ -51,7 +61,7 @@ def summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def bars(labels: Sequence[str], values: Sequence[float], unit: str) -> list[str]:
-    """One line a value; the greatest fills the width."""
+    """One line for each value; the greatest fills the width."""
     greatest = max(values, default=0) or 1
     wide = max((len(label) for label in labels), default=0)
     return [
@@ -60,18 +70,18 @@ def bars(labels: Sequence[str], values: Sequence[float], unit: str) -> list[str]
     ]
 
 
-def plot(found: Sequence[dict[str, Any]], path: Path, title: str) -> None:
-    """Rows and time of each batch as a PNG."""
-    from matplotlib.figure import Figure  # half a second to import: only where a picture is drawn
+def plot(batches: Sequence[dict[str, Any]], path: Path, title: str) -> None:
+    """Draws rows and time of each batch into the PNG `path`."""
+    from matplotlib.figure import Figure  # takes half a second to import, so only where a picture is drawn
 
-    numbers = [p["batchId"] for p in found]
+    numbers = [p["batchId"] for p in batches]
     figure = Figure(figsize=(8, 5), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
-    upper.bar(numbers, [p["numInputRows"] for p in found], color="tab:blue")
+    upper.bar(numbers, [p["numInputRows"] for p in batches], color="tab:blue")
     upper.set(title=title, ylabel="filas leídas")
-    below = [0.0] * len(found)
+    below = [0.0] * len(batches)
     for part in ("latestOffset", "queryPlanning", "walCommit", "addBatch", "commitOffsets"):
-        heights = [p["durationMs"].get(part, 0) for p in found]
+        heights = [p["durationMs"].get(part, 0) for p in batches]
         lower.bar(numbers, heights, bottom=below, label=part)
         below = [a + b for a, b in zip(below, heights, strict=True)]
     lower.set(xlabel="batch", ylabel="ms", xticks=numbers)

@@ -1,4 +1,5 @@
-"""Sample invoices of a lab as files: delivered one by one, which batch has read them, what lies in a folder."""
+"""A lab's sample files: delivers them one by one, tells which batch read them, and counts what is in a
+folder."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from jobs.contract.commit import checkpoint
 
-_APART_S = 60  # the file source goes by the files' times
+_APART_S = 60  # between two files: the file source reads them in the order of their modification times
 
 
 def samples(folder: Path) -> list[Path]:
@@ -18,7 +19,7 @@ def samples(folder: Path) -> list[Path]:
 
 
 def deliver(file: Path, target: Path, position: int) -> Path:
-    """A copy of `file` in the folder `target`, whole at once; the greater `position`, the newer it is."""
+    """Copies `file` into the folder `target`, where it appears whole; a greater `position` makes it newer."""
     target.mkdir(parents=True, exist_ok=True)
     hidden = target / f".{file.name}"
     shutil.copyfile(file, hidden)
@@ -28,23 +29,24 @@ def deliver(file: Path, target: Path, position: int) -> Path:
 
 
 def read_by(path: Path, batch: int) -> list[str]:
-    """Names of the files that `batch` of the query with checkpoint `path` read, as its log tells."""
+    """Names of the files that `batch` read, from the log of the query's checkpoint `path`."""
     through = int(checkpoint.read_offset(path, batch).position["logOffset"])
     after = int(checkpoint.read_offset(path, batch - 1).position["logOffset"]) if batch else -1
     return [Path(entry.path).name for entry in checkpoint.planned_entries(path, after, through)]
 
 
 def parts(folder: Path) -> list[Path]:
-    """Data files of an output folder, and of no other; where a file sink kept its log, those that it names (a failed batch leaves others)."""
-    found = sorted(folder.glob("part-*"))
+    """Data files directly in an output folder. Where a file sink kept its log, only those that the log names,
+    because a failed batch leaves others."""
+    files = sorted(folder.glob("part-*"))
     log = folder / "_spark_metadata"
     if not log.is_dir():
-        return found
+        return files
     entries = [
         line for file in log.glob("[0-9]*") for line in file.read_text(encoding="utf-8").splitlines()[1:]
     ]
     named = {Path(json.loads(entry)["path"]).name for entry in entries}
-    return [file for file in found if file.name in named]
+    return [file for file in files if file.name in named]
 
 
 def lines(files: list[Path]) -> int:
@@ -52,9 +54,6 @@ def lines(files: list[Path]) -> int:
 
 
 def names(folder: Path) -> list[str]:
-    """Files that a source would see."""
-    return (
-        sorted(p.name for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "_")))
-        if folder.is_dir()
-        else []
-    )
+    """Names of the files that a source would see."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path.name for path in paths if path.is_file() and not path.name.startswith((".", "_")))

@@ -10,12 +10,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 
 from jobs.labs.declared import ends
-from jobs.labs.declared.ends import Way
+from jobs.labs.declared.ends import Pipeline
 
 
 def start(
     frame: DataFrame,
-    way: Way,
+    pipeline: Pipeline,
     name: str,
     *,
     folder: Path,
@@ -23,50 +23,51 @@ def start(
     each: Any,
     checkpoint: str,
 ) -> StreamingQuery:
-    """A lab's streaming write by Spark's own sinks, started. `each`: the function of foreach and foreachBatch. kafka wants columns key and value."""
+    """Starts a streaming write into one of Spark's own sinks. `each`: the function of foreach and
+    foreachBatch. The kafka sink expects columns key and value."""
     writer = (
         frame.writeStream.queryName(name)
-        .outputMode(way.mode)
+        .outputMode(pipeline.mode)
         .option("checkpointLocation", str(folder / "checkpoints" / checkpoint))
     )
-    writer = _triggered(writer, way)
-    match way.sink:
+    writer = _triggered(writer, pipeline)
+    match pipeline.sink:
         case ends.Folder():
             return (
-                writer.format(way.sink.format)
-                .options(**dict(way.sink.options))
-                .start(str(folder / way.sink.path))
+                writer.format(pipeline.sink.format)
+                .options(**dict(pipeline.sink.options))
+                .start(str(folder / pipeline.sink.path))
             )
         case ends.Subscription():
-            return writer.format("kafka").options(**kafka).option("topic", way.sink.topics[0]).start()
+            return writer.format("kafka").options(**kafka).option("topic", pipeline.sink.topics[0]).start()
         case ends.Table():
-            return writer.toTable(way.sink.name)
+            return writer.toTable(pipeline.sink.name)
         case ends.Delta():
-            return writer.format("delta").start(str(folder / way.sink.path))
+            return writer.format("delta").start(str(folder / pipeline.sink.path))
         case ends.Console():
             return (
                 writer.format("console")
-                .option("numRows", way.sink.rows)
-                .option("truncate", str(way.sink.truncate).lower())
+                .option("numRows", pipeline.sink.rows)
+                .option("truncate", str(pipeline.sink.truncate).lower())
                 .start()
             )
         case ends.Memory():
-            return writer.format("memory").queryName(way.sink.name).start()
+            return writer.format("memory").queryName(pipeline.sink.name).start()
         case ends.Foreach():
             return writer.foreach(each).start()
-        case _:  # foreachBatch, and MongoDB by it
+        case _:  # foreachBatch; MongoDB is written by it, too
             return writer.foreachBatch(each).start()
 
 
-def _triggered(writer: DataStreamWriter, way: Way) -> DataStreamWriter:
-    match way.trigger:
+def _triggered(writer: DataStreamWriter, pipeline: Pipeline) -> DataStreamWriter:
+    match pipeline.trigger:
         case "processing-time":
-            return writer.trigger(processingTime=way.interval)
+            return writer.trigger(processingTime=pipeline.interval)
         case "once":
             return writer.trigger(once=True)
         case "available-now":
             return writer.trigger(availableNow=True)
         case "continuous":
-            return writer.trigger(continuous=way.interval)
+            return writer.trigger(continuous=pipeline.interval)
         case _:
             return writer

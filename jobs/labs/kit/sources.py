@@ -25,8 +25,11 @@ def open_end(
     kafka: Mapping[str, str],
     schema: StructType | None = None,
 ) -> DataFrame:
-    """A lab's source: Spark's own, as it comes (files: `schema`, or inferred; kafka: key, value, topic, partition, offset, timestamp…; socket: value;
-    rate: timestamp, value). `folder`: the lab's; `kafka`: connection options."""
+    """A streaming frame of one of Spark's own sources. `folder`: the lab's; `kafka`: connection options.
+
+    Columns: files have those of `schema`, or inferred ones; kafka has key, value, topic, partition, offset,
+    timestamp…; socket has value; rate has timestamp and value.
+    """
     match source:
         case ends.Folder():
             return _folder(spark, source, folder / source.path, schema)
@@ -60,17 +63,18 @@ def _folder(spark: SparkSession, source: ends.Folder, path: Path, schema: Struct
 
 
 def inferred(spark: SparkSession, source: ends.Folder, path: Path) -> StructType:
-    """The schema of the files that lie in `path` now; says what that means. Raises DataError when there is none to look at."""
+    """The schema of the files that are in `path` now, with a printed warning of what that means. Raises
+    DataError when there is no file."""
     if not any(file.is_file() and not file.name.startswith((".", "_")) for file in path.iterdir()):
         raise DataError(
             "no hay ningún fichero del que inferir el esquema",
             path,
             cli="pon antes un fichero, o da el esquema",
         )
-    found = spark.read.format(source.format).options(**dict(source.options)).load(str(path)).schema
-    what = f"esquema inferido de lo que hay ahora en {path.name} ({', '.join(found.names)})"
+    schema = spark.read.format(source.format).options(**dict(source.options)).load(str(path)).schema
+    what = f"esquema inferido de lo que hay ahora en {path.name} ({', '.join(schema.names)})"
     print(f"aviso: {what}; un fichero posterior de otra forma da nulos", flush=True)
-    return found
+    return schema
 
 
 def _subscribed(source: ends.Subscription) -> dict[str, str]:
@@ -87,8 +91,11 @@ def _subscribed(source: ends.Subscription) -> dict[str, str]:
 
 
 def values(frame: DataFrame, form: ends.ValueFormat, schema: StructType) -> DataFrame:
-    """A Kafka frame's values as rows of `schema`: text (one column), json, csv, or single-record avro by the schema's own Avro form. What cannot be
-    read is null: a lab's reading; a stream's is strict."""
+    """The values of a Kafka frame as rows of `schema`: text (one column), json, csv, or single-record avro in
+    the schema's own Avro form.
+
+    A value that cannot be read becomes null. So reads a lab; a stream reads strictly.
+    """
     text = F.col("value").cast("string")
     if form == "text":
         return frame.select(text.alias("value"))

@@ -1,4 +1,5 @@
-"""Spark's own REST interface of a running application: what its pages show, as numbers. It is there while Spark's UI is on."""
+"""Spark's REST interface of a running application: the numbers behind its pages. It answers while Spark's UI
+is on."""
 
 from __future__ import annotations
 
@@ -12,15 +13,15 @@ from urllib.request import ProxyHandler, build_opener
 
 from jobs.contract.errors import ServiceError
 
-_ANSWER_S = 10.0
-_SETTLE_S = 5.0  # the pages follow the events of the scheduler a moment later
-_OPEN = build_opener(ProxyHandler({})).open  # never through a proxy: it is this driver's own UI
+_ANSWER_S = 10.0  # for an answer of this driver's own UI, which takes milliseconds on an idle machine
+_SETTLE_S = 5.0  # the pages are a moment behind the events of the scheduler
+_OPEN = build_opener(ProxyHandler({})).open  # without a proxy: the UI is on this machine
 _BATCH = re.compile(r"^batch = (\d+)$", re.M)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`status`: COMPLETE, SKIPPED…; `name`: the call that made it."""
+    """`status`: COMPLETE, SKIPPED…; `name`: the call that it comes from."""
 
     number: int
     status: str
@@ -30,7 +31,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Job:
-    """`batch`: of the streaming query that started it, -1 for a job of no batch."""
+    """`batch`: the batch that it belongs to, -1 for none."""
 
     number: int
     batch: int
@@ -38,9 +39,9 @@ class Job:
 
 
 def jobs(ui: str, application: str, run_id: str) -> list[Job]:
-    """The finished jobs of one run of a streaming query, oldest first. `ui`: address of Spark's UI. Raises ServiceError.
+    """The finished jobs of one run of a streaming query, oldest first. `ui`: the address of Spark's UI.
 
-    Spark describes each job of a batch by the query's name, id, run id and batch.
+    Spark describes each job of a batch by the query's name, id, run id and batch. Raises ServiceError.
     """
     base = f"{ui}/api/v1/applications/{application}"
     stages = {
@@ -52,15 +53,14 @@ def jobs(ui: str, application: str, run_id: str) -> list[Job]:
 
 
 def plan_counts(ui: str, application: str, run_id: str) -> dict[str, int]:
-    """`operator: what it counted` -> sum over the executed plans of one run of a query, in the plan's order. Only whole numbers: no times or sizes.
+    """`operator: what it counted` -> sum over the executed plans of one run of a query, in the plan's order.
 
-    Raises ServiceError.
+    Only whole numbers: no times or sizes. Raises ServiceError.
     """
-    found = _settled(
-        f"{ui}/api/v1/applications/{application}/sql?details=true&planDescription=false&length=1000"
-    )
+    query = "sql?details=true&planDescription=false&length=1000"
+    executions = _settled(f"{ui}/api/v1/applications/{application}/{query}")
     totals: dict[str, int] = {}
-    for execution in (one for one in found if f"runId = {run_id}" in one["description"]):
+    for execution in (e for e in executions if f"runId = {run_id}" in e["description"]):
         for node in sorted(execution["nodes"], key=lambda node: node["nodeId"]):
             for metric in node["metrics"]:
                 if re.fullmatch(r"[0-9,]+", metric["value"]):
@@ -70,20 +70,19 @@ def plan_counts(ui: str, application: str, run_id: str) -> dict[str, int]:
 
 
 def _job(raw: dict[str, Any], stages: dict[int, Stage]) -> Job:
-    told = _BATCH.search(raw.get("description", ""))
+    batch = _BATCH.search(raw.get("description", ""))
     ids = sorted(raw["stageIds"])
-    return Job(raw["jobId"], int(told[1]) if told else -1, tuple(stages[i] for i in ids if i in stages))
+    return Job(raw["jobId"], int(batch[1]) if batch else -1, tuple(stages[i] for i in ids if i in stages))
 
 
 def _settled(address: str) -> list[dict[str, Any]]:
-    """The list once nothing in it runs."""
+    """The list at `address` once nothing in it runs, or after `_SETTLE_S`."""
     deadline = time.monotonic() + _SETTLE_S
     while True:
-        found = _get(address)
-        if time.monotonic() > deadline or not any(
-            one["status"] in ("RUNNING", "ACTIVE", "PENDING") for one in found
-        ):
-            return found
+        entries = _get(address)
+        active = any(entry["status"] in ("RUNNING", "ACTIVE", "PENDING") for entry in entries)
+        if not active or time.monotonic() > deadline:
+            return entries
         time.sleep(0.1)
 
 

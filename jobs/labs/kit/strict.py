@@ -1,4 +1,5 @@
-"""What strict reading makes of a lab's lines: the code of Caudal's streams, on the files that plain Spark reads beside it."""
+"""Strict reading for labs: the code of Caudal's streams, on the same files that plain Spark reads beside
+it."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from jobs.core.read.records import Subject
 
 
 def classified(lines: DataFrame, subject: Subject, stream: Stream) -> DataFrame:
-    """value (text) -> as records.classify; every line counts as admitted now."""
+    """A column value (text) -> the columns of records.classify; every line counts as admitted now."""
     raw = lines.select(
         F.col("value").cast("binary").alias("_raw"),
         F.lit("lab").alias("_origin"),
@@ -22,7 +23,5 @@ def classified(lines: DataFrame, subject: Subject, stream: Stream) -> DataFrame:
 
 def refused(lines: DataFrame, subject: Subject, stream: Stream) -> dict[str, int]:
     """Reason -> how many lines of a batch frame would go to quarantine."""
-    found = (
-        classified(lines, subject, stream).where(records.is_refused()).groupBy("_reason").count().collect()
-    )
-    return {row["_reason"]: row["count"] for row in found}
+    refusals = classified(lines, subject, stream).where(records.is_refused())
+    return {row["_reason"]: row["count"] for row in refusals.groupBy("_reason").count().collect()}

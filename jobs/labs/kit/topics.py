@@ -1,4 +1,4 @@
-"""Topics of a lab's own: made anew for each run under a new name, filled and read by plain clients."""
+"""The topics of a lab: created for each run under a new name, filled and read by plain clients."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from jobs.contract.errors import BrokerDown, DeliveryFailed, ServiceError
 from jobs.contract.kafka import librdkafka
 from jobs.contract.kafka.connection import Connection
 
-_WAIT_S = 20.0
+_WAIT_S = 20.0  # for one request; a broker on this machine answers within milliseconds
 _UP = "./caudal up, y otra vez el laboratorio"
-_KEPT_S = (
-    3600  # topics of runs before that long ago are removed; a run that goes on beside this one keeps its own
-)
+_KEPT_S = 3600  # topics that are older are removed; an hour, so that a run beside this one keeps its own
 
 
 @dataclass(frozen=True)
-class Record:
+class Message:
     key: bytes | None
     value: bytes | None
     partition: int
@@ -40,9 +38,10 @@ class Topics:
     lab: str
 
     def fresh(self, what: str, partitions: int = 1, **config: str) -> str:
-        """A new, empty topic; the lab's topics of an hour ago and more are removed. `config`: its settings, dots written as underscores.
+        """Creates an empty topic and returns its name; topics of this lab that are older than an hour are
+        removed.
 
-        Raises BrokerDown, ServiceError.
+        `config`: its settings, with dots written as underscores. Raises BrokerDown, ServiceError.
         """
         from confluent_kafka.admin import NewTopic
 
@@ -50,9 +49,8 @@ class Topics:
         self._tidy(admin)
         name = f"lab_{self.lab}_{what}_{int(time.time())}{secrets.token_hex(2)}"
         settings = {key.replace("_", "."): value for key, value in config.items()}
-        for future in admin.create_topics(
-            [NewTopic(name, partitions, -1, config=settings)], operation_timeout=_WAIT_S
-        ).values():
+        topic = NewTopic(name, partitions, -1, config=settings)
+        for future in admin.create_topics([topic], operation_timeout=_WAIT_S).values():
             _result(future, name)
         return name
 
@@ -64,18 +62,13 @@ class Topics:
         keys: Iterable[bytes | str | None] | None = None,
         **more: Any,
     ) -> int:
-        """Sends in order, to one partition where `partition` is given; how many. Raises DeliveryFailed."""
+        """Sends in order, to one partition where `partition` is given. Returns how many. Raises
+        DeliveryFailed."""
         from confluent_kafka import Producer
 
         failed: list[str] = []
-        producer = Producer(
-            {
-                **self.connection.librdkafka(),
-                "enable.idempotence": True,
-                "linger.ms": 5,
-                "sticky.partitioning.linger.ms": 0,
-            }
-        )
+        in_order = {"enable.idempotence": True, "linger.ms": 5, "sticky.partitioning.linger.ms": 0}
+        producer = Producer({**self.connection.librdkafka(), **in_order})
         librdkafka.meet(producer, topic)
         sent = list(values)
         for value, key in zip(sent, keys or repeat(None), strict=False):
@@ -93,23 +86,17 @@ class Topics:
             raise DeliveryFailed(what, topic, cli="otra vez el laboratorio: empieza con topics nuevos")
         return len(sent)
 
-    def read(self, topic: str) -> list[Record]:
-        """All committed records there are now, by partition and offset."""
+    def read(self, topic: str) -> list[Message]:
+        """All committed messages of the topic, by partition and offset."""
         from confluent_kafka import Consumer, TopicPartition
 
         settings = {
             "group.id": f"lab-{secrets.token_hex(4)}",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
+            "enable.partition.eof": True,
         }
-        consumer = Consumer(
-            {
-                **self.connection.librdkafka(),
-                **settings,
-                **librdkafka.QUICK_FETCH,
-                "enable.partition.eof": True,
-            }
-        )
+        consumer = Consumer({**self.connection.librdkafka(), **settings, **librdkafka.QUICK_FETCH})
         try:
             partitions = list(consumer.list_topics(topic, timeout=_WAIT_S).topics[topic].partitions)
             consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
@@ -117,24 +104,17 @@ class Topics:
         finally:
             consumer.close()
 
-    def _all(self, consumer: Any, waiting: set[int]) -> Iterable[Record]:
+    def _all(self, consumer: Any, waiting: set[int]) -> Iterable[Message]:
         deadline = time.monotonic() + _WAIT_S
         while waiting and time.monotonic() < deadline:
-            message = consumer.poll(0.2)
-            if message is None:
+            m = consumer.poll(0.2)
+            if m is None:
                 continue
-            if message.error():
-                waiting.discard(message.partition())  # its end
+            if m.error():  # the end of a partition comes as an error
+                waiting.discard(m.partition())
                 continue
-            headers = tuple(message.headers() or ())
-            yield Record(
-                message.key(),
-                message.value(),
-                message.partition(),
-                message.offset(),
-                message.timestamp()[1],
-                headers,
-            )
+            headers = tuple(m.headers() or ())
+            yield Message(m.key(), m.value(), m.partition(), m.offset(), m.timestamp()[1], headers)
 
     def _admin(self) -> Any:
         from confluent_kafka import KafkaException
@@ -151,18 +131,15 @@ class Topics:
 
     def _tidy(self, admin: Any) -> None:
         prefix, now = f"lab_{self.lab}_", time.time()
-        old = [
-            name
-            for name in admin.list_topics(timeout=_WAIT_S).topics
-            if name.startswith(prefix) and _made(name) < now - _KEPT_S
-        ]
+        names = admin.list_topics(timeout=_WAIT_S).topics
+        old = [name for name in names if name.startswith(prefix) and _created_s(name) < now - _KEPT_S]
         for name, future in (admin.delete_topics(old, operation_timeout=_WAIT_S) if old else {}).items():
-            with suppress(ServiceError):  # another home was faster, or it may not
+            with suppress(ServiceError):  # another home was faster, or this user may not delete topics
                 _result(future, name)
 
 
-def _made(name: str) -> float:
-    """When a topic was made, by its name; for ever where it does not tell."""
+def _created_s(name: str) -> float:
+    """When a topic was created, from its name; infinity for a name of another form, which is never old."""
     suffix = name.rpartition("_")[2]
     return float(suffix[:10]) if re.fullmatch(r"\d{10}[0-9a-f]{4}", suffix) else float("inf")
 

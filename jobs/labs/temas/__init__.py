@@ -1,1 +1,1 @@
-"""One subject of the course each."""
+"""One lab for each subject of the course."""

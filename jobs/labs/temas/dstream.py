@@ -1,4 +1,4 @@
-"""DStream: run it where this Spark still has it, beside the same by Structured Streaming."""
+"""DStream, run where this Spark still has it, beside the same count with Structured Streaming."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from typing import Any
 import pyspark
 
 from jobs.domain import palabras
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
 FRASES = ("Spark Streaming en el Severo Ochoa", "El Severo Ochoa está en Elche")
-_WAIT_S = 20.0
+_WAIT_S = 20.0  # for two intervals of half a second
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: has (whether this Spark has DStream), dstream and structured (word -> count; dstream empty where there is none)."""
+    """Facts: has (whether this Spark has DStream), dstream and structured (word -> count; dstream empty where
+    there is none)."""
     structured = _structured(lab)
-    found = _dstream(lab)
-    if found is None:
+    counted = _dstream(lab)
+    if counted is None:
         lab.say(f"Spark {pyspark.__version__} ya no trae DStream (pyspark.streaming)")
     else:
         lab.say(f"Spark {pyspark.__version__} trae DStream todavía, marcado como obsoleto")
     words = sorted(structured)
     lab.table(
         ("palabra", "Structured", "DStream"),
-        [(word, structured[word], (found or {}).get(word, "-")) for word in words],
+        [(word, structured[word], (counted or {}).get(word, "-")) for word in words],
     )
     lab.say(
-        "DStream trocea por reloj y reparte RDD; Structured Streaming usa el optimizador, tiempo de evento y checkpoints con exactly-once"
+        "DStream trocea por reloj y reparte RDD; "
+        "Structured Streaming usa el optimizador, tiempo de evento y checkpoints con exactly-once"
     )
-    return {"has": found is not None, "structured": structured, "dstream": found or {}}
+    return {"has": counted is not None, "structured": structured, "dstream": counted or {}}
 
 
 def _structured(lab: Lab) -> dict[str, int]:
@@ -44,7 +46,7 @@ def _structured(lab: Lab) -> dict[str, int]:
     frame = palabras.contadas(lab.read(source))
     each = lambda batch, _: counts.update((row["palabra"], row["count"]) for row in batch.collect())  # noqa: E731 - as short as it reads
     query = lab.start(
-        frame, Way(source, ForeachBatch(), "complete", state="aggregation"), "palabras", each=each
+        frame, Pipeline(source, ForeachBatch(), "complete", state="aggregation"), "palabras", each=each
     )
     lab.follow(query)
     return counts
@@ -59,7 +61,7 @@ def _dstream(lab: Lab) -> dict[str, int] | None:
         return None
     counted: Counter[str] = Counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says itself that it is deprecated
+        warnings.simplefilter("ignore")  # DStream warns that it is deprecated; the lab says so itself
         context: Any = StreamingContext(lab.spark.sparkContext, 0.5)
     intervals = [lab.spark.sparkContext.parallelize([frase], 1) for frase in FRASES]
     words = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pyspark.sql.types import StringType, StructType, TimestampType
 
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
+from jobs.labs.kit import progress
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -29,19 +30,19 @@ def run(lab: Lab) -> Facts:
             .withWatermark("momento", "10 minutes")
             .dropDuplicatesWithinWatermark(["id"])
         )
-        way = Way(source, ForeachBatch(), state="windowed")
+        pipeline = Pipeline(source, ForeachBatch(), state="windowed")
         query = lab.start(
-            once, way, "avisos", each=lambda frame, _: out.append(sorted(row.id for row in frame.collect()))
+            once,
+            pipeline,
+            "avisos",
+            each=lambda frame, _: out.append(sorted(row.id for row in frame.collect())),
         )
         lab.follow(query)
-    late = sum(
-        int(state["numRowsDroppedByWatermark"])
-        for one in query.recentProgress
-        for state in one["stateOperators"]
-    )
+    late = progress.rows_late(query)
     batches = [ids for ids in out if ids]
     lab.table(("lote", "salen"), [(number, " ".join(ids)) for number, ids in enumerate(batches)])
     lab.say(
-        f"«a» se reconoce mientras dura su marca de agua y sale otra vez cuando Spark ya la ha olvidado; filas demasiado tarde: {late}"
+        "«a» se reconoce mientras dura su marca de agua y sale otra vez cuando Spark ya la ha olvidado; "
+        f"filas demasiado tarde: {late}"
     )
     return {"out": batches, "late": late}

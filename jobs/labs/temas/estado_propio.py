@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.domain import bizums, cuentas
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -18,7 +18,8 @@ _ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProv
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: counts (person -> bizums of all batches, whether or not a timer has ended an account meanwhile), idle (people whose timer fired)."""
+    """Facts: counts (person -> bizums of all batches, whether or not a timer has ended an account meanwhile),
+    idle (people whose timer fired)."""
     lines = lab.path("bizums.csv").read_text(encoding="utf-8").splitlines()
     size = -(-len(lines) // _FILES)
     for number in range(_FILES):
@@ -31,7 +32,7 @@ def run(lab: Lab) -> Facts:
         accounts = _accounts(lab.read(source, bizums.DATED))
         query = lab.start(
             accounts,
-            Way(source, ForeachBatch(), "update", state="windowed"),
+            Pipeline(source, ForeachBatch(), "update", state="windowed"),
             "cuentas",
             each=_show(lab, seen),
         )

@@ -1,4 +1,4 @@
-"""Kafka as a source: which topics, from where on, in which format."""
+"""Kafka as a source: which topics, from which offset, in which format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructType
 
 from jobs.core.write import sinks
-from jobs.labs.declared.ends import ForeachBatch, Subscription, ValueFormat, Way
+from jobs.labs.declared.ends import ForeachBatch, Pipeline, Subscription, ValueFormat
 from jobs.labs.kit import sources
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -19,7 +19,7 @@ STEP_MS = 60_000  # a record a minute
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: starts (how -> records read), formats (format -> rows that are as they were written)."""
+    """Facts: starts (start -> records read), formats (format -> rows that are read as they were written)."""
     one, other = (
         lab.topics.fresh(name, retention_ms="-1") for name in ("uno", "dos")
     )  # its records are of 2023
@@ -47,7 +47,7 @@ def run(lab: Lab) -> Facts:
 
 
 def _read(lab: Lab, source: Subscription, name: str) -> list[Any]:
-    found: list[Any] = []
+    rows_read: list[Any] = []
     frame = lab.read(source)
     rows = (
         frame.select(F.col("value").cast("string").alias("value"))
@@ -56,12 +56,12 @@ def _read(lab: Lab, source: Subscription, name: str) -> list[Any]:
     )
     query = lab.start(
         rows,
-        Way(source, ForeachBatch()),
+        Pipeline(source, ForeachBatch()),
         name,
-        each=lambda batch, _: found.extend(tuple(row) for row in batch.collect()),
+        each=lambda batch, _: rows_read.extend(tuple(row) for row in batch.collect()),
     )
     lab.follow(query)
-    return found
+    return rows_read
 
 
 def _as_written(lab: Lab, form: ValueFormat) -> int:
@@ -69,5 +69,5 @@ def _as_written(lab: Lab, form: ValueFormat) -> int:
     rows = lab.spark.createDataFrame(FILAS, ESQUEMA).coalesce(1)
     written = rows.select(sinks.packed(rows, form).cast("binary").alias("value")).collect()
     lab.topics.produce(topic, [bytes(row.value) for row in written])
-    found = _read(lab, Subscription((topic,), format=form), f"formato_{form}")
-    return len(set(found) & set(FILAS))
+    rows_read = _read(lab, Subscription((topic,), format=form), f"formato_{form}")
+    return len(set(rows_read) & set(FILAS))

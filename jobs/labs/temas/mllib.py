@@ -7,7 +7,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql.types import DoubleType, StringType, StructType
 
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -23,22 +23,22 @@ def run(lab: Lab) -> Facts:
     model = _trained(lab.spark.createDataFrame(PASADO, "temperatura double, humedad double, averia double"))
     deliver(lab, "0.csv", NUEVAS)
     source = Folder("entrada", "csv")
-    found: dict[str, bool] = {}
+    verdicts: dict[str, bool] = {}
     scored = model.transform(lab.read(source, LECTURAS)).select("sensor", "prediction")
-    each = lambda batch, _: found.update((row.sensor, bool(row.prediction)) for row in batch.collect())  # noqa: E731 - as short as it reads
-    query = lab.start(scored, Way(source, ForeachBatch()), "averias", each=each)
+    each = lambda batch, _: verdicts.update((row.sensor, bool(row.prediction)) for row in batch.collect())  # noqa: E731 - as short as it reads
+    query = lab.start(scored, Pipeline(source, ForeachBatch()), "averias", each=each)
     lab.follow(query)
     lab.table(
         ("sensor", "¿avería?"),
-        [(sensor, "sí" if broken else "no") for sensor, broken in sorted(found.items())],
+        [(sensor, "sí" if broken else "no") for sensor, broken in sorted(verdicts.items())],
     )
-    return {"broken": found}
+    return {"broken": verdicts}
 
 
 def _trained(past: DataFrame) -> Any:
-    from pyspark.ml import Pipeline
+    from pyspark import ml
     from pyspark.ml.classification import DecisionTreeClassifier
     from pyspark.ml.feature import VectorAssembler
 
     features = VectorAssembler(inputCols=["temperatura", "humedad"], outputCol="features")
-    return Pipeline(stages=[features, DecisionTreeClassifier(labelCol="averia", maxDepth=4)]).fit(past)
+    return ml.Pipeline(stages=[features, DecisionTreeClassifier(labelCol="averia", maxDepth=4)]).fit(past)

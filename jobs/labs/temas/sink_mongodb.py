@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from jobs.domain import bizums
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Folder, Mongo, Way
+from jobs.labs.declared.ends import Folder, Mongo, Pipeline
 from jobs.labs.kit import mongo
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
@@ -32,15 +32,15 @@ def run(lab: Lab) -> Facts:
         uri = lab.text("mongo") or stack.enter_context(mongo.in_memory(lab.spark, lab.jars))
         mongo.check(uri)
         mongo.clear(uri, sink)
-        way = Way(source, sink, "update", state="aggregation")
+        pipeline = Pipeline(source, sink, "update", state="aggregation")
         with lab.settings(spark__sql__shuffle__partitions=2):
             highest = bizums.maximos(bizums.leidos(lab.read(source))).where("Persona IS NOT NULL")
-            lab.follow(lab.start(highest, way, "mongodb", each=_twice(mongo.writer(uri, sink), writes)))
-        found = {one["_id"]: one["Maximo"] for one in mongo.documents(uri, sink)}
-    lab.table(("persona", "máximo"), sorted(found.items()))
+            lab.follow(lab.start(highest, pipeline, "mongodb", each=_twice(mongo.writer(uri, sink), writes)))
+        documents = {one["_id"]: one["Maximo"] for one in mongo.documents(uri, sink)}
+    lab.table(("persona", "máximo"), sorted(documents.items()))
     written, parts = cuantos(len(writes), "escritura"), cuantos(len(set(writes)), "lote")
-    lab.say(f"{written} de {parts}, cada lote dos veces; {cuantos(len(found), 'documento')}")
-    return {"documents": found, "writes": len(writes)}
+    lab.say(f"{written} de {parts}, cada lote dos veces; {cuantos(len(documents), 'documento')}")
+    return {"documents": documents, "writes": len(writes)}
 
 
 def _twice(upsert: Callable[[DataFrame, int], None], writes: list[int]) -> Callable[[DataFrame, int], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.domain import pedidos
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -35,13 +35,13 @@ def run(lab: Lab) -> Facts:
         joined = pedidos.con_pago(lab.read(orders, pedidos.PEDIDOS), lab.read(payments, pedidos.PAGOS))
         one = lab.start(
             named,
-            Way(orders, ForeachBatch()),
+            Pipeline(orders, ForeachBatch()),
             "tiendas",
             each=lambda f, _: shops.update((r.pedido, r.nombre) for r in f.collect()),
         )
         two = lab.start(
             joined,
-            Way(orders, ForeachBatch()),
+            Pipeline(orders, ForeachBatch()),
             "pagos",
             each=lambda f, _: paid.update((r.pedido, r.importe) for r in f.collect()),
         )

@@ -1,4 +1,5 @@
-"""Trap 10: one value that is no number stops a query that casts it, at this start and at every other one."""
+"""Trap 10: one value that is not a number stops a query that casts it, at this start and at every later
+one."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from jobs.contract.errors import RunFailed
 from jobs.contract.stream import Files, Stream
 from jobs.core.read.records import Subject
 from jobs.domain import iot
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit import strict
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
@@ -27,8 +28,9 @@ def lineas(values: tuple[str, ...], hora: int) -> list[str]:
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: delivered (readings); cast and again (what stands after the first start and after another one), try_cast (readings, and how many of
-    them without a value), caudal (accepted) and refused (reason -> how many)."""
+    """Facts: delivered (readings); cast and again (what stands after the first start and after another one),
+    try_cast (readings, and how many of them without a value), caudal (accepted) and refused (reason -> how
+    many)."""
     for at, values in enumerate(TEMPERATURAS):
         deliver(lab, f"{at}.json", lineas(values, at), "entrada", at_s=at)
     text = F.get_json_object("value", "$.temperatura")
@@ -59,7 +61,7 @@ def _stops(lab: Lab, value: Column, name: str, stood: list[float | None]) -> int
     def keep(batch: DataFrame, _: int) -> None:
         stood.extend(row[0] for row in batch.collect())
 
-    query = lab.start(lab.read(SOURCE).select(value), Way(SOURCE, ForeachBatch()), name, each=keep)
+    query = lab.start(lab.read(SOURCE).select(value), Pipeline(SOURCE, ForeachBatch()), name, each=keep)
     try:
         lab.follow(query)
     except RunFailed:

@@ -1,4 +1,5 @@
-"""Trap 10: one event of 2099 makes all others late; strict reading puts it aside before it can move a watermark."""
+"""Trap 10: one event of 2099 makes all others late; strict reading puts it aside before it can move a
+watermark."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from jobs.contract.stream import Checks, EventTime, Files, Stream
 from jobs.core.read import records
 from jobs.core.read.records import Subject
 from jobs.domain import iot
-from jobs.labs.declared.ends import Folder, ForeachBatch, Way
-from jobs.labs.kit import strict
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
+from jobs.labs.kit import progress, strict
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 
@@ -34,8 +35,9 @@ def lecturas(minutes: range) -> list[str]:
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: sin (without the event), con (with it) and caudal (with it, behind strict reading): windows that came out, readings in them, rows
-    dropped as late; refused: reason -> what strict reading put aside."""
+    """Facts: sin (without the event), con (with it) and caudal (with it, behind strict reading), each with
+    the windows that came out, the readings in them and the rows dropped as late; refused: reason -> how many
+    records strict reading put aside."""
     for folder, first in (("con", [FUTURO]), ("sin", [])):
         for number, minutes in enumerate(LOTES):
             deliver(
@@ -46,9 +48,12 @@ def run(lab: Lab) -> Facts:
                 at_s=number,
             )
     source = {folder: Folder(folder, max_files=1) for folder in ("sin", "con")}
-    found = {name: _windows(lab, name, lab.read(way, iot.SCHEMA), way) for name, way in source.items()}
+    facts = {
+        name: _windows(lab, name, lab.read(pipeline, iot.SCHEMA), pipeline)
+        for name, pipeline in source.items()
+    }
     text = Folder("con", "text", max_files=1)
-    found["caudal"] = _windows(
+    facts["caudal"] = _windows(
         lab,
         "caudal",
         records.business(strict.classified(lab.read(text), _READINGS, COMO_CAUDAL), _READINGS),
@@ -59,25 +64,21 @@ def run(lab: Lab) -> Facts:
     names = {"sin": "sin el evento de 2099", "con": "con él", "caudal": f"con él, en Caudal; {aside}"}
     lab.table(
         ("", "lecturas en ventanas que salen", "descartadas por tardías"),
-        [(names[k], f["readings"], f["late"]) for k, f in found.items()],
+        [(names[k], f["readings"], f["late"]) for k, f in facts.items()],
     )
-    return {**found, "refused": reasons}
+    return {**facts, "refused": reasons}
 
 
 def _windows(lab: Lab, name: str, readings: DataFrame, source: Folder) -> dict[str, Any]:
     out = list[dict[str, Any]]()
     with lab.settings(spark__sql__shuffle__partitions=2):
-        way = Way(source, ForeachBatch(), state="windowed")
+        pipeline = Pipeline(source, ForeachBatch(), state="windowed")
         query = lab.start(
             iot.maximas_contadas(readings),
-            way,
+            pipeline,
             name,
             each=lambda batch, _: out.extend(row.asDict() for row in batch.collect()),
         )
         lab.follow(query)
-    late = sum(
-        int(state["numRowsDroppedByWatermark"])
-        for one in query.recentProgress
-        for state in one["stateOperators"]
-    )
-    return {"windows": len(out), "readings": sum(row["lecturas"] for row in out), "late": late}
+    readings_out = sum(row["lecturas"] for row in out)
+    return {"windows": len(out), "readings": readings_out, "late": progress.rows_late(query)}

@@ -1,4 +1,5 @@
-"""Trap 11: the last windows of an availableNow run stay in the state, until a closing batch publishes them."""
+"""Trap 11: the last windows of an availableNow run stay in the state, until a closing batch publishes
+them."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 from jobs.core import windows
 from jobs.domain import iot
 from jobs.labs.declared.castellano import cuantos
-from jobs.labs.declared.ends import Folder, ForeachBatch, Trigger, Way
+from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline, Trigger
 from jobs.labs.kit.files import deliver
 from jobs.labs.kit.lab import Facts, Lab
 from jobs.labs.trampas.trampa10_evento_del_futuro import lecturas
@@ -17,7 +18,8 @@ _QUERY = "ventanas"
 
 
 def run(lab: Lab) -> Facts:
-    """Facts: delivered and published readings, open_windows (in the state still); caudal: published once they are closed, again: by one more run."""
+    """Facts: delivered and published readings, open_windows (in the state still); caudal: published once they
+    are closed, again: by one more run."""
     for number, minutes in enumerate((range(20), range(20, 40))):
         deliver(lab, f"{number}.json", lecturas(minutes), at_s=number)
     published = _counted(lab, "available-now")
@@ -32,7 +34,8 @@ def run(lab: Lab) -> Facts:
     lab.table(("", "lecturas en ventanas que salen", "en el estado, sin salir"), rows)
     left = cuantos(opened, "ventana seguía abierta", "ventanas seguían abiertas")
     lab.say(
-        f"{left} en el estado hasta el último batch, sin datos, que cierra lo abierto; otra ejecución saca {cuantos(again, 'lectura')}"
+        f"{left} en el estado hasta el último batch, sin datos, que cierra lo abierto; "
+        f"otra ejecución saca {cuantos(again, 'lectura')}"
     )
     return {
         "delivered": 40,
@@ -48,10 +51,13 @@ def _counted(lab: Lab, trigger: Trigger) -> int:
     source, out = Folder("entrada", max_files=1), list[dict[str, Any]]()
     with lab.settings(spark__sql__shuffle__partitions=2):
         frame = iot.maximas_contadas(lab.read(source, iot.SCHEMA))
-        way = Way(source, ForeachBatch(), trigger=trigger, state="windowed")
+        pipeline = Pipeline(source, ForeachBatch(), trigger=trigger, state="windowed")
         lab.follow(
             lab.start(
-                frame, way, _QUERY, each=lambda batch, _: out.extend(row.asDict() for row in batch.collect())
+                frame,
+                pipeline,
+                _QUERY,
+                each=lambda batch, _: out.extend(row.asDict() for row in batch.collect()),
             )
         )
     return sum(row["lecturas"] for row in out)

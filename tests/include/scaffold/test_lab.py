@@ -21,7 +21,7 @@ from include.scaffold import write
 from include.scaffold.request import Words
 from include.settings import ROOT
 from jobs.contract.errors import CaudalError, Refused, UsageError
-from jobs.labs.declared.ends import Folder, Way
+from jobs.labs.declared.ends import Folder, Pipeline
 
 COLUMNS = "sensor:string,value:double,at:timestamp,d:decimal(10,2)"
 WAYS = [
@@ -68,8 +68,8 @@ def test_a_row_that_is_written_loads_as_the_way_that_was_asked_for(
     assert spec is not None and spec.loader is not None
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.LAB.way({}) == request.way
-    assert isinstance(request.way, Way)
+    assert module.LAB.pipeline({}) == request.pipeline
+    assert isinstance(request.pipeline, Pipeline)
 
 
 def test_what_is_written_passes_the_linter(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_what_cannot_be_is_one_line_with_the_way_out(
 def test_what_was_said_of_csv_files_is_in_the_row_and_no_other_mark_may_part_them(tmp_path: Path) -> None:
     (tmp_path / "jobs" / "labs").mkdir(parents=True)
     words = Words("medidas", "files:csv", "console", COLUMNS, separator=";", header=False)
-    assert scaffold.check(words, Manner(), tmp_path, {}, {}).way.source == Folder(
+    assert scaffold.check(words, Manner(), tmp_path, {}, {}).pipeline.source == Folder(
         format="csv", options=(("sep", ";"), ("header", "false"))
     )
     with pytest.raises(UsageError, match="--separator"):
@@ -154,7 +154,7 @@ def test_what_was_said_of_csv_files_is_in_the_row_and_no_other_mark_may_part_the
 
 def test_a_source_without_an_end_is_read_by_processing_time_where_nothing_was_said(tmp_path: Path) -> None:
     triggers = [
-        made(tmp_path, source, "console", Manner()).way.trigger
+        made(tmp_path, source, "console", Manner()).pipeline.trigger
         for source in ("socket", "rate:1", "table:t", "kafka:t:text")
     ]
     assert triggers == ["processing-time", "processing-time", "available-now", "available-now"]

@@ -12,7 +12,7 @@ from include.settings import ROOT
 from jobs.contract.errors import Refused, UsageError
 from jobs.labs.declared import castellano, combinations
 from jobs.labs.declared.castellano import cuantos, pista
-from jobs.labs.declared.ends import Console, Folder, Socket, Way
+from jobs.labs.declared.ends import Console, Folder, Pipeline, Socket
 
 # words that Spanish has not, and that no term of Spark's is
 ENGLISH = re.compile(
@@ -71,8 +71,8 @@ def test_a_way_that_spark_cannot_go_is_refused_in_spanish() -> None:
         Refused,
         match=r"socket -> console, modo complete, trigger default: complete enseña .* -> usa el modo append",
     ):
-        castellano.require(Way(Socket(), Console(), "complete", "default"), "x")
-    castellano.require(Way(Folder(), Folder("salida")), "x")
+        castellano.require(Pipeline(Socket(), Console(), "complete", "default"), "x")
+    castellano.require(Pipeline(Folder(), Folder("salida")), "x")
 
 
 @pytest.mark.parametrize(

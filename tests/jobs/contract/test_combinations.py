@@ -9,7 +9,7 @@ import pytest
 
 from include import labs
 from jobs.contract.errors import BrokenStream, DataError, Refused, UsageError
-from jobs.labs.declared import combinations, ways
+from jobs.labs.declared import camino, combinations
 from jobs.labs.declared.combinations import Combination, verdict
 from jobs.labs.declared.ends import (
     Console,
@@ -20,13 +20,13 @@ from jobs.labs.declared.ends import (
     Memory,
     Mode,
     Mongo,
+    Pipeline,
     Rate,
     Socket,
     State,
     Subscription,
     Table,
     Trigger,
-    Way,
 )
 from jobs.labs.declared.lab import Lab, LabSpec, Option
 
@@ -73,13 +73,20 @@ def test_what_the_course_shows_works_and_what_spark_refuses_is_refused(
 
 def test_a_refused_way_names_itself_the_reason_and_the_way_out() -> None:
     with pytest.raises(Refused, match=r"socket -> files, mode complete, trigger default: .* \[x\] -> use "):
-        combinations.require(Way(Socket(), Folder("salida"), "complete", "default", state="aggregation"), "x")
-    combinations.require(Way(Socket(), Console(), "complete", "default", state="aggregation"), "x")
+        combinations.require(
+            Pipeline(Socket(), Folder("salida"), "complete", "default", state="aggregation"), "x"
+        )
+    combinations.require(Pipeline(Socket(), Console(), "complete", "default", state="aggregation"), "x")
 
 
 def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
-    way = ways.asked(WORDS | {"source": "kafka", "sink": "memory", "format": "avro"})
-    assert (way.kinds, way.mode, way.trigger, way.state) == (("kafka", "memory"), "append", "default", "none")
+    pipeline = camino.pipeline(WORDS | {"source": "kafka", "sink": "memory", "format": "avro"})
+    assert (pipeline.kinds, pipeline.mode, pipeline.trigger, pipeline.state) == (
+        ("kafka", "memory"),
+        "append",
+        "default",
+        "none",
+    )
     for option, word in (
         ("source", "hdfs"),
         ("sink", "s3"),
@@ -89,9 +96,9 @@ def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
         ("format", "xml"),
     ):
         with pytest.raises(UsageError, match=rf"\[--{option}\]"):
-            ways.asked(WORDS | {option: word})
+            camino.pipeline(WORDS | {option: word})
     with pytest.raises(UsageError, match="--format"):
-        ways.asked(WORDS | {"source": "kafka", "format": "parquet"})
+        camino.pipeline(WORDS | {"source": "kafka", "format": "parquet"})
     for options, named in (
         ({"header": True}, "--format"),
         ({"separator": ";"}, "--format"),
@@ -101,7 +108,7 @@ def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
         ({"max_files": 1, "max_bytes": 1}, "--max-files, --max-bytes"),
     ):
         with pytest.raises(UsageError, match=re.escape(f"[{named}]")):
-            ways.asked(WORDS | options)
+            camino.pipeline(WORDS | options)
     for end, option, value in (
         ("source", "header", True),
         ("source", "max_files", 1),
@@ -109,8 +116,8 @@ def test_words_of_the_lab_become_a_way_or_name_the_option_that_is_off() -> None:
         ("sink", "truncate", False),
     ):
         with pytest.raises(UsageError, match=rf"table \({end}\) no tiene esa opción"):
-            ways.asked(WORDS | {end: "table", option: value})
-    assert ways.asked(WORDS | {"rows": 3, "truncate": False}).sink == Console(3, truncate=False)
+            camino.pipeline(WORDS | {end: "table", option: value})
+    assert camino.pipeline(WORDS | {"rows": 3, "truncate": False}).sink == Console(3, truncate=False)
 
 
 def test_ends_check_themselves() -> None:
@@ -157,10 +164,10 @@ def test_a_way_survives_the_spec_of_a_run(tmp_path: Path) -> None:
                 "/h",
                 "/h/labs/x",
                 {"n": 1, "s": "ñ", "b": True},
-                way=Way(source, sink, "append", "continuous", "1 second", "none"),
+                pipeline=Pipeline(source, sink, "append", "continuous", "1 second", "none"),
             )
             assert LabSpec.from_json(spec.to_json()) == spec
-    assert LabSpec.from_json(LabSpec("x", "/h", "/f", {}).to_json()).way is None
+    assert LabSpec.from_json(LabSpec("x", "/h", "/f", {}).to_json()).pipeline is None
     for text in (b"", b"[]", b"{}", b'{"lab": 1}', spec.to_json().replace(b'"Mongo"', b'"Hdfs"')):
         with pytest.raises(DataError):
             LabSpec.from_json(text, tmp_path)

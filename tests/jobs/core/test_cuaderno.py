@@ -13,7 +13,7 @@ from include.torture.brokers import free_ports
 from jobs.contract.disk import processes
 from jobs.contract.errors import BrokerDown, LeaseHeld, RunFailed, UsageError
 from jobs.contract.kafka.connection import Connection
-from jobs.labs.declared.ends import Memory, Rate, Way
+from jobs.labs.declared.ends import Memory, Pipeline, Rate
 from jobs.labs.declared.lab import LabSpec
 from jobs.labs.kit import notebook
 from jobs.labs.kit.lab import Lab
@@ -38,7 +38,7 @@ def home(spark: Any, tmp_path: Path) -> Iterator[Path]:
 def test_opening_again_empties_the_folder_and_ends_the_queries_that_still_run(spark: Any, home: Path) -> None:
     lab = notebook.abrir("uno")
     lab.path("resto").write_text("de antes")
-    query = lab.start(lab.read(Rate(10)), Way(Rate(10), Memory("uno"), trigger="default"), "uno")
+    query = lab.start(lab.read(Rate(10)), Pipeline(Rate(10), Memory("uno"), trigger="default"), "uno")
     assert (lab.folder, query.isActive) == (home / "uno", True)
     again = notebook.abrir("uno")
     assert not spark.streams.awaitAnyTermination(0.01)  # of this opening's queries, not of those before
@@ -79,12 +79,12 @@ def test_waiting_ends_when_the_query_fails_or_the_time_is_over(home: Path) -> No
     lab = notebook.abrir("espera")
     query = lab.start(
         lab.read(Rate(1)).selectExpr("raise_error('no puede ser') AS x"),
-        Way(Rate(1), Memory("falla"), trigger="default"),
+        Pipeline(Rate(1), Memory("falla"), trigger="default"),
         "falla",
     )
     with pytest.raises(RunFailed, match=r"falla: .*no puede ser"):
         notebook.espera(query, 1)
-    slow = lab.start(lab.read(Rate(1)), Way(Rate(1), Memory("lenta"), trigger="default"), "lenta")
+    slow = lab.start(lab.read(Rate(1)), Pipeline(Rate(1), Memory("lenta"), trigger="default"), "lenta")
     with pytest.raises(RunFailed, match=r"no ha leído 1000000 filas en 0\.2 s"):
         notebook.espera(slow, 1_000_000, plazo_s=0.2)
     notebook.para(slow)

@@ -21,7 +21,7 @@ from include.kafka import connection, topics
 from include.launch import plan as launch
 from include.settings import Settings
 from include.state import generations, journal
-from include.torture.topic_world import NAME, World, document
+from include.torture.topic_world import NAME, TopicWorld, document
 from jobs.contract.commit import manifest
 from jobs.contract.errors import BatchConflict, BrokenStream, CaudalError, Fenced, MessageRefused, TokensLost
 from jobs.contract.run.spec import new_run_id
@@ -46,8 +46,8 @@ class Cut(CaudalError):
 
 
 @dataclass
-class Here(World):
-    """As World, with runs on the shared session. `run_here` gives what was printed, `ended` what the newest run tells of its query."""
+class Here(TopicWorld):
+    """As TopicWorld, with runs on the shared session. `run_here` gives what was printed, `ended` what the newest run tells of its query."""
 
     spark: Any = None
     ended: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""A lab of Caso 2 in this process: its samples as the launcher writes them, its row's options, and the reference worked out from the files."""
+"""Runs a lab of Caso 2 in this process, with its samples as the launcher writes them and its row's options;
+and the reference, counted from the files."""
 
 from __future__ import annotations
 

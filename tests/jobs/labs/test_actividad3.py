@@ -43,10 +43,13 @@ def test_both_writers_have_everything_whichever_of_them_failed(
     if failing != "kafka":  # at least once: a batch that failed half-way is sent again
         assert found["messages"] == 40
     assert spark.read.text(str(tmp_path / "salida")).count() == found["lines"]
-    told = [line for line in said if line.startswith("awaitAnyTermination: ")]
+    lines = [line for line in said if line.startswith("awaitAnyTermination: ")]
     bad = json.loads(samples(tmp_path)[1].read_text().splitlines()[0])["InvoiceNumber"]
-    expected = f"awaitAnyTermination: ha fallado {failing} (esta factura no: {bad}); el otro se detiene al acabar su batch"
-    assert told == ([] if failing == "no" else [expected])
+    expected = (
+        f"awaitAnyTermination: ha fallado {failing} (esta factura no: {bad}); "
+        "el otro se detiene al acabar su batch"
+    )
+    assert lines == ([] if failing == "no" else [expected])
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["ficheros", "kafka"]
 
 

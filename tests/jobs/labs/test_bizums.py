@@ -1,4 +1,5 @@
-"""The bizum labs against plain Python: the highest of each person from each source, and by day under a watermark."""
+"""The bizum labs against plain Python: the highest of each person from each source, and by day under a
+watermark."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from include import labs
 from jobs.contract.errors import DataError, Refused
-from jobs.labs.declared.ends import Memory, Rate, Way
+from jobs.labs.declared.ends import Memory, Pipeline, Rate
 from jobs.labs.kit.lab import Lab
 from jobs.labs.temas import camino
 from tests.matrix import long
@@ -119,8 +119,8 @@ def test_rate_counts_up_continuously(spark: SparkSession, tmp_path: Path) -> Non
 @pytest.mark.torture
 def test_a_generated_lab_that_goes_continuously_tells_its_epochs(spark: SparkSession, tmp_path: Path) -> None:
     said: list[str] = []
-    way = Way(Rate(5), Memory("seguido"), trigger="continuous", interval="1 second")
-    lab = Lab(spark, tmp_path, {"seconds": 5}, say=said.append, way=way)
+    pipeline = Pipeline(Rate(5), Memory("seguido"), trigger="continuous", interval="1 second")
+    lab = Lab(spark, tmp_path, {"seconds": 5}, say=said.append, pipeline=pipeline)
     found = lab.go(lambda frame: frame)
     assert found["epochs"] > 0 and said[-1].startswith(f"{found['epochs']} época")
     assert spark.table("seguido").count() > 0

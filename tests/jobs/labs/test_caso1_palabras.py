@@ -1,4 +1,5 @@
-"""Caso 1 in this process: the sentences of the course, lines of a listener, a port that refuses, a socket that closes."""
+"""Caso 1 in this process: the sentences of the course, the lines of a listener, a port that refuses a
+connection, a socket that closes."""
 
 from __future__ import annotations
 

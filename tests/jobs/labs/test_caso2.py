@@ -1,4 +1,5 @@
-"""Caso 2's labs: one file a batch, an inferred schema, Spark's own cleaning, and what a query tells of itself."""
+"""Caso 2's labs: one file for each batch, an inferred schema, Spark's own cleaning, and a query's own
+progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Kafka's sources and continuous processing: exact counts by where a read begins, and the same rows in every format."""
+"""Kafka as a source, and continuous processing: exact counts for each start of a read, and the same rows in
+every format."""
 
 from __future__ import annotations
 

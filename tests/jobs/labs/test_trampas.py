@@ -1,4 +1,5 @@
-"""The traps that a lab shows in one session, with exact counts; those done to both sides are tests/torture/test_table.py's."""
+"""The traps that a lab shows in one session, with exact counts. Those that are done to both sides are tested
+in tests/torture/test_table.py."""
 
 from __future__ import annotations
 

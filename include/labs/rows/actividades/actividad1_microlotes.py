@@ -1,11 +1,12 @@
-"""Cinco micro-batches del Caso 1, y después los jobs y stages que Spark ha creado para cada uno, leídos de su API REST
-(la dirección que imprime al empezar, `/api/v1`) y justificados.
+"""Cinco micro-batches del Caso 1, y después los jobs y stages que Spark ha creado para cada uno, leídos de su
+API REST (la dirección que imprime al empezar, `/api/v1`) y justificados.
 
-Las líneas las envía el laboratorio, una por micro-batch. Con `--seconds 60` la interfaz de Spark sigue abierta un minuto para mirarla.
+Las líneas las envía el laboratorio, una por micro-batch. Con `--seconds 60` la interfaz de Spark sigue
+abierta un minuto para mirarla.
 """
 
 from jobs.labs.declared.combinations import MODES
-from jobs.labs.declared.ends import Console, Socket, Way
+from jobs.labs.declared.ends import Console, Pipeline, Socket
 from jobs.labs.declared.lab import Lab, Option
 
 LAB = Lab(
@@ -23,6 +24,6 @@ LAB = Lab(
         ),
     ),
     ui=True,
-    way=lambda o: Way(Socket(), Console(), mode=o["mode"], trigger="default", state="aggregation"),  # type: ignore[arg-type]
+    pipeline=lambda o: Pipeline(Socket(), Console(), mode=o["mode"], trigger="default", state="aggregation"),  # type: ignore[arg-type]
     reads=("jobs/labs/actividades/actividad1_microlotes.py", "jobs/labs/kit/spark_api.py"),
 )

@@ -1,11 +1,11 @@
-"""El Caso 2 fichero a fichero: qué hay en `salida` después de dejar cada uno en `entrada`, y al final el resumen de las estadísticas del plan de
-ejecución (las de la pestaña SQL de Spark) y de los últimos progresos.
+"""El Caso 2 fichero a fichero: qué hay en `salida` después de dejar cada uno en `entrada`, y al final el
+resumen de las estadísticas del plan de ejecución (las de la pestaña SQL de Spark) y de los últimos progresos.
 
 Al lado, el informe de una ejecución de Caudal sobre los mismos ficheros.
 """
 
 from include.samples import facturas
-from jobs.labs.declared.ends import Folder, Way
+from jobs.labs.declared.ends import Folder, Pipeline
 from jobs.labs.declared.lab import Lab, Option
 
 LAB = Lab(
@@ -16,7 +16,7 @@ LAB = Lab(
         Option("seconds", 0, "cuánto sigue abierta la interfaz de Spark al final; Ctrl-C la cierra", least=0),
     ),
     ui=True,
-    way=lambda o: Way(Folder(), Folder("salida"), trigger="processing-time", interval="0 seconds"),
+    pipeline=lambda o: Pipeline(Folder(), Folder("salida"), trigger="processing-time", interval="0 seconds"),
     sample=lambda o: facturas.files(4, 50),
     beside="facturas_ficheros",
     reads=(

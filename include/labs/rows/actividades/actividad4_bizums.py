@@ -1,7 +1,8 @@
 """El bizum más alto de cada persona, según van llegando: modo `complete` a la consola.
 
-El simulador envía `Nombre;Cantidad;Concepto` por un socket (o ficheros, o Kafka). «José», «JOSÉ» y «jose» son la misma persona; la ñ es una letra.
-Las líneas que no se pueden contar no paran nada: se cuentan aparte. Con el stream `bizums` la cuenta es exacta y lo malo queda en `cuarentena`.
+El simulador envía `Nombre;Cantidad;Concepto` por un socket (o ficheros, o Kafka). «José», «JOSÉ» y «jose» son
+la misma persona; la ñ es una letra. Las líneas que no se pueden contar no paran nada: se cuentan aparte. Con
+el stream `bizums` la cuenta es exacta y lo malo queda en `cuarentena`.
 """
 
 from include.samples import bizums

@@ -1,7 +1,9 @@
-"""Bizums con fecha de envío (Faker): el más alto de cada persona y día, con marca de agua y ventanas de un día.
+"""Bizums con fecha de envío (Faker): el más alto de cada persona y día, con marca de agua y ventanas de un
+día.
 
-Uno de cada diez llega hasta seis horas tarde. Un día se cierra cuando la marca de agua (seis horas de retraso) pasa su final; el último
-queda abierto, y en modo `append` no sale: el laboratorio enseña cuáles faltan.
+Uno de cada diez llega hasta seis horas tarde. Un día se cierra cuando la marca de agua (seis horas de
+retraso) pasa su final; el último queda abierto, y en modo `append` no sale: el laboratorio enseña cuáles
+faltan.
 """
 
 from datetime import UTC, datetime

@@ -1,13 +1,14 @@
-"""Palabras que llegan por un socket, contadas. `nc -lk 9999` en otro terminal las envía; si en ese puerto no escucha nadie, el laboratorio
-pone su propio servidor y envía unas frases.
+"""Palabras que llegan por un socket, contadas. `nc -lk 9999` en otro terminal las envía; si en ese puerto no
+escucha nadie, el laboratorio pone su propio servidor y envía unas frases.
 
-Cada línea de texto abre un micro-batch. En modo `complete` la consola enseña siempre todas las palabras; en `update`, solo las que han cambiado.
-La consulta tiene nombre (`palabras`), tres particiones de barajado en vez de 200, y con Ctrl-C termina al acabar el micro-batch en curso.
-Un socket no se puede releer: lo que se pierda por el camino, perdido está.
+Cada línea de texto abre un micro-batch. En modo `complete` la consola enseña siempre todas las palabras; en
+`update`, solo las que han cambiado. La consulta tiene nombre (`palabras`), tres particiones de barajado en
+vez de 200, y con Ctrl-C termina al acabar el micro-batch en curso. Un socket no se puede releer: lo que se
+pierda por el camino, perdido está.
 """
 
 from jobs.labs.declared.combinations import MODES
-from jobs.labs.declared.ends import Console, Socket, Way
+from jobs.labs.declared.ends import Console, Pipeline, Socket
 from jobs.labs.declared.lab import Lab, Option
 
 LAB = Lab(
@@ -25,7 +26,7 @@ LAB = Lab(
         ),
     ),
     ui=True,
-    way=lambda o: Way(
+    pipeline=lambda o: Pipeline(
         Socket(port=int(o["port"])),
         Console(truncate=False),
         mode=o["mode"],  # type: ignore[arg-type]

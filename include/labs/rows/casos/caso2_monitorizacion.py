@@ -1,12 +1,12 @@
-"""Lo que una consulta cuenta de sí misma: el plan (`explain`), los últimos progresos (`recentProgress`) como tabla y como gráfico
-(`progreso.png` en la carpeta del laboratorio), y el último (`lastProgress`).
+"""Lo que una consulta cuenta de sí misma: el plan (`explain`), los últimos progresos (`recentProgress`) como
+tabla y como gráfico (`progreso.png` en la carpeta del laboratorio), y el último (`lastProgress`).
 
-Mientras dura, la interfaz de Spark tiene la pestaña Structured Streaming; con `--seconds 60` sigue abierta un minuto. Después:
-`./caudal spark-ui`.
+Mientras dura, la interfaz de Spark tiene la pestaña Structured Streaming; con `--seconds 60` sigue abierta un
+minuto. Después: `./caudal spark-ui`.
 """
 
 from include.samples import facturas
-from jobs.labs.declared.ends import Folder, Way
+from jobs.labs.declared.ends import Folder, Pipeline
 from jobs.labs.declared.lab import Lab, Option
 
 LAB = Lab(
@@ -17,7 +17,7 @@ LAB = Lab(
         Option("seconds", 0, "cuánto sigue abierta la interfaz de Spark al final; Ctrl-C la cierra", least=0),
     ),
     ui=True,
-    way=lambda o: Way(Folder(max_files=1), Folder("salida")),
+    pipeline=lambda o: Pipeline(Folder(max_files=1), Folder("salida")),
     sample=lambda o: facturas.files(6, 50),
     reads=("jobs/labs/casos/caso2_monitorizacion.py", "jobs/labs/kit/progress.py"),
 )

@@ -1,9 +1,11 @@
 """IoT: temperaturas por ventanas deslizantes de 15 minutos cada 5, y la máxima de cada 5 minutos.
 
-Cada lectura cuenta en tres ventanas. Una ventana sale cuando la marca de agua (la lectura más nueva menos 10 minutos) pasa su final; una de cada diez
-lecturas llega desordenada, hasta 8 minutos tarde, y cuenta. Las que marca `--late` llegan al final, una por sensor, con la hora de la primera y
-99,75 grados: sus ventanas ya salieron, y ninguna máxima las tiene. Las últimas ventanas quedan abiertas. Con los streams `temperaturas`,
-`temperaturas_ventanas` y `temperaturas_maxima` es trabajo programado, con su cuenta, y `--close-windows` las cierra.
+Cada lectura cuenta en tres ventanas. Una ventana sale cuando la marca de agua (la lectura más nueva menos 10
+minutos) pasa su final; una de cada diez lecturas llega desordenada, hasta 8 minutos tarde, y cuenta. Las que
+marca `--late` llegan al final, una por sensor, con la hora de la primera y 99,75 grados: sus ventanas ya
+salieron, y ninguna máxima las tiene. Las últimas ventanas quedan abiertas. Con los streams `temperaturas`,
+`temperaturas_ventanas` y `temperaturas_maxima` es trabajo programado, con su cuenta, y `--close-windows` las
+cierra.
 """
 
 from include.samples import temperaturas

@@ -1,7 +1,7 @@
 """Condición 1 de exactly-once: reanudar con el mismo `checkpointLocation`.
 
-Dos entregas, dos ejecuciones. Con otra carpeta de checkpoint, la segunda lee la primera entrega otra vez; con la misma, no. En Caudal el checkpoint y
-la salida son una pareja: si no casan, `run` se niega.
+Dos entregas, dos ejecuciones. Con otra carpeta de checkpoint, la segunda lee la primera entrega otra vez; con
+la misma, no. En Caudal el checkpoint y la salida son una pareja: si no casan, `run` se niega.
 """
 
 from jobs.labs.declared.lab import Lab

@@ -1,7 +1,8 @@
 """Condición 3 de exactly-once: lógica determinista.
 
-Cada fila recibe una clave, y el destino guarda por clave: repetir un lote no debería cambiar nada. Si la clave sale de `uuid()`, el lote
-que se repite tras una caída trae otras claves, y sus filas quedan dos veces. Si sale del propio dato, no.
+Cada fila recibe una clave, y el destino guarda por clave: repetir un lote no debería cambiar nada. Si la
+clave sale de `uuid()`, el lote que se repite tras una caída trae otras claves, y sus filas quedan dos veces.
+Si sale del propio dato, no.
 """
 
 from jobs.labs.declared.lab import Lab

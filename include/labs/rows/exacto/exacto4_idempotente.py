@@ -1,7 +1,8 @@
 """Condición 4 de exactly-once: un destino idempotente.
 
-`foreachBatch` escribe y se cae antes del commit; Spark repite el lote. Si se añade sin más, las filas quedan dos veces. Si cada lote tiene su
-carpeta, con su número, la segunda vez la sustituye. Caudal publica así, y con un solo cambio de nombre.
+`foreachBatch` escribe y se cae antes del commit; Spark repite el lote. Si se añade sin más, las filas quedan
+dos veces. Si cada lote tiene su carpeta, con su número, la segunda vez la sustituye. Caudal publica así, y
+con un solo cambio de nombre.
 """
 
 from jobs.labs.declared.lab import Lab

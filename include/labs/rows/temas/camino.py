@@ -1,11 +1,12 @@
-"""Cualquier camino de una fuente a un destino, con datos de muestra: qué hace Spark, o por qué no se puede y qué usar.
+"""Cualquier camino de una fuente a un destino, con datos de muestra: qué hace Spark, o por qué no se puede y
+qué usar.
 
-Lo que no se puede se niega antes de arrancar Spark. La tabla entera está en docs/combinations.md. Con `--state aggregation` se cuentan palabras; con
-`--state windowed`, palabras por ventana de un minuto con marca de agua.
-Los ficheros de muestra son tres, de dos palabras cada uno: `--max-files 1` hace tres batches.
+Lo que no se puede se niega antes de arrancar Spark. La tabla entera está en docs/combinations.md. Con
+`--state aggregation` se cuentan palabras; con `--state windowed`, palabras por ventana de un minuto con marca
+de agua. Los ficheros de muestra son tres, de dos palabras cada uno: `--max-files 1` hace tres batches.
 """
 
-from jobs.labs.declared import ways
+from jobs.labs.declared import camino
 from jobs.labs.declared.combinations import MODES, SINKS, SOURCES, STATES, TRIGGERS
 from jobs.labs.declared.lab import Lab, Option
 
@@ -35,6 +36,6 @@ LAB = Lab(
         ),
         Option("seconds", 8, "cuánto dura lo que no termina solo", least=1, most=86_400),
     ),
-    way=ways.asked,
-    reads=("jobs/labs/declared/combinations.py", "jobs/core/read/sources.py", "jobs/core/write/sinks.py"),
+    pipeline=camino.pipeline,
+    reads=("jobs/labs/declared/combinations.py", "jobs/labs/kit/sources.py", "jobs/labs/kit/sinks.py"),
 )

@@ -1,7 +1,7 @@
 """Estado sin gestionar, en Python: `transformWithState` (el curso dice que hace falta Java o Scala; hoy no).
 
-Por cada persona se guarda cuántos bizums van y su suma, y un temporizador de tiempo de evento la da por inactiva al cabo de un día sin bizums.
-Necesita el almacén de estado RocksDB.
+Por cada persona se guarda cuántos bizums van y su suma, y un temporizador de tiempo de evento la da por
+inactiva al cabo de un día sin bizums. Necesita el almacén de estado RocksDB.
 """
 
 from datetime import UTC, datetime

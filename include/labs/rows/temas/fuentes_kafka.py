@@ -1,7 +1,8 @@
 """Leer de Kafka: qué topics, desde dónde y en qué formato.
 
-El mismo topic leído desde el principio, desde el final, desde un offset y desde un momento; varios topics por su nombre o por un patrón; y las mismas
-filas escritas como JSON, CSV y Avro. `latest` con `availableNow` no lee nada: el final es ahora.
+El mismo topic leído desde el principio, desde el final, desde un offset y desde un momento; varios topics por
+su nombre o por un patrón; y las mismas filas escritas como JSON, CSV y Avro. `latest` con `availableNow` no
+lee nada: el final es ahora.
 """
 
 from jobs.labs.declared.lab import Lab
@@ -11,5 +12,5 @@ LAB = Lab(
     title="Kafka: subscribe y patrón; earliest, latest, offsets y timestamp; json, csv y avro",
     section="Fuentes de Datos: Kafka",
     broker=True,
-    reads=("jobs/core/read/sources.py", "jobs/core/formats/avro.py"),
+    reads=("jobs/labs/kit/sources.py", "jobs/core/formats/avro.py"),
 )

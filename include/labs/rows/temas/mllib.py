@@ -1,7 +1,7 @@
 """MLlib en un flujo: se entrena con datos fijos y se puntúa según llega.
 
-Un árbol de decisión aprende de lecturas pasadas (temperatura, humedad) cuáles son avería. El modelo es una transformación más: se
-aplica al flujo y no guarda estado.
+Un árbol de decisión aprende de lecturas pasadas (temperatura, humedad) cuáles son avería. El modelo es una
+transformación más: se aplica al flujo y no guarda estado.
 """
 
 from jobs.labs.declared.lab import Lab

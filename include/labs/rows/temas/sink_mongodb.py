@@ -1,7 +1,8 @@
 """MongoDB como destino: `foreachBatch` con un upsert por clave.
 
-El bizum más alto de cada persona es un documento con su nombre como `_id`. Cada lote se envía dos veces a propósito: como sustituye por clave,
-los documentos son los mismos. Sin `--mongo`, el laboratorio pone un MongoDB de pruebas, en memoria.
+El bizum más alto de cada persona es un documento con su nombre como `_id`. Cada lote se envía dos veces a
+propósito: como sustituye por clave, los documentos son los mismos. Sin `--mongo`, el laboratorio pone un
+MongoDB de pruebas, en memoria.
 """
 
 from include.samples import bizums

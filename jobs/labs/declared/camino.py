@@ -1,4 +1,4 @@
-"""The lab `camino`: words -> a Way over sample data of its own."""
+"""The options of the lab `camino` -> a Pipeline over the lab's sample data."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from jobs.labs.declared.ends import (
     ForeachBatch,
     Memory,
     Mongo,
+    Pipeline,
     Rate,
     Sink,
     Socket,
@@ -25,13 +26,12 @@ from jobs.labs.declared.ends import (
     Subscription,
     Table,
     ValueFormat,
-    Way,
 )
 from jobs.labs.declared.lab import Value
 
 PORT = 9979
 Options = Mapping[str, Value]
-# what only one end takes, and its value where it was not asked for
+# options that only one kind of source or sink takes, with their defaults
 _ONLY: Mapping[tuple[str, str], Options] = {
     ("source", "files"): {
         "separator": ",",
@@ -64,19 +64,16 @@ _SINKS: Mapping[str, Callable[[Options], Sink]] = {
 
 
 def _require_used(options: Options) -> None:
-    """Raises UsageError for an option that this way would pass over."""
+    """Raises UsageError for an option that this pipeline would ignore."""
     for (side, end), only in _ONLY.items():
         asked = next((name for name, default in only.items() if options[name] != default), "")
         if asked and options[side] != end:
-            raise UsageError(
-                f"{options[side]} ({side}) no tiene esa opción, solo {end}",
-                f"--{asked.replace('_', '-')}",
-                cli=f"--{side} {end}",
-            )
+            what = f"{options[side]} ({side}) no tiene esa opción, solo {end}"
+            raise UsageError(what, f"--{asked.replace('_', '-')}", cli=f"--{side} {end}")
 
 
 def _folder(asked: Options) -> Folder:
-    """Raises UsageError for what Spark's file source cannot do together."""
+    """Raises UsageError for options that Spark's file source cannot combine."""
     form, separator, header = str(asked["format"]), str(asked["separator"]), bool(asked["header"])
     if form != "csv" and (header or separator != ","):
         raise UsageError(
@@ -109,8 +106,8 @@ def _folder(asked: Options) -> Folder:
     )
 
 
-def asked(options: Options) -> Way:
-    """Raises UsageError naming the option that is none of its words."""
+def pipeline(options: Options) -> Pipeline:
+    """Raises UsageError, which names the option whose value is unknown or does not fit the others."""
     for name, words in (
         ("source", SOURCES),
         ("sink", SINKS),
@@ -131,7 +128,7 @@ def asked(options: Options) -> Way:
             f"{form[:30]!r} no es un formato de este camino: {', '.join(formats)}{pista(form, formats)}",
             "--format",
         )
-    return Way(
+    return Pipeline(
         _SOURCES[source](options),
         _SINKS[sink](options),
         options["mode"],  # type: ignore[arg-type]
