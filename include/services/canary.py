@@ -17,6 +17,7 @@ from include.services import files, ports, records
 from include.services.airflow import server
 from include.services.airflow.rest import FINAL, Rest
 from include.settings import Settings
+from jobs.contract.deadline import attempts
 from jobs.contract.errors import CaudalError, DiskFull, InstallationError, NoTaskRuns, Refused
 
 DAG, TASK = "caudal_canary", "work"
@@ -65,9 +66,8 @@ def run(
         raise InstallationError(
             "Airflow cannot be tried without this DAG: the checkout is not whole", file, cli="git status"
         )
-    start = time.monotonic()
     one = _Try(settings, rest, {log: _size(log) for log in _logs(settings)})
-    _await_dag(one, said, start + timeout_s)
+    _await_dag(one, said, timeout_s)
     _forget_runs(settings, rest)
     return _await_task(_Try(settings, rest, one.marks, rest.trigger(DAG)), said, time.monotonic(), timeout_s)
 
@@ -82,20 +82,19 @@ def _size(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def _await_dag(one: _Try, said: Callable[[str], None], deadline: float) -> None:
+def _await_dag(one: _Try, said: Callable[[str], None], timeout_s: float) -> None:
     """Until the canary's DAG is listed; one that somebody has paused is switched on, or its runs would wait for ever."""
-    while (listed := one.rest.dags().get(DAG)) is None:
+    for _ in attempts(timeout_s, _POLL_S):
+        if listed := one.rest.dags().get(DAG):
+            break
         broken = [reason for file, reason in one.rest.import_errors() if Path(file).name == f"{DAG}.py"]
         if broken:
             raise NoTaskRuns(
                 f"its DAGs do not load: {broken[0][:300]}", one.settings.root / "dags" / f"{DAG}.py"
             )
-        if time.monotonic() > deadline:
-            raise _failure(
-                one, f"Airflow lists no DAG {DAG}", records.log_of(one.settings.home, "airflow-dags")
-            )
         said("waiting for Airflow to read its DAGs")
-        time.sleep(_POLL_S)
+    else:
+        raise _failure(one, f"Airflow lists no DAG {DAG}", records.log_of(one.settings.home, "airflow-dags"))
     if listed["is_paused"]:
         one.rest.unpause(DAG)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import psutil
+
+from jobs.contract.deadline import attempts, until
 
 MARK = "CAUDAL_SERVICE_OF"  # its value: the home's path. Not CAUDAL_HOME: a person's own shell may carry that, and must survive `down`
 _PROC = Path("/proc")
@@ -126,21 +127,16 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
 
 def kill_session(leader: Identity, seconds: float = 5.0) -> None:
     """SIGKILL to what is left of one session."""
-    deadline = time.monotonic() + seconds
-    while (found := members([leader])) and time.monotonic() < deadline:
-        send(found, signal.SIGKILL)
-        time.sleep(_POLL_S)
+    for _ in attempts(seconds, _POLL_S):
+        if not (left := members([leader])):
+            break
+        send(left, signal.SIGKILL)
 
 
 def wait_gone(leaders: Iterable[Identity], seconds: float) -> bool:
     """True when no member of the sessions is left within `seconds`."""
     leaders = tuple(leaders)
-    deadline = time.monotonic() + seconds
-    while members(leaders):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_S)
-    return True
+    return until(lambda: not members(leaders), seconds, _POLL_S)
 
 
 def kill_all(leaders: Iterable[Identity], home: Path, seconds: float = 5.0) -> int:
@@ -148,9 +144,10 @@ def kill_all(leaders: Iterable[Identity], home: Path, seconds: float = 5.0) -> i
 
     Again and again: a process may fork between the look and the signal.
     """
-    leaders, killed, deadline = tuple(leaders), set[int](), time.monotonic() + seconds
-    while (found := members(leaders) | marked(home)) and time.monotonic() < deadline:
-        killed |= found
-        send(found, signal.SIGKILL)
-        time.sleep(_POLL_S)
+    leaders, killed = tuple(leaders), set[int]()
+    for _ in attempts(seconds, _POLL_S):
+        if not (left := members(leaders) | marked(home)):
+            break
+        killed |= left
+        send(left, signal.SIGKILL)
     return len(killed)

@@ -12,20 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from jobs.contract.disk import storage
 from jobs.contract.errors import DiskFull, InstallationError
 
 
 def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
     """`path` holds the old text or the new one, never half of it. Two writers at once: the last one's."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     with install_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_text(text)
-            part.chmod(mode)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        storage.replace(path, text.encode(), mode)
 
 
 def remember(path: Path, text: str) -> None:

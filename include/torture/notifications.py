@@ -17,6 +17,7 @@ from include.torture import strangers
 from include.torture.runs import python_driver
 from include.torture.topic_world import NAME, RUN_S, Broker, World
 from jobs.contract.commit import checkpoint
+from jobs.contract.deadline import until
 
 
 @dataclass(frozen=True)
@@ -181,10 +182,7 @@ class Series:
             assert code != 0 or point.at.split(":")[1] != "1", f"{point} was not reached: {out[-600:]}"
             return
         process = self.world.start()
-        pause_s = self.dice.uniform(3.0, 9.0)
-        end_s = time.monotonic() + pause_s
-        while time.monotonic() < end_s and process.poll() is None:
-            time.sleep(0.01)
+        until(lambda: process.poll() is not None, self.dice.uniform(3.0, 9.0), 0.01)
         if point.at == "broker":
             self.broker.stop()
             time.sleep(self.dice.uniform(0.5, 4.0))

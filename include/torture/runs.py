@@ -19,6 +19,7 @@ import psutil
 
 from include import settings as caudal
 from include.settings import Settings
+from jobs.contract.deadline import attempts
 from jobs.contract.run import report
 from jobs.contract.run.report import Report
 
@@ -138,13 +139,11 @@ def wait_for(
     condition: Callable[[], Any], what: str, timeout_s: float = RUN_S, of: subprocess.Popen[str] | None = None
 ) -> Any:
     """Polls every 2 ms: the moments a kill has to hit are short. `of`: the process that must still live until then."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
+    for _ in attempts(timeout_s, 0.002):
         if found := condition():
             return found
         if of is not None and of.poll() is not None and not condition():
             raise AssertionError(f"ended before: {what}\n{of.communicate()[0]}")
-        time.sleep(0.002)
     raise AssertionError(f"not within {timeout_s} s: {what}")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from include.kafka import connection, offsets
+from jobs.contract.deadline import until
 from jobs.core.kafka_sink.producer import Client, Transactional
 
 if TYPE_CHECKING:
@@ -37,13 +37,14 @@ class Hanging:
             self.world.sent.update(self.due)
         elif self.end == "aborted":
             Transactional(_client(self.world, _LONG_MS), self.producer.name)  # its successor
-        topic, until_s = (
-            self.world.source if self.where == "source" else self.world.sink,
-            time.monotonic() + _UNDECIDED_S,
+        topic = self.world.source if self.where == "source" else self.world.sink
+        assert until(lambda: self._decided(topic), _UNDECIDED_S, 0.2), (
+            f"a transaction on {topic} is not decided"
         )
-        while (found := offsets.positions(self.world.settings, topic)).decided != found.end:
-            assert time.monotonic() < until_s, f"a transaction on {topic} is not decided"
-            time.sleep(0.2)
+
+    def _decided(self, topic: str) -> bool:
+        now = offsets.positions(self.world.settings, topic)
+        return now.decided == now.end
 
 
 def _client(world: World, timeout_ms: int) -> Client:

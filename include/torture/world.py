@@ -22,6 +22,7 @@ from include.samples import facturas as samples
 from include.setup import class_data, java
 from include.state import journal
 from include.torture.runs import Home, below, kill, multiset, python_driver
+from jobs.contract.deadline import until
 from jobs.contract.disk import failpoints, recording
 from jobs.contract.run import report
 
@@ -153,12 +154,7 @@ class World:
 
     def quiet(self, timeout_s: float = 30.0) -> bool:
         """Whether every process of this home is gone in time."""
-        deadline = time.monotonic() + timeout_s
-        while self.home.processes():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        return True
+        return until(lambda: not self.home.processes(), timeout_s, 0.05)
 
     def error(self) -> dict[str, Any]:
         """The error of the newest run's report; {} without one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,6 +13,7 @@ from typing import Any
 
 import tenacity
 
+from jobs.contract.deadline import attempts
 from jobs.contract.errors import Refused, ServiceError
 
 FINAL = ("success", "failed")
@@ -178,22 +178,18 @@ class Rest:
         runs: Mapping[str, str],
         timeout_s: float,
         seen: Callable[[dict[str, str]], None],
-        clock: Callable[[], float] = time.monotonic,
     ) -> dict[str, str]:
         """Waits for runs (DAG id -> run id); final states by DAG id. `seen` hears the states at every look.
 
         Raises ServiceError when one is not final within `timeout_s`.
         """
-        deadline = clock() + timeout_s
-        while True:
+        for _ in attempts(timeout_s, _POLL_S):
             states = {dag: str(self.run(dag, run)["state"]) for dag, run in runs.items()}
             seen(states)
             late = [f"{dag} ({state})" for dag, state in states.items() if state not in FINAL]
             if not late:
                 return states
-            if clock() > deadline:
-                raise ServiceError(f"not finished within {timeout_s:.0f} s: {', '.join(late)}", self.base)
-            time.sleep(_POLL_S)
+        raise ServiceError(f"not finished within {timeout_s:.0f} s: {', '.join(late)}", self.base)
 
 
 def _quote(text: str) -> str:

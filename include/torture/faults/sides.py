@@ -22,6 +22,7 @@ from include.samples import facturas as samples
 from include.setup import class_data, java
 from include.torture.faults import records
 from include.torture.runs import Home, below, multiset, python_driver
+from jobs.contract.deadline import attempts
 
 STREAM = "facturas_ficheros"
 START_MS = 1_700_000_000_000
@@ -276,12 +277,13 @@ class Caudal(Side):
 
 def met(moment: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Waits for `moment`. Raises AssertionError when the process ended before it, or it did not come in time; the process is killed then."""
-    deadline = time.monotonic() + MOMENT_S
-    while not moment():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError("the moment of the fault was not met")
-        time.sleep(0.001)
+    for _ in attempts(MOMENT_S, 0.001):
+        if moment():
+            return
+        if process.poll() is not None:
+            break
+    process.kill()
+    raise AssertionError("the moment of the fault was not met")
 
 
 def submit(job: str, *words: str) -> subprocess.Popen[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from jobs.contract.deadline import attempts
 from jobs.contract.errors import ServiceError
 
 _ANSWER_S = 10.0
@@ -77,14 +77,11 @@ def _job(raw: dict[str, Any], stages: dict[int, Stage]) -> Job:
 
 def _settled(address: str) -> list[dict[str, Any]]:
     """The list once nothing in it runs."""
-    deadline = time.monotonic() + _SETTLE_S
-    while True:
-        found = _get(address)
-        if time.monotonic() > deadline or not any(
-            one["status"] in ("RUNNING", "ACTIVE", "PENDING") for one in found
-        ):
-            return found
-        time.sleep(0.1)
+    for _ in attempts(_SETTLE_S, 0.1):
+        entries = _get(address)
+        if not any(entry["status"] in ("RUNNING", "ACTIVE", "PENDING") for entry in entries):
+            break
+    return entries
 
 
 def _get(address: str) -> list[dict[str, Any]]:
