@@ -20,7 +20,7 @@ _FETCH_RECORDS = 2000
 
 
 @dataclass(frozen=True)
-class Record:
+class ConsumerRecord:
     topic: str
     partition: int
     offset: int
@@ -30,7 +30,7 @@ class Record:
     headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
-def read(settings: Settings, topic: str, silence_s: float = SILENCE_S) -> Iterator[Record]:
+def read(settings: Settings, topic: str, silence_s: float = SILENCE_S) -> Iterator[ConsumerRecord]:
     """All records from the earliest, by offset within a partition. Raises TopicMissing, BrokerDown (also in mid reading)."""
     admin = Admin(connect(settings), timeout_s=5.0)
     partitions = admin.describe(topic)[1]
@@ -40,7 +40,7 @@ def read(settings: Settings, topic: str, silence_s: float = SILENCE_S) -> Iterat
     )
 
 
-def tail(settings: Settings, topic: str, records: int, silence_s: float = SILENCE_S) -> list[Record]:
+def tail(settings: Settings, topic: str, records: int, silence_s: float = SILENCE_S) -> list[ConsumerRecord]:
     """The newest `records` by timestamp, oldest of them first. Reads further back where transaction markers or gaps take offsets."""
     admin = Admin(connect(settings), timeout_s=5.0)
     partitions = admin.describe(topic)[1]
@@ -61,7 +61,7 @@ def tail(settings: Settings, topic: str, records: int, silence_s: float = SILENC
 
 def between(
     settings: Settings, topic: str, start: dict[int, int], end: dict[int, int], *, committed: bool = True
-) -> Iterator[Record]:
+) -> Iterator[ConsumerRecord]:
     """Records of start <= offset < end in each partition, by offset; with `committed=False` those of aborted transactions, too. The offsets must
     still be there. Raises BrokerDown, ServiceError."""
     return _between(settings, topic, start, end, SILENCE_S, committed)
@@ -74,7 +74,7 @@ def _between(
     end: dict[int, int],
     silence_s: float,
     committed: bool = True,
-) -> Iterator[Record]:
+) -> Iterator[ConsumerRecord]:
     waiting = {p for p in end if start[p] < end[p]}
     if not waiting:
         return
@@ -110,7 +110,7 @@ def _consumer(settings: Settings, topic: str, start: dict[int, int], committed: 
     return consumer
 
 
-def _take(message: Any, waiting: set[int], end: dict[int, int]) -> Iterator[Record]:
+def _take(message: Any, waiting: set[int], end: dict[int, int]) -> Iterator[ConsumerRecord]:
     """The record, if it lies before the end; takes a partition that is through out of `waiting`."""
     from confluent_kafka import KafkaError
 
@@ -125,4 +125,4 @@ def _take(message: Any, waiting: set[int], end: dict[int, int]) -> Iterator[Reco
         waiting.discard(partition)
     if offset < end[partition]:
         place = message.topic(), partition, offset, message.timestamp()[1]
-        yield Record(*place, message.key(), message.value(), tuple(message.headers() or ()))
+        yield ConsumerRecord(*place, message.key(), message.value(), tuple(message.headers() or ()))

@@ -1,6 +1,8 @@
-"""Whether Airflow really does tasks: one small one through scheduler, executor and the tasks' API, as a stream's run goes.
+"""Checks that Airflow really runs tasks: one small task goes through scheduler, executor and the tasks' API,
+as a stream's run does.
 
-Healthy is what a service says of itself. A task that dies before it has a log is seen by nobody else.
+A service that reports healthy may still fail to run tasks. A task that dies before it has a log is noticed by
+nothing else.
 """
 
 from __future__ import annotations
@@ -23,9 +25,7 @@ from jobs.contract.errors import CaudalError, DiskFull, InstallationError, NoTas
 DAG, TASK = "caudal_canary", "work"
 TASK_S = 90.0  # 3 s on two free cores
 _POLL_S = 0.2
-_BUSY_S = (
-    25.0  # Airflow has given up a lost task by then (task_instance_heartbeat_timeout), so what runs, runs
-)
+_BUSY_S = 25.0  # by then Airflow has given up lost tasks (task_instance_heartbeat_timeout): those listed as running do run
 _WAITS = {"queued": "not started", "scheduled": "waiting for a place", "running": "not done"}
 _RUN_ID = re.compile(r"[\w.:+-]{1,250}")
 _REASON = re.compile(
@@ -38,19 +38,20 @@ _FULL = ("No space left on device", "database or disk is full", "Disk quota exce
 
 @dataclass(frozen=True)
 class Proof:
-    """`task_s`: seconds from the order to the task's end. `busy`: nothing was tried, since as many tasks run as may run at once."""
+    """`task_s`: seconds from the trigger to the task's end. `busy`: no task was tried, because as many run as
+    may run at once."""
 
     task_s: float
     busy: bool = False
 
     def __str__(self) -> str:
-        busy = f"no task was tried: all {server.PARALLELISM} places are taken by tasks that run"
+        busy = f"no task was tried: {server.PARALLELISM} tasks are running, and that is the most at a time"
         return busy if self.busy else f"a task ran through Airflow in {self.task_s:.1f} s"
 
 
 @dataclass(frozen=True)
 class _Try:
-    """`marks`: by log, where it ended when the task was ordered."""
+    """`marks`: for each log, its size when the task was triggered."""
 
     settings: Settings
     rest: Rest
@@ -61,7 +62,8 @@ class _Try:
 def run(
     settings: Settings, rest: Rest, said: Callable[[str], None] = lambda _: None, timeout_s: float = TASK_S
 ) -> Proof:
-    """Has one task done and waits for its end. Raises NoTaskRuns with the cause, DiskFull, InstallationError, ServiceError."""
+    """Runs one task and waits for its end. Raises NoTaskRuns with the cause, DiskFull, InstallationError,
+    ServiceError."""
     if not (file := settings.root / "dags" / f"{DAG}.py").is_file():
         raise InstallationError(
             "Airflow cannot be tried without this DAG: the checkout is not whole", file, cli="git status"
@@ -73,7 +75,7 @@ def run(
 
 
 def _logs(settings: Settings) -> list[Path]:
-    """The services' own logs, by how likely they explain a task that did not run."""
+    """The services' own logs, most likely first to explain why a task did not run."""
     names = ("airflow-scheduler", server.API, "airflow-dags", records.SUPERVISOR)
     return [records.log_of(settings.home, name) for name in names]
 
@@ -83,7 +85,8 @@ def _size(log: Path) -> int:
 
 
 def _await_dag(one: _Try, said: Callable[[str], None], timeout_s: float) -> None:
-    """Until the canary's DAG is listed; one that somebody has paused is switched on, or its runs would wait for ever."""
+    """Waits until the canary's DAG is listed. If somebody has paused it, it is switched on: its runs would
+    wait for ever."""
     for _ in attempts(timeout_s, _POLL_S):
         if listed := one.rest.dags().get(DAG):
             break
@@ -117,14 +120,15 @@ def _await_task(one: _Try, said: Callable[[str], None], start: float, timeout_s:
 
 
 def _state(one: _Try) -> str:
-    """Of the task; of its run where that has ended without it."""
+    """The state of the task; that of its run if the run has ended without it."""
     state = str(one.rest.run(DAG, one.run)["state"])
     tasks = [] if state == "queued" else one.rest.tasks(DAG, one.run)
     return next((str(task["state"]) for task in tasks if task["state"]), state)
 
 
 def _forget_runs(settings: Settings, rest: Rest) -> None:
-    """Earlier canaries and their logs: the history is the operators'. One that is under way stays."""
+    """Removes earlier canary runs and their logs, because the history is for the operators. A run under way
+    stays."""
     for old in rest.runs(DAG):
         run_id = str(old["dag_run_id"])
         if str(old["state"]) not in FINAL or not _RUN_ID.fullmatch(run_id):
@@ -132,13 +136,14 @@ def _forget_runs(settings: Settings, rest: Rest) -> None:
         try:
             rest.delete_run(DAG, run_id)
         except Refused:
-            continue  # another canary was quicker
+            continue  # another canary has deleted it
         log = settings.layout.logs / "airflow" / f"dag_id={DAG}" / f"run_id={run_id}"
         shutil.rmtree(log, ignore_errors=True)  # noqa: TID251 - the log of a run that Airflow no longer knows; holds no data
 
 
 def _task_log(one: _Try) -> tuple[Path, str]:
-    """(where the task's log lies, the reason in it); no reason where the task died before it had a log."""
+    """(the place of the task's log, the reason in it). The reason is empty if the task died before it had a
+    log."""
     place = (
         one.settings.layout.logs
         / "airflow"
@@ -157,7 +162,7 @@ def _task_log(one: _Try) -> tuple[Path, str]:
 
 
 def _last_error(lines: list[dict[str, Any]]) -> str:
-    """The newest error of a task's log: its exception where there is one."""
+    """The newest error of a task's log, or its exception if it has one."""
     for line in reversed(lines):
         for error in line.get("error_detail") or []:
             return f"{error.get('exc_type')}: {error.get('exc_value')}"
@@ -167,7 +172,8 @@ def _last_error(lines: list[dict[str, Any]]) -> str:
 
 
 def _failure(one: _Try, what: str, where: Path, reason: str = "") -> CaudalError:
-    """`what`, with the cause: the task's own log, else what the services have written since it was ordered."""
+    """An error that says `what`, and the cause: from the task's own log, or from what the services have
+    logged since the trigger."""
     if reason:
         return _told(what, reason, where)
     for log in one.marks:
@@ -177,7 +183,7 @@ def _failure(one: _Try, what: str, where: Path, reason: str = "") -> CaudalError
 
 
 def _unwell(settings: Settings) -> str:
-    """Services that were healthy and no longer are: one that was stopped, or hangs, writes nothing."""
+    """Services that were healthy and are no longer: one that was stopped, or hangs, logs nothing."""
     chosen = ports.remembered(settings)
     states = server.states(chosen, records.read_records(settings.home)) if chosen else {}
     return "".join(f"; {name} is {state}" for name, state in states.items() if state != "healthy")
@@ -190,14 +196,14 @@ def _told(what: str, reason: str, where: Path) -> CaudalError:
 
 
 def _since(log: Path, mark: int) -> Iterator[str]:
-    """What was written behind `mark`; all there is when the log was cut meanwhile."""
+    """What was written after `mark`; all of it if the log was cut meanwhile."""
     size = _size(log)
     text = "\n".join(files.tail(log, size - mark if size >= mark else size or 1)) if size != mark else ""
     yield from (_COLOUR.sub("", line) for line in text.splitlines())
 
 
 def _reason(lines: list[str]) -> str:
-    """The newest line that ends a trace, else the newest that is an error."""
+    """The newest line that ends a trace, or else the newest that is an error."""
     full = [line for line in lines if any(sign in line for sign in _FULL)]
     thrown = [line for line in lines if _REASON.match(line)]
     told = [line for line in lines if _TOLD.search(line)]

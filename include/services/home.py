@@ -24,9 +24,11 @@ retirado/S     generaciones retiradas, hasta su purga     ./caudal generation â€
 
 
 def make(layout: Layout) -> None:
-    """Makes the folders of `data/`, `state/` and `logs/`, and `data/LEEME.txt`. Safe to call again: what exists stays as it is.
+    """Makes the folders of `data/`, `state/` and `logs/`, and `data/LEEME.txt`. Safe to call again: what
+    exists stays as it is.
 
-    A home may lie inside a checkout under any name: its own .gitignore keeps keys, logs and data out of a `git add .`
+    A home may lie inside a checkout under any name. Its own .gitignore keeps keys, logs and data out of `git
+    add .`
     """
     for name in FOLDERS:
         (layout.data / name).mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import typer
 from include import settings
 from include.cli.terminal.console import json_line, printable
 from include.kafka import consume
-from include.kafka.consume import Record
+from include.kafka.consume import ConsumerRecord
 
 
 def command(
@@ -28,7 +28,7 @@ def command(
     Streams send in Kafka transactions: what a killed run had begun to send lies on the topic, too, but is aborted, and no message.
     """
     config = settings.load()
-    found: Iterable[Record] = (
+    found: Iterable[ConsumerRecord] = (
         consume.read(config, topic) if last is None else consume.tail(config, topic, last)
     )
     chosen = islice(found, maximum)
@@ -40,7 +40,7 @@ def command(
         sys.stdout.write(_line(record.value))  # not flushed line by line: 200,000 records in 2 s instead of 9
 
 
-def _as_dict(record: Record) -> dict[str, Any]:
+def _as_dict(record: ConsumerRecord) -> dict[str, Any]:
     place = {"partition": record.partition, "offset": record.offset, "timestamp_ms": record.timestamp_ms}
     headers = {name: _text(value) for name, value in record.headers}
     return {**place, "key": _text(record.key), "value": _text(record.value), "headers": headers}

@@ -66,7 +66,7 @@ def _columns(config: Settings, row: Stream, found: list[dict[str, Any]]) -> list
     return [name for name in published.merged([*map(tuple, found), told]) if name in there]
 
 
-def _message(topic: Topic, record: consume.Record) -> dict[str, Any]:
+def _message(topic: Topic, record: consume.ConsumerRecord) -> dict[str, Any]:
     """The value's own fields when it is a JSON object, else its text; the key first."""
     key, text = ((data or b"").decode("utf-8", "backslashreplace") for data in (record.key, record.value))
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
@@ -101,4 +100,12 @@ def _records(columns: Sequence[str], rows: Cells) -> Iterator[str]:
 
 
 def _words(text: str, room: int) -> list[str]:
-    return textwrap.wrap(text, max(room, 1), break_long_words=False, break_on_hyphens=False) or [""]
+    """`text` folded at blanks to lines of `room` columns of a terminal; a longer word has a line of its own."""
+    folded = [""]
+    for word in text.split(" "):
+        longer = f"{folded[-1]} {word}" if folded[-1] else word
+        if folded[-1] and cell_len(longer) > room:
+            folded.append(word)
+        else:
+            folded[-1] = longer
+    return [line.rstrip(" ") for line in folded]
