@@ -31,7 +31,8 @@ NETWORK = (
 )
 SERVICES = (*NETWORK, "AIRFLOW_CONN_*", "AIRFLOW_VAR_*")
 TESTS = (*NETWORK, "PYTEST_*", "HYPOTHESIS_*", "CI", "PIP_*", "UV_*")
-_PATH = "/usr/local/bin:/usr/bin:/bin"  # a shell without these finds neither bash nor ps, which Spark's own scripts call
+# a shell without these finds neither bash nor ps, which Spark's own scripts call
+_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def base(settings: Settings, more: Iterable[str] = ()) -> dict[str, str]:

@@ -97,7 +97,8 @@ def _consumer(settings: Settings, topic: str, start: dict[int, int], committed: 
     from confluent_kafka import Consumer, TopicPartition
 
     config = {
-        "group.id": f"caudal-look-{secrets.token_hex(4)}",  # the client wants one; nothing is ever committed to it
+        # the client wants one; nothing is ever committed to it
+        "group.id": f"caudal-look-{secrets.token_hex(4)}",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "isolation.level": "read_committed" if committed else "read_uncommitted",

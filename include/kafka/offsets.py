@@ -21,7 +21,8 @@ from jobs.contract.stream import Stream, Topic
 _POLL_S = 0.02
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")  # as the broker has it
 _LIST, _LIST_S = "./caudal topics list", 5.0
-_REFUSED_S = 1.0  # all brokers refusing for this long is an answer: a restarting one comes back within the next scheduled run
+# all brokers refusing for this long is an answer: a restarting one comes back within the next scheduled run
+_REFUSED_S = 1.0
 
 
 @dataclass(frozen=True)

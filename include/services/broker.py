@@ -19,7 +19,8 @@ from include.setup import jars, java
 from jobs.contract.errors import CaudalError, DiskFull, ServiceError
 
 NAME = "broker"
-# C1 only: a start takes 1.9 s of CPU instead of 3.2; 800,000 records of 800 bytes take 8.4 s instead of 12.2, and
+# C1 only: a start takes 1.9 s of CPU instead of 3.2; 800,000 records of 800 bytes take 8.4 s instead of 12.2,
+# and
 # are no slower
 _JVM = (
     "-Xms64m",

@@ -25,7 +25,8 @@ from jobs.contract.errors import CaudalError, DiskFull, InstallationError, NoTas
 DAG, TASK = "caudal_canary", "work"
 TASK_S = 90.0  # 3 s on two free cores
 _POLL_S = 0.2
-_BUSY_S = 25.0  # by then Airflow has given up lost tasks (task_instance_heartbeat_timeout): those listed as running do run
+# by then Airflow has given up lost tasks (task_instance_heartbeat_timeout): those listed as running do run
+_BUSY_S = 25.0
 _WAITS = {"queued": "not started", "scheduled": "waiting for a place", "running": "not done"}
 _RUN_ID = re.compile(r"[\w.:+-]{1,250}")
 _REASON = re.compile(

@@ -19,7 +19,8 @@ import psutil
 
 from jobs.contract.deadline import attempts, until
 
-MARK = "CAUDAL_SERVICE_OF"  # its value: the home's path. Not CAUDAL_HOME, which may be set in a user's shell: `down` must not kill that
+# its value: the home's path. Not CAUDAL_HOME, which may be set in a user's shell: `down` must not kill that
+MARK = "CAUDAL_SERVICE_OF"
 _PROC = Path("/proc")
 _POLL_S = 0.05
 

@@ -30,7 +30,9 @@ FAST_DEATHS = 4
 _BACKOFF_S = (0.2, 1.0, 2.0, 5.0)
 _TICK_S = 0.2
 _LOG_BYTES = 20 * 1024 * 1024  # a longer log is cut, and its end is kept as .1
-_GRACE_S = 5.0  # measured: an idle scheduler needs 3 s, a broker 1 s; the API server finishes at once, but Python needs 6 s to exit
+# measured: an idle scheduler needs 3 s, a broker 1 s; the API server finishes at once, but Python needs 6 s
+# to exit
+_GRACE_S = 5.0
 
 
 @dataclass

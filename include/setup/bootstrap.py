@@ -31,7 +31,8 @@ SERVICE, CONFIG, INTERRUPTED = (
     130,
 )  # as jobs/contract/errors.py has them; 130 as a shell does for SIGINT
 NEEDED_BYTES = 2_600_000_000  # 1.4 GB installed plus uv's downloads beside it while it works (measured)
-SPECIAL = ",:*?[]{}\\\n\r"  # class paths and Spark's globs take them as special; include/settings.py refuses the same
+# class paths and Spark's globs take them as special; include/settings.py refuses the same
+SPECIAL = ",:*?[]{}\\\n\r"
 PROGRESS = re.compile(r"\s*(Downloading|Building|Built|Prepared|Installed) ")
 UV_FROM_PIP = {
     "index-url": "UV_DEFAULT_INDEX",

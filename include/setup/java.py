@@ -25,7 +25,8 @@ from include.setup.files import install_errors, remember, write_whole
 from jobs.contract.errors import CaudalError, InstallationError
 
 OLDEST = 17  # Spark 4 and Kafka 4 are compiled for it
-VECTOR = "--add-modules=jdk.incubator.vector"  # Spark passes it always; a Java without that module refuses to start
+# Spark passes it always; a Java without that module refuses to start
+VECTOR = "--add-modules=jdk.incubator.vector"
 PROBE_S = 60
 _TELLING = re.compile(
     r"\b[\w.$]*(Error|Exception)\b|[Cc]annot|[Uu]nrecognized|[Cc]onflict|not found|No such|[Ff]atal|[Pp]ermission denied"

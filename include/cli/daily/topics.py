@@ -10,13 +10,14 @@ from include import settings, streams
 from include.cli.terminal.console import json_line, say, step, table
 from include.kafka import offsets, topics
 
-APP = typer.Typer(help="Topics: make the registry's, list the broker's.")
+APP = typer.Typer(help="Make the registry's topics; list the broker's.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
 
 @APP.command()
 def create(as_json: AsJson = False) -> None:
-    """Make the topics that the registered streams declare and the broker lacks. What exists stays as it is; differences are reported."""
+    """Make the topics that the registered streams declare and the broker lacks. Existing topics stay as they
+    are; differences are reported."""
     found = topics.plan(settings.load(), streams.collect()[0].values())
     done = topics.apply(found)
     existing = sorted({*found.as_declared, *done.met})
@@ -25,7 +26,7 @@ def create(as_json: AsJson = False) -> None:
     if existing:
         say(f"already there: {', '.join(existing)}")
     for difference in found.differences:
-        say(f"differs, left as it is: {difference}")
+        say(f"differs, not changed: {difference}")
     if as_json:
         json_line(
             {
@@ -38,7 +39,7 @@ def create(as_json: AsJson = False) -> None:
 
 @APP.command(name="list")
 def list_(as_json: AsJson = False) -> None:
-    """List the broker's topics with their partitions, records and the streams that read or write them."""
+    """List the broker's topics with their partitions, their records, and the streams that read or write them."""
     config = settings.load()
     known = list(streams.collect()[0].values())
     users = {

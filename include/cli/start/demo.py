@@ -31,7 +31,7 @@ def _up(settings: Settings) -> stack.Up:
         done = stack.up(settings, progress.update)
     if not settings.embedded_kafka:
         done.notes.append(
-            f"topics made: {', '.join(topics.ensure(settings, streams.collect()[0].values())) or 'none, all there'}"
+            f"topics made: {', '.join(topics.ensure(settings, streams.collect()[0].values())) or 'none, all exist'}"
         )
     for note in done.notes:
         say(f"note: {note}")
@@ -43,7 +43,7 @@ def _number(value: float) -> str:
 
 
 def _show(settings: Settings, done: stack.Up, checks: list[Check], states: dict[str, str]) -> bool:
-    """Prints what went in and came out, and where to look next; whether all of it agrees."""
+    """Prints what went in and came out, and where to look next. Returns whether all of it agrees."""
     rows = [
         (c.stream, c.what, _number(c.expected), _number(c.found), "yes" if c.agrees else "NO") for c in checks
     ]
@@ -65,7 +65,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the three runs.", min=1.0)] = 240.0,
 ) -> int:
-    """Everything once: set up, start, feed invoices, run the three streams in Airflow, and compare what came out with what went in."""
+    """Try everything once: set up, start, feed invoices, run the three streams in Airflow, and compare what
+    came out with what went in."""
     setup.command(json=False)
     settings = configuration.load()
     done = _up(settings)

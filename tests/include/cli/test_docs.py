@@ -47,4 +47,4 @@ def test_docs_writes_what_differs_and_check_is_content_afterwards(
     assert (root / "docs/errors.md").read_text() == pages.errors_page()
     assert "written docs/errors.md" in capsys.readouterr().out.splitlines()
     assert docs.command(check=True, as_json=False) == ExitCode.DONE
-    assert "every page is what the code says" in capsys.readouterr().out.splitlines()
+    assert "every page is up to date" in capsys.readouterr().out.splitlines()
