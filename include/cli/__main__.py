@@ -124,7 +124,8 @@ def main(argv: list[str] | None = None) -> NoReturn:
     except Exception as error:
         traceback.print_exc()
         console_error(
-            f"bug: {type(error).__name__}: {error} -> ./caudal doctor; if it finds nothing, report the trace above"
+            f"bug: {type(error).__name__}: {error}"
+            " -> ./caudal doctor; if it finds nothing, report the trace above"
         )
         sys.exit(int(ExitCode.BUG))
 

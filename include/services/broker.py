@@ -1,4 +1,5 @@
-"""The embedded broker: one Kafka node (KRaft, broker and controller) on 127.0.0.1, data in `<home>/kafka/data`."""
+"""The embedded broker: one Kafka node (KRaft, broker and controller) on 127.0.0.1, data in
+`<home>/kafka/data`."""
 
 from __future__ import annotations
 
@@ -59,8 +60,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
-# after a kill the new controller waits this long (default: 9 s) for the old broker; with 4 s the broker answers
-# again after 6 s instead of 12.3
+# after a kill the new controller waits this long (default: 9 s) for the old broker;
+# with 4 s the broker answers again after 6 s instead of 12.3
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=1000
 # by default an empty record is written twice a second: half of an idle broker's CPU time

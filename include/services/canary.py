@@ -67,7 +67,7 @@ def run(
     ServiceError."""
     if not (file := settings.root / "dags" / f"{DAG}.py").is_file():
         raise InstallationError(
-            "Airflow cannot be tried without this DAG: the checkout is not whole", file, cli="git status"
+            "Airflow cannot be tested without this DAG: the checkout is incomplete", file, cli="git status"
         )
     one = _Try(settings, rest, {log: _size(log) for log in _logs(settings)})
     _await_dag(one, said, timeout_s)

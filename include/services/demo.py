@@ -114,7 +114,8 @@ def _published_lines(settings: Settings, stream: Stream, start_ms: int) -> list[
     salida = settings.layout.salida(stream.name)
     if not any(salida.glob("gen=*/batch=*/part-*")):
         return []
-    query = f"SELECT InvoiceNumber, CreatedTime, DeliveryType, TotalValue FROM {_reader(stream)} WHERE CreatedTime >= ?"
+    columns = "InvoiceNumber, CreatedTime, DeliveryType, TotalValue"
+    query = f"SELECT {columns} FROM {_reader(stream)} WHERE CreatedTime >= ?"
     with duckdb.connect(":memory:") as database:
         rows = database.execute(query, [str(salida / "gen=*/batch=*/part-*"), start_ms]).fetchall()
     return [(str(number), int(made), str(delivery), float(value)) for number, made, delivery, value in rows]

@@ -8,7 +8,8 @@ from jobs.contract.disk import storage
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replaces the whole file; its folder is made. Raises DiskFull or NotWritable, and then the old text is still there."""
+    """Replaces the whole file; its folder is made. Raises DiskFull or NotWritable, and then the old text is
+    still there."""
     with storage.disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         storage.replace(path, text.encode(), mode)

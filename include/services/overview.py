@@ -1,4 +1,5 @@
-"""One row per stream of a home: schedule, newest run report, and the state of its DAG in Airflow. Read-only."""
+"""One row per stream of a home: schedule, newest run report, and the state of its DAG in Airflow.
+Read-only."""
 
 from __future__ import annotations
 

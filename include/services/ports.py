@@ -35,7 +35,8 @@ class Ports:
 
 @dataclass
 class Choice:
-    """`ports`, one sentence per port that was moved, and the descriptors of the locks that reserve the ports."""
+    """`ports`, one sentence per port that was moved, and the descriptors of the locks that reserve
+    the ports."""
 
     ports: Ports
     moved: list[str] = field(default_factory=list)
@@ -136,7 +137,7 @@ def _first_free(
         if not _take(choice, number, ours, taken):
             if number != port.number:
                 choice.moved.append(
-                    f"{name}: port {port.number} is busy, {number} is used instead ({port.variable} sets another)"
+                    f"{name}: port {port.number} is busy, {number} is used ({port.variable} sets another)"
                 )
             return number
     raise PortTaken(f"no free port for {name} from {port.number} on", port.variable)

@@ -226,7 +226,8 @@ def _late(settings: Settings, waiting: list[str]) -> CaudalError:
 def _wait_for_dags(
     settings: Settings, chosen: Ports, said: Callable[[str], None], deadline: float
 ) -> list[str]:
-    """Waits until every registered stream has its DAG. Returns one sentence per DAG file that does not load."""
+    """Waits until every registered stream has its DAG. Returns one sentence per DAG file that does
+    not load."""
     rest = server.client(settings, chosen)
     server.ensure_pool(rest)
     while (missing := server.missing_dags(settings, rest)) and not rest.import_errors():
@@ -277,11 +278,7 @@ def _left_out(settings: Settings) -> list[str]:
     """A sentence about proxy variables that the services do not get; none if all of them work."""
     names = proxies.refused(settings.environ)
     return (
-        [
-            f"{', '.join(names)}: left out, because Airflow's tasks cannot use the value as a proxy; correct it in your shell"
-        ]
-        if names
-        else []
+        [f"{', '.join(names)}: left out, because Airflow's tasks cannot use it as a proxy"] if names else []
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from include import pages as generated
+from include.cli.build import _pages as generated
 from include.cli.build import _reference
 from include.settings import ROOT
 

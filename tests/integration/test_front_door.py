@@ -262,7 +262,10 @@ def test_a_package_with_another_checksum_is_refused(tmp_path: Path) -> None:
     (root / "requirements.txt").write_text(wrong)
     done = call(root / "caudal")
     assert done.returncode == 78
-    assert "caudal: installation: a downloaded package is not the one the lock names" in done.stderr
+    assert (
+        "caudal: installation: a downloaded package does not match its hash in requirements.txt"
+        in done.stderr
+    )
     assert not list((root / ".cache").glob("env-*/.ready"))
 
 
@@ -271,7 +274,7 @@ def test_a_vendored_pip_with_another_checksum_is_refused(tmp_path: Path) -> None
     next((root / "vendor").glob("*.whl")).write_bytes(b"PK")
     done = call(root / "caudal")
     assert done.returncode == 78
-    assert "caudal: installation: the vendored pip is not the one SHA256SUMS names" in done.stderr
+    assert "caudal: installation: the vendored pip does not match SHA256SUMS" in done.stderr
 
 
 def test_no_python_is_one_line_and_78(tmp_path: Path) -> None:

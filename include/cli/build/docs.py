@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from include import pages, settings
+from include import settings
+from include.cli.build import _pages as pages
 from include.cli.terminal.console import json_line, say, step
 from jobs.contract.errors import ExitCode
 

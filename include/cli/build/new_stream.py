@@ -189,13 +189,14 @@ def _next(made: Request, airflow: str, broker: bool) -> list[str]:
         else f"./caudal consume {stream.sink.name}"
     )
     steps = [*topics, *feed, f"./caudal run {stream.name}", look]
+    test = f"tests/jobs/domain/test_{stream.name}.py"
     return [
         "",
         "Next, to see it work:",
         *(f"  {step}" for step in steps),
         f"In the UI: {airflow}",
         f"Then write the transform in jobs/domain/{stream.name}.py and its test in",
-        f"tests/jobs/domain/test_{stream.name}.py; try it: ./caudal test tests/jobs/domain/test_{stream.name}.py",
+        f"{test}; try it: ./caudal test {test}",
         "Last, bring the pages up to date: ./caudal docs",
     ]
 
@@ -223,16 +224,14 @@ def _feed(made: LabRequest) -> list[str]:
             " without it a lab begins with an empty folder"
         ]
     if isinstance(source, ends.Table):
-        return [
-            f"create the table {source.name} in jobs/labs/propios/{made.name}.py: a lab's catalog begins empty"
-        ]
+        return [f"create the table {source.name} in jobs/labs/propios/{made.name}.py: the catalog is empty"]
     if isinstance(source, ends.Subscription):
         topic = source.topics[0] if source.topics else "TOPIC"
         known = topic in {one.name for row in streams.collect()[0].values() for one in row.topics}
         make = (
             "./caudal topics create"
             if known
-            else f"create the topic {topic} with your broker's own tools, if ./caudal topics list does not show it"
+            else f"create the topic {topic} with your broker's tools, unless ./caudal topics list shows it"
         )
         return ["./caudal up", make, f"./caudal produce {topic} --file FILE"]
     return []

@@ -1,4 +1,5 @@
-"""Labs of traps: one fault, done by the same steps to a job with Spark's defaults and to Caudal, and counted alike."""
+"""Labs of traps: one fault, applied in the same steps to a job with Spark's defaults and to Caudal, and
+counted in the same way."""
 
 from __future__ import annotations
 

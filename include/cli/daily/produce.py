@@ -42,8 +42,8 @@ def _rows(file: Path | None, topic: str) -> Iterator[bytes]:
     rows = _read(file)
     first = next(rows, b"")
     if found := names.magic(first[:512]) or content.encoding(first):
-        way = f"unpack it (zcat FILE | ./caudal produce {topic}) or convert it (iconv -t UTF-8): a record per line"
-        raise UsageError(f"the content is {found}, not lines of UTF-8 text", file or "stdin", cli=way)
+        fix = f"unpack it (zcat FILE | ./caudal produce {topic}), or convert it (iconv -t UTF-8)"
+        raise UsageError(f"the content is {found}, not lines of UTF-8 text", file or "stdin", cli=fix)
     yield first
     yield from rows
 

@@ -39,7 +39,8 @@ def create(as_json: AsJson = False) -> None:
 
 @APP.command(name="list")
 def list_(as_json: AsJson = False) -> None:
-    """List the broker's topics with their partitions, their records, and the streams that read or write them."""
+    """List the broker's topics with their partitions, their records, and the streams that read or
+    write them."""
     config = settings.load()
     known = list(streams.collect()[0].values())
     users = {

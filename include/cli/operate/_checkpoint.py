@@ -98,7 +98,7 @@ def _waiting_words(waiting: Waiting | CaudalError, stream: Stream) -> str:
     if isinstance(waiting, CaudalError):
         return f"not known: {waiting}"
     if stream.folder:
-        return f"{waiting.files:,} files, {waiting.size_bytes:,} bytes in en_proceso; files in entrada not counted"
+        return f"{waiting.files:,} files, {waiting.size_bytes:,} bytes in en_proceso, without entrada"
     if stream.upstream:
         return f"{waiting.records:,} records in {waiting.files:,} files that {stream.upstream} has published"
     return f"{waiting.records:,} records on {', '.join(t.name for t in stream.topics[:1])}"

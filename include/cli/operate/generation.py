@@ -212,9 +212,8 @@ def _print(plan: Plan, every: bool) -> None:
     table(COLUMNS, listed(plan.steps, every), least=("stage", "bytes"))
     if len(plan.steps) > SHOWN:
         verbs = Counter(step.verb for step in plan.steps)
-        say(
-            f"  … {len(plan.steps)} steps in all ({', '.join(f'{count} {verb}' for verb, count in verbs.items())}), {plan.size_bytes:,} bytes"
-        )
+        counts = ", ".join(f"{count} {verb}" for verb, count in verbs.items())
+        say(f"  … {len(plan.steps)} steps in all ({counts}), {plan.size_bytes:,} bytes")
     for reason, count in Counter(kept.reason for kept in plan.kept).items():
         say(f"  stays: {count} {'thing' if count == 1 else 'things'}, {reason}")
     say(f"  way back: {plan.way_back}")

@@ -30,9 +30,8 @@ def _up(settings: Settings) -> stack.Up:
     with step("Broker and Airflow") as progress:
         done = stack.up(settings, progress.update)
     if not settings.embedded_kafka:
-        done.notes.append(
-            f"topics made: {', '.join(topics.ensure(settings, streams.collect()[0].values())) or 'none, all exist'}"
-        )
+        made = topics.ensure(settings, streams.collect()[0].values())
+        done.notes.append(f"topics made: {', '.join(made) or 'none, all exist'}")
     for note in done.notes:
         say(f"note: {note}")
     return done
@@ -52,12 +51,10 @@ def _show(settings: Settings, done: stack.Up, checks: list[Check], states: dict[
     for dag in red:
         say(f"{dag}: its run failed  -> ./caudal status, or {server.url(done.ports)}/dags/{dag}")
     say(f"Airflow: {server.url(done.ports)}  user {keys.USER}, password in {keys.password_file(settings)}")
-    say(
-        f"output: {settings.layout.data / 'salida'}; what each folder is: {settings.layout.data / 'LEEME.txt'}"
-    )
-    say(
-        "next: ./caudal status   ./caudal sample facturas_ficheros   ./caudal consume notificaciones   ./caudal down"
-    )
+    data = settings.layout.data
+    say(f"output: {data / 'salida'}; what each folder is: {data / 'LEEME.txt'}")
+    verbs = ("status", "sample facturas_ficheros", "consume notificaciones", "down")
+    say(f"next: {'   '.join(f'./caudal {verb}' for verb in verbs)}")
     return not red and all(check.agrees for check in checks)
 
 

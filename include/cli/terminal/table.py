@@ -104,7 +104,8 @@ def _records(columns: Sequence[str], rows: Cells) -> Iterator[str]:
 
 
 def _words(text: str, room: int) -> list[str]:
-    """`text` folded at blanks to lines of `room` columns of a terminal; a longer word has a line of its own."""
+    """`text` folded at blanks to lines of `room` columns of a terminal; a longer word has a line of
+    its own."""
     folded = [""]
     for word in text.split(" "):
         longer = f"{folded[-1]} {word}" if folded[-1] else word

@@ -66,7 +66,8 @@ class Rest:
             if error.code != 401:
                 raise _refusal(error, "POST /auth/token") from None
             error.close()
-            what = "the server there rejects this home's password: the port belongs to another home's Airflow, or the password was changed"
+            why = "it is another home's Airflow, or the password was changed"
+            what = f"the server there rejects this home's password: {why}"
             raise ServiceError(
                 what,
                 self.base,
@@ -92,7 +93,8 @@ class Rest:
         return json.loads(text) if text else None
 
     def health(self) -> dict[str, Any]:
-        """{"metadatabase": {"status"}, "scheduler": {"status", "latest_scheduler_heartbeat"}, …}; needs no token."""
+        """{"metadatabase": {"status"}, "scheduler": {"status", "latest_scheduler_heartbeat"}, …}. No
+        token."""
         answer: dict[str, Any] = self._send("GET", "/api/v2/monitor/health", None, "")
         return answer
 
@@ -169,11 +171,11 @@ class Rest:
 
     def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> list[dict[str, Any]]:
         """The lines of a task's log, each with `event` and, where it has them, `level` and `error_detail`."""
-        path = f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}/taskInstances/{_quote(task_id)}/logs/{attempt}?full_content=true"
+        path = f"{_task(dag_id, run_id, task_id)}/logs/{attempt}?full_content=true"
         return [line for line in self.call("GET", path)["content"] if isinstance(line, dict)]
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        path = f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}/taskInstances/{_quote(task_id)}/xcomEntries/{_quote(key)}"
+        path = f"{_task(dag_id, run_id, task_id)}/xcomEntries/{_quote(key)}"
         return self.call("GET", path)["value"]
 
     def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -199,6 +201,11 @@ class Rest:
             if not late:
                 return states
         raise ServiceError(f"not finished within {timeout_s:.0f} s: {', '.join(late)}", self.base)
+
+
+def _task(dag_id: str, run_id: str, task_id: str) -> str:
+    run = f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}"
+    return f"{run}/taskInstances/{_quote(task_id)}"
 
 
 def _quote(text: str) -> str:

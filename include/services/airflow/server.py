@@ -155,7 +155,8 @@ def _spark_home() -> Path:
 
 
 def _user() -> dict[str, str]:
-    """Airflow does not start under a user id without a name, as in containers. Any name in LOGNAME will do."""
+    """Airflow does not start under a user id without a name, as in containers. Any name in LOGNAME
+    will do."""
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:
@@ -164,7 +165,8 @@ def _user() -> dict[str, str]:
 
 
 def variables(settings: Settings) -> dict[str, str]:
-    """The variables that Airflow and its tasks get in addition to the caller's own. None of them is a secret."""
+    """The variables that Airflow and its tasks get in addition to the caller's own. None of them is
+    a secret."""
     own = {
         "AIRFLOW_HOME": home_of(settings),
         "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": settings.master}),
@@ -222,7 +224,8 @@ def _from_cache(empty: Path, database: Path) -> bool:
 
 
 def _keep_in_cache(database: Path, empty: Path) -> None:
-    """Stores the database for the next home, if the cache can be written. It holds no secret and no data yet."""
+    """Stores the database for the next home, if the cache can be written. It holds no secret and no
+    data yet."""
     with suppress(OSError, sqlite3.Error):
         _copy_database(database, empty, 0o644)
 

@@ -86,7 +86,7 @@ def test_a_path_that_java_would_misread_is_refused_before_anything_is_made(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert bootstrap.main([str(ROOT), str(tmp_path / name / "env")], {}) == 78
-    assert "special to Java class paths" in capsys.readouterr().err
+    assert "special in Java class paths" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
