@@ -294,7 +294,7 @@ def test_a_caudal_python_that_is_too_old_or_none_is_one_line_and_78(tmp_path: Pa
     for named in (str(old), "/not/there"):
         done = call(root / "caudal", env=environ(CAUDAL_PYTHON=named))
         assert (done.returncode, done.stderr.count("\n")) == (78, 1)
-        assert f"CAUDAL_PYTHON is no Python >= 3.11 [{named}]" in done.stderr
+        assert f"CAUDAL_PYTHON is not a Python >= 3.11 [{named}]" in done.stderr
 
 
 def test_caudal_cache_names_another_place_relative_to_the_checkout(tmp_path: Path) -> None:

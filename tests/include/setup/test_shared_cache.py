@@ -211,7 +211,7 @@ def test_a_cache_that_is_closed_to_him_is_named_by_the_front_door_with_its_owner
     done = Other(other.home, place / "cache").start("sh", str(door), "status", reader=False)
     assert done.returncode == 78
     assert done.stderr.startswith(
-        "caudal: configuration: CAUDAL_CACHE cannot be entered by this user; it belongs to root ["
+        "caudal: configuration: this user cannot enter CAUDAL_CACHE; it belongs to root ["
     )
     assert done.stderr.count("\n") == 1
 
