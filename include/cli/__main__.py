@@ -55,10 +55,14 @@ _STATE = {"debug": False}
 def modules() -> dict[str, str]:
     """Verb -> its module. `new_stream` is the verb `new-stream`; a module whose name begins with _ is not a
     verb."""
-    found = [
+    module_names = [
         info.name for info in pkgutil.walk_packages(include.cli.__path__, "include.cli.") if not info.ispkg
     ]
-    verbs = [name for name in found if name.count(".") == 3 and ".terminal." not in name and "._" not in name]
+    verbs = [
+        name
+        for name in module_names
+        if name.count(".") == 3 and ".terminal." not in name and "._" not in name
+    ]
     return {name.rpartition(".")[2].replace("_", "-"): name for name in verbs}
 
 

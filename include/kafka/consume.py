@@ -54,11 +54,11 @@ def tail(settings: Settings, topic: str, records: int, silence_s: float = SILENC
     reach = records
     while True:
         start = {p: max(earliest[p], end[p] - reach) for p in partitions}
-        found = sorted(
+        newest = sorted(
             _between(settings, topic, start, end, silence_s), key=lambda r: (r.timestamp_ms, r.offset)
         )
-        if len(found) >= records or start == earliest:
-            return found[-records:] if records else []
+        if len(newest) >= records or start == earliest:
+            return newest[-records:] if records else []
         reach *= 4
 
 

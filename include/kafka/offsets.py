@@ -88,8 +88,8 @@ class Admin:
         futures = self._ask(
             lambda left_s: self._client.describe_topics(TopicCollection([topic]), request_timeout=left_s)
         )
-        found = self._result(futures[topic], topic)
-        return librdkafka.id_text(str(found.topic_id)), sorted(p.id for p in found.partitions)
+        description = self._result(futures[topic], topic)
+        return librdkafka.id_text(str(description.topic_id)), sorted(p.id for p in description.partitions)
 
     def offsets(
         self, topic: str, partitions: list[int], *, end: bool, committed: bool = False

@@ -29,13 +29,13 @@ _MALFORMED_SHARE = 0.08
 
 def lines(count: int, seed: int) -> Iterator[str]:
     """`count` lines without line ends. The same arguments give the same lines."""
-    made = Random(seed)  # noqa: S311 - samples must be reproducible; nothing here is a secret
+    random = Random(seed)  # noqa: S311 - samples must be reproducible; nothing here is a secret
     for _ in range(count):
-        if made.random() < _MALFORMED_SHARE:
-            yield made.choice(_MALFORMED)
+        if random.random() < _MALFORMED_SHARE:
+            yield random.choice(_MALFORMED)
         else:
-            who, amount = _spelled(made.choice(_PEOPLE), made), made.randrange(100, 20_000) / 100
-            yield f"{who};{amount:g};{made.choice(_WHAT)}"
+            who, amount = _spelled(random.choice(_PEOPLE), random), random.randrange(100, 20_000) / 100
+            yield f"{who};{amount:g};{random.choice(_WHAT)}"
 
 
 def dated_lines(count: int, seed: int, start: datetime, days: int = 3) -> Iterator[str]:
@@ -46,16 +46,16 @@ def dated_lines(count: int, seed: int, start: datetime, days: int = 3) -> Iterat
     faker = Faker("es_ES")
     faker.seed_instance(seed)
     people = [faker.first_name() for _ in range(6)]
-    made = Random(seed)  # noqa: S311 - as above
+    random = Random(seed)  # noqa: S311 - as above
     for number in range(count):
         sent = start + timedelta(days=days) * (number / count)
-        if made.random() < 0.1:
-            sent -= timedelta(seconds=made.randrange(6 * 3600))
-        who, amount, what = made.choice(people), made.randrange(100, 20_000) / 100, faker.word()
+        if random.random() < 0.1:
+            sent -= timedelta(seconds=random.randrange(6 * 3600))
+        who, amount, what = random.choice(people), random.randrange(100, 20_000) / 100, faker.word()
         yield f"{who};{amount:g};{what};{sent:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _spelled(name: str, made: Random) -> str:
+def _spelled(name: str, random: Random) -> str:
     """The same person, spelled differently."""
     ways = (
         str,
@@ -65,7 +65,7 @@ def _spelled(name: str, made: Random) -> str:
         lambda text: f" {text} ",
         lambda text: unicodedata.normalize("NFD", text),
     )
-    return made.choice(ways)(name)
+    return random.choice(ways)(name)
 
 
 def _bare(name: str) -> str:
@@ -109,13 +109,13 @@ def totals_of(given: Iterable[str]) -> dict[str, float]:
 
 def dated_totals_of(given: Iterable[str]) -> dict[str, float]:
     """What must come out of a run over all lines, and of a run of `bizums_por_dia` that closes their days."""
-    found = list(given)
-    amount = round(sum(float(line.split(";")[1]) for line in found), 2)
-    late = behind(line.split(";")[3] for line in found)
+    lines = list(given)
+    amount = round(sum(float(line.split(";")[1]) for line in lines), 2)
+    late = behind(line.split(";")[3] for line in lines)
     return {
-        "bizums": len(found),
+        "bizums": len(lines),
         "out_of_order": late,
-        "people_and_days": len(highest_by_day(found)),
+        "people_and_days": len(highest_by_day(lines)),
         "amount": amount,
     }
 
@@ -123,11 +123,11 @@ def dated_totals_of(given: Iterable[str]) -> dict[str, float]:
 def behind(times: Iterable[str]) -> int:
     """The number of times that come after a later one. All must have the same format, so that text order is
     time order."""
-    latest, found = "", 0
+    latest, count = "", 0
     for time in times:
-        found += time < latest
+        count += time < latest
         latest = max(latest, time)
-    return found
+    return count
 
 
 def highest(given: Iterable[str]) -> dict[str, float]:

@@ -67,8 +67,8 @@ class Sample:
 def generate(count: int, seed: int, start_ms: int) -> Sample:
     """`count` invoices in memory. The same arguments give the same bytes. For 100,000s use `documents` and
     `totals_of`."""
-    made = list(documents(count, seed, start_ms))
-    return Sample(made, totals_of(made))
+    invoices = list(documents(count, seed, start_ms))
+    return Sample(invoices, totals_of(invoices))
 
 
 def documents(count: int, seed: int, start_ms: int) -> Iterator[str]:
@@ -90,9 +90,9 @@ def documents(count: int, seed: int, start_ms: int) -> Iterator[str]:
 def files(number: int, each: int) -> dict[str, str]:
     """Invoices for labs, the same for everybody: muestras/facturas-1.json… -> `each` documents, one
     per line."""
-    made = documents(number * each, 6, 1_700_000_000_000)
+    invoices = documents(number * each, 6, 1_700_000_000_000)
     return {
-        f"muestras/facturas-{n}.json": "".join(f"{d}\n" for d in islice(made, each))
+        f"muestras/facturas-{n}.json": "".join(f"{d}\n" for d in islice(invoices, each))
         for n in range(1, number + 1)
     }
 

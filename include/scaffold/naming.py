@@ -82,8 +82,8 @@ def plain(name: str) -> str:
     """The name in letters a to z, digits and _: `Año 2025` -> `anio_2025`."""
     text = unicodedata.normalize("NFKD", unicodedata.normalize("NFC", name[:_LONGEST]).translate(_PLAIN))
     bare = "".join(c for c in text if not unicodedata.combining(c)).lower()
-    found = re.sub(r"[^a-z0-9]+", "_", bare).strip("_")[:_LONGEST].strip("_")
-    return found if found[:1].isalpha() else f"stream_{found}".rstrip("_")
+    letters = re.sub(r"[^a-z0-9]+", "_", bare).strip("_")[:_LONGEST].strip("_")
+    return letters if letters[:1].isalpha() else f"stream_{letters}".rstrip("_")
 
 
 def _is_module(name: str) -> bool:

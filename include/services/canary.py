@@ -178,8 +178,8 @@ def _failure(one: _Try, what: str, where: Path, reason: str = "") -> CaudalError
     if reason:
         return _told(what, reason, where)
     for log in one.marks:
-        if found := _reason(list(_since(log, one.marks[log]))):
-            return _told(f"{what} and left no log", found, log)
+        if cause := _reason(list(_since(log, one.marks[log]))):
+            return _told(f"{what} and left no log", cause, log)
     return NoTaskRuns(f"{what}, and no log says why{_unwell(one.settings)}", _logs(one.settings)[0])
 
 
@@ -207,5 +207,5 @@ def _reason(lines: list[str]) -> str:
     """The newest line that ends a trace, or else the newest that is an error."""
     full = [line for line in lines if any(sign in line for sign in _FULL)]
     thrown = [line for line in lines if _REASON.match(line)]
-    told = [line for line in lines if _TOLD.search(line)]
-    return next((found[-1].strip() for found in (full, thrown, told) if found), "")
+    errors = [line for line in lines if _TOLD.search(line)]
+    return next((found[-1].strip() for found in (full, thrown, errors) if found), "")

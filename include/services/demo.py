@@ -160,20 +160,20 @@ def _notices(settings: Settings, mark: dict[int, int], invoices: set[str]) -> li
     topic = _topic(streams.get(NOTICES_STREAM).sink, NOTICES_STREAM).name
     end = offsets.positions(settings, topic).end
     new = sum(end[partition] - mark.get(partition, 0) for partition in end)
-    found = (
+    notifications = (
         [r for r in consume.tail(settings, topic, new) if r.offset >= mark.get(r.partition, 0)] if new else []
     )
-    return [json.loads(r.value) for r in found if r.value and r.key and r.key.decode() in invoices]
+    return [json.loads(r.value) for r in notifications if r.value and r.key and r.key.decode() in invoices]
 
 
 def _check_notices(settings: Settings, fed: Fed) -> list[Check]:
     wanted = fed.messages.expected_notifications()
-    found = _notices(settings, fed.mark, {str(row[KEY]) for row in wanted})
-    amounts = math.fsum(row["TotalAmount"] for row in found)
-    points = math.fsum(row["EarnedLoyaltyPoints"] for row in found)
+    notifications = _notices(settings, fed.mark, {str(row[KEY]) for row in wanted})
+    amounts = math.fsum(row["TotalAmount"] for row in notifications)
+    points = math.fsum(row["EarnedLoyaltyPoints"] for row in notifications)
     totals = fed.messages.totals
     return [
-        Check(NOTICES_STREAM, "messages", totals.invoices, len(found)),
+        Check(NOTICES_STREAM, "messages", totals.invoices, len(notifications)),
         Check(NOTICES_STREAM, "total amount", totals.total_amount, amounts),
         Check(NOTICES_STREAM, "loyalty points", totals.loyalty_points, points),
     ]

@@ -88,8 +88,8 @@ def _parse(path: Path) -> StartedService | None:
 
 def read_records(home: Path) -> dict[str, StartedService]:
     """Every service that was recorded and has not been taken down since, by name."""
-    found = (_parse(path) for path in sorted(folder(home).glob("*.json")) if path.name != "plan.json")
-    return {record.name: record for record in found if record}
+    services = (_parse(path) for path in sorted(folder(home).glob("*.json")) if path.name != "plan.json")
+    return {record.name: record for record in services if record}
 
 
 def forget(home: Path) -> None:

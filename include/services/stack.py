@@ -212,8 +212,8 @@ def _wait(
 def _make_topics(settings: Settings) -> list[str]:
     """Makes the registry's missing topics on the embedded broker, and returns a note about them. A user's own
     broker is left alone."""
-    made = topics.ensure(settings, streams.collect()[0].values())
-    return [f"topics made: {', '.join(made)}"] if made else []
+    created = topics.ensure(settings, streams.collect()[0].values())
+    return [f"topics made: {', '.join(created)}"] if created else []
 
 
 def _late(settings: Settings, waiting: list[str]) -> CaudalError:
@@ -315,12 +315,12 @@ def rows(settings: Settings) -> list[Row]:
     chosen = ports.remembered(settings) or Ports(0, 0, 0)
     known = records.read_records(settings.home)
     states = _states(settings, chosen) if known else dict.fromkeys(_names(settings), "stopped")
-    found = [_row(settings, name, state, known.get(name), chosen) for name, state in states.items()]
+    services = [_row(settings, name, state, known.get(name), chosen) for name, state in states.items()]
     if not settings.embedded_kafka:
-        found.insert(0, Row(broker.NAME, "external", 0, (), settings.kafka_bootstrap, 0, ""))
+        services.insert(0, Row(broker.NAME, "external", 0, (), settings.kafka_bootstrap, 0, ""))
     boss = known.get(records.SUPERVISOR)
     state = "healthy" if boss and boss.alive else ("dead" if boss else "stopped")
-    return [*found, _row(settings, records.SUPERVISOR, state, boss, chosen)]
+    return [*services, _row(settings, records.SUPERVISOR, state, boss, chosen)]
 
 
 def left_overs(settings: Settings) -> set[int]:

@@ -65,8 +65,8 @@ def archive(settings: Settings, java: Java) -> Path | None:
 def mapping(settings: Settings, java: Java) -> tuple[str, ...]:
     """The JVM options that map the archive, in addition to `jvm.driver_class_path`; none without an
     archive."""
-    found = archive(settings, java)
-    return (f"-XX:SharedArchiveFile={found}", *QUIET) if found else ()
+    path = archive(settings, java)
+    return (f"-XX:SharedArchiveFile={path}", *QUIET) if path else ()
 
 
 def quoted(options: Iterable[str]) -> str:

@@ -162,7 +162,7 @@ def _compile(settings: Settings, java: Java, spark_home: Path, classes: Path) ->
 
 
 def _one(folder: Path, name: str) -> Path:
-    found = sorted(folder.glob(f"{name}-[0-9]*.jar"))
-    if len(found) != 1:
-        raise InstallationError(f"{len(found)} jars named {name} instead of one", folder)
-    return found[0]
+    matches = sorted(folder.glob(f"{name}-[0-9]*.jar"))
+    if len(matches) != 1:
+        raise InstallationError(f"{len(matches)} jars named {name} instead of one", folder)
+    return matches[0]

@@ -22,10 +22,10 @@ def command(
     docs/cli.md, and the help that needs no installation (include/setup/help.txt)."""
     root = settings.load().root
     with step("Generated pages"):
-        found = pages.plan(root)
-    differ = [str(page.path) for page in found if page.differs]
+        rendered = pages.plan(root)
+    differ = [str(page.path) for page in rendered if page.differs]
     if not check:
-        pages.apply(root, found)
+        pages.apply(root, rendered)
     for path in differ:
         say(f"{path} is out of date  -> ./caudal docs" if check else f"written {path}")
     if not differ:
@@ -33,7 +33,7 @@ def command(
     if as_json:
         json_line(
             {
-                "pages": [str(page.path) for page in found],
+                "pages": [str(page.path) for page in rendered],
                 "differ": differ,
                 "written": [] if check else differ,
             }

@@ -123,29 +123,29 @@ def command(
     )
     registry = streams.collect()[0]
     naming.check_name(name, loaded.root, registry, source)
-    made: Request | LabRequest
+    asked: Request | LabRequest
     if as_lab or scaffold.wanted(words):
-        made = scaffold.check(
+        asked = scaffold.check(
             words, scaffold.Manner(mode, trigger, state), loaded.root, registry, labs.collect()[0]
         )
-        files = scaffold.plan(made, loaded.root)
+        files = scaffold.plan(asked, loaded.root)
     else:
         if (mode, trigger, state) != ("append", "", "none"):
             raise UsageError(
                 "--mode, --trigger and --state are for labs", "--mode", cli="add --lab, or leave them out"
             )
-        made = request.check(_asked(words), loaded.root, registry)
-        files = write.plan(made, loaded.root)
+        asked = request.check(_asked(words), loaded.root, registry)
+        files = write.plan(asked, loaded.root)
     written = _written(files, loaded.root, plan)
     if not plan:
         for line in (
-            _next_lab(made)
-            if isinstance(made, LabRequest)
-            else _next(made, announce.stream(loaded), _broker(loaded))
+            _next_lab(asked)
+            if isinstance(asked, LabRequest)
+            else _next(asked, announce.stream(loaded), _broker(loaded))
         ):
             say(line)
     if as_json:
-        sample = "" if isinstance(made, LabRequest) else write.sample(made)
+        sample = "" if isinstance(asked, LabRequest) else write.sample(asked)
         json_line({"stream": name, "planned": [f.path for f in files], "written": written, "sample": sample})
 
 

@@ -68,8 +68,8 @@ def command(
 def _named(words: list[str]) -> list[str]:
     """The words that name tests. Raises UsageError before anything runs if one does not exist."""
     root = configuration.ROOT
-    found = [word for word in words if re.match(r"(\./)?tests(/|$)|[^-].*\.py(::|$)", word)]
-    for word in found:
+    named = [word for word in words if re.match(r"(\./)?tests(/|$)|[^-].*\.py(::|$)", word)]
+    for word in named:
         path = word.partition("::")[0]
         if not (root / path).exists():
             known = {
@@ -81,7 +81,7 @@ def _named(words: list[str]) -> list[str]:
                 root / "tests",
                 cli=f"./caudal test {near[0]}" if near else "./caudal test --help",
             )
-    return found
+    return named
 
 
 def check() -> None:
@@ -146,8 +146,8 @@ def _pytest(argv: list[str], root: Path, environ: dict[str, str]) -> tuple[int, 
 def closing_line(tail: str) -> str:
     """pytest's closing line if something was printed after it (by a library at exit); otherwise ""."""
     lines = [line.strip() for line in tail.splitlines() if line.strip()]
-    found = next((line for line in reversed(lines) if CLOSING.search(line)), "")
-    return "" if lines[-1:] == [found] else found
+    closing = next((line for line in reversed(lines) if CLOSING.search(line)), "")
+    return "" if lines[-1:] == [closing] else closing
 
 
 def _failed(checks: dict[str, list[str]], root: Path, environ: dict[str, str]) -> list[str]:

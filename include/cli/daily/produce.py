@@ -41,9 +41,9 @@ def _rows(file: Path | None, topic: str) -> Iterator[bytes]:
     UsageError."""
     rows = _read(file)
     first = next(rows, b"")
-    if found := names.magic(first[:512]) or content.encoding(first):
+    if kind := names.magic(first[:512]) or content.encoding(first):
         fix = f"unpack it (zcat FILE | ./caudal produce {topic}), or convert it (iconv -t UTF-8)"
-        raise UsageError(f"the content is {found}, not lines of UTF-8 text", file or "stdin", cli=fix)
+        raise UsageError(f"the content is {kind}, not lines of UTF-8 text", file or "stdin", cli=fix)
     yield first
     yield from rows
 

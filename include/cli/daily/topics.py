@@ -18,21 +18,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as t
 def create(as_json: AsJson = False) -> None:
     """Make the topics that the registered streams declare and the broker lacks. Existing topics stay as they
     are; differences are reported."""
-    found = topics.plan(settings.load(), streams.collect()[0].values())
-    done = topics.apply(found)
-    existing = sorted({*found.as_declared, *done.met})
+    plan = topics.plan(settings.load(), streams.collect()[0].values())
+    done = topics.apply(plan)
+    existing = sorted({*plan.as_declared, *done.met})
     if done.created:
         say(f"made: {', '.join(done.created)}")
     if existing:
         say(f"already there: {', '.join(existing)}")
-    for difference in found.differences:
+    for difference in plan.differences:
         say(f"differs, not changed: {difference}")
     if as_json:
         json_line(
             {
                 "created": done.created,
                 "existing": existing,
-                "differences": [str(d) for d in found.differences],
+                "differences": [str(d) for d in plan.differences],
             }
         )
 

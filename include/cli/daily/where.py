@@ -28,16 +28,18 @@ def command(
     """Tell where a file is now (waiting, being read, archived or refused), with its number, time, records and
     reason."""
     with console.step(f"looking for {file}", aside=True):
-        found = where.find(settings.load().layout, streams.collect()[0].values(), where.question(file))
-    if not found and not as_json:
+        places = where.find(settings.load().layout, streams.collect()[0].values(), where.question(file))
+    if not places and not as_json:
         console.say(f"{file}: no stream of this home has seen it; {_way_out(file)}")
-    for one in found:
+    for one in places:
         console.say(f"{one.original_name}: {one.place} ({one.meaning})")
         for title, value in _details(one):
             console.say(f"  {title:<10}{value}")
     if as_json:
-        console.json_line({"file": file, "found": [{**asdict(one), "meaning": one.meaning} for one in found]})
-    return int(ExitCode.DONE if found else ExitCode.FAILED)
+        console.json_line(
+            {"file": file, "found": [{**asdict(one), "meaning": one.meaning} for one in places]}
+        )
+    return int(ExitCode.DONE if places else ExitCode.FAILED)
 
 
 def _way_out(file: str) -> str:

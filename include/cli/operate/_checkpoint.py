@@ -28,19 +28,19 @@ def show(
     Changes nothing. Exit 65 if a run would be refused."""
     config, row = settings.load(), streams.get(stream)
     with step(f"checkpoint of {stream}", aside=True):
-        found = checkpoints.explain(config.layout, row, datetime.now(UTC))
-        waiting = _waiting(config, row) if found.sound else None
-    for line in _head(found, row):
+        explained = checkpoints.explain(config.layout, row, datetime.now(UTC))
+        waiting = _waiting(config, row) if explained.sound else None
+    for line in _head(explained, row):
         say(line)
-    if found.batches:
+    if explained.batches:
         columns = ("batch", "source read up to", "committed", "published", "records in", "rows out")
-        table(columns, [_cells(batch) for batch in found.batches])
-    say(f"next:       {found.next_step}")
+        table(columns, [_cells(batch) for batch in explained.batches])
+    say(f"next:       {explained.next_step}")
     if waiting is not None:
         say(f"waiting:    {_waiting_words(waiting, row)}")
     if as_json:
-        json_line({**asdict(found), "waiting": asdict(waiting) if isinstance(waiting, Waiting) else None})
-    return int(ExitCode.DONE if found.sound else ExitCode.DATA)
+        json_line({**asdict(explained), "waiting": asdict(waiting) if isinstance(waiting, Waiting) else None})
+    return int(ExitCode.DONE if explained.sound else ExitCode.DATA)
 
 
 def _waiting(config: Settings, stream: Stream) -> Waiting | CaudalError:

@@ -41,14 +41,14 @@ Planner = Callable[[Settings, datetime], Plan]
 def list_(stream: Name, as_json: AsJson = False) -> None:
     """List STREAM's generations: the current one, those that readers see, those that were retired."""
     with step(f"generations of {stream}", aside=True):
-        found = generation_summaries.all_of(settings.load().layout, _known(stream))
+        summaries = generation_summaries.all_of(settings.load().layout, _known(stream))
     rows = [
         (g.number, g.state, g.created[:19], g.start, g.batches, g.rows, "yes" if g.checkpoint else "no")
-        for g in found
+        for g in summaries
     ]
     table(("generation", "state", "begun", "start", "batches", "rows", "checkpoint"), rows)
     if as_json:
-        json_line({"stream": stream, "generations": [asdict(g) for g in found]})
+        json_line({"stream": stream, "generations": [asdict(g) for g in summaries]})
 
 
 @APP.command()

@@ -82,11 +82,11 @@ def list_(
         ]
         table(("stream", "file", "code", "bytes", "refused"), cells, least=("refused", "bytes"))
     if as_json:
-        told = {
+        answer = {
             n: {"records": [asdict(g) for g in groups[n]], "files": [asdict(f) for f in files[n]]}
             for n in groups
         }
-        json_line({"streams": told})
+        json_line({"streams": answer})
 
 
 @APP.command()
@@ -224,13 +224,13 @@ def _do(
 ) -> None:
     config, now = settings.load(), datetime.now(UTC)
     with step("planning", aside=True):
-        made = planner(config, now)
-    done = apply and bool(made.steps)
+        plan = planner(config, now)
+    done = apply and bool(plan.steps)
     if done:
-        with step(f"{made.kind} of {made.stream}: {len(made.steps):,} steps", aside=True):
-            housekeeping.apply(config, made, partial(planner, config, now), now)
+        with step(f"{plan.kind} of {plan.stream}: {len(plan.steps):,} steps", aside=True):
+            housekeeping.apply(config, plan, partial(planner, config, now), now)
     for sentence in account.unmet(config.layout, row, asked.reasons, asked.batch) if asked else ():
         say(sentence)
-    _plan.show(made, done=done)
+    _plan.show(plan, done=done)
     if as_json:
-        _plan.show_json(made, done=done)
+        _plan.show_json(plan, done=done)

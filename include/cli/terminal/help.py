@@ -47,9 +47,9 @@ def sections(names: Sequence[str], grouped: bool) -> dict[str, list[str]]:
     if not grouped:
         return {"Commands": list(names)}
     known = {name for group in GROUPS.values() for name in group}
-    found = {title: [name for name in group if name in names] for title, group in GROUPS.items()}
-    found[OTHERS] = [name for name in names if name not in known]
-    return {title: below for title, below in found.items() if below}
+    grouped_names = {title: [name for name in group if name in names] for title, group in GROUPS.items()}
+    grouped_names[OTHERS] = [name for name in names if name not in known]
+    return {title: below for title, below in grouped_names.items() if below}
 
 
 def version() -> str:

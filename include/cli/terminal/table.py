@@ -98,9 +98,9 @@ def _records(columns: Sequence[str], rows: Cells) -> Iterator[str]:
     wide = max(map(cell_len, columns))
     for number, row in enumerate(rows):
         yield from [""] if number else []
-        told = [f"{padded(name, wide)}  {cell}".rstrip() for name, cell in zip(columns, row, strict=True)]
-        yield _Heading(told[0])
-        yield from told[1:]
+        record = [f"{padded(name, wide)}  {cell}".rstrip() for name, cell in zip(columns, row, strict=True)]
+        yield _Heading(record[0])
+        yield from record[1:]
 
 
 def _words(text: str, room: int) -> list[str]:

@@ -110,10 +110,10 @@ class Rest:
 
     def import_errors(self) -> list[tuple[str, str]]:
         """(file, last line of the trace) of every DAG file that does not load."""
-        found = self.call("GET", "/api/v2/importErrors?limit=100")["import_errors"]
+        errors = self.call("GET", "/api/v2/importErrors?limit=100")["import_errors"]
         return [
             (str(row["filename"]), (str(row["stack_trace"]).strip().splitlines() or ["?"])[-1])
-            for row in found
+            for row in errors
         ]
 
     def reparse(self, dag_id: str) -> None:

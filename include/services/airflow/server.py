@@ -305,9 +305,9 @@ def _state(name: str, record: StartedService | None, health: Mapping[str, Any], 
     if record.shown != "running":
         return record.shown
     part = _PARTS[name][1]
-    told = health.get(part) or {}
-    if told.get("status") == "healthy" and (
-        name == API or _is_fresh(told, f"latest_{part}_heartbeat", record.since)
+    reported = health.get(part) or {}
+    if reported.get("status") == "healthy" and (
+        name == API or _is_fresh(reported, f"latest_{part}_heartbeat", record.since)
     ):
         return "healthy"
     return "starting" if now_s - record.since < _START_S else "not answering"
