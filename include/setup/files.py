@@ -92,7 +92,8 @@ def why_not_writable(folder: Path) -> str:
 
 def way_out(place: Path) -> str:
     """What to do if something is missing in a cache that this user may not change."""
-    return f"{owner(place)} may run ./caudal setup with this checkout, or set CAUDAL_CACHE to your own folder"
+    ask = f"ask {owner(place)} to run ./caudal setup with this checkout"
+    return f"{ask}, or set CAUDAL_CACHE to a folder of your own"
 
 
 def whose(place: Path) -> str:
