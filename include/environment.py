@@ -1,7 +1,9 @@
-"""What the programs that Caudal starts get of the caller's environment: an allow-list, made here alone.
+"""Selects the caller's variables that the programs which Caudal starts may see. This is the only place with
+that list.
 
-Drivers, services and tests get what is named here and what CAUDAL_PASS_ENV adds; everything else of a shell stays outside (another Spark, another
-Python, options for every JVM, a locale). `setup` alone works in the caller's whole environment: it has to get through that one's network.
+Drivers, services and tests get the variables named here and those of CAUDAL_PASS_ENV. Everything else of a
+shell stays outside: another Spark, another Python, options for every JVM, a locale. Only `setup` works in the
+caller's whole environment, because it needs that environment's network settings.
 """
 
 from __future__ import annotations
@@ -31,11 +33,13 @@ NETWORK = (
 )
 SERVICES = (*NETWORK, "AIRFLOW_CONN_*", "AIRFLOW_VAR_*")
 TESTS = (*NETWORK, "PYTEST_*", "HYPOTHESIS_*", "CI", "PIP_*", "UV_*")
-_PATH = "/usr/local/bin:/usr/bin:/bin"  # a shell without these finds neither bash nor ps, which Spark's own scripts call
+# always searched: Spark's own scripts call bash and ps, which a bare shell's PATH may lack
+_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def base(settings: Settings, more: Iterable[str] = ()) -> dict[str, str]:
-    """What may pass of the caller's variables, with one locale and one time zone. `more`: names of a purpose, `NAME*` for all that begin so."""
+    """The caller's variables that may pass, with one locale and one time zone. `more`: more names; `NAME*`
+    stands for all that begin with NAME."""
     allowed = (*EVERYWHERE, *more, *settings.pass_env)
     kept = {
         name: text
@@ -48,7 +52,7 @@ def base(settings: Settings, more: Iterable[str] = ()) -> dict[str, str]:
     return _named(kept) | _LOCALE | {"PATH": path}
 
 
-# under LANG=C a JVM cannot open a file whose name holds an ñ; macOS has no C.UTF-8, and needs none
+# under LANG=C a JVM cannot open a file with an ñ in its name; macOS has no C.UTF-8, and does not need it
 _LOCALE = {"TZ": "UTC", "PYTHONUTF8": "1"} | ({"LC_ALL": "C.UTF-8"} if sys.platform == "linux" else {})
 
 
@@ -57,14 +61,14 @@ def _among(name: str, patterns: Iterable[str]) -> bool:
 
 
 def _named(kept: Mapping[str, str]) -> dict[str, str]:
-    """With a name for a user id that no password file knows: Python's getpass asks for one."""
+    """Adds a name for a user id that is not in the password file: Python's getpass needs one."""
     if kept.get("LOGNAME") or kept.get("USER"):
         return dict(kept)
     return {**kept, "LOGNAME": user() or f"uid-{os.geteuid()}"}
 
 
 def user() -> str:
-    """The login name of this process's user; empty when the password file has none."""
+    """The login name of this process's user; empty if the password file has none."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -72,17 +76,18 @@ def user() -> str:
 
 
 def of_driver(settings: Settings, place: Path) -> dict[str, str]:
-    """Of Spark's driver, whose temporary files and home are `place`."""
+    """The environment of Spark's driver, whose temporary files and home are in `place`."""
     return base(settings) | {"SPARK_LOCAL_DIRS": str(place)} | _at(settings, place)
 
 
 def of_services(settings: Settings) -> dict[str, str]:
-    """Of broker, Airflow and its tasks. Connections and Airflow variables of the user's are among it."""
+    """The environment of broker, Airflow and its tasks, with the user's Airflow connections and variables."""
     return base(settings, SERVICES) | _at(settings, settings.tmp / "services")
 
 
 def of_tests(settings: Settings, home: Path) -> dict[str, str]:
-    """Of linters and tests, which have a home of their own: no home, broker or port of the user's is touched."""
+    """The environment of linters and tests. It has its own home, so that the user's home, broker and ports
+    are not touched."""
     kept = {name: text for name, text in base(settings, TESTS).items() if not name.startswith("CAUDAL_")}
     return kept | {
         "CAUDAL_HOME": str(home),
@@ -93,7 +98,8 @@ def of_tests(settings: Settings, home: Path) -> dict[str, str]:
 
 
 def _home(settings: Settings, otherwise: Path) -> str:
-    """The user's own while it is there: pip's settings may lie in it, and the tests of the installation need them."""
+    """The user's own HOME if it exists: the tests of the installation need the pip settings that may be in
+    it."""
     own = settings.environ.get("HOME", "")
     return own if own and Path(own).is_dir() else str(otherwise)
 
@@ -107,15 +113,15 @@ def _at(settings: Settings, place: Path) -> dict[str, str]:
     return {"HOME": str(place), "TMPDIR": str(place)} | passed
 
 
-# of every JVM of Caudal's: under tr_TR `INÉS` became `ınes`
+# for every JVM: under tr_TR `INÉS` became `ınes`
 JVM_LOCALE = ("-Duser.language=en", "-Duser.country=US", "-Duser.timezone=UTC")
 
 
 def jvm(place: Path) -> tuple[str, ...]:
-    """Options of a JVM whose temporary files and home are `place`."""
+    """Options of a JVM whose temporary files and home are in `place`."""
     return (
         *JVM_LOCALE,
         f"-Djava.io.tmpdir={place}",
         f"-Duser.home={place}",
         "-XX:-UsePerfData",
-    )  # the last: nothing in /tmp/hsperfdata_USER
+    )  # the last one: write no /tmp/hsperfdata_USER

@@ -10,7 +10,7 @@
 | CAUDAL_KAFKA_CONTROLLER_PORT | 9093, next free | its controller port |
 | CAUDAL_AIRFLOW_PORT | 8080, next free | port of Airflow's UI and REST API |
 | CAUDAL_MASTER | local[2] | Spark master for runs from the command line |
-| CAUDAL_TMP | CAUDAL_HOME/tmp | temporary files of runs and services; a folder that allows programs (no noexec) |
+| CAUDAL_TMP | CAUDAL_HOME/tmp | temporary files of runs and services; not on a noexec mount |
 | CAUDAL_PASS_ENV | (none) | NAME,NAME*: what else of the environment drivers, services and tests get |
 """
 
@@ -28,18 +28,19 @@ from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
-MOST_BYTES = 400  # of a home: state/intake/<stream>.sqlite-journal comes behind it
+MOST_BYTES = 400  # longest path of a home: state/intake/<stream>.sqlite-journal is appended
 _BROKER = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"
 _BOOTSTRAP = re.compile(rf"{_BROKER}(,{_BROKER})*")
 
 
-# set by Caudal for all that it starts: no shell's value passes, whatever CAUDAL_PASS_ENV says
+# Caudal sets these for all that it starts: no value of a shell passes, whatever CAUDAL_PASS_ENV says
 RESERVED = ("SPARK_*", "PYSPARK_*", "PYTHON*", "LC_*", "LANG", "LANGUAGE", "TZ", "TMPDIR", "JAVA_HOME")
 
 
 @dataclass(frozen=True)
 class Port:
-    """A TCP port on 127.0.0.1. `configured`: named by `variable`, so a busy one is an error instead of a move."""
+    """A TCP port on 127.0.0.1. `configured`: set by `variable`, so if it is busy that is an error, and no
+    other port is tried."""
 
     number: int
     variable: str
@@ -59,7 +60,7 @@ class Settings:
     master: str
     environ: Mapping[str, str]
     scratch: Path | None = None  # CAUDAL_TMP
-    pass_env: tuple[str, ...] = ()  # names, `NAME*` for all that begin so
+    pass_env: tuple[str, ...] = ()  # names; `NAME*` for all that begin with NAME
 
     @property
     def layout(self) -> Layout:
@@ -67,7 +68,7 @@ class Settings:
 
     @property
     def tmp(self) -> Path:
-        """Temporary files of this home: a folder of its own also where CAUDAL_TMP is shared."""
+        """The folder for this home's temporary files. It is separate even if homes share CAUDAL_TMP."""
         if self.scratch is None:
             return self.home / "tmp"
         return self.scratch / f"caudal-{hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]}"
@@ -88,13 +89,13 @@ def _port(env: Mapping[str, str], variable: str, default: int) -> Port:
         raise ConfigError(
             f"{variable}={text[:20]!r} is not a port (1-65535)",
             variable,
-            cli=f"name one, or unset {variable}",
+            cli=f"set {variable} to a port, or unset it",
         )
     return Port(int(text), variable, configured=True)
 
 
 def _path(variable: str, text: str) -> Path:
-    """A relative one is meant from the checkout, wherever the command is typed."""
+    """A relative path counts from the checkout, wherever the command is typed."""
     try:
         return ROOT / Path(text).expanduser()
     except RuntimeError as error:
@@ -108,11 +109,11 @@ def _path(variable: str, text: str) -> Path:
 def _folder(env: Mapping[str, str], variable: str, default: Path) -> Path:
     path = _path(variable, env.get(variable) or str(default))
     if any(c in str(path) for c in "\n\r\0,:*?[]{}\\"):
-        what = f"{variable} holds a character that Java class paths or Spark's globs take as special"
-        raise ConfigError(what, path, cli=f"name another folder with {variable}")
+        what = f"{variable} contains a character that is special in Java class paths or Spark's globs"
+        raise ConfigError(what, path, cli=f"set {variable} to another folder")
     if len(os.fsencode(path)) > MOST_BYTES:
-        what = f"{variable} is {len(os.fsencode(path))} bytes long, and SQLite takes no file whose path is longer than 512"
-        raise ConfigError(what, path, cli=f"name a folder of {MOST_BYTES} bytes at most with {variable}")
+        what = f"{variable} is {len(os.fsencode(path))} bytes long; SQLite's limit for a file's path is 512"
+        raise ConfigError(what, path, cli=f"set {variable} to a folder of at most {MOST_BYTES} bytes")
     return path
 
 
@@ -122,7 +123,9 @@ def _properties(env: Mapping[str, str]) -> Path | None:
         return None
     path = _path("CAUDAL_KAFKA_PROPERTIES", text)
     if not path.is_file():
-        raise ConfigError("CAUDAL_KAFKA_PROPERTIES names no file", path, cli="name one, or unset it")
+        raise ConfigError(
+            "CAUDAL_KAFKA_PROPERTIES is not the path of a file", path, cli="name one, or unset it"
+        )
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ConfigError(
             "CAUDAL_KAFKA_PROPERTIES must be readable by its owner alone", path, cli=f"chmod 600 {path}"
@@ -134,7 +137,7 @@ def _bootstrap(env: Mapping[str, str]) -> str:
     text = env.get("CAUDAL_KAFKA_BOOTSTRAP", "")
     if text and not _BOOTSTRAP.fullmatch(text):
         what = f"CAUDAL_KAFKA_BOOTSTRAP={text[:80]!r} is not host:port[,host:port]"
-        raise ConfigError(what, "CAUDAL_KAFKA_BOOTSTRAP", cli="name the brokers so, or unset it")
+        raise ConfigError(what, "CAUDAL_KAFKA_BOOTSTRAP", cli="name the brokers in this form, or unset it")
     return text
 
 
@@ -143,13 +146,13 @@ def _pass_env(env: Mapping[str, str]) -> tuple[str, ...]:
     for name in names:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\*?", name):
             raise ConfigError(
-                f"{name[:80]!r} is not the name of a variable, or NAME* for all that begin so",
+                f"{name[:80]!r} is neither a variable's name nor NAME*",
                 "CAUDAL_PASS_ENV",
                 cli="NAME,NAME*",
             )
         if name in RESERVED or any(name.startswith(one[:-1]) for one in RESERVED if one.endswith("*")):
             raise ConfigError(
-                f"Caudal sets {name} itself, so no other value of it can pass",
+                f"Caudal sets {name} itself, so no other value can pass",
                 "CAUDAL_PASS_ENV",
                 cli=f"leave {name} out",
             )
@@ -157,7 +160,7 @@ def _pass_env(env: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def load(env: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from `env`. Raises ConfigError naming the variable."""
+    """Settings from `env`. Raises ConfigError with the variable's name."""
     return Settings(
         root=ROOT,
         home=_folder(env, "CAUDAL_HOME", ROOT / "var"),

@@ -191,7 +191,9 @@ def _origins(layout: Layout, stream: Stream, records: Sequence[RefusedRecord]) -
     return ledger.lookup(layout.ledger(stream.folder), {r.origin for r in records})
 
 
-def _lines(layout: Layout, stream: Stream, entry: Entry, records: Sequence[RefusedRecord]) -> dict[bytes, list[int]]:
+def _lines(
+    layout: Layout, stream: Stream, entry: Entry, records: Sequence[RefusedRecord]
+) -> dict[bytes, list[int]]:
     """Raw bytes -> numbers of the lines in which these records start, ascending. Raises DataError for a file
     that cannot be read."""
     path: Path | None = layout.en_proceso(stream.folder) / entry.name

@@ -1,5 +1,5 @@
-"""The command line. The packages beside this file hold one module for each verb or noun, with `command` (a function) or
-`APP` (a typer group)."""
+"""The command line. Each module in the packages beside this file is one verb or noun, and holds `command` (a
+function) or `APP` (a typer group)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    debug: bool = typer.Option(False, "--debug", help="Show the trace of a foreseen error, too."),
+    debug: bool = typer.Option(False, "--debug", help="Also show the Python trace of a foreseen error."),
     version: bool = typer.Option(
         False, "--version", help="Show the version and exit.", is_eager=True, callback=_version
     ),
@@ -53,18 +53,24 @@ _STATE = {"debug": False}
 
 
 def modules() -> dict[str, str]:
-    """Verb -> its module. `new_stream` is the verb `new-stream`; a module that begins with _ is no verb."""
-    found = [
+    """Verb -> its module. `new_stream` is the verb `new-stream`; a module whose name begins with _ is not a
+    verb."""
+    module_names = [
         info.name for info in pkgutil.walk_packages(include.cli.__path__, "include.cli.") if not info.ispkg
     ]
-    verbs = [name for name in found if name.count(".") == 3 and ".terminal." not in name and "._" not in name]
+    verbs = [
+        name
+        for name in module_names
+        if name.count(".") == 3 and ".terminal." not in name and "._" not in name
+    ]
     return {name.rpartition(".")[2].replace("_", "-"): name for name in verbs}
 
 
 def collect(only: str = "") -> None:
     """Registers every verb, in alphabetical order.
 
-    `only`: when it is a verb, that one alone; what the others import is a third of the time of a short call.
+    `only`: if it is a verb, only that one is registered. Importing the others takes a third of the time of a
+    short call.
     """
     verbs = modules()
     for verb in [only] if only in verbs else sorted(verbs):
@@ -76,7 +82,8 @@ def collect(only: str = "") -> None:
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
-    """Runs one verb. Exits with its ExitCode; a foreseen error is one line on stderr. What was not foreseen shows its trace, and is exit 70."""
+    """Runs one verb and exits with its ExitCode. A foreseen error is one line on stderr. Any other shows its
+    trace, and exits with 70."""
     words = argv or sys.argv[1:] or ["--help"]
     verb = next((word for word in words if not word.startswith("-")), "")
     processes.begin(ROOT)
@@ -101,13 +108,11 @@ def main(argv: list[str] | None = None) -> NoReturn:
         sys.exit(int(error.exit_code))
     except (Abort, KeyboardInterrupt):
         console_error(
-            "interrupted; nothing half done is published, the same command goes on where this one stopped"
+            "interrupted; nothing incomplete is published, and the same command continues from here"
         )
         sys.exit(130)
     except processes.Stopped as stop:
-        console_error(
-            f"{stop}; nothing half done is published, the same command goes on where this one stopped"
-        )
+        console_error(f"{stop}; nothing incomplete is published, and the same command continues from here")
         sys.exit(stop.exit_code)
     except TyperException as error:
         context = getattr(error, "ctx", None)
@@ -115,9 +120,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
             f"usage: {error.format_message()} -> ./{context.command_path if context else 'caudal'} --help"
         )
         sys.exit(int(ExitCode.USAGE))
-    except (
-        SystemExit
-    ) as end:  # a pipe's reader that went away is exit 1 to typer, which means something else here
+    except SystemExit as end:  # typer exits with 1 if a pipe's reader has gone, but 1 means FAILED here
         sys.exit(141 if isinstance(end.__context__, BrokenPipeError) else end.code)
     except BrokenPipeError:
         _let_go_of_output()
@@ -125,13 +128,15 @@ def main(argv: list[str] | None = None) -> NoReturn:
     except Exception as error:
         traceback.print_exc()
         console_error(
-            f"bug: {type(error).__name__}: {error} -> ./caudal doctor; if it finds nothing, report the trace above"
+            f"bug: {type(error).__name__}: {error}"
+            " -> ./caudal doctor; if it finds nothing, report the trace above"
         )
         sys.exit(int(ExitCode.BUG))
 
 
 def _let_go_of_output() -> None:
-    """What stdout could not take must not be tried again while Python ends: some versions say so in words of their own, with exit 120."""
+    """Points stdout at /dev/null if it cannot be flushed. Python would try again at exit, and some versions
+    then print an error of their own and exit with 120."""
     try:
         sys.stdout.flush()
     except OSError:

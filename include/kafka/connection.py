@@ -1,4 +1,5 @@
-"""Where this home's broker is. How to talk to it is jobs.contract.kafka.connection: the Spark side says the same to its own clients."""
+"""Finds this home's broker. How clients talk to it is in jobs.contract.kafka.connection, which the Spark side
+shares."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ __all__ = ["Connection", "Login", "bootstrap", "connect", "from_properties"]
 
 
 def bootstrap(settings: Settings) -> str:
-    """host:port[,…] of the configured broker, or of this home's embedded one. Raises BrokerDown when none was ever started here."""
+    """host:port[,…] of the configured broker, or of this home's embedded one. Raises BrokerDown if that was
+    never started."""
     if settings.kafka_bootstrap:
         return settings.kafka_bootstrap
     ports = settings.layout.state / "ports.json"
@@ -29,7 +31,8 @@ def bootstrap(settings: Settings) -> str:
 
 
 def connect(settings: Settings) -> Connection:
-    """The connection all clients of this home use. Opens nothing. Raises BrokerDown, or ConfigError naming the key that cannot be used."""
+    """The connection that all clients of this home use. Opens nothing. Raises BrokerDown, or ConfigError with
+    the key that cannot be used."""
     servers, path = bootstrap(settings), settings.kafka_properties
     if path is None:
         return Connection(servers)

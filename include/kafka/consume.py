@@ -1,4 +1,5 @@
-"""Reads a topic from a start to the end it had when the reading began; only committed records."""
+"""Reads the committed records of a topic, from a start to the end that the topic had when the
+reading began."""
 
 from __future__ import annotations
 
@@ -15,12 +16,12 @@ from include.settings import Settings
 from jobs.contract.errors import ServiceError
 from jobs.contract.kafka import librdkafka
 
-SILENCE_S = 15.0  # no record and no end of a partition for this long: the broker is gone
+SILENCE_S = 15.0  # no record and no partition's end for this long: the broker is gone
 _FETCH_RECORDS = 2000
 
 
 @dataclass(frozen=True)
-class Record:
+class ConsumerRecord:
     topic: str
     partition: int
     offset: int
@@ -30,8 +31,9 @@ class Record:
     headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
-def read(settings: Settings, topic: str, silence_s: float = SILENCE_S) -> Iterator[Record]:
-    """All records from the earliest, by offset within a partition. Raises TopicMissing, BrokerDown (also in mid reading)."""
+def read(settings: Settings, topic: str, silence_s: float = SILENCE_S) -> Iterator[ConsumerRecord]:
+    """All records from the earliest, by offset within a partition. Raises TopicMissing, BrokerDown (also
+    while reading)."""
     admin = Admin(connect(settings), timeout_s=5.0)
     partitions = admin.describe(topic)[1]
     start = admin.offsets(topic, partitions, end=False)
@@ -40,8 +42,9 @@ def read(settings: Settings, topic: str, silence_s: float = SILENCE_S) -> Iterat
     )
 
 
-def tail(settings: Settings, topic: str, records: int, silence_s: float = SILENCE_S) -> list[Record]:
-    """The newest `records` by timestamp, oldest of them first. Reads further back where transaction markers or gaps take offsets."""
+def tail(settings: Settings, topic: str, records: int, silence_s: float = SILENCE_S) -> list[ConsumerRecord]:
+    """The newest `records` by timestamp, oldest first. Reads further back if transaction markers or gaps take
+    up offsets."""
     admin = Admin(connect(settings), timeout_s=5.0)
     partitions = admin.describe(topic)[1]
     earliest, end = (
@@ -51,19 +54,19 @@ def tail(settings: Settings, topic: str, records: int, silence_s: float = SILENC
     reach = records
     while True:
         start = {p: max(earliest[p], end[p] - reach) for p in partitions}
-        found = sorted(
+        newest = sorted(
             _between(settings, topic, start, end, silence_s), key=lambda r: (r.timestamp_ms, r.offset)
         )
-        if len(found) >= records or start == earliest:
-            return found[-records:] if records else []
+        if len(newest) >= records or start == earliest:
+            return newest[-records:] if records else []
         reach *= 4
 
 
 def between(
     settings: Settings, topic: str, start: dict[int, int], end: dict[int, int], *, committed: bool = True
-) -> Iterator[Record]:
-    """Records of start <= offset < end in each partition, by offset; with `committed=False` those of aborted transactions, too. The offsets must
-    still be there. Raises BrokerDown, ServiceError."""
+) -> Iterator[ConsumerRecord]:
+    """Records with start <= offset < end in each partition, by offset; with `committed=False` also those of
+    aborted transactions. The offsets must still be there. Raises BrokerDown, ServiceError."""
     return _between(settings, topic, start, end, SILENCE_S, committed)
 
 
@@ -74,7 +77,7 @@ def _between(
     end: dict[int, int],
     silence_s: float,
     committed: bool = True,
-) -> Iterator[Record]:
+) -> Iterator[ConsumerRecord]:
     waiting = {p for p in end if start[p] < end[p]}
     if not waiting:
         return
@@ -87,7 +90,7 @@ def _between(
                 yield from _take(message, waiting, end)
             if waiting and time.monotonic() - heard_s > silence_s:
                 raise away.explained(
-                    f"topic {topic} gave nothing for {silence_s:g} s, before its end", connect(settings)
+                    f"topic {topic} delivered nothing for {silence_s:g} s, before its end", connect(settings)
                 )
     finally:
         consumer.close()
@@ -97,7 +100,8 @@ def _consumer(settings: Settings, topic: str, start: dict[int, int], committed: 
     from confluent_kafka import Consumer, TopicPartition
 
     config = {
-        "group.id": f"caudal-look-{secrets.token_hex(4)}",  # the client wants one; nothing is ever committed to it
+        # required by the client; nothing is ever committed to it
+        "group.id": f"caudal-look-{secrets.token_hex(4)}",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "isolation.level": "read_committed" if committed else "read_uncommitted",
@@ -110,8 +114,8 @@ def _consumer(settings: Settings, topic: str, start: dict[int, int], committed: 
     return consumer
 
 
-def _take(message: Any, waiting: set[int], end: dict[int, int]) -> Iterator[Record]:
-    """The record, if it lies before the end; takes a partition that is through out of `waiting`."""
+def _take(message: Any, waiting: set[int], end: dict[int, int]) -> Iterator[ConsumerRecord]:
+    """The record, if it lies before the end. Removes a partition that is finished from `waiting`."""
     from confluent_kafka import KafkaError
 
     partition, error = message.partition(), message.error()
@@ -119,10 +123,10 @@ def _take(message: Any, waiting: set[int], end: dict[int, int]) -> Iterator[Reco
         if error.code() == KafkaError._PARTITION_EOF:
             waiting.discard(partition)
             return
-        raise ServiceError(f"Kafka answers {error.name()} in mid reading", message.topic())
+        raise ServiceError(f"Kafka answers {error.name()} while reading", message.topic())
     offset = message.offset()
     if offset + 1 >= end[partition]:
         waiting.discard(partition)
     if offset < end[partition]:
         place = message.topic(), partition, offset, message.timestamp()[1]
-        yield Record(*place, message.key(), message.value(), tuple(message.headers() or ()))
+        yield ConsumerRecord(*place, message.key(), message.value(), tuple(message.headers() or ()))

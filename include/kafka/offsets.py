@@ -1,4 +1,5 @@
-"""From where to where a topic reaches now. The launcher asks before every Kafka run: 0.15 s with confluent-kafka, 0.4 s with kafka-python."""
+"""Reads the offsets that a topic holds now. The launcher asks before every Kafka run: 0.15 s with
+confluent-kafka, 0.4 s with kafka-python."""
 
 from __future__ import annotations
 
@@ -19,16 +20,19 @@ from jobs.contract.nearest import hint
 from jobs.contract.stream import Stream, Topic
 
 _POLL_S = 0.02
-_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")  # as the broker has it
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")  # the broker's own rule
 _LIST, _LIST_S = "./caudal topics list", 5.0
-_REFUSED_S = 1.0  # all brokers refusing for this long is an answer: a restarting one comes back within the next scheduled run
+# if all brokers refuse for this long, they are down; one that restarts is back before the next scheduled run
+_REFUSED_S = 1.0
 
 
 @dataclass(frozen=True)
 class Positions:
-    """Per partition: first offset still there, and the one the next record gets. `topic_id` changes when the topic is made anew.
+    """Per partition: the first offset that is still there, and the offset of the next record. `topic_id`
+    changes if the topic is deleted and created again.
 
-    `decided`: where readers of committed records stop, below the end while a transaction is open; empty where nobody has asked.
+    `decided`: where read_committed consumers stop: below the end while a transaction is open. Empty if nobody
+    has asked for it.
     """
 
     topic: str
@@ -39,12 +43,12 @@ class Positions:
 
     @property
     def records(self) -> int:
-        """Offsets between the two; transaction markers and compacted records count, too."""
+        """The offsets between the two, including those of transaction markers and compacted records."""
         return sum(self.end.values()) - sum(self.earliest.values())
 
 
 class _Moving(Exception):
-    """A partition has no leader just now."""
+    """A partition has no leader at present."""
 
     def __init__(self, what: str, where: str) -> None:
         super().__init__(what)
@@ -52,7 +56,8 @@ class _Moving(Exception):
 
 
 class Admin:
-    """confluent-kafka's admin client under one time budget, which starts now. Errors come as BrokerDown, TopicMissing, ConfigError, ServiceError."""
+    """confluent-kafka's admin client with one time budget, which starts now. Raises BrokerDown, TopicMissing,
+    ConfigError, ServiceError."""
 
     def __init__(self, connection: Connection, timeout_s: float) -> None:
         from confluent_kafka import KafkaError, KafkaException
@@ -62,36 +67,35 @@ class Admin:
         self._failed, self._codes, self._denied = KafkaException, KafkaError, ""
         try:
             self._client: Any = AdminClient({**connection.librdkafka(), "error_cb": self._heard})
-        except KafkaException as error:  # a PEM file that is none, a client that was built without SASL
+        except KafkaException as error:  # an invalid PEM file; a client that was built without SASL
             raise ConfigError(
                 f"the Kafka client refuses its configuration ({error.args[0].name()})", connection.bootstrap
             ) from None
 
     def ask_cluster(self) -> None:
-        """Raises BrokerDown, or ConfigError for a refused login, unless a broker answers."""
+        """Raises BrokerDown unless a broker answers, or ConfigError if the login is refused."""
         self._result(
             self._ask(lambda left_s: self._client.describe_cluster(request_timeout=left_s)), "(none)"
         )
 
     def describe(self, topic: str) -> tuple[str, list[int]]:
-        """(topic id, partition numbers). Raises UsageError for what no topic can be called."""
+        """(topic id, partition numbers). Raises UsageError if no topic can have that name."""
         from confluent_kafka import TopicCollection
 
         if not _NAME.fullmatch(topic):
-            what = f"{topic[:40]!r} cannot be the name of a topic: letters a-z and A-Z, digits, . _ and -, 249 at most"
-            raise UsageError(what, "TOPIC", cli=f"{_LIST} names those there are")
+            what = f"{topic[:40]!r} cannot be a topic: at most 249 of a-z, A-Z, digits, . _ and -"
+            raise UsageError(what, "TOPIC", cli=f"{_LIST} shows the topics")
         futures = self._ask(
             lambda left_s: self._client.describe_topics(TopicCollection([topic]), request_timeout=left_s)
         )
-        found = self._result(futures[topic], topic)
-        return librdkafka.id_text(str(found.topic_id)), sorted(p.id for p in found.partitions)
+        description = self._result(futures[topic], topic)
+        return librdkafka.id_text(str(description.topic_id)), sorted(p.id for p in description.partitions)
 
     def offsets(
         self, topic: str, partitions: list[int], *, end: bool, committed: bool = False
     ) -> dict[int, int]:
-        """The first (or, with `end`, the next) offset of each partition of a topic that is there; `committed`: where readers of committed
-        records stop.
-        """
+        """The first offset of each partition; with `end` the next one; with `committed` the offset where
+        read_committed consumers stop."""
         from confluent_kafka import IsolationLevel, TopicPartition
         from confluent_kafka.admin import OffsetSpec
 
@@ -111,13 +115,15 @@ class Admin:
             except (
                 _Moving,
                 TopicMissing,
-            ) as error:  # a leader is being chosen, a broker has just started: ask again while there is time
+                # a leader is being elected, or a broker has just started: ask again while there is time
+            ) as error:
                 if time.monotonic() > self._end_s:
                     raise ServiceError(error.what, error.where) from None
                 time.sleep(_POLL_S)
 
     def _offset(self, future: Future[Any], topic: str, partition: int) -> int:
-        """A leader that could not be asked is no error to the client: it gives -1001, which is no offset."""
+        """The offset that the broker gave. If the leader could not be asked, the client reports no error but
+        -1001, which is not an offset."""
         offset = int(self._result(future, topic).offset)
         if offset >= 0:
             return offset
@@ -168,7 +174,8 @@ class Admin:
 
 
 def missing(topic: str, where: str, client: Any) -> CaudalError:
-    """The broker has no such topic: one that the registry declares can be made, of another the name is wrong. `client`: a confluent-kafka one."""
+    """An error for a topic that the broker lacks. A topic of the registry can be created; any other name is
+    wrong. `client`: a confluent-kafka one."""
     known = streams.collect()[0]
     declared = {
         one.name for row in known.values() for one in (*row.topics, *([row.tokens] if row.tokens else []))
@@ -183,12 +190,12 @@ def missing(topic: str, where: str, client: Any) -> CaudalError:
     return TopicMissing(
         f"no topic {topic[:40]}{hint(topic, sorted(declared | there))}",
         where,
-        cli=f"{_LIST} names those there are",
+        cli=f"{_LIST} shows the topics",
     )
 
 
 def _of_stream(stream: Stream) -> str:
-    """What to type about its topics."""
+    """The commands that show the stream's topics or output."""
     source = [f"it reads ./caudal consume {stream.source.name}"] if isinstance(stream.source, Topic) else []
     look = (
         f"./caudal consume {stream.sink.name}"
@@ -199,7 +206,8 @@ def _of_stream(stream: Stream) -> str:
 
 
 def positions(settings: Settings, topic: str, timeout_s: float = 5.0) -> Positions:
-    """Earliest, decided and end offset of every partition. Raises TopicMissing; BrokerDown within `timeout_s`, and within 1.1 s when all refuse."""
+    """Earliest, decided and end offset of every partition. Raises TopicMissing; BrokerDown within
+    `timeout_s`, or within 1.1 s if all brokers refuse."""
     admin = Admin(connect(settings), timeout_s)
     topic_id, partitions = admin.describe(topic)
     earliest = admin.offsets(topic, partitions, end=False)

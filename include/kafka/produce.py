@@ -1,4 +1,5 @@
-"""Sends records to a topic, fast and counted: a record is sent when the broker has said so. confluent-kafka: 135,000 a second, kafka-python 5,700."""
+"""Sends records to a topic, fast and counted: a record counts as sent when the broker has acknowledged it.
+confluent-kafka sends 135,000 a second, kafka-python 5,700."""
 
 from __future__ import annotations
 
@@ -17,13 +18,14 @@ from jobs.contract.text import lines
 
 DELIVERY_S = 30.0  # how long one record may wait for its acknowledgement
 _POLL_EVERY = (
-    1000  # records between two looks at the delivery reports: a look a record costs a third of the speed
+    # records between two polls for delivery reports: polling after each record costs a third of the speed
+    1000
 )
 
 
 @dataclass(frozen=True)
 class Message:
-    """`key` and `value` as bytes; None is a null."""
+    """`key` and `value` are bytes, or None for a null."""
 
     value: bytes | None
     key: bytes | None = None
@@ -38,8 +40,8 @@ class Produced:
 
 
 def messages(rows: Iterable[bytes], key_field: str = "") -> Iterator[Message]:
-    """One message a line, blank lines left out, as intake reads a file: byte order marks at the start of a line are no part of its value.
-    With `key_field` each line must be a JSON object with that field: UsageError names the line."""
+    """One message per line, without blank lines. Like intake, it drops byte order marks at the start of a
+    line. With `key_field` each line must be a JSON object with that field: UsageError names the line."""
     for number, row in enumerate(rows, 1):
         if not lines.is_blank(row):
             value = lines.said(row)
@@ -51,15 +53,15 @@ def _key(value: bytes, key_field: str, number: int) -> bytes:
         found = json.loads(value)[key_field]
     except (ValueError, TypeError, KeyError):
         raise UsageError(
-            f"line {number} is no JSON object with a field {key_field}",
+            f"line {number} is not a JSON object with a field {key_field}",
             "--key-field",
-            cli="leave --key-field out, or mend it",
+            cli="leave out --key-field, or correct the line",
         ) from None
     return (found if isinstance(found, str) else json.dumps(found)).encode()
 
 
 class _Tally:
-    """Counts delivery reports; remembers the first that failed."""
+    """Counts delivery reports, and remembers the first failure."""
 
     def __init__(self) -> None:
         self.arrived = 0
@@ -77,16 +79,17 @@ class _Tally:
 def produce(
     settings: Settings, topic: str, messages: Iterable[Message], delivery_s: float = DELIVERY_S
 ) -> Produced:
-    """Sends all messages, acknowledged by all in-sync replicas, in order per partition, without repeats by the client's own retries.
+    """Sends all messages: acknowledged by all in-sync replicas, in order per partition, without duplicates by
+    the client's retries.
 
-    Takes the iterable as it comes; memory is the client's queue (100,000 records). Raises TopicMissing or BrokerDown before anything is sent,
-    DeliveryFailed with the number that arrived.
+    The iterable is consumed as it is sent; memory is the client's queue (100,000 records). Raises
+    TopicMissing or BrokerDown before anything is sent, and DeliveryFailed with the number that arrived.
     """
     connection = connect(settings)
     admin = Admin(connection, timeout_s=5.0)
     admin.offsets(
         topic, admin.describe(topic)[1], end=True
-    )  # asks every leader: one out of reach is named now, not after `delivery_s`
+    )  # asks every leader: an unreachable one fails now, not after `delivery_s`
     start, tally, size = time.monotonic(), _Tally(), 0
     producer = _producer(connection, delivery_s)
     librdkafka.meet(producer, topic)
@@ -127,7 +130,8 @@ def _producer(connection: Connection, delivery_s: float) -> Any:
         "linger.ms": 20,
         "batch.size": 262144,
         "delivery.timeout.ms": int(delivery_s * 1000),
-        "sticky.partitioning.linger.ms": 0,  # else all records of 10 ms without a key lie on one partition
+        # otherwise all records without a key go to one partition for 10 ms
+        "sticky.partitioning.linger.ms": 0,
     }
     return Producer({**connection.librdkafka(), **settings, "error_cb": lambda _error: None})
 
@@ -148,7 +152,7 @@ def _send(producer: Any, topic: str, message: Message, tally: _Tally) -> None:
 
 def _check(tally: _Tally, sent: int, topic: str, producer: Any) -> None:
     if tally.failed:
-        producer.flush(5.0)  # what is on its way may still arrive: count it
+        producer.flush(5.0)  # records under way may still arrive: count them
         raise DeliveryFailed(
             f"{tally.arrived} of {sent} records arrived, {tally.failed} failed ({tally.reason})",
             topic,

@@ -1,4 +1,5 @@
-"""The registry owns the topics: which there must be, with what partitions and settings. Only missing ones are made; a difference is reported."""
+"""Creates the topics of the registry, which declares their partitions and settings. Only missing topics are
+created; differences are reported."""
 
 from __future__ import annotations
 
@@ -19,14 +20,15 @@ from jobs.contract.errors import CaudalError, ConfigError, ServiceError
 from jobs.contract.stream import Stream, Topic
 
 BOOTSTRAP_S = (
-    15.0  # a broker that has just started on a busy machine; one that refuses is told within 1.1 s anyway
+    # for a broker that has just started on a busy machine; one that refuses is reported within 1.1 s anyway
+    15.0
 )
-VISIBLE_S = 15.0  # a new topic's leaders are known within 0.2 s on one node; clusters take longer
+VISIBLE_S = 15.0  # one node knows a new topic's leaders within 0.2 s; clusters take longer
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One setting of an existing topic that is not what the registry declares."""
+    """One setting of an existing topic that differs from the registry."""
 
     topic: str
     setting: str
@@ -39,7 +41,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class TopicPlan:
-    """`differences` name topics that exist with other settings; those are left as they are."""
+    """`differences`: settings of existing topics that differ; they are not changed."""
 
     connection: Connection
     to_create: tuple[Topic, ...]
@@ -49,7 +51,7 @@ class TopicPlan:
 
 @dataclass(frozen=True)
 class Applied:
-    """`met`: topics that somebody else made between plan and apply."""
+    """`met`: topics that somebody else created between plan and apply."""
 
     created: tuple[str, ...]
     met: tuple[str, ...]
@@ -63,7 +65,8 @@ class TopicInfo:
 
 
 def declared(streams: Iterable[Stream]) -> tuple[Topic, ...]:
-    """All topics the streams read or write, token topics among them, by name. Raises ConfigError when two streams declare one differently."""
+    """All topics that the streams read or write, token topics included, by name. Raises ConfigError if two
+    streams declare one differently."""
     found: dict[str, tuple[Topic, str]] = {}
     for stream in streams:
         for topic in (*stream.topics, *([stream.tokens] if stream.tokens else [])):
@@ -77,7 +80,7 @@ def declared(streams: Iterable[Stream]) -> tuple[Topic, ...]:
 
 
 def plan(settings: Settings, streams: Iterable[Stream]) -> TopicPlan:
-    """What `apply` would do; read-only. Raises ConfigError, BrokerDown."""
+    """What `apply` would do. Read-only. Raises ConfigError, BrokerDown."""
     topics, connection = declared(streams), connect(settings)
     with _admin(connection) as admin:
         partitions = {t["name"]: len(t["partitions"]) for t in _describe(admin, [t.name for t in topics])}
@@ -94,7 +97,8 @@ def plan(settings: Settings, streams: Iterable[Stream]) -> TopicPlan:
 
 
 def apply(plan: TopicPlan) -> Applied:
-    """Makes the missing topics and waits until each has its leaders. A topic made by another in between is met, not an error."""
+    """Creates the missing topics and waits until each has its leaders. It is no error if somebody else has
+    created one meanwhile."""
     if not plan.to_create:
         return Applied((), ())
     wanted = {
@@ -109,12 +113,13 @@ def apply(plan: TopicPlan) -> Applied:
 
 
 def ensure(settings: Settings, streams: Iterable[Stream]) -> tuple[str, ...]:
-    """Makes what the streams declare and the broker lacks; the names of what was made. Raises ConfigError, BrokerDown."""
+    """Creates the topics that the streams declare and the broker lacks; returns their names. Raises
+    ConfigError, BrokerDown."""
     return apply(plan(settings, streams)).created
 
 
 def list_topics(settings: Settings) -> list[TopicInfo]:
-    """All topics but the broker's internal ones, by name."""
+    """All topics, except the broker's internal ones, by name."""
     with _admin(connect(settings)) as admin:
         found = [
             t
@@ -133,17 +138,17 @@ def _wanted(topic: Topic) -> tuple[int, dict[str, str]]:
 
 @contextmanager
 def _admin(connection: Connection) -> Iterator[Any]:
-    """kafka-python's admin client, its own log kept quiet: what matters comes as an error."""
+    """kafka-python's admin client. Its own log is silenced: what matters comes as an error."""
     with (
         warnings.catch_warnings()
-    ):  # kafka-python reads its own schemas by a function that Python 3.11 has deprecated
+    ):  # kafka-python loads its schemas with a function that Python 3.11 deprecates
         warnings.simplefilter("ignore", DeprecationWarning)
         from kafka.admin import KafkaAdminClient
         from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
     Admin(
         connection, BOOTSTRAP_S
-    ).ask_cluster()  # kafka-python leaves its sockets open when nobody answers, and is slower to say so
+    ).ask_cluster()  # asked first: kafka-python is slower to fail, and leaves its sockets open
     log = logging.getLogger("kafka")
     level, admin = log.level, None
     log.setLevel(logging.CRITICAL)
@@ -183,7 +188,7 @@ def _differences(topic: Topic, partitions: int, actual: Mapping[str, Any]) -> It
         yield Difference(topic.name, "partitions", str(topic.partitions), str(partitions))
     for key, value in topic.config:
         if key not in actual:
-            raise ConfigError(f"the broker knows no topic setting {key}", topic.name)
+            raise ConfigError(f"the broker does not know the topic setting {key}", topic.name)
         if str(actual[key]["value"]) != value:
             yield Difference(topic.name, key, value, str(actual[key]["value"]))
 
@@ -197,7 +202,7 @@ def _already_there(answer: Mapping[str, Any]) -> bool:
         return True
     if (
         for_code(answer["error_code"]) is InvalidReplicationFactorError
-    ):  # so a cluster answers, too, whose brokers are still coming up
+    ):  # a cluster whose brokers are still starting answers this, too
         raise ServiceError(f"not enough brokers for the topic yet: {answer['error_message']}", answer["name"])
     raise ConfigError(
         f"the broker refuses the topic: {answer['error_message'] or for_code(answer['error_code']).__name__}",

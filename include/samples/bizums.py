@@ -1,5 +1,9 @@
-"""Seeded bizums (course: actividad 4): `Nombre;Cantidad;Concepto`, names in any case and with or without accents, some lines malformed; and what must
-come out, worked out from the lines in plain Python. With a date: Faker's names, and the day it was sent."""
+"""Seeded bizums (course: actividad 4), and the totals that must come out of them, computed from the lines in
+plain Python.
+
+A line is `Nombre;Cantidad;Concepto`. Names come in any case, with or without accents, and some lines are
+malformed. Dated bizums have names by Faker, and the time they were sent.
+"""
 
 from __future__ import annotations
 
@@ -24,33 +28,35 @@ _MALFORMED_SHARE = 0.08
 
 
 def lines(count: int, seed: int) -> Iterator[str]:
-    """`count` lines without line ends; the same arguments give the same lines."""
-    made = Random(seed)  # noqa: S311 - samples must come out the same again; nothing here is a secret
+    """`count` lines without line ends. The same arguments give the same lines."""
+    random = Random(seed)  # noqa: S311 - samples must be reproducible; nothing here is a secret
     for _ in range(count):
-        if made.random() < _MALFORMED_SHARE:
-            yield made.choice(_MALFORMED)
+        if random.random() < _MALFORMED_SHARE:
+            yield random.choice(_MALFORMED)
         else:
-            yield f"{_spelled(made.choice(_PEOPLE), made)};{made.randrange(100, 20_000) / 100:g};{made.choice(_WHAT)}"
+            who, amount = _spelled(random.choice(_PEOPLE), random), random.randrange(100, 20_000) / 100
+            yield f"{who};{amount:g};{random.choice(_WHAT)}"
 
 
 def dated_lines(count: int, seed: int, start: datetime, days: int = 3) -> Iterator[str]:
-    """`Nombre;Cantidad;Concepto;Fecha`, names and amounts by Faker (es_ES), sent over `days` days from `start` on, nearly in order: one in ten
-    comes up to six hours late."""
+    """`Nombre;Cantidad;Concepto;Fecha`, names and amounts by Faker (es_ES), sent over `days` days from
+    `start` on. They are nearly in order: one in ten comes up to six hours late."""
     from faker import Faker
 
     faker = Faker("es_ES")
     faker.seed_instance(seed)
     people = [faker.first_name() for _ in range(6)]
-    made = Random(seed)  # noqa: S311 - as above
+    random = Random(seed)  # noqa: S311 - as above
     for number in range(count):
         sent = start + timedelta(days=days) * (number / count)
-        if made.random() < 0.1:
-            sent -= timedelta(seconds=made.randrange(6 * 3600))
-        yield f"{made.choice(people)};{made.randrange(100, 20_000) / 100:g};{faker.word()};{sent:%Y-%m-%dT%H:%M:%SZ}"
+        if random.random() < 0.1:
+            sent -= timedelta(seconds=random.randrange(6 * 3600))
+        who, amount, what = random.choice(people), random.randrange(100, 20_000) / 100, faker.word()
+        yield f"{who};{amount:g};{what};{sent:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _spelled(name: str, made: Random) -> str:
-    """The same person, typed in another way."""
+def _spelled(name: str, random: Random) -> str:
+    """The same person, spelled differently."""
     ways = (
         str,
         str.upper,
@@ -59,7 +65,7 @@ def _spelled(name: str, made: Random) -> str:
         lambda text: f" {text} ",
         lambda text: unicodedata.normalize("NFD", text),
     )
-    return made.choice(ways)(name)
+    return random.choice(ways)(name)
 
 
 def _bare(name: str) -> str:
@@ -67,12 +73,13 @@ def _bare(name: str) -> str:
 
 
 def person(name: str) -> str:
-    """One text for each person: no accents (an ñ is a letter), no case, single blanks."""
+    """The same text for each spelling of a person: without accents (ñ is a letter of its own), case and
+    repeated blanks."""
     return _bare(unicodedata.normalize("NFC", " ".join(name.split()))).lower()
 
 
 def good(line: str) -> tuple[str, float] | None:
-    """(person, amount) of a line that can be counted; None for a malformed one."""
+    """(person, amount) of a well-formed line; None for a malformed one."""
     fields = line.split(";")
     if len(fields) < 3 or len(fields) > 4 or not fields[0].strip():
         return None
@@ -84,7 +91,8 @@ def good(line: str) -> tuple[str, float] | None:
 
 
 def totals_of(given: Iterable[str]) -> dict[str, float]:
-    """What must come out of a run over all of them: lines (rows, refused ones, blank ones: those are no records), people, sum of the amounts."""
+    """What a run over all lines must report: lines (rows, refused and blank ones; blank ones are not
+    records), people, sum of the amounts."""
     found = list(given)
     counted = [one for one in map(good, found) if one is not None]
     blank = sum(not line.strip() for line in found)
@@ -100,25 +108,26 @@ def totals_of(given: Iterable[str]) -> dict[str, float]:
 
 
 def dated_totals_of(given: Iterable[str]) -> dict[str, float]:
-    """What must come out of a run over all of them, and of one of `bizums_por_dia` that closes its days."""
-    found = list(given)
-    amount = round(sum(float(line.split(";")[1]) for line in found), 2)
-    late = behind(line.split(";")[3] for line in found)
+    """What must come out of a run over all lines, and of a run of `bizums_por_dia` that closes their days."""
+    lines = list(given)
+    amount = round(sum(float(line.split(";")[1]) for line in lines), 2)
+    late = behind(line.split(";")[3] for line in lines)
     return {
-        "bizums": len(found),
+        "bizums": len(lines),
         "out_of_order": late,
-        "people_and_days": len(highest_by_day(found)),
+        "people_and_days": len(highest_by_day(lines)),
         "amount": amount,
     }
 
 
 def behind(times: Iterable[str]) -> int:
-    """How many come after a later one. Times of one form, so that their order is that of their text."""
-    latest, found = "", 0
+    """The number of times that come after a later one. All must have the same format, so that text order is
+    time order."""
+    latest, count = "", 0
     for time in times:
-        found += time < latest
+        count += time < latest
         latest = max(latest, time)
-    return found
+    return count
 
 
 def highest(given: Iterable[str]) -> dict[str, float]:

@@ -1,4 +1,5 @@
-"""The shop the samples come from: what it sells, where it delivers. Prices are whole, as in the course's documents, so totals are exact."""
+"""The shop that the samples come from: its products and its delivery places. Prices are whole numbers, as in
+the course's documents, so totals are exact."""
 
 from __future__ import annotations
 

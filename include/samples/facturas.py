@@ -1,6 +1,8 @@
-"""Seeded invoices as the course's documents look, with the totals and rows they must lead to.
+"""Seeded invoices in the format of the course's documents, with the totals and rows that must come out of
+them.
 
-The expected side is worked out from the documents themselves, in plain Python, so it does not repeat a mistake of the generator or of Spark.
+The expected values are computed from the documents themselves in plain Python, so a mistake of the generator
+or of Spark is not repeated.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from typing import Any
 from include.samples.catalogue import CITIES, ITEMS, STORES, STREETS
 
 MAX_LINES = 6
-BLOCK = 10_000  # invoice numbers a seed has before it reaches into the next seed's
-SEEDS = 9_000  # seeds whose numbers differ: SEEDS * BLOCK = all 8-digit numbers
+BLOCK = 10_000  # invoice numbers per seed; a larger sample uses the next seed's numbers, too
+SEEDS = 9_000  # seeds with different numbers: SEEDS * BLOCK = all 8-digit numbers
 _FIRST_NUMBER, _NUMBERS = 10_000_000, SEEDS * BLOCK
 _STRIDE = (
-    38_196_601  # coprime with _NUMBERS, near its golden section: neighbours lie far apart, none comes twice
+    # coprime with _NUMBERS, so that no number repeats; near its golden section, so that neighbours are far
+    # apart
+    38_196_601
 )
 _GST, _CESS = 0.025, 0.00125  # shares of the taxable amount
 _POINTS = 0.2  # loyalty points per unit of TotalAmount, a double as in the course
@@ -30,7 +34,8 @@ _MAX_STEP_MS = 1500
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums of amounts are exact (prices are whole); `loyalty_points` is the correctly rounded sum (math.fsum) in any order."""
+    """Sums of amounts are exact, because prices are whole. `loyalty_points` is the correctly rounded sum
+    (math.fsum) in any order."""
 
     invoices: int
     lines: int
@@ -51,7 +56,7 @@ class Sample:
     totals: Totals
 
     def expected_lines(self) -> list[dict[str, Any]]:
-        """One row per invoice line, 15 columns; City, State, PinCode are None for TAKEAWAY."""
+        """One row per invoice line, 15 columns. City, State, PinCode are None for TAKEAWAY."""
         return [row for document in self.documents for row in lines_of(document)]
 
     def expected_notifications(self) -> list[dict[str, Any]]:
@@ -60,20 +65,22 @@ class Sample:
 
 
 def generate(count: int, seed: int, start_ms: int) -> Sample:
-    """`count` invoices in memory; the same arguments give the same bytes. For 100,000s use `documents` and `totals_of`."""
-    made = list(documents(count, seed, start_ms))
-    return Sample(made, totals_of(made))
+    """`count` invoices in memory. The same arguments give the same bytes. For 100,000s use `documents` and
+    `totals_of`."""
+    invoices = list(documents(count, seed, start_ms))
+    return Sample(invoices, totals_of(invoices))
 
 
 def documents(count: int, seed: int, start_ms: int) -> Iterator[str]:
-    """`count` invoices, one at a time, CreatedTime rising from `start_ms` (ms since 1970).
+    """`count` invoices, one at a time. CreatedTime rises from `start_ms` (ms since 1970).
 
-    InvoiceNumbers are unique within a call. Two calls share none if their seeds differ modulo SEEDS by more than the blocks they use:
-    seeds 1, 2, 3 with up to BLOCK invoices each; seed 1 with 500,000 uses the numbers of seeds 1 to 50.
+    InvoiceNumbers are unique within a call. Two calls share none if their seeds differ modulo SEEDS by more
+    than the blocks they use: seeds 1, 2, 3 with up to BLOCK invoices each; seed 1 with 500,000 uses the
+    numbers of seeds 1 to 50.
     """
     if not 0 <= count <= _NUMBERS:
         raise ValueError(f"count={count} is not within 0 and {_NUMBERS}")
-    random = Random(seed).random  # noqa: S311 - samples must come out the same again; nothing here is a secret
+    random = Random(seed).random  # noqa: S311 - samples must be reproducible; nothing here is a secret
     time_ms, first = start_ms, seed * BLOCK
     for index in range(first, first + count):
         yield _document(random, _FIRST_NUMBER + index * _STRIDE % _NUMBERS, time_ms)
@@ -81,16 +88,17 @@ def documents(count: int, seed: int, start_ms: int) -> Iterator[str]:
 
 
 def files(number: int, each: int) -> dict[str, str]:
-    """Invoices for labs, the same for everybody: muestras/facturas-1.json… -> `each` documents, one a line."""
-    made = documents(number * each, 6, 1_700_000_000_000)
+    """Invoices for labs, the same for everybody: muestras/facturas-1.json… -> `each` documents, one
+    per line."""
+    invoices = documents(number * each, 6, 1_700_000_000_000)
     return {
-        f"muestras/facturas-{n}.json": "".join(f"{d}\n" for d in islice(made, each))
+        f"muestras/facturas-{n}.json": "".join(f"{d}\n" for d in islice(invoices, each))
         for n in range(1, number + 1)
     }
 
 
 def totals_of(documents: Iterable[str]) -> Totals:
-    """Totals of any invoices, read back from their text in one pass; memory is 8 bytes an invoice."""
+    """Totals of any invoices, read from their text in one pass. Memory is 8 bytes per invoice."""
     invoices = lines = homes = 0
     amount, value, points = 0.0, 0.0, []
     for document in documents:
@@ -105,7 +113,7 @@ def totals_of(documents: Iterable[str]) -> Totals:
 
 
 def lines_of(document: str) -> list[dict[str, Any]]:
-    """The rows one invoice must become."""
+    """The rows that one invoice must become."""
     invoice = json.loads(document)
     names = (
         "InvoiceNumber",
@@ -125,7 +133,7 @@ def lines_of(document: str) -> list[dict[str, Any]]:
 
 
 def notification_of(document: str) -> dict[str, Any]:
-    """The message one invoice must become, InvoiceNumber being its key."""
+    """The message that one invoice must become; its key is InvoiceNumber."""
     invoice = json.loads(document)
     amount = invoice["TotalAmount"]
     names = ("InvoiceNumber", "CustomerCardNo", "TotalAmount")
@@ -133,16 +141,18 @@ def notification_of(document: str) -> dict[str, Any]:
 
 
 def _document(random: Callable[[], float], number: int, time_ms: int) -> str:
-    """Text is put together by hand, in the course's key order: four times as fast as json.dumps."""
+    """The text is assembled by hand, in the course's key order: four times as fast as json.dumps."""
     items, total = _items(random)
     home = random() < _HOME_SHARE
     tax = repr(total * _GST)
     return (
-        f'{{"InvoiceNumber":"{number}","CreatedTime":{time_ms},"StoreID":"{STORES[int(random() * len(STORES))]}",'
+        f'{{"InvoiceNumber":"{number}","CreatedTime":{time_ms},'
+        f'"StoreID":"{STORES[int(random() * len(STORES))]}",'
         f'"PosID":"POS{100 + int(random() * 900)}","CashierID":"OAS{100 + int(random() * 900)}",'
         f'"CustomerType":"{"PRIME" if random() < _PRIME_SHARE else "NONPRIME"}",'
         f'"CustomerCardNo":"{_digits(random, 10)}","TotalAmount":{total}.0,"NumberOfItems":{len(items)},'
-        f'"PaymentMethod":"{"CARD" if random() < _CARD_SHARE else "CASH"}","TaxableAmount":{total}.0,"CGST":{tax},"SGST":{tax},'
+        f'"PaymentMethod":"{"CARD" if random() < _CARD_SHARE else "CASH"}",'
+        f'"TaxableAmount":{total}.0,"CGST":{tax},"SGST":{tax},'
         f'"CESS":{total * _CESS!r},"DeliveryType":"{"HOME-DELIVERY" if home else "TAKEAWAY"}",'
         f'{_address(random) if home else ""}"InvoiceLineItems":[{",".join(items)}]}}'
     )
@@ -156,7 +166,8 @@ def _items(random: Callable[[], float]) -> tuple[list[str], int]:
         quantity = 1 if random() < 0.5 else 2
         total += price * quantity
         items.append(
-            f'{{"ItemCode":"{code}","ItemDescription":"{name}","ItemPrice":{price}.0,"ItemQty":{quantity},"TotalValue":{price * quantity}.0}}'
+            f'{{"ItemCode":"{code}","ItemDescription":"{name}","ItemPrice":{price}.0,'
+            f'"ItemQty":{quantity},"TotalValue":{price * quantity}.0}}'
         )
     return items, total
 
@@ -164,12 +175,13 @@ def _items(random: Callable[[], float]) -> tuple[list[str], int]:
 def _address(random: Callable[[], float]) -> str:
     city, state = CITIES[int(random() * len(CITIES))]
     return (
-        f'"DeliveryAddress":{{"AddressLine":"{1 + int(random() * 9999)} {STREETS[int(random() * len(STREETS))]}","City":"{city}","State":"{state}",'
+        f'"DeliveryAddress":{{"AddressLine":"{1 + int(random() * 9999)} '
+        f'{STREETS[int(random() * len(STREETS))]}","City":"{city}","State":"{state}",'
         f'"PinCode":"{_digits(random, 6)}","ContactNumber":"{_digits(random, 10)}"}},'
     )
 
 
 def _digits(random: Callable[[], float], count: int) -> str:
-    """A number of `count` digits, the first not 0."""
+    """A number of `count` digits whose first is not 0."""
     least: int = 10 ** (count - 1)
     return str(least + int(random() * 9 * least))

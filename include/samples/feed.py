@@ -1,4 +1,4 @@
-"""What to type so that a stream has something to read: samples where they are made for it, else records of one's own."""
+"""The commands that give a stream something to read: samples if they fit it, or the user's own records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from jobs.contract.stream import Stream, Topic
 
 
 def own(stream: Stream) -> str:
-    """The command that takes records of one's own to where `stream`, or the one it reads from, gets its records."""
+    """The command that brings the user's own records to the source of `stream`, or of the stream that it
+    reads from."""
     first = streams.origin(stream)
     if isinstance(first.source, Topic):
         return f"./caudal produce {first.source.name} --file FILE"
@@ -17,14 +18,14 @@ def own(stream: Stream) -> str:
 
 
 def commands(stream: Stream) -> list[str]:
-    """From the first record to the first row of `stream`: each command does what it says, in this order."""
+    """The commands, in order, from the first record to the first row of `stream`."""
     chain = streams.chain(stream)
     sample = f"./caudal sample {chain[0].name}"
     return [sample if _made_for(chain[0]) else own(stream), *(f"./caudal run {one.name}" for one in chain)]
 
 
 def kind(stream: Stream) -> Kind:
-    """Raises Refused for a stream that none of the samples is made for."""
+    """The samples of a stream. Raises Refused if none fits it."""
     if stream.upstream:
         raise Refused(
             f"{stream.name} reads what {stream.upstream} publishes",
@@ -34,8 +35,8 @@ def kind(stream: Stream) -> Kind:
     found = _made_for(stream)
     if found is None:
         names = ", ".join(kind.what for kind in KINDS.values())
-        what = f"{stream.name} reads none of {names}, so the samples would all be refused"
-        raise Refused(what, stream.name, cli=f"{own(stream)} takes your own data")
+        what = f"{stream.name} reads none of {names}, so all samples would be refused"
+        raise Refused(what, stream.name, cli=f"{own(stream)} delivers your own data")
     return found
 
 

@@ -1,4 +1,5 @@
-"""What a stream's samples are, by its tags: their documents, what must come out of them, how they travel."""
+"""The samples of each stream, by its tags: their documents, the totals that must come out, and how they are
+delivered."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from include.samples import bizums, facturas, temperaturas
 
 @dataclass(frozen=True)
 class Kind:
-    """`documents`: of a count, a seed and now (ms), the same again for the same arguments. `totals`: what a run over all of them must come to.
-    `purpose`: what they contain on purpose, from their totals. `key`: the field that is the message key in a topic; none where the samples are for
-    files alone."""
+    """`documents`: by count, seed and now (ms); the same arguments give the same documents. `totals`: what a
+    run over all of them must report. `purpose`: a sentence, from the totals, about what they contain on
+    purpose. `key`: the field that is the message key in a topic; empty if the samples are for files only."""
 
     what: str
     file: str
@@ -25,12 +26,12 @@ class Kind:
 
 
 def _past_temperatures(count: int, seed: int, now_ms: int) -> Iterator[str]:
-    """They end now: one from the future would be refused."""
+    """Readings that end now: one from the future would be refused."""
     return temperaturas.documents(count, seed, now_ms - count * temperaturas.MOST_STEP_MS)
 
 
 def _past_bizums(count: int, seed: int, now_ms: int) -> Iterator[str]:
-    """Of the three days before this one."""
+    """Bizums of the three days before today."""
     today = datetime.fromtimestamp(now_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return bizums.dated_lines(count, seed, today - timedelta(days=3))
 
@@ -41,13 +42,14 @@ def _in_order(totals: dict[str, Any]) -> str:
 
 def _late(what: str, most: str) -> Callable[[dict[str, Any]], str]:
     return lambda totals: (
-        f"all {totals[what]:,} are good; {totals['out_of_order']:,} of them come out of order, up to {most} late"
+        f"all {totals[what]:,} are good; {totals['out_of_order']:,} are out of order, up to {most} late"
     )
 
 
 def _malformed(totals: dict[str, Any]) -> str:
-    told = f"{totals['lines']:,} lines: {totals['rows']:,} good, {totals['refused']:,} malformed on purpose (they go to cuarentena)"
-    return f"{told}, {totals['blank']:,} blank (no records)"
+    good = f"{totals['lines']:,} lines: {totals['rows']:,} good"
+    bad = f"{totals['refused']:,} malformed on purpose (they go to cuarentena)"
+    return f"{good}, {bad}, {totals['blank']:,} blank (no records)"
 
 
 KINDS = {

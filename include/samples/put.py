@@ -1,6 +1,7 @@
-"""Puts files into a stream's entrada: whole under a name that was free, or not at all.
+"""Puts files into a stream's entrada: whole, under a free name, or not at all.
 
-A file is written under a hidden name of the same folder and gets its own name by link, which never overwrites. Intake sees no hidden name.
+A file is written under a hidden name in the same folder, which intake ignores. It gets its own name by link,
+which never overwrites.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _MAX_SUFFIX = 10_000
 
 @dataclass(frozen=True)
 class Put:
-    """`wished` differs from the name of `path` when that name was taken, or one that intake passes by."""
+    """`wished` differs from the name of `path` if that name was taken, or is one that intake ignores."""
 
     path: Path
     wished: str
@@ -38,7 +39,8 @@ class Put:
 
 
 def file(settings: Settings, stream: Stream, source: Path) -> Put:
-    """A copy of `source` in the stream's entrada; its mtime is now. Raises UsageError, Refused, UnsafePath, DiskFull, NotWritable."""
+    """Copies `source` into the stream's entrada; the copy's mtime is now. Raises UsageError, Refused,
+    UnsafePath, DiskFull, NotWritable."""
     check(stream, source)
 
     def copy(target: BinaryIO) -> None:
@@ -49,7 +51,8 @@ def file(settings: Settings, stream: Stream, source: Path) -> Put:
 
 
 def lines(settings: Settings, stream: Stream, name: str, documents: Iterable[str]) -> Put:
-    """A new file of one document a line. Raises Refused for a stream that reads a topic, UnsafePath, DiskFull, NotWritable."""
+    """Writes a new file with one document per line. Raises Refused for a stream that reads a topic,
+    UnsafePath, DiskFull, NotWritable."""
     _require_files(stream)
     return _place(
         settings, stream, name, lambda target: target.writelines(f"{d}\n".encode() for d in documents)
@@ -59,7 +62,8 @@ def lines(settings: Settings, stream: Stream, name: str, documents: Iterable[str
 def samples(
     settings: Settings, stream: Stream, count: int, seed: int, start_ms: int, files: int = 1
 ) -> list[Put]:
-    """`count` generated invoices in `files` new files, as even as can be. Raises as `lines`."""
+    """Puts `count` generated invoices into `files` new files of nearly equal size. Raises the same as
+    `lines`."""
     return spread(
         settings, stream, f"facturas-{seed}.json", facturas.documents(count, seed, start_ms), count, files
     )
@@ -68,7 +72,8 @@ def samples(
 def spread(
     settings: Settings, stream: Stream, name: str, documents: Iterator[str], count: int, files: int
 ) -> list[Put]:
-    """`count` documents in `files` new files, as even as can be, numbered before the ending of `name`. Raises as `lines`."""
+    """Puts `count` documents into `files` new files of nearly equal size, numbered before the ending of
+    `name`. Raises the same as `lines`."""
     stem, dot, ending = name.rpartition(".")
     sizes = [count // files + (number < count % files) for number in range(files)]
     return [
@@ -78,11 +83,11 @@ def spread(
 
 
 def check(stream: Stream, source: Path) -> None:
-    """Whether `file` would take it; read-only. Raises UsageError, or Refused for a stream that reads a topic."""
+    """Raises what `file` would raise: UsageError, or Refused for a stream that reads a topic. Read-only."""
     _require_files(stream)
     if source.is_symlink() and source.is_file():
         raise UsageError(
-            "a link; put the file it points to",
+            "a link; put the file that it points to",
             source,
             cli=f"./caudal put {stream.name} {shlex.quote(str(source.resolve()))}",
         )
@@ -93,11 +98,11 @@ def check(stream: Stream, source: Path) -> None:
     if not source.is_file():
         raise UsageError("not a regular file", source, cli="put takes regular files only")
     if not os.access(source, os.R_OK):
-        raise UsageError("the file cannot be read", source, cli="give yourself read permission on it")
+        raise UsageError("the file cannot be read", source, cli="give yourself permission to read it")
 
 
 def _of_folder(stream: Stream, folder: Path) -> str:
-    """The call that takes what is in it; a pattern only where all of it can be put."""
+    """The command for the folder's files; with a pattern only if all of them can be put."""
     plain = (
         [storage.is_regular(path) for path in folder.iterdir()]
         if os.access(folder, os.R_OK | os.X_OK)
@@ -144,7 +149,7 @@ def _own(stream: Stream) -> tuple[str, ...]:
 
 
 def _link_free(temp: Path, folder: Path, name: str, stream: str) -> Path:
-    """Gives the file `name`, or `name` with the first free suffix: a.json, a-2.json, a-3.json."""
+    """Gives the file the name `name`, or `name` with the first free suffix: a.json, a-2.json, a-3.json."""
     stem, dot, ending = name.partition(".")
     for number in range(1, _MAX_SUFFIX):
         path = folder / (name if number == 1 else f"{stem}-{number}{dot}{ending}")
@@ -153,4 +158,8 @@ def _link_free(temp: Path, folder: Path, name: str, stream: str) -> Path:
             return path
         except FileExistsError:
             continue
-    raise Refused(f"{_MAX_SUFFIX} files named like {name} wait already", folder, cli=f"./caudal run {stream}")
+    raise Refused(
+        f"{_MAX_SUFFIX} files with names like {name} are waiting already",
+        folder,
+        cli=f"./caudal run {stream}",
+    )

@@ -1,7 +1,7 @@
-"""Seeded temperature readings, and the windows they must become.
+"""Seeded temperature readings, and the windows that must come out of them.
 
-The expected side is plain Python over the readings' own text: windows by event time, a watermark, what is late. It repeats neither the
-generator nor Spark.
+The expected values are computed from the readings' own text in plain Python: windows by event time, a
+watermark, late readings. So a mistake of the generator or of Spark is not repeated.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from include.samples import bizums
 
 SENSORS = ("azotea", "cocina", "salon", "sotano")
 MOST_STEP_MS = 40_000
-MINUTE_MS, DELAY_MS = 60_000, 10 * 60_000  # the delay is that of jobs/domain/iot.py
+MINUTE_MS, DELAY_MS = 60_000, 10 * 60_000  # the delay of jobs/domain/iot.py
 _BEHIND_SHARE, _MOST_BEHIND_MS = 0.1, 8 * 60_000  # out of order, and within ten minutes of delay
 
 
 def documents(count: int, seed: int, start_ms: int) -> Iterator[str]:
-    """`count` readings, one JSON document each: momento moves on from `start_ms` (ms since 1970) by up to 40 s, one in ten is up to 8 minutes
-    behind. Temperatures are quarters of a degree, so that sums are exact in any order. The same arguments give the same bytes."""
-    random, time_ms = Random(seed), start_ms  # noqa: S311 - samples must come out the same again; nothing here is a secret
+    """`count` readings, one JSON document each. momento advances from `start_ms` (ms since 1970) by up to 40
+    s, and one in ten is up to 8 minutes behind. Temperatures are quarters of a degree, so sums are exact
+    in any order. The same arguments give the same bytes."""
+    random, time_ms = Random(seed), start_ms  # noqa: S311 - samples must be reproducible; nothing here is a secret
     for _ in range(count):
         time_ms += random.randrange(MOST_STEP_MS)
         behind_ms = random.randrange(_MOST_BEHIND_MS) if random.random() < _BEHIND_SHARE else 0
@@ -41,7 +42,8 @@ def iso(time_ms: int) -> str:
 
 
 def totals_of(documents: Iterable[str]) -> dict[str, float]:
-    """What must come out of a run over all of them that closes its windows: readings, rows of both windowed streams, the highest temperature."""
+    """What must come out of a run over all of them that closes its windows: readings, rows of both windowed
+    streams, the highest temperature."""
     found = list(documents)
     sliding, tumbling = (
         Windows(15 * MINUTE_MS, 5 * MINUTE_MS, DELAY_MS),
@@ -64,8 +66,9 @@ Key = tuple[int, int, str]  # start and end of the window in ms, sensor
 
 @dataclass
 class Windows:
-    """A stream of windows of `length_ms` every `step_ms`, with a watermark `delay_ms` behind the latest reading. `late`: readings, once for each
-    window of theirs that was published already."""
+    """A stream of windows of `length_ms` every `step_ms`, with a watermark `delay_ms` behind the latest
+    reading. `late`: readings that came too late, counted once for each of their windows that was published
+    already."""
 
     length_ms: int
     step_ms: int
@@ -75,7 +78,8 @@ class Windows:
     open: dict[Key, list[float]] = field(default_factory=dict)
 
     def run(self, readings: Iterable[str], close: bool = False) -> list[dict[str, Any]]:
-        """What a run over `readings`, in one batch, publishes. With `close` all that is open as well; the watermark is then where the last ends."""
+        """What a run over `readings`, in one batch, publishes. With `close` the open windows too; the
+        watermark is then where the last one ends."""
         latest_ms = -1
         for document in readings:
             found = json.loads(document)

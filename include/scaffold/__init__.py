@@ -1,1 +1,2 @@
-"""A new stream as files: registry row, job, domain function and its first test. Files are added, none is edited or overwritten."""
+"""Writes a new stream: registry row, job, domain function and its first test. No existing file is edited or
+overwritten."""

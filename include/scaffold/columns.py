@@ -1,4 +1,5 @@
-"""Columns as they are typed on the command line: `id:string,price:decimal(10,2)`; and three sample values of each type."""
+"""Parses columns as they are typed on the command line (`id:string,price:decimal(10,2)`), and makes three
+sample values of each type."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ _VALUES: dict[
 
 @dataclass(frozen=True)
 class Column:
-    """`kind`: the class of pyspark.sql.types; `digits`: (precision, scale) of a decimal, else ()."""
+    """`kind`: the class in pyspark.sql.types. `digits`: (precision, scale) of a decimal, otherwise ()."""
 
     name: str
     kind: str
@@ -65,7 +66,7 @@ class Column:
         return f'Decimal("{self._decimal(row)}")' if self.digits else _VALUES[self.kind][row][0]
 
     def value(self, row: int) -> Any:
-        """The same value as a JSON document holds it (a decimal as a number)."""
+        """The same value as it stands in a JSON document (a decimal is a number there)."""
         return float(self._decimal(row)) if self.digits else _VALUES[self.kind][row][1]
 
     def text(self, row: int) -> str:
@@ -74,21 +75,21 @@ class Column:
         return value if isinstance(value, str) else json.dumps(value)
 
     def _decimal(self, row: int) -> str:
-        """1, 2, 3 in the last place: fits every precision."""
+        """1, 2 or 3 in the last place, which fits every precision."""
         scale = self.digits[1]
         digits = str(row + 1).rjust(scale + 1, "0")
         return f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
 
 
 def parse(text: str) -> tuple[Column, ...]:
-    """`name:type,…` -> columns. Raises UsageError naming the place that cannot be read."""
+    """`name:type,…` -> columns. Raises UsageError with the place that cannot be read."""
     found: list[Column] = []
     end = 0
     while end < len(text.rstrip(" ,")):
         match = _ONE.match(text, end)
         if not match:
             raise _error(
-                f"cannot be read from {text[end:][:40]!r} on: NAME:TYPE, names of letters a-z and A-Z, digits and _"
+                f"cannot be read from {text[end:][:40]!r} on: NAME:TYPE, names of a-z, A-Z, digits and _"
             )
         found.append(_column(match))
         end = match.end()
@@ -96,7 +97,7 @@ def parse(text: str) -> tuple[Column, ...]:
     if not found:
         raise _error("at least one column is needed")
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise _error(f"{twice[0]} stands twice (Spark does not tell capitals apart)")
+        raise _error(f"{twice[0]} is there twice (Spark ignores case in names)")
     return tuple(found)
 
 
@@ -113,7 +114,7 @@ def _column(match: re.Match[str]) -> Column:
     precision, scale = int(match[3]), int(match[4])
     if not 1 <= precision <= _MOST_DIGITS or scale > precision:
         raise _error(
-            f"{name}: decimal({precision},{scale}) is not within decimal(1,0) and decimal({_MOST_DIGITS},{_MOST_DIGITS})"
+            f"{name}: decimal({precision},{scale}): 1 to {_MOST_DIGITS} digits, and no more after the point"
         )
     return Column(name, "DecimalType", (precision, scale))
 

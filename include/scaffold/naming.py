@@ -1,4 +1,4 @@
-"""Names of new streams and labs: why one cannot be, and one like it that is free."""
+"""Checks the names of new streams and labs, and suggests a similar name that is free."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from jobs.contract.disk.layout import is_name
 from jobs.contract.errors import UsageError
 from jobs.contract.stream import Stream
 
-LETTERS = "a name is lower-case letters a to z, digits and _, begins with a letter, 63 at most"
-_TAKEN = ("conftest", "main")  # pytest's own; what a job imports beside the domain module
-_LONGEST = 48  # letters of a suggestion: room for an ending
+LETTERS = "a name has at most 63 lower-case letters a to z, digits and _, and begins with a letter"
+_TAKEN = ("conftest", "main")  # the first is pytest's own, the second is imported by every job
+_LONGEST = 48  # letters of a suggested name, which leaves room for an ending
 _MOST = 1000
 _PLAIN = str.maketrans({"ñ": "ni", "Ñ": "ni", "ß": "ss", "æ": "ae", "ø": "o", "ł": "l", "ç": "c"})
 _FILES = (
@@ -31,7 +31,8 @@ _FILES = (
 
 
 def check_name(name: str, root: Path, registry: Mapping[str, Stream], source: str = "") -> None:
-    """Raises UsageError for a name that could not be a stream's, a module's and a DAG's at once, with one that could. `source`: as typed."""
+    """Raises UsageError for a name that cannot be a stream, a module and a DAG at once, and suggests one that
+    can. `source`: as typed."""
     if reason := why_not(name, root, registry):
         free = free_name(name, root, registry, source)
         raise UsageError(
@@ -40,12 +41,12 @@ def check_name(name: str, root: Path, registry: Mapping[str, Stream], source: st
 
 
 def why_not(name: str, root: Path, registry: Mapping[str, Stream]) -> str:
-    """Empty for a name that can be."""
+    """The reason why the name cannot be used; empty if it can."""
     if not is_name(name):
         return LETTERS
     reasons = {
-        "it is a word of Python": keyword.iskeyword(name) or hasattr(builtins, name),
-        "it means something else here": name in _TAKEN,
+        "it is a keyword or builtin of Python": keyword.iskeyword(name) or hasattr(builtins, name),
+        "the name is used for something else": name in _TAKEN,
         "a stream of that name exists": name in registry
         or (root / "include" / "streams" / f"{name}.py").exists(),
         "a DAG file of that name exists": (root / "dags" / f"{name}.py").exists(),
@@ -57,7 +58,8 @@ def why_not(name: str, root: Path, registry: Mapping[str, Stream]) -> str:
 
 
 def free_name(name: str, root: Path, registry: Mapping[str, Stream], source: str = "") -> str:
-    """A name like `name` that can be, and none of whose files is there: in plain letters, after its source, or numbered."""
+    """A usable name like `name`, none of whose files exist: in plain letters, after its source, or
+    numbered."""
     return next(
         one
         for one in _candidates(plain(name), source)
@@ -77,11 +79,11 @@ def _files(name: str, root: Path) -> bool:
 
 
 def plain(name: str) -> str:
-    """The same in letters a to z, digits and _: `Año 2025` -> `anio_2025`."""
+    """The name in letters a to z, digits and _: `Año 2025` -> `anio_2025`."""
     text = unicodedata.normalize("NFKD", unicodedata.normalize("NFC", name[:_LONGEST]).translate(_PLAIN))
     bare = "".join(c for c in text if not unicodedata.combining(c)).lower()
-    found = re.sub(r"[^a-z0-9]+", "_", bare).strip("_")[:_LONGEST].strip("_")
-    return found if found[:1].isalpha() else f"stream_{found}".rstrip("_")
+    letters = re.sub(r"[^a-z0-9]+", "_", bare).strip("_")[:_LONGEST].strip("_")
+    return letters if letters[:1].isalpha() else f"stream_{letters}".rstrip("_")
 
 
 def _is_module(name: str) -> bool:

@@ -1,5 +1,5 @@
-"""The words of `new-stream` for how a source spells its values and orders its columns -> fields of the registry's row, each checked by that row;
-and sample values spelled so."""
+"""Turns `new-stream`'s options about a source's spelling and columns into checked fields of the registry's
+row, and makes sample values in that spelling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from jobs.contract.stream import Files, Topic, value_formats
 
 @dataclass(frozen=True)
 class Reading:
-    """What was typed; each as the field of Files that has its name. Empty text, or what Files has by default: not said."""
+    """What was typed: each attribute is the field of Files with that name. Empty text, or the default of
+    Files, means not given."""
 
     columns: str = "by-name"
     missing_columns: str = "refuse"
@@ -29,11 +30,11 @@ class Reading:
 
     @property
     def said(self) -> dict[str, Any]:
-        """What differs from the default."""
+        """The fields that differ from the default."""
         return {name: value for name, value in vars(self).items() if value != getattr(Files, name)}
 
 
-# field -> a call that is right
+# field -> a valid use of its option
 WAYS = {
     "columns": "--columns-by in-order",
     "missing_columns": "--missing-columns null",
@@ -47,7 +48,7 @@ WAYS = {
 
 
 def apply(said: dict[str, Any], source: Files | Topic) -> Files | Topic:
-    """`source` with what was said. Raises UsageError naming the option that it cannot have."""
+    """`source` with the given fields. Raises UsageError with the option that it cannot have."""
     for name, value in said.items():
         option, _, _ = WAYS[name].partition(" ")
         if not hasattr(source, name):
@@ -55,14 +56,14 @@ def apply(said: dict[str, Any], source: Files | Topic) -> Files | Topic:
         try:
             source = type(source)(**{**vars(source), name: value})
         except BrokenStream as error:
-            # a switch has no other value that would be right: only another source takes it
+            # a switch has no other value to suggest: it needs another source
             way = WAYS[name] if WAYS[name] != option else "--from files:csv"
             raise UsageError(error.what, option, cli=f"leave it out, or {way}") from None
     return source
 
 
 def require_none(said: dict[str, Any], separator: str, header: bool, end: str) -> None:
-    """Raises UsageError for an option that `end`, in words, does not have."""
+    """Raises UsageError for an option that does not apply to `end`, which is given in words."""
     options = [WAYS[name].partition(" ")[0] for name in said]
     options += ["--separator"] * (separator != Files.separator) + ["--no-header"] * (header != Files.header)
     if options:
@@ -85,12 +86,13 @@ def read(column: Column, row: int) -> str:
 
 
 def value(column: Column, row: int, source: Files | Topic) -> Any:
-    """The sample value of `row` as `source`'s JSON holds it."""
+    """The sample value of `row` as it stands in `source`'s JSON."""
     return text(column, row, source) if column.kind in ("DateType", "TimestampType") else column.value(row)
 
 
 def spelled(pattern: str, at: datetime, zone: str) -> str:
-    """A day, or a time (with its zone) as it is in `zone`, by one of the patterns that a row may have."""
+    """A day, or a time (with its zone) as it is in `zone`, formatted by one of the patterns that a row may
+    have."""
     local = at.astimezone(ZoneInfo(zone)) if at.tzinfo else at
     return "".join(_part(match[0], match[1], local) for match in value_formats.PART.finditer(pattern))
 

@@ -1,4 +1,5 @@
-"""The words of `new-stream` -> a checked request. Reads the registry and the checkout; changes nothing."""
+"""Checks what was typed to `new-stream`, and turns it into a request. Reads the registry and the checkout;
+changes nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _SEPARATOR = re.compile(r"[\t!#$%&*+./:;<=>?@^_`|~,-]")
 
 @dataclass(frozen=True)
 class Request:
-    """`stream.doc` is its one-line description. `required`: columns without which a record is refused."""
+    """`stream.doc` is its one-line description. `required`: columns that a record must have, or it is
+    refused."""
 
     stream: Stream
     columns: tuple[Column, ...]
@@ -35,7 +37,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Words:
-    """What was typed. `columns`: `name:type,…`; `required`: names, empty for the key or else the first column; `schedule`: cron text, or `none`."""
+    """What was typed. `columns`: `name:type,…`. `required`: names; empty for the key, or else the first
+    column. `schedule`: a cron expression, or `none`."""
 
     name: str
     source: str
@@ -51,7 +54,7 @@ class Words:
 
 
 def check(words: Words, root: Path, registry: Mapping[str, Stream]) -> Request:
-    """Raises UsageError naming the option that cannot be."""
+    """Raises UsageError with the option that is wrong."""
     check_name(words.name, root, registry, words.source)
     columns = typed.parse(words.columns)
     sink = _sink(words.sink, registry)
@@ -70,7 +73,7 @@ def _stream(words: Words, sink: Files | Topic, registry: Mapping[str, Stream]) -
     schedule = None if words.schedule.lower() == "none" else " ".join(words.schedule.split())
     if schedule is not None and not _CRON.fullmatch(schedule):
         raise UsageError(
-            f"{words.schedule!r} is no cron text of five fields",
+            f"{words.schedule!r} is not a cron expression of five fields",
             "--schedule",
             cli='--schedule "*/5 * * * *", or none',
         )
@@ -96,7 +99,7 @@ def _source(words: Words, registry: Mapping[str, Stream]) -> Files | Topic:
 
 
 def _plain_source(words: Words, registry: Mapping[str, Stream]) -> Files | Topic:
-    """The source without what is said of how it spells values."""
+    """The source without its options about spelling and columns."""
     kind, _, rest = words.source.partition(":")
     if kind == "files" and rest in ("json", "csv"):
         folder = "" if words.folder == words.name else words.folder
@@ -117,9 +120,7 @@ def _plain_source(words: Words, registry: Mapping[str, Stream]) -> Files | Topic
 def check_separator(text: str) -> str:
     """The separator itself. Raises UsageError."""
     if not _SEPARATOR.fullmatch(text):
-        raise UsageError(
-            f"{text!r} is not one mark of punctuation (or a tab)", "--separator", cli="--separator ';'"
-        )
+        raise UsageError(f"{text!r} is not a punctuation mark or a tab", "--separator", cli="--separator ';'")
     return text
 
 
@@ -135,7 +136,8 @@ def _sink(text: str, registry: Mapping[str, Stream]) -> Files | Topic:
 
 
 def _topic(name: str, form: str, key: str, registry: Mapping[str, Stream]) -> Topic:
-    """A topic that another stream declares keeps its partitions and settings: two streams may not declare one differently."""
+    """If another stream declares the topic, its partitions and settings are kept: two streams may not declare
+    one differently."""
     known = next(
         (topic for stream in registry.values() for topic in stream.topics if topic.name == name), None
     )
@@ -146,7 +148,7 @@ def _topic(name: str, form: str, key: str, registry: Mapping[str, Stream]) -> To
 
 @contextmanager
 def as_usage() -> Iterator[None]:
-    """What a row refuses when it is made, as a fault of the call."""
+    """Turns what a row refuses when it is created into a usage error."""
     try:
         yield
     except BrokenStream as error:
@@ -157,7 +159,7 @@ def _check_key(key: str, columns: tuple[Column, ...]) -> None:
     names = [column.name for column in columns]
     if key and key not in names:
         raise UsageError(
-            f"the key {key} is none of the columns {', '.join(names)}",
+            f"the key {key} is not one of the columns {', '.join(names)}",
             "--to",
             cli="topic:NAME:KEYCOLUMN names one of --columns",
         )
@@ -173,7 +175,7 @@ def _required(asked: tuple[str, ...], key: str, columns: tuple[Column, ...]) -> 
     names = [column.name for column in columns]
     if unknown := sorted(set(asked) - set(names)):
         raise UsageError(
-            f"{unknown[0]} is none of the columns {', '.join(names)}",
+            f"{unknown[0]} is not one of the columns {', '.join(names)}",
             "--required",
             cli="name columns of --columns",
         )

@@ -1,4 +1,5 @@
-"""Plan: which files with what text. Apply: all of them, or none; the registry row last, because it is what makes the stream exist."""
+"""Plans and writes the files of a new stream: all of them, or none. The registry row comes last, because it
+makes the stream exist."""
 
 from __future__ import annotations
 
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
-_LINE = 90  # characters of a text: ruff breaks calls and tuples, but no text
-_PART = 60  # characters of a long text in one line; each may be escaped
+_LINE = 90  # longest text on one line: ruff breaks calls and tuples, but not texts
+_PART = 60  # characters per line of a longer text; each may need an escape
 _MODULES = {"DateType": "date", "TimestampType": "datetime"}
 
 
 @dataclass(frozen=True)
 class NewFile:
-    """`present`: it is there already with this very text (an earlier call was cut short)."""
+    """`present`: the file exists already with exactly this text (an earlier call was interrupted)."""
 
     path: Path
     text: str
@@ -41,7 +42,8 @@ class NewFile:
 
 
 def plan(request: Request, root: Path) -> tuple[NewFile, ...]:
-    """The four files, in the order they are written; read-only. Raises Refused when one of them is there with another text."""
+    """The four files, in the order in which they are written. Read-only. Raises Refused if one of them exists
+    with another text."""
     name = request.stream.name
     places = {
         "domain": root / "jobs" / "domain" / f"{name}.py",
@@ -56,7 +58,8 @@ def plan(request: Request, root: Path) -> tuple[NewFile, ...]:
 def rendered(
     places: Mapping[str, Path], values: Mapping[str, object], free: Callable[[], str]
 ) -> tuple[NewFile, ...]:
-    """Template name -> path, with what stands there now. Raises Refused for another text, with all such files and a name that is free."""
+    """Renders template name -> path, and reads what is there now. Raises Refused if a file has another text;
+    it names all such files, and a free name."""
     environment = _environment()
     files = [
         NewFile(
@@ -71,7 +74,8 @@ def rendered(
 
 
 def apply(files: tuple[NewFile, ...]) -> list[Path]:
-    """Writes what is not there; the paths written. Raises Refused when another program made one meanwhile; then none of ours stays."""
+    """Writes the missing files and returns their paths. Raises Refused if another program creates one
+    meanwhile; then none of ours stays."""
     written: list[Path] = []
     try:
         for file in (f for f in files if not f.present):
@@ -84,14 +88,14 @@ def apply(files: tuple[NewFile, ...]) -> list[Path]:
         if isinstance(error, FileExistsError):
             place = error.filename2 or error.filename
             raise Refused(
-                "the file appeared meanwhile; nothing was written", place, cli="the same command again"
+                "the file was created meanwhile; nothing was written", place, cli="run the same command again"
             ) from None
         raise
     return written
 
 
 def sample(request: Request) -> str:
-    """Two records as the source expects them, with the header if there is one; ends with a line feed."""
+    """Two records in the source's format, with the header if there is one; ends with a line feed."""
     source = request.stream.source
     head = (
         [_fields(request, [c.name for c in request.columns])]
@@ -202,7 +206,8 @@ def _broken(text: str) -> str:
 
 
 def end_row(end: Any) -> str:
-    """The end as the registry writes it: defaults are left out. Files begin with their format, other ends with their first field."""
+    """The end as the registry writes it, without defaults. Files begin with their format, other ends with
+    their first field."""
     first = (
         "format"
         if isinstance(end, Files)

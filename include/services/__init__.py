@@ -1,1 +1,2 @@
-"""Background services of one home: the embedded broker and Airflow, watched by one small supervisor, reachable from this machine alone."""
+"""The background services of one home: the embedded broker and Airflow. One small supervisor watches them,
+and they can be reached from this machine only."""

@@ -10,7 +10,8 @@ from jobs.contract.errors import CaudalError
 
 
 def stream(settings: Settings) -> str:
-    """Where the new DAG is to be seen, in words. An Airflow that is not running, or does not answer, is no fault: it reads the registry itself."""
+    """Says where the new DAG will appear. It is no error if Airflow does not run or answer: it reads the
+    registry itself later."""
     chosen = ports.remembered(settings)
     if chosen is None or records.supervisor(settings.home) is None:
         return "./caudal up, then its DAG is listed"

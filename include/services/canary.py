@@ -1,6 +1,8 @@
-"""Whether Airflow really does tasks: one small one through scheduler, executor and the tasks' API, as a stream's run goes.
+"""Checks that Airflow really runs tasks: one small task goes through scheduler, executor and the tasks' API,
+as a stream's run does.
 
-Healthy is what a service says of itself. A task that dies before it has a log is seen by nobody else.
+A service that reports healthy may still fail to run tasks. A task that dies before it has a log is noticed by
+nothing else.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ from include.services import files, ports, records
 from include.services.airflow import server
 from include.services.airflow.rest import FINAL, Rest
 from include.settings import Settings
+from jobs.contract.deadline import attempts
 from jobs.contract.errors import CaudalError, DiskFull, InstallationError, NoTaskRuns, Refused
 
 DAG, TASK = "caudal_canary", "work"
 TASK_S = 90.0  # 3 s on two free cores
 _POLL_S = 0.2
-_BUSY_S = (
-    25.0  # Airflow has given up a lost task by then (task_instance_heartbeat_timeout), so what runs, runs
-)
+# by then Airflow has given up lost tasks (task_instance_heartbeat_timeout): those listed as running do run
+_BUSY_S = 25.0
 _WAITS = {"queued": "not started", "scheduled": "waiting for a place", "running": "not done"}
 _RUN_ID = re.compile(r"[\w.:+-]{1,250}")
 _REASON = re.compile(
@@ -37,19 +39,20 @@ _FULL = ("No space left on device", "database or disk is full", "Disk quota exce
 
 @dataclass(frozen=True)
 class Proof:
-    """`task_s`: seconds from the order to the task's end. `busy`: nothing was tried, since as many tasks run as may run at once."""
+    """`task_s`: seconds from the trigger to the task's end. `busy`: no task was tried, because as many run as
+    may run at once."""
 
     task_s: float
     busy: bool = False
 
     def __str__(self) -> str:
-        busy = f"no task was tried: all {server.PARALLELISM} places are taken by tasks that run"
+        busy = f"no task was tried: {server.PARALLELISM} tasks are running, and that is the most at a time"
         return busy if self.busy else f"a task ran through Airflow in {self.task_s:.1f} s"
 
 
 @dataclass(frozen=True)
 class _Try:
-    """`marks`: by log, where it ended when the task was ordered."""
+    """`marks`: for each log, its size when the task was triggered."""
 
     settings: Settings
     rest: Rest
@@ -60,20 +63,20 @@ class _Try:
 def run(
     settings: Settings, rest: Rest, said: Callable[[str], None] = lambda _: None, timeout_s: float = TASK_S
 ) -> Proof:
-    """Has one task done and waits for its end. Raises NoTaskRuns with the cause, DiskFull, InstallationError, ServiceError."""
+    """Runs one task and waits for its end. Raises NoTaskRuns with the cause, DiskFull, InstallationError,
+    ServiceError."""
     if not (file := settings.root / "dags" / f"{DAG}.py").is_file():
         raise InstallationError(
-            "Airflow cannot be tried without this DAG: the checkout is not whole", file, cli="git status"
+            "Airflow cannot be tested without this DAG: the checkout is incomplete", file, cli="git status"
         )
-    start = time.monotonic()
     one = _Try(settings, rest, {log: _size(log) for log in _logs(settings)})
-    _await_dag(one, said, start + timeout_s)
+    _await_dag(one, said, timeout_s)
     _forget_runs(settings, rest)
     return _await_task(_Try(settings, rest, one.marks, rest.trigger(DAG)), said, time.monotonic(), timeout_s)
 
 
 def _logs(settings: Settings) -> list[Path]:
-    """The services' own logs, by how likely they explain a task that did not run."""
+    """The services' own logs, most likely first to explain why a task did not run."""
     names = ("airflow-scheduler", server.API, "airflow-dags", records.SUPERVISOR)
     return [records.log_of(settings.home, name) for name in names]
 
@@ -82,20 +85,20 @@ def _size(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def _await_dag(one: _Try, said: Callable[[str], None], deadline: float) -> None:
-    """Until the canary's DAG is listed; one that somebody has paused is switched on, or its runs would wait for ever."""
-    while (listed := one.rest.dags().get(DAG)) is None:
+def _await_dag(one: _Try, said: Callable[[str], None], timeout_s: float) -> None:
+    """Waits until the canary's DAG is listed. If somebody has paused it, it is switched on: its runs would
+    wait for ever."""
+    for _ in attempts(timeout_s, _POLL_S):
+        if listed := one.rest.dags().get(DAG):
+            break
         broken = [reason for file, reason in one.rest.import_errors() if Path(file).name == f"{DAG}.py"]
         if broken:
             raise NoTaskRuns(
                 f"its DAGs do not load: {broken[0][:300]}", one.settings.root / "dags" / f"{DAG}.py"
             )
-        if time.monotonic() > deadline:
-            raise _failure(
-                one, f"Airflow lists no DAG {DAG}", records.log_of(one.settings.home, "airflow-dags")
-            )
         said("waiting for Airflow to read its DAGs")
-        time.sleep(_POLL_S)
+    else:
+        raise _failure(one, f"Airflow lists no DAG {DAG}", records.log_of(one.settings.home, "airflow-dags"))
     if listed["is_paused"]:
         one.rest.unpause(DAG)
 
@@ -118,14 +121,15 @@ def _await_task(one: _Try, said: Callable[[str], None], start: float, timeout_s:
 
 
 def _state(one: _Try) -> str:
-    """Of the task; of its run where that has ended without it."""
+    """The state of the task; that of its run if the run has ended without it."""
     state = str(one.rest.run(DAG, one.run)["state"])
     tasks = [] if state == "queued" else one.rest.tasks(DAG, one.run)
     return next((str(task["state"]) for task in tasks if task["state"]), state)
 
 
 def _forget_runs(settings: Settings, rest: Rest) -> None:
-    """Earlier canaries and their logs: the history is the operators'. One that is under way stays."""
+    """Removes earlier canary runs and their logs, because the history is for the operators. A run under way
+    stays."""
     for old in rest.runs(DAG):
         run_id = str(old["dag_run_id"])
         if str(old["state"]) not in FINAL or not _RUN_ID.fullmatch(run_id):
@@ -133,13 +137,14 @@ def _forget_runs(settings: Settings, rest: Rest) -> None:
         try:
             rest.delete_run(DAG, run_id)
         except Refused:
-            continue  # another canary was quicker
+            continue  # another canary has deleted it
         log = settings.layout.logs / "airflow" / f"dag_id={DAG}" / f"run_id={run_id}"
         shutil.rmtree(log, ignore_errors=True)  # noqa: TID251 - the log of a run that Airflow no longer knows; holds no data
 
 
 def _task_log(one: _Try) -> tuple[Path, str]:
-    """(where the task's log lies, the reason in it); no reason where the task died before it had a log."""
+    """(the place of the task's log, the reason in it). The reason is empty if the task died before it had a
+    log."""
     place = (
         one.settings.layout.logs
         / "airflow"
@@ -158,7 +163,7 @@ def _task_log(one: _Try) -> tuple[Path, str]:
 
 
 def _last_error(lines: list[dict[str, Any]]) -> str:
-    """The newest error of a task's log: its exception where there is one."""
+    """The newest error of a task's log, or its exception if it has one."""
     for line in reversed(lines):
         for error in line.get("error_detail") or []:
             return f"{error.get('exc_type')}: {error.get('exc_value')}"
@@ -168,17 +173,18 @@ def _last_error(lines: list[dict[str, Any]]) -> str:
 
 
 def _failure(one: _Try, what: str, where: Path, reason: str = "") -> CaudalError:
-    """`what`, with the cause: the task's own log, else what the services have written since it was ordered."""
+    """An error that says `what`, and the cause: from the task's own log, or from what the services have
+    logged since the trigger."""
     if reason:
         return _told(what, reason, where)
     for log in one.marks:
-        if found := _reason(list(_since(log, one.marks[log]))):
-            return _told(f"{what} and left no log", found, log)
+        if cause := _reason(list(_since(log, one.marks[log]))):
+            return _told(f"{what} and left no log", cause, log)
     return NoTaskRuns(f"{what}, and no log says why{_unwell(one.settings)}", _logs(one.settings)[0])
 
 
 def _unwell(settings: Settings) -> str:
-    """Services that were healthy and no longer are: one that was stopped, or hangs, writes nothing."""
+    """Services that were healthy and are no longer: one that was stopped, or hangs, logs nothing."""
     chosen = ports.remembered(settings)
     states = server.states(chosen, records.read_records(settings.home)) if chosen else {}
     return "".join(f"; {name} is {state}" for name, state in states.items() if state != "healthy")
@@ -191,15 +197,15 @@ def _told(what: str, reason: str, where: Path) -> CaudalError:
 
 
 def _since(log: Path, mark: int) -> Iterator[str]:
-    """What was written behind `mark`; all there is when the log was cut meanwhile."""
+    """What was written after `mark`; all of it if the log was cut meanwhile."""
     size = _size(log)
     text = "\n".join(files.tail(log, size - mark if size >= mark else size or 1)) if size != mark else ""
     yield from (_COLOUR.sub("", line) for line in text.splitlines())
 
 
 def _reason(lines: list[str]) -> str:
-    """The newest line that ends a trace, else the newest that is an error."""
+    """The newest line that ends a trace, or else the newest that is an error."""
     full = [line for line in lines if any(sign in line for sign in _FULL)]
     thrown = [line for line in lines if _REASON.match(line)]
-    told = [line for line in lines if _TOLD.search(line)]
-    return next((found[-1].strip() for found in (full, thrown, told) if found), "")
+    errors = [line for line in lines if _TOLD.search(line)]
+    return next((found[-1].strip() for found in (full, thrown, errors) if found), "")

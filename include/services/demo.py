@@ -1,6 +1,8 @@
-"""What `./caudal demo` does between up and show: topics, invoices in, three runs, and what came out of *these* invoices.
+"""The steps of `./caudal demo` between up and show: make topics, feed invoices, run three streams, and
+compare the output of *these* invoices.
 
-Earlier data of the home does not count: invoices are known by number and time of this run, messages by their place behind a mark.
+Earlier data of the home does not count. Invoices of this run are recognised by number and time, and messages
+by their offset.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from jobs.contract.stream import Stream, Topic
 FILES_STREAM, KAFKA_STREAM, NOTICES_STREAM = "facturas_ficheros", "facturas_kafka", "notificaciones"
 STREAMS = (FILES_STREAM, KAFKA_STREAM, NOTICES_STREAM)
 FILES = 3
-INVOICES = 300  # in the files together, and as many again as messages
+INVOICES = 300  # in all files together; as many are sent as messages
 KEY = "InvoiceNumber"
 
 Line = tuple[str, int, str, float]  # invoice number, its time in ms, delivery type, value of one line
@@ -32,7 +34,7 @@ Line = tuple[str, int, str, float]  # invoice number, its time in ms, delivery t
 
 @dataclass(frozen=True)
 class Fed:
-    """What went in. `mark`: by partition, the offset the first new notification can have."""
+    """What went in. `mark`: partition -> the first offset that a new notification can have."""
 
     places: list[str]
     files: Sample
@@ -43,7 +45,7 @@ class Fed:
 
 @dataclass(frozen=True)
 class Check:
-    """One number of one stream: as the generator says, and as found in the output."""
+    """One number of one stream: as the generator predicts it, and as found in the output."""
 
     stream: str
     what: str
@@ -64,7 +66,8 @@ def _topic(end: object, stream: str) -> Topic:
 
 
 def feed(settings: Settings, now_s: float) -> Fed:
-    """Puts FILES files and produces as many invoices again, other ones. `now_s`: seconds since the epoch, gives seeds and invoice times."""
+    """Puts FILES files, and produces as many other invoices. `now_s`: seconds since the epoch; seeds and
+    invoice times follow from it."""
     seed, start_ms = int(now_s) * 2, int(now_s * 1000)
     source = _topic(streams.get(KAFKA_STREAM).source, KAFKA_STREAM)
     sink = _topic(streams.get(NOTICES_STREAM).sink, NOTICES_STREAM)
@@ -80,7 +83,8 @@ def feed(settings: Settings, now_s: float) -> Fed:
 
 
 def run(rest: Rest, timeout_s: float, seen: Callable[[dict[str, str]], None]) -> dict[str, str]:
-    """Triggers the three DAGs and waits; final states by DAG. A scheduled run that is under way is waited for by Airflow itself."""
+    """Triggers the three DAGs and waits; returns their final states by DAG. If a scheduled run is under way,
+    Airflow itself waits for it."""
     started = {name: rest.trigger(name) for name in STREAMS}
     return rest.wait(started, timeout_s, seen)
 
@@ -103,20 +107,22 @@ def _reader(stream: Stream) -> str:
 
 
 def _published_lines(settings: Settings, stream: Stream, start_ms: int) -> list[Line]:
-    """Lines of invoices made at or after `start_ms`, read as any stranger would; none before the first batch."""
+    """Lines of invoices made at or after `start_ms`, read as any user of the output would; none before the
+    first batch."""
     import duckdb
 
     salida = settings.layout.salida(stream.name)
     if not any(salida.glob("gen=*/batch=*/part-*")):
         return []
-    query = f"SELECT InvoiceNumber, CreatedTime, DeliveryType, TotalValue FROM {_reader(stream)} WHERE CreatedTime >= ?"
+    columns = "InvoiceNumber, CreatedTime, DeliveryType, TotalValue"
+    query = f"SELECT {columns} FROM {_reader(stream)} WHERE CreatedTime >= ?"
     with duckdb.connect(":memory:") as database:
         rows = database.execute(query, [str(salida / "gen=*/batch=*/part-*"), start_ms]).fetchall()
     return [(str(number), int(made), str(delivery), float(value)) for number, made, delivery, value in rows]
 
 
 def _ours(found: Iterable[Line], expected: Counter[Line]) -> Counter[Line]:
-    """Lines of this demo's invoices; others may have been fed meanwhile."""
+    """Only the lines of this demo's invoices: others may have been fed meanwhile."""
     invoices = {(line[0], line[1]) for line in expected}
     return Counter(line for line in found if (line[0], line[1]) in invoices)
 
@@ -150,31 +156,31 @@ def _check_lines(settings: Settings, name: str, sample: Sample, start_ms: int) -
 
 
 def _notices(settings: Settings, mark: dict[int, int], invoices: set[str]) -> list[dict[str, Any]]:
-    """Notifications behind the mark, about these invoices."""
+    """Notifications after the mark that are about these invoices."""
     topic = _topic(streams.get(NOTICES_STREAM).sink, NOTICES_STREAM).name
     end = offsets.positions(settings, topic).end
     new = sum(end[partition] - mark.get(partition, 0) for partition in end)
-    found = (
+    notifications = (
         [r for r in consume.tail(settings, topic, new) if r.offset >= mark.get(r.partition, 0)] if new else []
     )
-    return [json.loads(r.value) for r in found if r.value and r.key and r.key.decode() in invoices]
+    return [json.loads(r.value) for r in notifications if r.value and r.key and r.key.decode() in invoices]
 
 
 def _check_notices(settings: Settings, fed: Fed) -> list[Check]:
     wanted = fed.messages.expected_notifications()
-    found = _notices(settings, fed.mark, {str(row[KEY]) for row in wanted})
-    amounts = math.fsum(row["TotalAmount"] for row in found)
-    points = math.fsum(row["EarnedLoyaltyPoints"] for row in found)
+    notifications = _notices(settings, fed.mark, {str(row[KEY]) for row in wanted})
+    amounts = math.fsum(row["TotalAmount"] for row in notifications)
+    points = math.fsum(row["EarnedLoyaltyPoints"] for row in notifications)
     totals = fed.messages.totals
     return [
-        Check(NOTICES_STREAM, "messages", totals.invoices, len(found)),
+        Check(NOTICES_STREAM, "messages", totals.invoices, len(notifications)),
         Check(NOTICES_STREAM, "total amount", totals.total_amount, amounts),
         Check(NOTICES_STREAM, "loyalty points", totals.loyalty_points, points),
     ]
 
 
 def compare(settings: Settings, fed: Fed) -> list[Check]:
-    """What went in against what came out, number by number."""
+    """Compares what went in with what came out, number by number."""
     return [
         *_check_lines(settings, FILES_STREAM, fed.files, fed.start_ms),
         *_check_lines(settings, KAFKA_STREAM, fed.messages, fed.start_ms),

@@ -8,25 +8,27 @@ from jobs.contract.disk.layout import FOLDERS, Layout
 LEEME = """\
 Las carpetas de data/  (F = carpeta de una fuente, S = stream; por defecto se llaman igual)
 
-carpeta        qué hay                                    quién lo mueve                        ¿puedo tocarlo?
--------------  -----------------------------------------  ------------------------------------  ---------------------------------------------
-entrada/F      ficheros nuevos, aún sin admitir           tú los pones (./caudal put S FICHERO)  SÍ: es la puerta. Copia, mueve o borra
-en_proceso/F   ficheros admitidos, para Spark             el lanzador, al empezar una ejecución  NO: Spark los tiene planificados por su nombre
-_staging/S     lotes a medio escribir                     el job; acaba con un rename a salida   NO: nada de aquí cuenta todavía
-salida/S       lotes publicados, con su _MANIFEST         el job, un lote entero cada vez        SOLO LEER: salida/S/gen=*/batch=*/part-*
-archivo/F      ficheros ya leídos y probados, por día     el archivado, tras cada ejecución      SOLO LEER: ./caudal restore los devuelve
-cuarentena     lo rechazado, con su motivo al lado        la admisión y el job                   SOLO LEER: corrige una copia y ponla en entrada
-checkpoints/S  la memoria de Spark                        Spark                                  NUNCA: sin ella no se sabe qué está hecho
-retirado/S     generaciones retiradas, hasta su purga     ./caudal generation …                  SOLO LEER
+carpeta        qué hay                           quién lo mueve               ¿puedo tocarlo?
+-------------  --------------------------------  ---------------------------  -------------------------------
+entrada/F      ficheros nuevos, aún sin admitir  tú (./caudal put S FICHERO)  SÍ: copia, mueve o borra
+en_proceso/F   ficheros admitidos, para Spark    el lanzador, al empezar      NO: Spark los lee por su nombre
+_staging/S     lotes a medio escribir            el job; al final, a salida   NO: nada de aquí cuenta todavía
+salida/S       lotes publicados, con _MANIFEST   el job, un lote entero       SOLO LEER: gen=*/batch=*/part-*
+archivo/F      ficheros ya leídos, por día       el archivado                 SOLO LEER: ./caudal restore
+cuarentena     lo rechazado, con su motivo       la admisión y el job         SOLO LEER: corrige una copia
+checkpoints/S  la memoria de Spark               Spark                        NUNCA: dice qué está hecho
+retirado/S     generaciones retiradas            ./caudal generation …        SOLO LEER, hasta su purga
 
 ¿Dónde está mi fichero?   ./caudal where FICHERO
 """
 
 
 def make(layout: Layout) -> None:
-    """Makes the folders of `data/`, `state/` and `logs/`, and `data/LEEME.txt`. Safe to call again: what exists stays as it is.
+    """Makes the folders of `data/`, `state/` and `logs/`, and `data/LEEME.txt`. Safe to call again: what
+    exists stays as it is.
 
-    A home may lie inside a checkout under any name: its own .gitignore keeps keys, logs and data out of a `git add .`
+    A home may lie inside a checkout under any name. Its own .gitignore keeps keys, logs and data out of `git
+    add .`
     """
     for name in FOLDERS:
         (layout.data / name).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""The streams of a home at a glance: schedule, newest run report, and what Airflow says of their DAGs. Reads only."""
+"""One row per stream of a home: schedule, newest run report, and the state of its DAG in Airflow.
+Read-only."""
 
 from __future__ import annotations
 
@@ -19,8 +20,9 @@ from jobs.contract.stream import Published, Source, Stream, Topic
 
 @dataclass(frozen=True)
 class StreamRow:
-    """`last`, `started` and the counts: of the newest report. `last` is its status, 'died' when it says running and nobody holds the lease; or
-    'never run', 'unreadable report'. `with_data`: the newest run that read something, that one or an earlier one.
+    """`last`, `started` and the counts come from the newest report. `last` is its status; 'died' if it says
+    running and nobody holds the lease; or 'never run', 'unreadable report'. `with_data` is the newest run
+    that read something.
 
     `dag`: active, paused, broken, or unknown while Airflow is down.
     """
@@ -108,7 +110,7 @@ def _dags(settings: Settings) -> dict[str, dict[str, Any]] | None:
 
 
 def of_streams(settings: Settings, airflow_is_up: bool) -> tuple[list[StreamRow], list[str]]:
-    """(a row a stream, a sentence for each registry file that does not load)."""
+    """(one row per stream, one sentence per registry file that does not load)."""
     found, broken = streams.collect()
     dags = _dags(settings) if airflow_is_up else None
     return [_row(settings, stream, _dag_state(dags, name)) for name, stream in found.items()], [

@@ -1,8 +1,9 @@
-"""Which ports this home's servers take on 127.0.0.1.
+"""Chooses the ports of this home's servers on 127.0.0.1.
 
-A busy default moves to the next free one and is remembered in `<home>/state/ports.json`: `{"kafka": 9092, "controller": 9093, "airflow": 8080}`.
-A busy configured one is an error that names its variable. Two homes that start at once do not choose the same: a chosen port is reserved by
-a lock that the home's supervisor keeps as long as it lives.
+If a default port is busy, the next free one is used and remembered in `<home>/state/ports.json`: `{"kafka":
+9092, "controller": 9093, "airflow": 8080}`. If a configured port is busy, that is an error, which names the
+variable. Two homes that start at once do not choose the same port: a lock reserves it, and the home's
+supervisor keeps that lock as long as it lives.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Ports:
 
 @dataclass
 class Choice:
-    """`ports`, sentences about moved ones, and the descriptors of the locks that reserve them."""
+    """`ports`, one sentence per port that was moved, and the descriptors of the locks that reserve
+    the ports."""
 
     ports: Ports
     moved: list[str] = field(default_factory=list)
@@ -51,7 +53,8 @@ def _file(settings: Settings) -> Path:
 
 
 def remembered(settings: Settings) -> Ports | None:
-    """The ports of the last `up`; None before the first, or when the file is not readable as such (it is only a memory)."""
+    """The ports of the last `up`. None before the first one, and if the file is unreadable: it only saves a
+    choice."""
     try:
         value = json.loads(_file(settings).read_text(encoding="utf-8"))
         return Ports(**{name: int(value[name]) for name in ("kafka", "controller", "airflow")})
@@ -60,11 +63,11 @@ def remembered(settings: Settings) -> Ports | None:
 
 
 def why_not(port: int) -> str:
-    """Empty when a server can listen on 127.0.0.1:`port`, else the reason."""
+    """Empty if a server can listen on 127.0.0.1:`port`; otherwise the reason."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # a connection of yesterday in TIME_WAIT is no listener
+        )  # an old connection in TIME_WAIT is not a listener
         try:
             probe.bind((HOST, port))
             probe.listen(1)
@@ -82,12 +85,14 @@ def _reservations() -> Path:
 
 
 def reserve(port: int) -> int | None:
-    """A descriptor that keeps other homes off `port`, those of other users too where there are abstract sockets; None when another has it."""
+    """A descriptor that keeps other homes off `port`; None if another home has it. Where abstract sockets
+    exist, it also keeps off other users' homes."""
     return _named(f"caudal-port-{port}") if sys.platform == "linux" else _locked(port)
 
 
 def _named(name: str) -> int | None:
-    """A socket of this abstract name, which one process on the machine can have, and no file stays."""
+    """A socket with this abstract name. Only one process on the machine can have it, and it leaves no file
+    behind."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as taken:
         try:
             taken.bind(f"\0{name}")
@@ -111,7 +116,8 @@ def _locked(port: int) -> int | None:
 
 
 def _take(choice: Choice, number: int, ours: Collection[int], taken: Collection[int]) -> str:
-    """Reserves `number` into `choice`; the reason when it cannot be had. A port that our own living service has is ours."""
+    """Reserves `number` in `choice`. Returns why not if it cannot. A port on which our own living service
+    listens counts as free."""
     if number in taken:
         return "another port of this home"
     if number not in ours and (reason := why_not(number)):
@@ -131,7 +137,7 @@ def _first_free(
         if not _take(choice, number, ours, taken):
             if number != port.number:
                 choice.moved.append(
-                    f"{name}: port {port.number} is not free, {number} is taken instead ({port.variable} chooses another)"
+                    f"{name}: port {port.number} is busy, {number} is used ({port.variable} sets another)"
                 )
             return number
     raise PortTaken(f"no free port for {name} from {port.number} on", port.variable)
@@ -139,15 +145,15 @@ def _first_free(
 
 def _configured(choice: Choice, name: str, port: Port, ours: Collection[int], taken: Collection[int]) -> int:
     if reason := _take(choice, port.number, ours, taken):
-        raise PortTaken(f"port {port.number} for {name} cannot be had: {reason}", port.variable)
+        raise PortTaken(f"port {port.number} for {name} is not free: {reason}", port.variable)
     return port.number
 
 
 def choose(settings: Settings, ours: Collection[int] = ()) -> Choice:
-    """Ports for this home, reserved; 0 for those of the embedded broker when another is used.
+    """Ports for this home, reserved. Those of the embedded broker are 0 if another broker is used.
 
-    `ours`: ports on which living services of this home listen already.
-    Raises PortTaken for a busy configured port. The caller releases the locks, or hands them to the supervisor.
+    `ours`: ports on which living services of this home listen already. Raises PortTaken for a busy configured
+    port. The caller releases the locks, or hands them to the supervisor.
     """
     old = remembered(settings)
     wanted = {"airflow": settings.airflow_port}
@@ -156,7 +162,7 @@ def choose(settings: Settings, ours: Collection[int] = ()) -> Choice:
     choice, numbers = Choice(Ports(0, 0, 0)), dict[str, int]()
     fixed_first = sorted(
         wanted, key=lambda name: not wanted[name].configured
-    )  # a default never takes a configured number
+    )  # a default port never takes a configured number
     try:
         for name in fixed_first:
             port, taken = wanted[name], numbers.values()

@@ -1,7 +1,8 @@
-"""Processes as identities: a pid alone may be recycled, so a start time always goes with it.
+"""Identifies processes by pid and start time: a pid alone may be reused.
 
-A home's processes are found in two ways: by the session its services started (tasks make groups of their own, but stay in the session), and by
-the variable MARK that every child inherits, which finds those whose session leader is gone.
+A home's processes are found in two ways. One is the session that its services started: tasks make process
+groups of their own, but stay in the session. The other is the variable MARK, which every child inherits; it
+finds processes whose session leader is gone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -17,14 +17,17 @@ from pathlib import Path
 
 import psutil
 
-MARK = "CAUDAL_SERVICE_OF"  # its value: the home's path. Not CAUDAL_HOME: a person's own shell may carry that, and must survive `down`
+from jobs.contract.deadline import attempts, until
+
+# its value: the home's path. Not CAUDAL_HOME, which may be set in a user's shell: `down` must not kill that
+MARK = "CAUDAL_SERVICE_OF"
 _PROC = Path("/proc")
 _POLL_S = 0.05
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A process that led a session of its own. `started`: boot and start time, equal for the same process only."""
+    """A process that led its own session. `started`: boot and start time, which no two processes share."""
 
     pid: int
     started: str
@@ -43,7 +46,7 @@ def _started_linux(pid: int) -> str:
         stat = (_PROC / str(pid) / "stat").read_text()
     except OSError:
         return ""
-    fields = stat.rpartition(")")[2].split()  # the name before it may hold anything
+    fields = stat.rpartition(")")[2].split()  # the command name before it may contain anything
     return "" if fields[0] in "ZX" else f"{_boot()}:{fields[19]}"
 
 
@@ -56,7 +59,7 @@ def _started_elsewhere(pid: int) -> str:
 
 
 def started(pid: int) -> str:
-    """Boot and start time of a living process; empty when it is gone or a zombie."""
+    """Boot and start time of a living process; empty if it is gone or a zombie."""
     return _started_linux(pid) if sys.platform == "linux" else _started_elsewhere(pid)
 
 
@@ -80,12 +83,13 @@ def _same_boot(identity: Identity) -> bool:
 
 
 def _is_own_session(leader: Identity) -> bool:
-    """False when the leader's pid belongs to somebody else by now: a session's number is free only when all of it is gone."""
+    """False if another process has the leader's pid by now: a session's number becomes free only when all of
+    the session is gone."""
     return _same_boot(leader) and (started(leader.pid) in ("", leader.started))
 
 
 def members(leaders: Iterable[Identity]) -> set[int]:
-    """Living pids in the sessions that `leaders` started, also when the leader itself is dead."""
+    """Living pids in the sessions that `leaders` started, even if the leader itself is dead."""
     sessions = {leader.pid for leader in leaders if _is_own_session(leader)}
     return {pid for pid in psutil.pids() if _session(pid) in sessions and started(pid)}
 
@@ -110,7 +114,7 @@ def mark(home: Path) -> str:
 
 
 def marked(home: Path) -> set[int]:
-    """Living pids that inherited MARK=<home>, this process and its ancestors excepted."""
+    """Living pids that inherited MARK=<home>, except this process and its ancestors."""
     entry = mark(home).encode(errors="surrogateescape")
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     return {pid for pid in psutil.pids() if pid not in spared and _carries(pid, entry)}
@@ -125,32 +129,29 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def kill_session(leader: Identity, seconds: float = 5.0) -> None:
-    """SIGKILL to what is left of one session."""
-    deadline = time.monotonic() + seconds
-    while (found := members([leader])) and time.monotonic() < deadline:
-        send(found, signal.SIGKILL)
-        time.sleep(_POLL_S)
+    """Sends SIGKILL to what is left of one session."""
+    for _ in attempts(seconds, _POLL_S):
+        if not (left := members([leader])):
+            break
+        send(left, signal.SIGKILL)
 
 
 def wait_gone(leaders: Iterable[Identity], seconds: float) -> bool:
-    """True when no member of the sessions is left within `seconds`."""
+    """True as soon as no member of the sessions is left; False after `seconds`."""
     leaders = tuple(leaders)
-    deadline = time.monotonic() + seconds
-    while members(leaders):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_S)
-    return True
+    return until(lambda: not members(leaders), seconds, _POLL_S)
 
 
 def kill_all(leaders: Iterable[Identity], home: Path, seconds: float = 5.0) -> int:
-    """SIGKILL to every process of these sessions and of this home, until none is left; how many there were.
+    """Sends SIGKILL to every process of these sessions and of this home until none is left. Returns how many
+    there were.
 
-    Again and again: a process may fork between the look and the signal.
+    It repeats, because a process may fork between the listing and the signal.
     """
-    leaders, killed, deadline = tuple(leaders), set[int](), time.monotonic() + seconds
-    while (found := members(leaders) | marked(home)) and time.monotonic() < deadline:
-        killed |= found
-        send(found, signal.SIGKILL)
-        time.sleep(_POLL_S)
+    leaders, killed = tuple(leaders), set[int]()
+    for _ in attempts(seconds, _POLL_S):
+        if not (left := members(leaders) | marked(home)):
+            break
+        killed |= left
+        send(left, signal.SIGKILL)
     return len(killed)

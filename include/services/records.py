@@ -1,6 +1,7 @@
-"""What is written down about a home's services, under `<home>/state/services/`.
+"""The files about a home's services, in `<home>/state/services/`.
 
-`plan.json`: what `up` wants (Plan). `<name>.json`: one started service (Record). `supervisor.lock`: held by the supervisor while it lives.
+`plan.json`: what `up` wants (Plan). `<name>.json`: one started service (StartedService). `supervisor.lock`:
+held by the supervisor while it lives.
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ class Service:
 
 @dataclass(frozen=True)
 class Plan:
-    """The services a home wants, and the variables they get on top of the caller's own (no secret among them)."""
+    """The services that a home wants, and the variables they get in addition to the caller's own. None of
+    these is a secret."""
 
     services: tuple[Service, ...]
     env: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Record:
-    """A started service. `since`: seconds since the epoch. `state`: running, waiting (for the next try) or gave-up."""
+class StartedService:
+    """`since`: seconds since the epoch. `state`: running, waiting (for the next try) or gave-up."""
 
     name: str
     pid: int
@@ -60,7 +62,7 @@ class Record:
 
     @property
     def shown(self) -> str:
-        """The state as it is now: a dead `running` is said to be dead."""
+        """The state as it is now: `dead` if the file says running and the process is gone."""
         return "dead" if self.state == "running" and not self.alive else self.state
 
 
@@ -72,22 +74,22 @@ def folder(home: Path) -> Path:
     return home / "state" / "services"
 
 
-def write_record(home: Path, record: Record) -> None:
+def write_record(home: Path, record: StartedService) -> None:
     files.write(folder(home) / f"{record.name}.json", json.dumps(asdict(record), indent=1) + "\n", 0o600)
 
 
-def _parse(path: Path) -> Record | None:
+def _parse(path: Path) -> StartedService | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        return Record(**{**value, "ports": tuple(value["ports"])})
+        return StartedService(**{**value, "ports": tuple(value["ports"])})
     except (OSError, ValueError, TypeError, KeyError):
-        return None  # not ours, or cut by a full disk: the sweep by MARK still finds its process
+        return None  # not ours, or cut off by a full disk: its process is still found by MARK
 
 
-def read_records(home: Path) -> dict[str, Record]:
-    """Every service ever recorded and not taken down since, by name."""
-    found = (_parse(path) for path in sorted(folder(home).glob("*.json")) if path.name != "plan.json")
-    return {record.name: record for record in found if record}
+def read_records(home: Path) -> dict[str, StartedService]:
+    """Every service that was recorded and has not been taken down since, by name."""
+    services = (_parse(path) for path in sorted(folder(home).glob("*.json")) if path.name != "plan.json")
+    return {record.name: record for record in services if record}
 
 
 def forget(home: Path) -> None:
@@ -100,7 +102,7 @@ def write_plan(home: Path, plan: Plan) -> None:
 
 
 def read_plan(home: Path) -> Plan:
-    """The plan of the last `up`; an empty one when there is none."""
+    """The plan of the last `up`; an empty one if there is none."""
     try:
         value = json.loads((folder(home) / "plan.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -110,7 +112,7 @@ def read_plan(home: Path) -> Plan:
 
 
 def lock(path: Path, *, wait: bool = False) -> int | None:
-    """A descriptor that holds an exclusive lock on `path`; None when another process has it."""
+    """A descriptor that holds an exclusive lock on `path`; None if another process has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -123,7 +125,7 @@ def lock(path: Path, *, wait: bool = False) -> int | None:
 
 @contextmanager
 def changing(home: Path) -> Iterator[None]:
-    """One `up` or `down` at a time in a home. Raises Refused while another is under way."""
+    """Allows one `up` or `down` at a time in a home. Raises Refused while another is under way."""
     path = folder(home) / "change.lock"
     descriptor = lock(path)
     if descriptor is None:
@@ -134,11 +136,11 @@ def changing(home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def supervisor(home: Path) -> Record | None:
-    """The living supervisor, if there is one."""
+def supervisor(home: Path) -> StartedService | None:
+    """The living supervisor, or None."""
     record = read_records(home).get(SUPERVISOR)
     return record if record and record.alive else None
 
 
-def after_death(record: Record, last_exit: str, state: str) -> Record:
+def after_death(record: StartedService, last_exit: str, state: str) -> StartedService:
     return replace(record, deaths=record.deaths + 1, last_exit=last_exit, state=state)

@@ -1,4 +1,4 @@
-"""All services of a home together: up, down and how they are."""
+"""All services of a home together: start, stop, and their states."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from include.services import broker, canary, home, ports, processes, records, su
 from include.services.airflow import proxies, server
 from include.services.canary import Proof
 from include.services.ports import HOST, Ports
-from include.services.records import Plan, Record, Service
+from include.services.records import Plan, Service, StartedService
 from include.settings import Settings
 from include.setup import jvm
 from jobs.contract.errors import CaudalError, ConfigError, DiskFull, ServiceError
 
 _POLL_S = 0.2
 _START_S = 60.0
-_ROOM_BYTES = 200 * 1024 * 1024  # a broker and an Airflow that find less end in the middle of a write
-UP_S = 180.0  # a cold start takes 15 s on two free cores; a loaded machine gets its time
+_ROOM_BYTES = 200 * 1024 * 1024  # with less, broker and Airflow run into a full disk in the middle of a write
+UP_S = 180.0  # a cold start takes 15 s on two free cores; the rest is for a loaded machine
 
 
 @dataclass(frozen=True)
 class Row:
-    """One service for `status`. `state`: healthy, starting, not answering, waiting, gave-up, dead, not started, stopped or external."""
+    """One service for `status`. `state`: healthy, starting, not answering, waiting, gave-up, dead, not
+    started, stopped or external."""
 
     name: str
     state: str
@@ -40,7 +41,8 @@ class Row:
 
 @dataclass
 class Up:
-    """What `up` did. `notes`: moved ports, topics made, DAG files that do not load. `proof`: the task that ran."""
+    """What `up` did. `notes`: ports that moved, topics that were made, DAG files that do not load. `proof`:
+    the task that ran."""
 
     ports: Ports
     started: bool
@@ -57,12 +59,13 @@ def _check_room(settings: Settings) -> None:
     free = shutil.disk_usage(settings.home).free
     if free < _ROOM_BYTES:
         raise DiskFull(
-            f"{free // 2**20} MiB are free, {_ROOM_BYTES // 2**20} are needed to start", settings.home
+            f"{free // 2**20} MiB are free, and a start needs {_ROOM_BYTES // 2**20}", settings.home
         )
 
 
 def _environ(settings: Settings) -> dict[str, str]:
-    """What the services get of the caller's own variables. A proxy may hold a password, so none is in the plan, which is written down."""
+    """The caller's variables that the services get. No proxy is in the plan, which is a file: a proxy's value
+    may hold a password."""
     kept = {
         name: value for name, value in environment.of_services(settings).items() if not proxies.is_one(name)
     }
@@ -70,23 +73,25 @@ def _environ(settings: Settings) -> dict[str, str]:
 
 
 def _prepare(settings: Settings, chosen: Ports) -> Plan:
-    """Everything that must lie on disk before the services start, broker and Airflow side by side."""
+    """Writes everything that must be on disk before the services start; broker and Airflow are prepared in
+    parallel."""
     env = server.variables(settings)
     jvm.driver_class_path(
         settings
-    )  # before the database is made for 5 s: without the jars neither broker nor run could start
+    )  # before the 5 s of making the database: without the jars neither the broker nor a run could start
     with ThreadPoolExecutor(max_workers=2) as both:
         parts = both.submit(server.prepare, settings, chosen, {**_environ(settings), **env})
         kafka: tuple[Service, ...] = (broker.prepare(settings, chosen),) if settings.embedded_kafka else ()
         return Plan((*kafka, *parts.result()), env)
 
 
-def _own_ports(known: Mapping[str, Record]) -> set[int]:
+def _own_ports(known: Mapping[str, StartedService]) -> set[int]:
     return {port for record in known.values() if record.alive for port in record.ports}
 
 
 def _start(settings: Settings) -> tuple[Ports, list[str]]:
-    """Chooses ports, prepares, starts the supervisor; services that a dead supervisor left are taken over when nothing has changed."""
+    """Chooses ports, prepares, and starts the supervisor. Services that a dead supervisor left are adopted if
+    nothing has changed."""
     known = records.read_records(settings.home)
     choice = ports.choose(settings, _own_ports(known))
     try:
@@ -102,7 +107,7 @@ def _start(settings: Settings) -> tuple[Ports, list[str]]:
 
 
 def _refuse_other_settings(settings: Settings, running: Ports) -> None:
-    """A running home keeps the settings it was started with; other ones need a restart, said plainly."""
+    """Refuses settings other than those that the running home was started with: they need a restart."""
     asked = (
         (settings.kafka_port, running.kafka),
         (settings.controller_port, running.controller),
@@ -129,7 +134,7 @@ def _refuse_other_settings(settings: Settings, running: Ports) -> None:
         )
 
 
-def _heal(settings: Settings, boss: Record) -> Ports:
+def _heal(settings: Settings, boss: StartedService) -> Ports:
     running = ports.remembered(settings)
     if running is None:
         raise ConfigError(
@@ -144,7 +149,7 @@ def _heal(settings: Settings, boss: Record) -> Ports:
 
 
 def _broker_state(settings: Settings, chosen: Ports) -> dict[str, str]:
-    """{"broker": state}; nothing for a broker of the user's own."""
+    """{"broker": state}; empty if the broker is the user's own."""
     if not settings.embedded_kafka:
         return {}
     record = records.read_records(settings.home).get(broker.NAME)
@@ -182,7 +187,8 @@ def _wait(
     deadline: float,
     since: float,
 ) -> bool:
-    """True when all is healthy; False when the supervisor has died meanwhile, and nobody heals."""
+    """True when all services are healthy; False if the supervisor has died meanwhile, since then nothing
+    restarts them."""
     topics_due = settings.embedded_kafka
     while True:
         first = _broker_state(settings, chosen)
@@ -195,7 +201,7 @@ def _wait(
             return False
         if not waiting:
             return True
-        if time.time() - since > 2.0:  # the supervisor has read `gave-up` of yesterday by then
+        if time.time() - since > 2.0:  # by then the supervisor has replaced an old `gave-up`
             _raise_if_given_up(settings, states)
         if time.monotonic() > deadline:
             raise _late(settings, waiting)
@@ -204,22 +210,24 @@ def _wait(
 
 
 def _make_topics(settings: Settings) -> list[str]:
-    """The registry's topics on the embedded broker; a note of those that were missing. A broker of the user's own is left as it is."""
-    made = topics.ensure(settings, streams.collect()[0].values())
-    return [f"topics made: {', '.join(made)}"] if made else []
+    """Makes the registry's missing topics on the embedded broker, and returns a note about them. A user's own
+    broker is left alone."""
+    created = topics.ensure(settings, streams.collect()[0].values())
+    return [f"topics made: {', '.join(created)}"] if created else []
 
 
 def _late(settings: Settings, waiting: list[str]) -> CaudalError:
     log = records.log_of(settings.home, waiting[0])
     return ServiceError(
-        f"not healthy in time: {', '.join(waiting)}", log, cli=f"read {log}; ./caudal up goes on waiting"
+        f"not healthy in time: {', '.join(waiting)}", log, cli=f"read {log}; ./caudal up continues to wait"
     )
 
 
 def _wait_for_dags(
     settings: Settings, chosen: Ports, said: Callable[[str], None], deadline: float
 ) -> list[str]:
-    """Waits until every registered stream has its DAG; sentences about DAG files that do not load."""
+    """Waits until every registered stream has its DAG. Returns one sentence per DAG file that does
+    not load."""
     rest = server.client(settings, chosen)
     server.ensure_pool(rest)
     while (missing := server.missing_dags(settings, rest)) and not rest.import_errors():
@@ -234,11 +242,11 @@ def _wait_for_dags(
 
 
 def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout_s: float = UP_S) -> Up:
-    """Starts what is not running and returns when all of it is healthy, the embedded broker has its topics, Airflow has done a task and the
-    DAGs are listed.
+    """Starts what is not running. Returns when all services are healthy, the embedded broker has its topics,
+    Airflow has run a task, and the DAGs are listed.
 
-    Safe to call again (4 s). `said` hears what is waited for.
-    Raises PortTaken, ConfigError, InstallationError, DiskFull, ServiceError, NoTaskRuns, Refused.
+    Safe to call again (4 s). `said` is called with what is being waited for. Raises PortTaken, ConfigError,
+    InstallationError, DiskFull, ServiceError, NoTaskRuns, Refused.
     """
     home.make(settings.layout)
     (settings.tmp / "services").mkdir(parents=True, exist_ok=True)
@@ -257,7 +265,7 @@ def up(settings: Settings, said: Callable[[str], None] = lambda _: None, timeout
 
 
 def _ensure(settings: Settings) -> tuple[bool, Ports, list[str]]:
-    """A living supervisor: (was it started now, ports, notes)."""
+    """Makes sure that a supervisor lives: (whether it was started now, ports, notes)."""
     boss = records.supervisor(settings.home)
     if boss:
         return False, _heal(settings, boss), []
@@ -267,26 +275,23 @@ def _ensure(settings: Settings) -> tuple[bool, Ports, list[str]]:
 
 
 def _left_out(settings: Settings) -> list[str]:
-    """A sentence about proxy variables that the services do not get; none when all of them work."""
+    """A sentence about proxy variables that the services do not get; none if all of them work."""
     names = proxies.refused(settings.environ)
     return (
-        [
-            f"{', '.join(names)}: left out where Airflow's tasks cannot use it as a proxy; mend it in your shell"
-        ]
-        if names
-        else []
+        [f"{', '.join(names)}: left out, because Airflow's tasks cannot use it as a proxy"] if names else []
     )
 
 
 def down(settings: Settings) -> list[str]:
-    """Stops everything of this home, also what a crash left; the names of what was running. Nothing running is fine."""
+    """Stops everything of this home, including what a crash left. Returns the names of what was running; that
+    may be none."""
     if not records.folder(settings.home).is_dir():
         return []
     with records.changing(settings.home):
         return supervisor.stop(settings.home)
 
 
-def _row(settings: Settings, name: str, state: str, record: Record | None, chosen: Ports) -> Row:
+def _row(settings: Settings, name: str, state: str, record: StartedService | None, chosen: Ports) -> Row:
     addresses = {broker.NAME: f"{HOST}:{chosen.kafka}", server.API: server.url(chosen)}
     living = record is not None and record.alive
     pid, numbers, deaths = (
@@ -306,19 +311,19 @@ def _row(settings: Settings, name: str, state: str, record: Record | None, chose
 
 
 def rows(settings: Settings) -> list[Row]:
-    """How every service is; a broker of the user's own stands as `external`."""
+    """The state of every service. A user's own broker is shown as `external`."""
     chosen = ports.remembered(settings) or Ports(0, 0, 0)
     known = records.read_records(settings.home)
     states = _states(settings, chosen) if known else dict.fromkeys(_names(settings), "stopped")
-    found = [_row(settings, name, state, known.get(name), chosen) for name, state in states.items()]
+    services = [_row(settings, name, state, known.get(name), chosen) for name, state in states.items()]
     if not settings.embedded_kafka:
-        found.insert(0, Row(broker.NAME, "external", 0, (), settings.kafka_bootstrap, 0, ""))
+        services.insert(0, Row(broker.NAME, "external", 0, (), settings.kafka_bootstrap, 0, ""))
     boss = known.get(records.SUPERVISOR)
     state = "healthy" if boss and boss.alive else ("dead" if boss else "stopped")
-    return [*found, _row(settings, records.SUPERVISOR, state, boss, chosen)]
+    return [*services, _row(settings, records.SUPERVISOR, state, boss, chosen)]
 
 
 def left_overs(settings: Settings) -> set[int]:
-    """Living processes of this home's services, by session and by mark; empty after `down`."""
+    """Living processes of this home's services, found by session and by mark; empty after `down`."""
     leaders = [record.identity for record in records.read_records(settings.home).values()]
     return processes.members(leaders) | processes.marked(settings.home)

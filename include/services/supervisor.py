@@ -1,8 +1,10 @@
-"""The supervisor: one small process a home that starts the planned services and starts them again when they die.
+"""The supervisor: one small process per home that starts the planned services, and starts them again when
+they die.
 
-`python -m include.services.supervisor HOME` reads `plan.json`, leaves its caller behind and stays. It adopts services that an earlier supervisor
-left running. A service that dies FAST_DEATHS times in a row, each within FAST_S of its start, is given up; SIGHUP (`up` again) gives it a new
-chance. SIGTERM ends the supervisor and leaves the services to whoever sent it: stop() below.
+`python -m include.services.supervisor HOME` reads `plan.json`, detaches from its caller and stays. It adopts
+services that an earlier supervisor left running. A service that dies FAST_DEATHS times in a row, each time
+within FAST_S of its start, is given up; SIGHUP (`up` again) gives it a new chance. SIGTERM ends the
+supervisor only: the services are left to the sender, stop() below.
 """
 
 from __future__ import annotations
@@ -19,22 +21,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from include.services import files, processes, records
-from include.services.records import SUPERVISOR, Plan, Record, Service
+from include.services.records import SUPERVISOR, Plan, Service, StartedService
 from include.settings import ROOT
 from jobs.contract.errors import ServiceError
 
-FAST_S = 20.0  # a server that dies sooner never really served
+FAST_S = 20.0  # a server that dies sooner has never worked
 FAST_DEATHS = 4
 _BACKOFF_S = (0.2, 1.0, 2.0, 5.0)
 _TICK_S = 0.2
-_LOG_BYTES = 20 * 1024 * 1024  # a log that grows beyond is cut, its end kept as .1
-_GRACE_S = 5.0  # measured: an idle scheduler needs 3 s, a broker 1 s; the API server is done at once but takes 6 s to leave Python
+_LOG_BYTES = 20 * 1024 * 1024  # a longer log is cut, and its end is kept as .1
+# measured: an idle scheduler needs 3 s, a broker 1 s; the API server finishes at once, but Python needs 6 s
+# to exit
+_GRACE_S = 5.0
 
 
 @dataclass
 class _Watched:
     service: Service
-    record: Record | None = None
+    record: StartedService | None = None
     child: subprocess.Popen[bytes] | None = None
     next_try: float = 0.0  # monotonic
 
@@ -48,7 +52,7 @@ class _Supervisor:
         known = records.read_records(self.home)
         for service in records.read_plan(self.home).services:
             record = known.get(service.name)
-            if record and not record.alive:  # kept: start() removes what is left of its session
+            if record and not record.alive:  # the record stays: start() kills what is left of its session
                 record = replace(record, state="waiting", deaths=0)
             self.watched.append(_Watched(service, record))
 
@@ -56,7 +60,7 @@ class _Supervisor:
         if one.record:
             processes.kill_session(
                 one.record.identity
-            )  # what a dead scheduler left running must not meet its successor
+            )  # processes that a dead scheduler left must not run beside its successor
         log = records.log_of(self.home, one.service.name)
         with log.open("ab") as stream:
             child = subprocess.Popen(
@@ -71,7 +75,7 @@ class _Supervisor:
         deaths = one.record.deaths if one.record else 0
         one.child, one.record = (
             child,
-            Record(
+            StartedService(
                 one.service.name,
                 child.pid,
                 identity.started,
@@ -87,7 +91,7 @@ class _Supervisor:
             return one.child.poll() is not None
         return one.record is None or not one.record.alive
 
-    def _note_death(self, one: _Watched, record: Record) -> None:
+    def _note_death(self, one: _Watched, record: StartedService) -> None:
         code = one.child.returncode if one.child else None
         reason = "killed" if code is None else f"signal {-code}" if code < 0 else f"exit {code}"
         if time.time() - record.since > FAST_S:
@@ -109,10 +113,10 @@ class _Supervisor:
     def _try_start(self, one: _Watched) -> None:
         try:
             self.start(one)
-        except OSError as error:  # no such program, no more processes, a full disk: a death like any other
+        except OSError as error:  # no such program, no more processes, a full disk: handled like a death
             print(f"{_clock()} {one.service.name} does not start: {error}", flush=True)
             one.child = None
-            one.record = one.record or Record(one.service.name, 0, "", time.time())
+            one.record = one.record or StartedService(one.service.name, 0, "", time.time())
             with contextlib.suppress(OSError):
                 self._note_death(one, one.record)
 
@@ -127,7 +131,7 @@ def _clock() -> str:
 
 
 def _cut(log: Path) -> None:
-    """Keeps a log small. Its writers append (O_APPEND), so they go on at the new end."""
+    """Keeps a log small. Its writers append (O_APPEND), so they continue at the new end."""
     with contextlib.suppress(FileNotFoundError):
         size = log.stat().st_size
         if size > _LOG_BYTES:
@@ -138,7 +142,7 @@ def _cut(log: Path) -> None:
 
 
 def _serve(home: Path) -> None:
-    """The loop. Ends when told to, or when its home is taken away: services of a home that is gone serve nobody."""
+    """The main loop. Ends on SIGTERM, and when the home's folder is gone: its services would serve nobody."""
     supervisor, stop = _Supervisor(home), threading.Event()
     chance = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -157,12 +161,13 @@ def _serve(home: Path) -> None:
 
 
 def main(home: Path) -> int:
-    """Leaves the caller behind (fork, new session) and serves. The caller gets 0 once the supervisor's lock is taken, 1 when another has it."""
+    """Detaches from the caller (fork, new session) and serves. The caller gets 0 once the supervisor's lock
+    is taken, 1 if another process has it."""
     lock = records.lock(records.folder(home) / "supervisor.lock")
     if lock is None:
         return 1
-    if child := os.fork():  # which shares the lock
-        records.write_record(home, Record(SUPERVISOR, child, processes.started(child), time.time()))
+    if child := os.fork():  # the child shares the lock
+        records.write_record(home, StartedService(SUPERVISOR, child, processes.started(child), time.time()))
         return 0
     os.setsid()
     _serve(home)
@@ -170,9 +175,10 @@ def main(home: Path) -> int:
 
 
 def launch(home: Path, plan: Plan, environ: Mapping[str, str], keep: Collection[int] = ()) -> None:
-    """Starts the supervisor of `home` with `plan`. `keep`: descriptors (port reservations) it holds as long as it lives.
+    """Starts the supervisor of `home` with `plan`. `keep`: descriptors (port reservations) that it holds as
+    long as it lives.
 
-    Raises ServiceError when it does not start.
+    Raises ServiceError if it does not start.
     """
     records.write_plan(home, plan)
     log = records.log_of(home, SUPERVISOR)
@@ -191,16 +197,16 @@ def launch(home: Path, plan: Plan, environ: Mapping[str, str], keep: Collection[
         raise ServiceError(f"the supervisor does not start: {' '.join(files.tail(log)[-1:])}", log)
 
 
-def nudge(record: Record) -> None:
-    """Gives services that were given up a new chance."""
+def nudge(record: StartedService) -> None:
+    """Gives a new chance to services that were given up."""
     processes.send([record.pid], signal.SIGHUP)
 
 
 def stop(home: Path, grace_s: float = _GRACE_S) -> list[str]:
-    """Ends the supervisor, then the services, then whatever they left; the names of what was running.
+    """Ends the supervisor, then the services, then whatever they left. Returns the names of what was running.
 
-    SIGTERM first (Airflow's parts stop their children on it, the broker closes its log), SIGKILL after `grace_s` seconds: a scheduler would
-    wait for its tasks, and these are safe to kill.
+    SIGTERM first: Airflow's parts stop their children on it, and the broker closes its log. SIGKILL after
+    `grace_s` seconds: a scheduler would wait for its tasks, and these are safe to kill.
     """
     known = records.read_records(home)
     leaders = [record.identity for record in known.values()]

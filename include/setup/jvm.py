@@ -1,6 +1,7 @@
-"""Caudal's own JVM classes (`jvm/src`, the strict reader's checker), compiled once for this pyspark, and the class path of a Spark driver.
+"""Compiles Caudal's own JVM classes (`jvm/src`, the strict reader's checker) once for this pyspark, and
+builds the class path of a Spark driver.
 
-The compiler is one pinned jar, so a machine needs no JDK and every machine gets the same classes.
+The compiler is one pinned jar, so a machine needs no JDK, and every machine gets the same classes.
 `$CAUDAL_CACHE/jvm-<hash of sources and compiler>/caudal.jar` is write-once.
 """
 
@@ -25,7 +26,7 @@ from jobs.contract.errors import InstallationError
 
 TARGET = "17"  # the oldest Java that Spark 4 runs on
 COMPILE_S = 120
-# what the sources are compiled against: of pyspark's jars, without their versions
+# pyspark's jars that the sources are compiled against, without their versions
 AGAINST = (
     "spark-sql_2.13",
     "spark-sql-api_2.13",
@@ -37,24 +38,26 @@ AGAINST = (
     "scala-library",
     "kryo-shaded",
 )
-_BIRTH = (2026, 1, 1, 0, 0, 0)  # of every file in the jar: the same sources make the same bytes
+# the time of every file in the jar, so that the same sources make the same bytes
+_BIRTH = (2026, 1, 1, 0, 0, 0)
 
 
 def driver_class_path(settings: Settings) -> str:
-    """What spark-submit gets as --driver-class-path; the class-data cache is made with the same text, or it would not fit.
+    """The value of spark-submit's --driver-class-path. The class-data cache fits only if it is made with the
+    same text.
 
-    Raises InstallationError before `setup` was through.
+    Raises InstallationError before `setup` has finished.
     """
     return ":".join(map(str, driver_jars(settings)))
 
 
 def driver_jars(settings: Settings) -> tuple[Path, ...]:
-    """Spark's Kafka jars and ours. Raises InstallationError before `setup` was through."""
+    """Spark's Kafka jars and ours. Raises InstallationError before `setup` has finished."""
     return (*jars.spark_jars(settings), jar(settings))
 
 
 def jar(settings: Settings) -> Path:
-    """Raises InstallationError before `setup` was through."""
+    """Raises InstallationError before `setup` has finished."""
     path = _path(settings)
     if not os.access(path, os.R_OK):
         raise missing("Caudal's own JVM classes are not compiled", path)
@@ -62,7 +65,8 @@ def jar(settings: Settings) -> Path:
 
 
 def ensure(settings: Settings, java: Java, spark_home: Path, say: Callable[[str], None]) -> Path:
-    """Compiles unless that is done. Raises InstallationError with the compiler's first complaint, DiskFull. Needs the jars of `jars.ensure`."""
+    """Compiles the classes unless that was done. Raises InstallationError with the compiler's first
+    complaint, or DiskFull. Needs the jars of `jars.ensure`."""
     path = _path(settings)
     if os.access(path, os.R_OK):
         return path
@@ -81,7 +85,7 @@ def _path(settings: Settings) -> Path:
     parts = [path.read_bytes() for path in _sources(settings)]
     if not parts:
         raise InstallationError(
-            "the Java sources are missing: this checkout is not whole",
+            "the Java sources are missing: this checkout is incomplete",
             settings.root / "jvm" / "src",
             cli="git status",
         )
@@ -153,12 +157,12 @@ def _compile(settings: Settings, java: Java, spark_home: Path, classes: Path) ->
         raise InstallationError(
             f"jvm/src does not compile: {said[:300]}",
             settings.root / "jvm",
-            cli="mend it, then ./caudal setup",
+            cli="correct it, then ./caudal setup",
         )
 
 
 def _one(folder: Path, name: str) -> Path:
-    found = sorted(folder.glob(f"{name}-[0-9]*.jar"))
-    if len(found) != 1:
-        raise InstallationError(f"{len(found)} jars named {name} instead of one", folder)
-    return found[0]
+    matches = sorted(folder.glob(f"{name}-[0-9]*.jar"))
+    if len(matches) != 1:
+        raise InstallationError(f"{len(matches)} jars named {name} instead of one", folder)
+    return matches[0]

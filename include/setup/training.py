@@ -1,7 +1,9 @@
-"""The run that teaches the class-data cache: `spark-submit … training.py FOLDER`, started by include/setup/class_data.py.
+"""The run that fills the class-data cache: `spark-submit … training.py FOLDER`, started by
+include/setup/class_data.py.
 
-What a scheduled run does, small and for real (a text stream read by Caudal's strict reader, exploded, observed, written by foreachBatch as json
-and parquet, read back), so that the JVM loads the classes which it then keeps. Kafka's source and sink are loaded without a broker.
+It does on a small scale what a scheduled run does, so that the JVM loads the classes to be stored: a text
+stream is read by Caudal's strict reader, exploded, observed, written by foreachBatch as json and parquet, and
+read back. Kafka's source and sink are loaded without a broker.
 """
 
 from __future__ import annotations
@@ -16,19 +18,22 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import StructType
 
-SCHEMA = "InvoiceNumber STRING, TotalAmount DOUBLE, DeliveryAddress STRUCT<City: STRING>, Items ARRAY<STRUCT<Code: STRING, Qty: INT>>"
-CLOSED_PORT = "127.0.0.1:1"  # nothing listens there: clients are built, never connected
+SCHEMA = (
+    "InvoiceNumber STRING, TotalAmount DOUBLE, DeliveryAddress STRUCT<City: STRING>, "
+    "Items ARRAY<STRUCT<Code: STRING, Qty: INT>>"
+)
+CLOSED_PORT = "127.0.0.1:1"  # nothing listens there: the clients are built, but never connect
 
 
 def lines(first: int) -> str:
-    """100 invoices, one a line, the last one malformed."""
+    """100 invoices, one per line; the last one is malformed."""
     rest = {"DeliveryAddress": {"City": "Murcia"}, "Items": [{"Code": "a", "Qty": 2}]}
     good = [{"InvoiceNumber": str(n), "TotalAmount": n / 4, **rest} for n in range(first, first + 99)]
     return "\n".join([*map(json.dumps, good), "{"]) + "\n"
 
 
 def read(spark: SparkSession, text: DataFrame) -> DataFrame:
-    """The lines' rows, as jobs/core/read/strict.py makes them."""
+    """The lines' rows, read as by jobs/core/read/strict.py."""
     caudal: Any = spark.sparkContext._jvm.caudal
     form = caudal.Form("UTC", ".", "", "")
     caudal.Functions.put(

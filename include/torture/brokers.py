@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from include import settings as caudal
 from include.services import broker as embedded
 from include.services.ports import Ports
 from include.settings import Settings
+from jobs.contract.deadline import until
 
 START_S = 150.0  # 3 s on an idle machine; a busy one takes its time
 
@@ -47,11 +47,9 @@ def running(settings: Settings, ports: Ports, *overrides: str) -> Iterator[subpr
         [*service.argv, *more], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
     )
     try:
-        deadline_s = time.monotonic() + START_S
-        while not embedded.answers(ports.kafka, 1.0):
-            assert process.poll() is None, Path(log.name).read_text()
-            assert time.monotonic() < deadline_s, "the broker did not answer in time"
-            time.sleep(0.2)
+        until(lambda: embedded.answers(ports.kafka, 1.0) or process.poll() is not None, START_S, 0.2)
+        assert process.poll() is None, Path(log.name).read_text()
+        assert embedded.answers(ports.kafka, 1.0), "the broker did not answer in time"
         yield process
     finally:
         process.kill()

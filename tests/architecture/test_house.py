@@ -76,7 +76,7 @@ def test_no_package_has_more_modules_than_a_reader_keeps_in_mind() -> None:
         ("No layer below the command line draws on a terminal", {"cli"}),
         (
             "The engine does not import the wing of the course",
-            {"cli", "environment", "labs", "pages", "samples", "scaffold", "settings", "setup", "torture"},
+            {"cli", "environment", "labs", "samples", "scaffold", "settings", "setup", "torture"},
         ),
     ],
 )

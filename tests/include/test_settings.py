@@ -107,7 +107,7 @@ def test_a_properties_file_that_others_may_touch_is_refused_with_the_cure(mode: 
 
 @pytest.mark.parametrize("name", ["none", "."])
 def test_a_properties_file_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="names no file"):
+    with pytest.raises(ConfigError, match="is not the path of a file"):
         load({"CAUDAL_KAFKA_PROPERTIES": str(tmp_path / name)})
 
 

@@ -262,7 +262,10 @@ def test_a_package_with_another_checksum_is_refused(tmp_path: Path) -> None:
     (root / "requirements.txt").write_text(wrong)
     done = call(root / "caudal")
     assert done.returncode == 78
-    assert "caudal: installation: a downloaded package is not the one the lock names" in done.stderr
+    assert (
+        "caudal: installation: a downloaded package does not match its hash in requirements.txt"
+        in done.stderr
+    )
     assert not list((root / ".cache").glob("env-*/.ready"))
 
 
@@ -271,7 +274,7 @@ def test_a_vendored_pip_with_another_checksum_is_refused(tmp_path: Path) -> None
     next((root / "vendor").glob("*.whl")).write_bytes(b"PK")
     done = call(root / "caudal")
     assert done.returncode == 78
-    assert "caudal: installation: the vendored pip is not the one SHA256SUMS names" in done.stderr
+    assert "caudal: installation: the vendored pip does not match SHA256SUMS" in done.stderr
 
 
 def test_no_python_is_one_line_and_78(tmp_path: Path) -> None:
@@ -291,7 +294,7 @@ def test_a_caudal_python_that_is_too_old_or_none_is_one_line_and_78(tmp_path: Pa
     for named in (str(old), "/not/there"):
         done = call(root / "caudal", env=environ(CAUDAL_PYTHON=named))
         assert (done.returncode, done.stderr.count("\n")) == (78, 1)
-        assert f"CAUDAL_PYTHON is no Python >= 3.11 [{named}]" in done.stderr
+        assert f"CAUDAL_PYTHON is not a Python >= 3.11 [{named}]" in done.stderr
 
 
 def test_caudal_cache_names_another_place_relative_to_the_checkout(tmp_path: Path) -> None:

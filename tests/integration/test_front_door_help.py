@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from include import labs, pages
+from include import labs
 from include.cli import __main__ as front
+from include.cli.build import _pages as pages
 from include.settings import ROOT
 
 DOOR = ROOT / "caudal"

@@ -140,7 +140,7 @@ def test_a_message_that_stands_twice_is_found_with_its_place(
     assert f"the message of {source.decode()} is here again" in line
 
 
-def repeat(settings: Settings, record: consume.Record) -> None:
+def repeat(settings: Settings, record: consume.ConsumerRecord) -> None:
     from confluent_kafka import Producer
 
     producer = Producer(connection.connect(settings).librdkafka())

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from include.account.audit.findings import Case, Published, batch_words
 from include.account.audit.source_topic import Batch, Ranges
 from include.kafka import consume, offsets
-from include.kafka.consume import Record
+from include.kafka.consume import ConsumerRecord
 from include.state import journal
 from jobs.contract.errors import ServiceError
 from jobs.contract.stream import Topic
@@ -64,7 +64,7 @@ def audit(
 
 def _take(
     case: Case,
-    record: Record,
+    record: ConsumerRecord,
     live: set[str],
     ranges: Ranges,
     read: Mapping[str, tuple[int, int]],
@@ -87,7 +87,7 @@ def _take(
         seen.messages[batch] += 1
 
 
-def _place(record: Record, source: str, position: tuple[int, int], seen: Seen) -> None:
+def _place(record: ConsumerRecord, source: str, position: tuple[int, int], seen: Seen) -> None:
     here = f"{record.topic}/{record.partition}/{record.offset}"
     origin = f"{source}/{position[0]}" + (f" row {position[1]}" if position[1] else "")
     identity = origin, str(position[1])

@@ -1,4 +1,4 @@
-"""docs/cli.md: every verb with its arguments and options, made from the commands themselves."""
+"""Renders docs/cli.md: every verb with its arguments and options, taken from the commands themselves."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _VALUES = {"int": "N", "int range": "N", "float": "NUMBER", "float range": "NUMB
 
 
 def render(app: typer.Typer) -> str:
-    """The text of docs/cli.md. `app`: with all of its verbs."""
+    """The text of docs/cli.md. `app` must have all of its verbs."""
     root = typer.main.get_command(app)
     context = click.Context(root, info_name="./caudal")
     verbs: dict[str, click.Command] = root.commands  # type: ignore[attr-defined]
@@ -88,7 +88,7 @@ def _text(command: click.Command) -> str:
 
 
 def _usage(command: click.Command, context: click.Context) -> str:
-    """The words that a call must or may have; of the options only those that it must have."""
+    """The words that a call must have, and its optional arguments; of the options, only the required ones."""
     needed = [param for param in command.params if param.required or not param.opts[0].startswith("-")]
     return " ".join([context.command_path, *(_words(param, context)[0] for param in needed)])
 
@@ -101,7 +101,7 @@ def _parameters(command: click.Command, context: click.Context) -> Iterator[str]
 
 
 def _words(param: click.Parameter, context: click.Context) -> tuple[str, str]:
-    """How an argument or option is typed, and what it means, with its default and limits."""
+    """How an argument or option is typed, and its meaning, with default and limits."""
     typed, meaning = param.get_help_record(context) or ("", "")
     meaning = " ".join(meaning.replace("[required]", "").replace("; required]", "]").split())
     meaning = re.sub(r"x>=(-?[\d.]+)", r"\1 or more", re.sub(r"([\d.]+)<=x<=([\d.]+)", r"\1 to \2", meaning))
@@ -112,5 +112,5 @@ def _words(param: click.Parameter, context: click.Context) -> tuple[str, str]:
 
 
 def _escaped(text: str) -> str:
-    """What Markdown would take for HTML, emphasis or the end of a cell."""
+    """Escapes what Markdown would read as HTML, emphasis or the end of a cell."""
     return text.replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|").replace("*", "\\*")

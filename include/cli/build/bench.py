@@ -1,4 +1,4 @@
-"""bench: Caudal against the plain job, on this machine, now."""
+"""bench: compares Caudal with the plain job on this machine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ def command(
     invoices: Annotated[
         int, typer.Option(min=1, max=5_000_000, help="Invoices in the one file that is read.")
     ] = 1000,
-    rounds: Annotated[
-        int, typer.Option(min=1, max=100, help="Times each way is run; the median counts.")
-    ] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Runs of each variant; the median counts.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Measure a scheduled run of INVOICES from files against the same job written with Spark's defaults. Ratios count, not seconds."""
+    """Measure a scheduled run of INVOICES from files, and the same job written with Spark's defaults. Compare
+    the ratios, not the seconds."""
     from bench import facturas
 
     results = facturas.measure(invoices, rounds, say)

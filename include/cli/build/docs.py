@@ -1,4 +1,4 @@
-"""docs: the generated pages."""
+"""docs: writes the generated pages."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ from typing import Annotated
 
 import typer
 
-from include import pages, settings
+from include import settings
+from include.cli.build import _pages as pages
 from include.cli.terminal.console import json_line, say, step
 from jobs.contract.errors import ExitCode
 
 
 def command(
     check: Annotated[
-        bool, typer.Option("--check", help="Compare only; exit 1 when a page is not what the code says.")
+        bool, typer.Option("--check", help="Only compare; exit 1 if a page is out of date.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> int:
-    """Write the pages that are made from the code: docs/errors.md, docs/DAGS.md, docs/combinations.md, docs/cli.md
-    and the help that needs no installation (include/setup/help.txt)."""
+    """Write the pages that are generated from the code: docs/errors.md, docs/DAGS.md, docs/combinations.md,
+    docs/cli.md, and the help that needs no installation (include/setup/help.txt)."""
     root = settings.load().root
     with step("Generated pages"):
-        found = pages.plan(root)
-    differ = [str(page.path) for page in found if page.differs]
+        rendered = pages.plan(root)
+    differ = [str(page.path) for page in rendered if page.differs]
     if not check:
-        pages.apply(root, found)
+        pages.apply(root, rendered)
     for path in differ:
-        say(f"{path} is not what the code says  -> ./caudal docs" if check else f"written {path}")
+        say(f"{path} is out of date  -> ./caudal docs" if check else f"written {path}")
     if not differ:
-        say("every page is what the code says")
+        say("every page is up to date")
     if as_json:
         json_line(
             {
-                "pages": [str(page.path) for page in found],
+                "pages": [str(page.path) for page in rendered],
                 "differ": differ,
                 "written": [] if check else differ,
             }

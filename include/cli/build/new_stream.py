@@ -1,4 +1,4 @@
-"""new-stream NAME: registry row, job, domain function and its first test."""
+"""new-stream NAME: writes registry row, job, domain function and a first test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command(
     name: Annotated[
         str,
         typer.Argument(
-            help="Lower-case letters a to z, digits and _: stream, DAG, module and folder get it."
+            help="Name of stream, DAG, module and folder: lower-case letters a to z, digits and _."
         ),
     ],
     columns: Annotated[
@@ -41,48 +41,62 @@ def command(
         str, typer.Option("--to", help=f"Where rows go: {request.TO}. A lab: {scaffold.TO}.")
     ] = "files:json",
     required: Annotated[
-        str, typer.Option(help="Columns without which a record is refused (default: the key, or the first).")
+        str,
+        typer.Option(
+            help="Columns that a record must have, or it is refused (default: the key, or the first)."
+        ),
     ] = "",
-    separator: Annotated[str, typer.Option(help="CSV files: between two fields.")] = ",",
+    separator: Annotated[str, typer.Option(help="CSV files: the character between two fields.")] = ",",
     header: Annotated[bool, typer.Option(help="CSV files: the first line names the columns.")] = True,
     columns_by: Annotated[
         str, typer.Option("--columns-by", help="CSV files with a header: by-name, in-order, by-position.")
     ] = "by-name",
     missing_columns: Annotated[
-        str, typer.Option(help="Columns a CSV file does not have: refuse the file, or null.")
+        str, typer.Option(help="If a CSV file lacks a column: refuse the file, or null.")
     ] = "refuse",
     extra_columns: Annotated[
-        str, typer.Option(help="Columns only a CSV file has: refuse the file, or ignore them.")
+        str, typer.Option(help="If a CSV file has more columns: refuse the file, or ignore them.")
     ] = "refuse",
     multiline: Annotated[
         bool, typer.Option("--multiline", help="CSV files: a quoted field may hold line ends.")
     ] = False,
-    decimal: Annotated[str, typer.Option(help="CSV: the mark in numbers, . or a comma as in 12,50.")] = ".",
-    date_format: Annotated[str, typer.Option(help="Dates, as in dd/MM/yyyy (default: ISO 8601).")] = "",
-    timestamp_format: Annotated[
-        str, typer.Option(help="Times, as in 'dd/MM/yyyy HH:mm:ss' (default: ISO 8601).")
+    decimal: Annotated[str, typer.Option(help="CSV: the decimal mark, a point or a comma (12,50).")] = ".",
+    date_format: Annotated[
+        str, typer.Option(help="Pattern of dates, such as dd/MM/yyyy (default: ISO 8601).")
     ] = "",
-    timezone: Annotated[str, typer.Option(help="Of times without one, as in Europe/Madrid.")] = "UTC",
-    folder: Annotated[str, typer.Option(help="Files: the folder under entrada (default: NAME).")] = "",
-    schedule: Annotated[str, typer.Option(help="Cron text in UTC, or none: by hand only.")] = "*/5 * * * *",
-    about: Annotated[str, typer.Option(help="One line: what this stream is for.")] = "",
+    timestamp_format: Annotated[
+        str, typer.Option(help="Pattern of times, such as 'dd/MM/yyyy HH:mm:ss' (default: ISO 8601).")
+    ] = "",
+    timezone: Annotated[
+        str, typer.Option(help="Time zone of times that have none, such as Europe/Madrid.")
+    ] = "UTC",
+    folder: Annotated[str, typer.Option(help="Files: their folder in entrada (default: NAME).")] = "",
+    schedule: Annotated[
+        str, typer.Option(help="Cron expression in UTC; none: started by hand only.")
+    ] = "*/5 * * * *",
+    about: Annotated[str, typer.Option(help="One line that says what the stream is for.")] = "",
     as_lab: Annotated[
-        bool, typer.Option("--lab", help="A lab of Spark's own files and topics; other ends always are labs.")
+        bool,
+        typer.Option(
+            "--lab",
+            help="Write a lab, with Spark's own sources and sinks. Ends other than FROM and TO need one.",
+        ),
     ] = False,
-    mode: Annotated[str, typer.Option(help="Labs: append, update, complete.")] = "append",
+    mode: Annotated[str, typer.Option(help="Labs: output mode, append, update or complete.")] = "append",
     trigger: Annotated[
         str,
         typer.Option(
-            help="Labs: default, processing-time, once, available-now, continuous; left out: as the source can."
+            help="Labs: default, processing-time, once, available-now, continuous (default: by the source)."
         ),
     ] = "",
     state: Annotated[
-        str, typer.Option(help="Labs: none, aggregation, windowed: what the transform will keep.")
+        str, typer.Option(help="Labs: the state of the transform: none, aggregation, windowed.")
     ] = "none",
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be written; change nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be written.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Write a new stream: files are added, none is edited or overwritten. A running Airflow shows its DAG within seconds."""
+    """Write the files of a new stream. No existing file is edited or overwritten. A running Airflow shows its
+    DAG within seconds."""
     loaded = settings.load()
     needed = tuple(filter(None, (word.strip() for word in required.split(","))))
     words = Words(
@@ -109,43 +123,42 @@ def command(
     )
     registry = streams.collect()[0]
     naming.check_name(name, loaded.root, registry, source)
-    made: Request | LabRequest
+    asked: Request | LabRequest
     if as_lab or scaffold.wanted(words):
-        made = scaffold.check(
+        asked = scaffold.check(
             words, scaffold.Manner(mode, trigger, state), loaded.root, registry, labs.collect()[0]
         )
-        files = scaffold.plan(made, loaded.root)
+        files = scaffold.plan(asked, loaded.root)
     else:
         if (mode, trigger, state) != ("append", "", "none"):
             raise UsageError(
                 "--mode, --trigger and --state are for labs", "--mode", cli="add --lab, or leave them out"
             )
-        made = request.check(_asked(words), loaded.root, registry)
-        files = write.plan(made, loaded.root)
+        asked = request.check(_asked(words), loaded.root, registry)
+        files = write.plan(asked, loaded.root)
     written = _written(files, loaded.root, plan)
     if not plan:
         for line in (
-            _next_lab(made)
-            if isinstance(made, LabRequest)
-            else _next(made, announce.stream(loaded), _broker(loaded))
+            _next_lab(asked)
+            if isinstance(asked, LabRequest)
+            else _next(asked, announce.stream(loaded), _broker(loaded))
         ):
             say(line)
     if as_json:
-        sample = "" if isinstance(made, LabRequest) else write.sample(made)
+        sample = "" if isinstance(asked, LabRequest) else write.sample(asked)
         json_line({"stream": name, "planned": [f.path for f in files], "written": written, "sample": sample})
 
 
 def _written(files: tuple[write.NewFile, ...], root: Path, plan: bool) -> list[Path]:
-    """Says what is written, or would be with `plan`, which writes nothing."""
+    """Writes the files and lists them. With `plan` it only lists them."""
     for file in files:
-        say(
-            f"{'there already' if file.present else 'would write' if plan else 'writes'} {file.path.relative_to(root)}"
-        )
+        does = "there already" if file.present else "would write" if plan else "writes"
+        say(f"{does} {file.path.relative_to(root)}")
     return [] if plan else write.apply(files)
 
 
 def _asked(words: Words) -> Words:
-    """Asks for the columns at a terminal, never elsewhere."""
+    """Asks for the columns, but only on a terminal."""
     if words.columns:
         return words
     if not sys.stdin.isatty():
@@ -154,7 +167,7 @@ def _asked(words: Words) -> Words:
 
 
 def _broker(config: Settings) -> bool:
-    """Whether this home knows one."""
+    """Whether this home has a broker."""
     try:
         return bool(connection.bootstrap(config))
     except CaudalError:
@@ -176,13 +189,15 @@ def _next(made: Request, airflow: str, broker: bool) -> list[str]:
         else f"./caudal consume {stream.sink.name}"
     )
     steps = [*topics, *feed, f"./caudal run {stream.name}", look]
+    test = f"tests/jobs/domain/test_{stream.name}.py"
     return [
         "",
         "Next, to see it work:",
         *(f"  {step}" for step in steps),
         f"In the UI: {airflow}",
-        f"Then write what it does into jobs/domain/{stream.name}.py, what it must do into tests/jobs/domain/test_{stream.name}.py,",
-        f"and try it: ./caudal test tests/jobs/domain/test_{stream.name}.py; last, ./caudal docs brings the pages up to date.",
+        f"Then write the transform in jobs/domain/{stream.name}.py and its test in",
+        f"{test}; try it: ./caudal test {test}",
+        "Last, bring the pages up to date: ./caudal docs",
     ]
 
 
@@ -192,31 +207,31 @@ def _next_lab(made: LabRequest) -> list[str]:
         "",
         "Next, to see it work:",
         *(f"  {step}" for step in (*_feed(made), f"./caudal lab {name}")),
-        f"Then write what it does into jobs/domain/{name}.py, what it must do into tests/jobs/labs/test_{name}.py,",
-        f"and try it: ./caudal test tests/jobs/labs/test_{name}.py; last, ./caudal docs brings the help up to date.",
+        f"Then write the transform in jobs/domain/{name}.py and its test in tests/jobs/labs/test_{name}.py;",
+        f"try it: ./caudal test tests/jobs/labs/test_{name}.py",
+        "Last, bring the help up to date: ./caudal docs",
     ]
 
 
 def _feed(made: LabRequest) -> list[str]:
-    """What has to be done before the lab finds something."""
+    """The commands that give the lab something to read."""
     source = made.pipeline.source
     if isinstance(source, ends.Socket):
-        return [f"nc -lk {source.port}  (in another terminal, first; what you type there are the records)"]
+        return [f"nc -lk {source.port}  (in another terminal, first; each line you type there is a record)"]
     if isinstance(source, ends.Folder):
         return [
-            f"put files into labs/{made.name}/{source.path} of the home, and add --keep: without it a lab begins with an empty folder"
+            f"put files into labs/{made.name}/{source.path} of the home, and add --keep:"
+            " without it a lab begins with an empty folder"
         ]
     if isinstance(source, ends.Table):
-        return [
-            f"make the table {source.name} in jobs/labs/propios/{made.name}.py: a lab's catalog begins empty"
-        ]
+        return [f"create the table {source.name} in jobs/labs/propios/{made.name}.py: the catalog is empty"]
     if isinstance(source, ends.Subscription):
         topic = source.topics[0] if source.topics else "TOPIC"
         known = topic in {one.name for row in streams.collect()[0].values() for one in row.topics}
         make = (
             "./caudal topics create"
             if known
-            else f"make the topic {topic} with your broker's own tools, if ./caudal topics list has none"
+            else f"create the topic {topic} with your broker's tools, unless ./caudal topics list shows it"
         )
         return ["./caudal up", make, f"./caudal produce {topic} --file FILE"]
     return []

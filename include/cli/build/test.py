@@ -1,4 +1,5 @@
-"""`./caudal test`: linters, types, layers and generated pages, then the tests, in a home of their own."""
+"""test: runs linters, type checks, layer contracts and the check of generated pages, then the tests, in a
+home of their own."""
 
 from __future__ import annotations
 
@@ -30,13 +31,14 @@ CHECKS = {
 }
 CLOSING = re.compile(r"\d+ (passed|failed|errors?|skipped|deselected)\b.* in [\d.]+s")
 FAST = "not broker and not airflow and not slow and not torture"
-# a file stays in one process, with its broker and its Spark, and starts where tests/conftest.py puts it: the long ones first. Two processes keep two
-# cores busy; three took longer
+# A test file stays in one process, with its broker and its Spark. tests/conftest.py puts the long files
+# first.
+# Two processes keep two cores busy; three took longer.
 ALL_OF_THEM = (
     *("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
     *("--durations", "15", "--durations-min", "5"),
 )
-TAIL_BYTES = 65536  # of pytest's output, in which its closing line is looked for
+TAIL_BYTES = 65536  # the end of pytest's output, where its closing line is searched
 
 
 def command(
@@ -46,14 +48,16 @@ def command(
     ] = None,
     fast: Annotated[
         bool,
-        typer.Option("--fast", help="Without broker, Airflow, labs and the slow matrices, under 2 minutes."),
+        typer.Option(
+            "--fast", help="Leave out broker, Airflow, labs and the slow matrices; under 2 minutes."
+        ),
     ] = False,
     checks: Annotated[
-        bool, typer.Option("--checks", help="Only the checks; no test. The pre-commit hook runs this.")
+        bool, typer.Option("--checks", help="Run only the checks, as the pre-commit hook does.")
     ] = False,
 ) -> None:
-    """Run the checks (ruff, mypy, import-linter, `docs --check`), then pytest; its closing line comes last. With test
-    files or folders named: these tests alone. Exit 1 when anything failed."""
+    """Run the checks (ruff, mypy, import-linter, `docs --check`), then pytest, whose closing line comes last.
+    If test files or folders are named, run only these. Exit 1 if anything failed."""
     if checks:
         check()
         return
@@ -62,10 +66,10 @@ def command(
 
 
 def _named(words: list[str]) -> list[str]:
-    """The words that name tests. Raises UsageError for one that is not there, before anything has run."""
+    """The words that name tests. Raises UsageError before anything runs if one does not exist."""
     root = configuration.ROOT
-    found = [word for word in words if re.match(r"(\./)?tests(/|$)|[^-].*\.py(::|$)", word)]
-    for word in found:
+    named = [word for word in words if re.match(r"(\./)?tests(/|$)|[^-].*\.py(::|$)", word)]
+    for word in named:
         path = word.partition("::")[0]
         if not (root / path).exists():
             known = {
@@ -77,11 +81,11 @@ def _named(words: list[str]) -> list[str]:
                 root / "tests",
                 cli=f"./caudal test {near[0]}" if near else "./caudal test --help",
             )
-    return found
+    return named
 
 
 def check() -> None:
-    """CHECKS alone; they need neither Java nor jars. Raises typer.Exit when one failed."""
+    """Runs CHECKS only; they need neither Java nor jars. Raises typer.Exit if one failed."""
     settings = configuration.load()
     with tempfile.TemporaryDirectory(prefix="caudal-test-", dir=_place(settings)) as home:
         failed = _failed(CHECKS, settings.root, _environ(settings, Path(home)))
@@ -89,7 +93,8 @@ def check() -> None:
 
 
 def run(pytest_args: list[str], checks: dict[str, list[str]] = CHECKS) -> None:
-    """`checks`, then pytest with these arguments, in a home of its own. Raises typer.Exit when anything failed."""
+    """Runs `checks`, then pytest with these arguments, in a home of its own. Raises typer.Exit if anything
+    failed."""
     settings = configuration.load()
     found = java.find(settings)
     jars.ensure(settings, say)
@@ -113,7 +118,8 @@ def _end(failed: list[str]) -> None:
 
 
 def _place(settings: configuration.Settings) -> Path:
-    """Below CAUDAL_TMP, or in the system's folder as long as one can be written: paths of sockets are short there."""
+    """A folder below CAUDAL_TMP, or below the system's temporary folder if that can be written: there the
+    paths of sockets are short."""
     with storage.disk_errors(settings.tmp):
         try:
             return Path(tempfile.gettempdir())
@@ -123,13 +129,14 @@ def _place(settings: configuration.Settings) -> Path:
 
 
 def _pytest(argv: list[str], root: Path, environ: dict[str, str]) -> tuple[int, str]:
-    """Runs pytest, every dot shown as it comes; its exit code, and its closing line when that is not the last one (see `closing_line`)."""
+    """Runs pytest and shows every dot as it comes. Returns its exit code, and its closing line if that was
+    not the last line (see `closing_line`)."""
     color = ["--color=yes"] if sys.stdout.isatty() else []
     tail = b""
     with subprocess.Popen([*argv, *color], cwd=root, env=environ, stdout=subprocess.PIPE, bufsize=0) as child:
         while (
             part := child.stdout.read(TAIL_BYTES) if child.stdout else b""
-        ):  # unbuffered: what is there now, not a whole line
+        ):  # unbuffered: returns what is there, and does not wait for a whole line
             sys.stdout.buffer.write(part)
             sys.stdout.flush()
             tail = (tail + part)[-TAIL_BYTES:]
@@ -137,10 +144,10 @@ def _pytest(argv: list[str], root: Path, environ: dict[str, str]) -> tuple[int, 
 
 
 def closing_line(tail: str) -> str:
-    """pytest's closing line when something was printed after it (a library's farewell at exit), else ""."""
+    """pytest's closing line if something was printed after it (by a library at exit); otherwise ""."""
     lines = [line.strip() for line in tail.splitlines() if line.strip()]
-    found = next((line for line in reversed(lines) if CLOSING.search(line)), "")
-    return "" if lines[-1:] == [found] else found
+    closing = next((line for line in reversed(lines) if CLOSING.search(line)), "")
+    return "" if lines[-1:] == [closing] else closing
 
 
 def _failed(checks: dict[str, list[str]], root: Path, environ: dict[str, str]) -> list[str]:
@@ -148,7 +155,7 @@ def _failed(checks: dict[str, list[str]], root: Path, environ: dict[str, str]) -
 
 
 def _passes(name: str, words: list[str], root: Path, environ: dict[str, str]) -> bool:
-    """Runs one check to its end; its findings go to stdout."""
+    """Runs one check to its end; its output goes to stdout."""
     start = time.monotonic()
     say(f"{name} ...")
     code = subprocess.run([sys.executable, "-P", *words], cwd=root, env=environ, check=False).returncode

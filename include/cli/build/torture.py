@@ -1,4 +1,5 @@
-"""torture: kills runs and housekeeping in the middle, in a home of its own, and compares what is left with a plain reference."""
+"""torture: kills runs and housekeeping halfway, in a home of its own, and compares the result with a plain
+reference."""
 
 from __future__ import annotations
 
@@ -21,31 +22,35 @@ from jobs.contract.errors import ExitCode, UsageError
 from jobs.contract.nearest import hint
 
 _FILES = "facturas_ficheros"
-_TOGETHER = 3  # kills of runs in a row at most, before one is left to end
+_TOGETHER = 3  # at most this many kills in a row, before one run may end
 
 
 def command(
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="The same seed kills at the same places; default: another each time."),
+        typer.Option(min=0, help="The same seed kills at the same places; default: a new one each time."),
     ] = None,
-    kills: Annotated[int, typer.Option(min=1, max=100_000, help="How many; about 5 s each.")] = 20,
-    minutes: Annotated[float, typer.Option(min=0.1, help="Stop after so long, whatever is left.")] = 600.0,
+    kills: Annotated[int, typer.Option(min=1, max=100_000, help="Number of kills; about 5 s each.")] = 20,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="Stop after this time, even if kills are left.")
+    ] = 600.0,
     power_cuts: Annotated[
-        bool, typer.Option("--power-cuts/--no-power-cuts", help="A third of the kills cut the power, too.")
+        bool,
+        typer.Option("--power-cuts/--no-power-cuts", help="A third of the kills also simulate a power cut."),
     ] = True,
     faults: Annotated[
         bool,
         typer.Option(
-            "--table", help="Instead: everyday faults, done to the plain job and to Caudal; 8 minutes."
+            "--table", help="Instead of kills: everyday faults, on the plain job and on Caudal; 8 minutes."
         ),
     ] = False,
     only: Annotated[
-        str, typer.Option("--only", metavar="WORDS", help="Of --table: the faults whose name holds WORDS.")
+        str,
+        typer.Option("--only", metavar="WORDS", help="With --table: only faults whose name contains WORDS."),
     ] = "",
     with_kafka: Annotated[
         bool,
-        typer.Option("--with-kafka", help="Of --table: faults of topics, too, on a broker of their own."),
+        typer.Option("--with-kafka", help="With --table: also faults of topics, on a separate broker."),
     ] = False,
     write: Annotated[
         Path | None,
@@ -54,24 +59,26 @@ def command(
             metavar="PAGE",
             exists=True,
             dir_okay=False,
-            help="Of --table: put it into this page's markers.",
+            help="With --table: write it between the markers of this page.",
         ),
     ] = None,
     stream: Annotated[
         str,
         typer.Option(
-            help="facturas_ficheros, or notificaciones: topics, on a broker of its own; about 20 s a kill."
+            help="facturas_ficheros; or notificaciones, with a broker of its own: about 20 s a kill."
         ),
     ] = _FILES,
     tests: Annotated[
         bool,
         typer.Option(
-            "--tests", help="Instead: the rest of the matrices that `test` takes a seeded part of; an hour."
+            "--tests",
+            help="Instead of kills: the full test matrices, of which `test` runs a sample; an hour.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> int:
-    """Kill -9 runs, archiving, rollovers, rewinds and purges at named steps and random times; start again; every row must stand once."""
+    """Kill -9 runs, archiving, rollovers, rewinds and purges at named steps and random times, and start them
+    again. In the end every row must be there exactly once."""
     if tests:
         test.run(["-m", "torture", *test.ALL_OF_THEM], checks={})
         return int(ExitCode.DONE)
@@ -79,7 +86,7 @@ def command(
         return _table(only, with_kafka, write, as_json)
     if stream != _FILES:
         return _topics(stream, seed, kills, minutes, as_json)
-    from include.torture import series  # its packages cost half a second, which no other verb needs
+    from include.torture import series  # imported here: it takes half a second, and no other verb needs it
 
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="caudal-torture-"))
@@ -91,12 +98,12 @@ def command(
     _show(outcomes)
     world = one.world
     say(
-        f"{len(outcomes)} kills, {len(wrong)} wrong; {world.rows.total()} rows, {world.bad.total()} quarantined, {len(world.contents)} files"
+        f"{len(outcomes)} kills, {len(wrong)} wrong; {world.rows.total()} rows, "
+        f"{world.bad.total()} quarantined, {len(world.contents)} files"
     )
     for outcome in wrong:
-        say(
-            f"WRONG: {outcome.point}: {outcome.why}; the home is kept: {folder}; again: ./caudal torture --seed {chosen} --kills {kills}"
-        )
+        again = f"./caudal torture --seed {chosen} --kills {kills}"
+        say(f"WRONG: {outcome.point}: {outcome.why}; the home is kept: {folder}; again: {again}")
     if as_json:
         json_line(
             {
@@ -112,7 +119,8 @@ def command(
 
 
 def _topics(stream: str, seed: int | None, kills: int, minutes: float, as_json: bool) -> int:
-    """Kills of the stream into a topic, its broker and its judge's own transactions: a reader of committed records is asked after each."""
+    """Kills runs of the stream into a topic and its broker, and leaves foreign transactions open. After each
+    kill, a read_committed consumer is compared with the reference."""
     from include.torture import notifications as series
     from include.torture.topic_world import NAME
 
@@ -130,9 +138,8 @@ def _topics(stream: str, seed: int | None, kills: int, minutes: float, as_json: 
     made = sum(len(outcome.killed) for outcome in outcomes)
     say(f"{made} kills in {len(outcomes)} rounds, {len(one.wrong)} wrong; {one.world.sent.total()} messages")
     for outcome in one.wrong:
-        say(
-            f"WRONG: {outcome}; the home is kept: {folder}; again: ./caudal torture --stream {stream} --seed {chosen} --kills {kills}"
-        )
+        again = f"./caudal torture --stream {stream} --seed {chosen} --kills {kills}"
+        say(f"WRONG: {outcome}; the home is kept: {folder}; again: {again}")
     if as_json:
         json_line(
             {
@@ -161,7 +168,7 @@ def _show(outcomes: list[Any]) -> None:
 
 
 def _table(only: str, with_kafka: bool, page: Path | None, as_json: bool) -> int:
-    """FAILED when Caudal lost something, left it stuck or published it twice."""
+    """FAILED if Caudal lost something, left it stuck or published it twice."""
     if page and (only or not with_kafka):
         raise UsageError(
             "the page holds the whole table", page, cli="./caudal torture --table --with-kafka --write PAGE"
@@ -170,7 +177,7 @@ def _table(only: str, with_kafka: bool, page: Path | None, as_json: bool) -> int
     from include.torture.faults import table as pages
 
     if page:
-        pages.block(page.read_text(encoding="utf-8"))  # before minutes of work
+        pages.block(page.read_text(encoding="utf-8"))  # fails now, not after minutes of work
     lines = list(series.measure(only, with_kafka, lambda text: print(text, file=sys.stderr, flush=True)))
     text = pages.markdown(lines, datetime.now(UTC))
     print(text)

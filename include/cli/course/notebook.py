@@ -22,7 +22,7 @@ def command(
         int,
         typer.Option("--port", min=0, max=65535, help="JupyterLab's port. 0: the last one, or a free one."),
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> int:
     """Open the course's notebooks in JupyterLab on 127.0.0.1, until Ctrl-C. You work on copies, in the folder
     cuadernos of the home."""

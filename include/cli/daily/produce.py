@@ -1,4 +1,4 @@
-"""produce TOPIC: records from a file or stdin, one a line."""
+"""produce TOPIC: sends records from a file or stdin, one per line."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from jobs.contract.text import lines
 def command(
     topic: Annotated[str, typer.Argument(help="A topic that exists; ./caudal topics list shows them.")],
     file: Annotated[
-        Path | None, typer.Option(help="One record a line, .gz and .bz2 unpacked; default: stdin.")
+        Path | None, typer.Option(help="One record per line; .gz and .bz2 are unpacked. Default: stdin.")
     ] = None,
     key_field: Annotated[
-        str, typer.Option(help="Field of the JSON record that becomes its key; default: no key.")
+        str, typer.Option(help="Field of the JSON record to use as its key; default: no key.")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Send records to TOPIC, one a line; blank lines are left out. Returns when the broker has acknowledged every one."""
+    """Send records to TOPIC, one per line, without blank lines. Returns when the broker has acknowledged all
+    of them."""
     done = produce.produce(settings.load(), topic, produce.messages(_rows(file, topic), key_field))
     say(f"{done.records} records to {topic} in {done.duration_s:.1f} s")
     if as_json:
@@ -36,12 +37,13 @@ def command(
 
 
 def _rows(file: Path | None, topic: str) -> Iterator[bytes]:
-    """The lines of a file, unpacked by its name, or of stdin, after a look at what they are. Raises UsageError."""
+    """The lines of a file (unpacked, if its name says so) or of stdin, after a check of what they are. Raises
+    UsageError."""
     rows = _read(file)
     first = next(rows, b"")
-    if found := names.magic(first[:512]) or content.encoding(first):
-        way = f"unpack it (zcat FILE | ./caudal produce {topic}), or convert it (iconv -t UTF-8): one record a line"
-        raise UsageError(f"the content is {found}, not lines of UTF-8 text", file or "stdin", cli=way)
+    if kind := names.magic(first[:512]) or content.encoding(first):
+        fix = f"unpack it (zcat FILE | ./caudal produce {topic}), or convert it (iconv -t UTF-8)"
+        raise UsageError(f"the content is {kind}, not lines of UTF-8 text", file or "stdin", cli=fix)
     yield first
     yield from rows
 

@@ -1,4 +1,4 @@
-"""put STREAM FILE…: files into a stream's entrada."""
+"""put STREAM FILE…: copies files into a stream's entrada."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from include.samples import put
 def command(
     stream: Annotated[str, typer.Argument(help="A stream that reads files.")],
     files: Annotated[
-        list[Path], typer.Argument(help="Regular files of one record a line.", metavar="FILE...")
+        list[Path], typer.Argument(help="Regular files with one record per line.", metavar="FILE...")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Copy files into entrada of STREAM, each whole or not at all; a name that is taken gets a suffix. Nothing is copied if one of them is unfit."""
+    """Copy files into entrada of STREAM, each whole or not at all. If a name is taken, the copy gets a
+    suffix. If one file is unfit, nothing is copied."""
     config, row = settings.load(), streams.get(stream)
     with step(f"{len(files)} files for {stream}", aside=True) as progress:
         for file in files:
@@ -29,7 +30,7 @@ def command(
             progress.update(file.name)
             done.append(put.file(config, row, file))
     for one in done:
-        why = f"the name {one.wished} was taken, hidden, or that of a delivery under way"
+        why = f"the name {one.wished} is taken, hidden, or used by a delivery under way"
         note = f"  ({why})" if one.renamed else ""
         say(f"put {one.path}  {one.size_bytes} bytes{note}")
     if as_json:

@@ -1,4 +1,4 @@
-"""sample STREAM: generated records for a stream to read, and the totals they must lead to."""
+"""sample STREAM: generates records for a stream to read, and prints the totals that must come out."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ def command(
     seed: Annotated[
         int | None,
         typer.Option(
-            help="The same seed gives the same records but for their time; default: the clock.", min=0
+            help="The same seed gives the same records, except their times; default: from the clock.", min=0
         ),
     ] = None,
     files: Annotated[
-        int, typer.Option(help="Files to spread them over (streams that read files).", min=1, max=1000)
+        int,
+        typer.Option(help="Number of files to spread them over (streams that read files).", min=1, max=1000),
     ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Make invoices, temperatures or bizums for STREAM, deliver them to its folder or topic, and print the totals
-    that must come out. Some are malformed, blank or late on purpose."""
+    """Generate invoices, temperatures or bizums for STREAM, deliver them to its folder or topic, and print
+    the totals that must come out. Some are malformed, blank or late on purpose."""
     config, row, now_s = settings.load(), streams.get(stream), time.time()
     kind = feed.kind(row)
     chosen, now_ms = int(now_s) if seed is None else seed, int(now_s * 1000)
@@ -61,7 +62,7 @@ def command(
 
 
 def _deliver(config: Settings, row: Stream, kind: Kind, made: tuple[int, int, int], files: int) -> list[str]:
-    """`made`: what the documents are made of."""
+    """`made`: (count, seed, now in ms) of the documents."""
     count, seed, _ = made
     if isinstance(row.source, Topic):
         messages = produce.messages((document.encode() for document in kind.documents(*made)), kind.key)

@@ -1,4 +1,4 @@
-"""show STREAM: the newest of what a stream has published."""
+"""show STREAM: prints the newest rows that a stream has published."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def command(
     rows: Annotated[int, typer.Option(help="How many rows or messages.", min=1, max=10_000)] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Show the newest rows of STREAM's output, or the last messages of its topic, with counts and the newest run."""
+    """Show the newest rows of STREAM's output, or the last messages of its topic, with counts and the newest
+    run."""
     config, row = settings.load(), streams.get(stream)
     with step(f"reading what {stream} has published", aside=True):
         found, counts = _newest(config, row, rows), published.summary(config, row)
@@ -56,7 +57,8 @@ def _newest(config: Settings, row: Stream, rows: int) -> list[dict[str, Any]]:
 
 
 def _columns(config: Settings, row: Stream, found: list[dict[str, Any]]) -> list[str]:
-    """Of all rows, in the order of the sink: JSON leaves nulls out, so no single row has them all."""
+    """The columns of all rows, in the order of the sink: JSON leaves out nulls, so a single row may lack
+    some."""
     there = {name for one in found for name in one}
     told = (
         [name for name in published.columns(config, row) if name != row.sink.key]
@@ -66,8 +68,8 @@ def _columns(config: Settings, row: Stream, found: list[dict[str, Any]]) -> list
     return [name for name in published.merged([*map(tuple, found), told]) if name in there]
 
 
-def _message(topic: Topic, record: consume.Record) -> dict[str, Any]:
-    """The value's own fields when it is a JSON object, else its text; the key first."""
+def _message(topic: Topic, record: consume.ConsumerRecord) -> dict[str, Any]:
+    """The key, then the fields of the value if it is a JSON object, or else its text."""
     key, text = ((data or b"").decode("utf-8", "backslashreplace") for data in (record.key, record.value))
     try:
         value = json.loads(text)
@@ -82,12 +84,13 @@ def _words(row: Stream, counts: Summary, shown: int) -> list[str]:
             f"{row.name} has published nothing yet  -> {', then '.join(feed.commands(row))}",
             *_runs(counts),
         ]
-    totals = f"{counts.batches} batches, {counts.records_in} records in, {counts.rows} rows out, {counts.quarantined} quarantined"
+    read = f"{counts.batches} batches, {counts.records_in} records in"
+    totals = f"{read}, {counts.rows} rows out, {counts.quarantined} quarantined"
     return [f"{row.name}: {totals}; {row.guarantee}", *_runs(counts)]
 
 
 def _runs(counts: Summary) -> list[str]:
-    """The newest run, and the newest that read something when that is an earlier one."""
+    """The newest run; and the newest that read something, if that is an earlier one."""
     if counts.run is None:
         return ["no run yet"]
     data = counts.with_data
@@ -97,4 +100,5 @@ def _runs(counts: Summary) -> list[str]:
 
 def _run(which: str, run: Report) -> str:
     why = f": {run.error.get('what', '')}" if run.error else ""
-    return f"{which} {run.run_id}: {run.status}{why}, {run.records_in} records in, {run.rows_out} rows out, {run.duration_s:.1f} s"
+    counts = f"{run.records_in} records in, {run.rows_out} rows out"
+    return f"{which} {run.run_id}: {run.status}{why}, {counts}, {run.duration_s:.1f} s"

@@ -10,35 +10,37 @@ from include import settings, streams
 from include.cli.terminal.console import json_line, say, step, table
 from include.kafka import offsets, topics
 
-APP = typer.Typer(help="Topics: make the registry's, list the broker's.")
+APP = typer.Typer(help="Make the registry's topics; list the broker's.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
 
 @APP.command()
 def create(as_json: AsJson = False) -> None:
-    """Make the topics that the registered streams declare and the broker lacks. What exists stays as it is; differences are reported."""
-    found = topics.plan(settings.load(), streams.collect()[0].values())
-    done = topics.apply(found)
-    existing = sorted({*found.as_declared, *done.met})
+    """Make the topics that the registered streams declare and the broker lacks. Existing topics stay as they
+    are; differences are reported."""
+    plan = topics.plan(settings.load(), streams.collect()[0].values())
+    done = topics.apply(plan)
+    existing = sorted({*plan.as_declared, *done.met})
     if done.created:
         say(f"made: {', '.join(done.created)}")
     if existing:
         say(f"already there: {', '.join(existing)}")
-    for difference in found.differences:
-        say(f"differs, left as it is: {difference}")
+    for difference in plan.differences:
+        say(f"differs, not changed: {difference}")
     if as_json:
         json_line(
             {
                 "created": done.created,
                 "existing": existing,
-                "differences": [str(d) for d in found.differences],
+                "differences": [str(d) for d in plan.differences],
             }
         )
 
 
 @APP.command(name="list")
 def list_(as_json: AsJson = False) -> None:
-    """List the broker's topics with their partitions, records and the streams that read or write them."""
+    """List the broker's topics with their partitions, their records, and the streams that read or
+    write them."""
     config = settings.load()
     known = list(streams.collect()[0].values())
     users = {

@@ -1,4 +1,4 @@
-"""`checkpoint show STREAM`, also as `checkpoint-show STREAM`."""
+"""Prints a checkpoint, for `checkpoint show STREAM` and `checkpoint-show STREAM`."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ from jobs.contract.stream import Stream
 
 def show(
     stream: Annotated[str, typer.Argument(help="A registered stream.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> int:
-    """Explain STREAM's checkpoint: planned, committed, published, growth, what runs next. Changes nothing; exit 65 when a run would be refused."""
+    """Explain STREAM's checkpoint: what is planned, committed and published, its growth, and what runs next.
+    Changes nothing. Exit 65 if a run would be refused."""
     config, row = settings.load(), streams.get(stream)
     with step(f"checkpoint of {stream}", aside=True):
-        found = checkpoints.explain(config.layout, row, datetime.now(UTC))
-        waiting = _waiting(config, row) if found.sound else None
-    for line in _head(found, row):
+        explained = checkpoints.explain(config.layout, row, datetime.now(UTC))
+        waiting = _waiting(config, row) if explained.sound else None
+    for line in _head(explained, row):
         say(line)
-    if found.batches:
+    if explained.batches:
         columns = ("batch", "source read up to", "committed", "published", "records in", "rows out")
-        table(columns, [_cells(batch) for batch in found.batches])
-    say(f"next:       {found.next_step}")
+        table(columns, [_cells(batch) for batch in explained.batches])
+    say(f"next:       {explained.next_step}")
     if waiting is not None:
         say(f"waiting:    {_waiting_words(waiting, row)}")
     if as_json:
-        json_line({**asdict(found), "waiting": asdict(waiting) if isinstance(waiting, Waiting) else None})
-    return int(ExitCode.DONE if found.sound else ExitCode.DATA)
+        json_line({**asdict(explained), "waiting": asdict(waiting) if isinstance(waiting, Waiting) else None})
+    return int(ExitCode.DONE if explained.sound else ExitCode.DATA)
 
 
 def _waiting(config: Settings, stream: Stream) -> Waiting | CaudalError:
@@ -47,7 +48,7 @@ def _waiting(config: Settings, stream: Stream) -> Waiting | CaudalError:
         return plan.look(
             config.layout, stream, checkpoints.current(config.layout, stream), plan.positions(config, stream)
         )
-    except CaudalError as error:  # a broker that is down leaves the rest worth reading
+    except CaudalError as error:  # the broker may be down: the rest is still worth reading
         error.name_stream(stream.name)
         return error
 
@@ -61,9 +62,11 @@ def _head(found: checkpoints.Explained, stream: Stream) -> Iterator[str]:
     yield f"committed:  {_batch_or_none(found.newest_commit)}"
     yield f"published:  {found.published:,} batches in this generation"
     yield f"watermark:  {_watermark(found.watermark_ms)}"
-    yield f"state:      {f'{grown.state_files:,} files, {grown.state_bytes:,} bytes' if grown.state_files else 'none, each batch stands alone'}"
+    state = f"{grown.state_files:,} files, {grown.state_bytes:,} bytes" if grown.state_files else "none"
+    yield f"state:      {state}"
     if stream.folder or stream.upstream:
-        yield f"source log: {grown.log_files:,} of {limits.log_files:,} files, {grown.log_bytes:,} of {limits.log_bytes:,} bytes"
+        log = f"{grown.log_files:,} of {limits.log_files:,} files"
+        yield f"source log: {log}, {grown.log_bytes:,} of {limits.log_bytes:,} bytes"
     yield f"batches:    {grown.batches:,} of {limits.batches:,}"
     yield f"cleaning:   {_cleaning(found)}"
 
@@ -74,9 +77,9 @@ def _cleaning(found: checkpoints.Explained) -> str:
     left = (
         ""
         if found.days_left is None
-        else f"; at the pace so far it begins a new generation in about {found.days_left:,.0f} days"
+        else f"; at the present pace it begins a new one in about {found.days_left:,.0f} days"
     )
-    return f"the next one leaves this generation as it is{left}"
+    return f"the next one keeps this generation{left}"
 
 
 def _cells(batch: checkpoints.Batch) -> tuple[str, ...]:
@@ -95,7 +98,7 @@ def _waiting_words(waiting: Waiting | CaudalError, stream: Stream) -> str:
     if isinstance(waiting, CaudalError):
         return f"not known: {waiting}"
     if stream.folder:
-        return f"{waiting.files:,} files, {waiting.size_bytes:,} bytes in en_proceso; what is still in entrada comes on top"
+        return f"{waiting.files:,} files, {waiting.size_bytes:,} bytes in en_proceso, without entrada"
     if stream.upstream:
         return f"{waiting.records:,} records in {waiting.files:,} files that {stream.upstream} has published"
     return f"{waiting.records:,} records on {', '.join(t.name for t in stream.topics[:1])}"

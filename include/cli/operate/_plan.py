@@ -1,4 +1,5 @@
-"""How the verbs archive and restore print a plan: what it does in sentences, the first files as a table, what stays and why, the way back."""
+"""Prints a plan of archive or restore: what it does, its first files as a table, what stays and why, and how
+to undo it."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from include.housekeeping.plan import SHOWN, Plan
 
 
 def show(plan: Plan, *, done: bool, every: bool = False) -> None:
-    """For a person. `done`: the plan was carried out; `every`: all of its files, not the first ones."""
+    """Prints the plan for a person. `done`: it was carried out. `every`: list all of its files, not only the
+    first."""
     say(f"{plan.kind} of {plan.stream}, generation {plan.generation}")
     for line in plan.summary:
         say(f"  {line}")
@@ -29,7 +31,7 @@ def show(plan: Plan, *, done: bool, every: bool = False) -> None:
     say(
         f"done: {plan.kind} {plan.id}"
         if done
-        else "nothing was changed; --apply does it"
+        else "nothing was changed; --apply carries it out"
         if plan.steps
         else "nothing to do"
     )

@@ -1,4 +1,4 @@
-"""`./caudal archive STREAM`: files whose batch is proved done leave en_proceso for archivo."""
+"""archive STREAM: moves files whose batch is committed from en_proceso to archivo."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ def command(
     stream: Annotated[str, typer.Argument(metavar="STREAM", help="A registered stream that reads files.")],
     min_age: Annotated[
         float,
-        typer.Option("--min-age", min=0, metavar="SECONDS", help="Only files admitted at least so long ago."),
+        typer.Option(
+            "--min-age", min=0, metavar="SECONDS", help="Only files admitted at least this long ago."
+        ),
     ] = 0.0,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Do it. Without this only the plan is printed.")
+        bool, typer.Option("--apply", help="Carry out the plan; otherwise it is only printed.")
     ] = False,
-    every: Annotated[bool, typer.Option("--all", help="List every file, however many.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every file of a long plan.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Archive STREAM's files that Spark has committed. Every run does it by itself; restore brings files back."""
+    """Archive the files of STREAM that Spark has committed. Every run does this too; restore brings files
+    back."""
     config, row, now = settings.load(), streams.get(stream), datetime.now(UTC)
     with step(
         f"archive of {stream}: proving what is committed{', then moving it' if apply else ''}", aside=True

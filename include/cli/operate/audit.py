@@ -1,4 +1,4 @@
-"""audit STREAM: everything counted again from what is on disk and on the topics."""
+"""audit STREAM: counts everything again from the disk and the topics."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def command(
     since: Annotated[
         str,
         typer.Option(
-            "--since", metavar="DATE", help="Only what came since: 2026-11-24 or 2026-11-24T08:00, UTC."
+            "--since", metavar="DATE", help="Only what came since 2026-11-24 or 2026-11-24T08:00 (UTC)."
         ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> int:
-    """Count STREAM again from files, manifests, quarantine, checkpoint and topics, independent of what its runs counted. Reads only; exit 1 and a
-    line for each difference."""
+    """Count STREAM again from files, manifests, quarantine, checkpoint and topics, independently of the
+    counts of its runs. Read-only. Prints a line per difference, and then exits with 1."""
     row, start = streams.get(stream), _time(since)
     with console.step(f"audit of {stream}") as step:
         found = examine.audit(settings.load(), row, start, step.update)
@@ -49,13 +49,13 @@ def _say(found: Audit) -> None:
 
 
 def _time(text: str) -> datetime | None:
-    """Raises UsageError for what is no date."""
+    """Raises UsageError if the text is not a date."""
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"{text!r} is no date", "--since", cli="--since 2026-11-24, or 2026-11-24T08:00:00"
+            f"{text!r} is not a date", "--since", cli="--since 2026-11-24, or 2026-11-24T08:00:00"
         ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

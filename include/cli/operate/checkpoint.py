@@ -1,4 +1,4 @@
-"""checkpoint show STREAM."""
+"""checkpoint show STREAM: explains a stream's checkpoint."""
 
 from __future__ import annotations
 

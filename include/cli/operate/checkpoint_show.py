@@ -1,4 +1,4 @@
-"""checkpoint-show STREAM: `checkpoint show` in one word."""
+"""checkpoint-show STREAM: `checkpoint show` as one word."""
 
 from __future__ import annotations
 

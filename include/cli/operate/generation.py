@@ -1,4 +1,5 @@
-"""generation list|rollover|reset|rewind|retire|undo|purge STREAM: every verb prints its plan, and changes nothing without --apply."""
+"""generation list|rollover|reset|rewind|retire|undo|purge STREAM. Every verb but list prints its plan, and
+changes nothing without --apply."""
 
 from __future__ import annotations
 
@@ -29,25 +30,25 @@ from jobs.contract.stream import Upkeep
 
 APP = typer.Typer(help="A stream's generations: a checkpoint and the output that belongs to it.")
 Name = Annotated[str, typer.Argument(metavar="STREAM", help="A registered stream.")]
-Apply = Annotated[bool, typer.Option("--apply", help="Do it. Without this only the plan is printed.")]
-Every = Annotated[bool, typer.Option("--all", help="List every step, however many.")]
+Apply = Annotated[bool, typer.Option("--apply", help="Carry out the plan; otherwise it is only printed.")]
+Every = Annotated[bool, typer.Option("--all", help="List every step of a long plan.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
-Repeats = Annotated[bool, typer.Option("--allow-repeats", help="A topic sink: send messages again.")]
+Repeats = Annotated[bool, typer.Option("--allow-repeats", help="A stream into a topic: send messages again.")]
 Planner = Callable[[Settings, datetime], Plan]
 
 
 @APP.command(name="list")
 def list_(stream: Name, as_json: AsJson = False) -> None:
-    """List STREAM's generations: which is current, which readers see, what was retired."""
+    """List STREAM's generations: the current one, those that readers see, those that were retired."""
     with step(f"generations of {stream}", aside=True):
-        found = generation_summaries.all_of(settings.load().layout, _known(stream))
+        summaries = generation_summaries.all_of(settings.load().layout, _known(stream))
     rows = [
         (g.number, g.state, g.created[:19], g.start, g.batches, g.rows, "yes" if g.checkpoint else "no")
-        for g in found
+        for g in summaries
     ]
     table(("generation", "state", "begun", "start", "batches", "rows", "checkpoint"), rows)
     if as_json:
-        json_line({"stream": stream, "generations": [asdict(g) for g in found]})
+        json_line({"stream": stream, "generations": [asdict(g) for g in summaries]})
 
 
 @APP.command()
@@ -60,10 +61,10 @@ def rollover(
         bool, typer.Option("--drop-state", help="A stateful stream: begin without its state.")
     ] = False,
     accept_loss: Annotated[
-        bool, typer.Option("--accept-loss", help="Go on behind Kafka offsets that are gone.")
+        bool, typer.Option("--accept-loss", help="Continue after Kafka offsets that are lost.")
     ] = False,
 ) -> int:
-    """Begin a new checkpoint where the old one ended. The output stays; readers see old and new."""
+    """Begin a new checkpoint where the old one ended. The output stays, and readers see old and new."""
     row = streams.get(stream)
     return _do(
         lambda config, now: rollovers.plan(config, row, now, drop_state=drop_state, accept_loss=accept_loss),
@@ -81,7 +82,7 @@ def reset(
     as_json: AsJson = False,
     allow_repeats: Repeats = False,
 ) -> int:
-    """Start STREAM from the beginning: all its output is retired, its archived files come back."""
+    """Start STREAM from the beginning: all its output is retired, and its archived files come back."""
     row = streams.get(stream)
     return _do(
         lambda config, now: resets.plan(config, row, now, allow_repeats=allow_repeats), apply, every, as_json
@@ -99,7 +100,7 @@ def rewind(
     as_json: AsJson = False,
     allow_repeats: Repeats = False,
 ) -> int:
-    """Take back the batches after K; the next run reads their input again."""
+    """Take back the batches after K. The next run reads their input again."""
     row = streams.get(stream)
     return _do(
         lambda config, now: rewinds.plan(config, row, now, to_batch=to_batch, allow_repeats=allow_repeats),
@@ -119,13 +120,13 @@ def retire(
         int | None, typer.Option("--generation", min=1, help="A generation that was rolled over.")
     ] = None,
     gone: Annotated[
-        bool, typer.Option("--gone", help="STREAM is not registered any more: its checkpoints.")
+        bool, typer.Option("--gone", help="STREAM is no longer registered: retire its checkpoints.")
     ] = False,
     output: Annotated[
-        bool, typer.Option("--output", help="With --gone: its output and quarantine, too.")
+        bool, typer.Option("--output", help="With --gone: also its output and quarantine.")
     ] = False,
 ) -> int:
-    """Take an old generation out of readers' sight."""
+    """Hide an old generation from readers."""
     if gone:
         name = _gone(stream)
         return _do(
@@ -141,14 +142,14 @@ def retire(
 
 @APP.command()
 def undo(stream: Name, apply: Apply = False, every: Every = False, as_json: AsJson = False) -> int:
-    """Take back the newest rollover, reset or retirement, while nothing was built on it."""
+    """Take back the newest rollover, reset or retirement, as long as nothing was built on it."""
     name = _known(stream)
     return _do(lambda config, now: undos.plan(config, name, now), apply, every, as_json)
 
 
 @APP.command()
 def purge(stream: Name, apply: Apply = False, every: Every = False, as_json: AsJson = False) -> int:
-    """Remove for good what has outlived its retention."""
+    """Delete for good what has outlived its retention."""
     name = _known(stream)
     registered = streams.collect()[0]
     upkeep = registered[name].upkeep if name in registered else Upkeep()
@@ -156,7 +157,7 @@ def purge(stream: Name, apply: Apply = False, every: Every = False, as_json: AsJ
 
 
 def _known(name: str) -> str:
-    """A registered stream, or one that was: it has generations in this home. Raises UnknownStream."""
+    """`name`, if it is a registered stream or has generations in this home. Raises UnknownStream."""
     if name in streams.collect()[0] or (is_name(name) and _seen(name)):
         return name
     return streams.get(name).name
@@ -171,7 +172,7 @@ def _seen(name: str) -> bool:
 
 
 def _gone(name: str) -> str:
-    """Raises Refused for a registered stream, also for one whose file does not load."""
+    """`name`, if no such stream is registered. Raises Refused otherwise, even if its file does not load."""
     try:
         streams.get(name)
     except UnknownStream:
@@ -197,7 +198,7 @@ def _do(planner: Planner, apply: bool, every: bool, as_json: bool) -> int:
         if done
         else "nothing to do"
         if not plan.steps
-        else "nothing was changed; --apply does it"
+        else "nothing was changed; --apply carries it out"
     )
     if as_json:
         json_line({**plan.to_json(), "applied": done})
@@ -211,9 +212,8 @@ def _print(plan: Plan, every: bool) -> None:
     table(COLUMNS, listed(plan.steps, every), least=("stage", "bytes"))
     if len(plan.steps) > SHOWN:
         verbs = Counter(step.verb for step in plan.steps)
-        say(
-            f"  … {len(plan.steps)} steps in all ({', '.join(f'{count} {verb}' for verb, count in verbs.items())}), {plan.size_bytes:,} bytes"
-        )
+        counts = ", ".join(f"{count} {verb}" for verb, count in verbs.items())
+        say(f"  … {len(plan.steps)} steps in all ({counts}), {plan.size_bytes:,} bytes")
     for reason, count in Counter(kept.reason for kept in plan.kept).items():
         say(f"  stays: {count} {'thing' if count == 1 else 'things'}, {reason}")
     say(f"  way back: {plan.way_back}")

@@ -1,4 +1,5 @@
-"""quarantine list|show|reprocess|discard|accept: what was refused, and what becomes of it. The last three change nothing without --apply."""
+"""quarantine list|show|reprocess|discard|accept: shows what was refused and decides about it. The last three
+change nothing without --apply."""
 
 from __future__ import annotations
 
@@ -27,11 +28,11 @@ from jobs.contract.stream import Stream
 
 APP = typer.Typer(help="Records and files that were refused.")
 Name = Annotated[str, typer.Argument(metavar="STREAM", help="A registered stream.")]
-Apply = Annotated[bool, typer.Option("--apply", help="Do it. Without this only the plan is printed.")]
+Apply = Annotated[bool, typer.Option("--apply", help="Carry out the plan; otherwise it is only printed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 Reasons = Annotated[
     list[str] | None,
-    typer.Option("--reason", metavar="CODE", help="Only of this reason; may be given several times."),
+    typer.Option("--reason", metavar="CODE", help="Only with this reason; may be given several times."),
 ]
 Since = Annotated[
     str,
@@ -43,10 +44,10 @@ Since = Annotated[
 ]
 Batch = Annotated[
     int | None,
-    typer.Option("--batch", min=0, metavar="K", help="Only of this batch of the current generation."),
+    typer.Option("--batch", min=0, metavar="K", help="Only from this batch of the current generation."),
 ]
 Files = Annotated[bool, typer.Option("--files", help="Refused files instead of refused records.")]
-_SHOWN_BYTES = 300  # of a record's text on a line for a person
+_SHOWN_BYTES = 300  # more of a record's text would not be read on a terminal
 
 
 @APP.command(name="list")
@@ -55,7 +56,7 @@ def list_(
     every: Annotated[bool, typer.Option("--all", help="All streams.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List what is refused, by batch and reason, and what was done with it."""
+    """List what is refused, by batch and reason, and what was decided about it."""
     if bool(stream) == every:
         raise UsageError("a stream, or --all", "quarantine list", cli="./caudal quarantine list --all")
     layout = settings.load().layout
@@ -81,11 +82,11 @@ def list_(
         ]
         table(("stream", "file", "code", "bytes", "refused"), cells, least=("refused", "bytes"))
     if as_json:
-        told = {
+        answer = {
             n: {"records": [asdict(g) for g in groups[n]], "files": [asdict(f) for f in files[n]]}
             for n in groups
         }
-        json_line({"streams": told})
+        json_line({"streams": answer})
 
 
 @APP.command()
@@ -98,16 +99,19 @@ def show(
     file: Annotated[
         str,
         typer.Option(
-            "--file", metavar="NAME", help="Only of this file, as delivered or admitted; or a refused file."
+            "--file",
+            metavar="NAME",
+            help="Only from this file (name as delivered or admitted), or a refused file.",
         ),
     ] = "",
     most: Annotated[int, typer.Option("--max", min=1, help="Stop after so many.")] = 20,
     raw: Annotated[
-        bool, typer.Option("--raw", help="The exact bytes alone, a record a line; all of them.")
+        bool, typer.Option("--raw", help="Print only the exact bytes of all records, one per line.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show refused records: where each came from, why it was refused, its text; and refused files of that name."""
+    """Show refused records: their origin, the reason and their text. With a file's name: also refused files
+    of that name."""
     layout, row = settings.load().layout, streams.get(stream)
     found = account.show(layout, row, account.Asked(batch, reason, file))
     if raw:
@@ -127,7 +131,7 @@ def show(
     if not chosen and not files:
         for sentence in account.unmet(layout, row, [reason] if reason else [], batch, file):
             say(sentence)
-        say("nothing is refused that this asks for")
+        say("no refused records match")
     if as_json:
         json_line(
             {"stream": stream, "records": [_plain(s) for s in chosen], "files": [asdict(f) for f in files]}
@@ -139,7 +143,8 @@ def _say(shown: Shown) -> None:
     what = f"{record.reason} {record.message}".strip()
     again = f", reprocessed from {shown.reprocessed_from}" if shown.reprocessed_from else ""
     say(
-        f"{_origin(shown)}: {what} ({shown.state}; batch {shown.batch} of generation {shown.generation}, run {record.run_id}{again})"
+        f"{_origin(shown)}: {what} "
+        f"({shown.state}; batch {shown.batch} of generation {shown.generation}, run {record.run_id}{again})"
     )
     text = "null" if record.raw is None else record.raw[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
     say(f"  {text}{' …' if record.raw and len(record.raw) > _SHOWN_BYTES else ''}")
@@ -152,7 +157,7 @@ def _origin(shown: Shown) -> str:
 
 
 def _plain(shown: Shown) -> dict[str, Any]:
-    """`raw` as text, or `raw_base64` where the bytes are no UTF-8."""
+    """`raw` as text, or `raw_base64` if the bytes are not UTF-8."""
     values = asdict(shown)
     raw = values["record"].pop("raw")
     try:
@@ -172,7 +177,8 @@ def reprocess(
     apply: Apply = False,
     as_json: AsJson = False,
 ) -> None:
-    """Deliver refused records of a file stream again, line by line as they came; each at most once. Or move refused files back to entrada."""
+    """Deliver refused records of a file stream again, exactly as they came, each at most once; or move
+    refused files back to entrada."""
     row, asked = streams.get(stream), _asked(reason, since, batch, files)
     _do(row, lambda config, now: deciding.plan(config, row, now, "reprocess", asked), apply, as_json, asked)
 
@@ -187,7 +193,8 @@ def discard(
     apply: Apply = False,
     as_json: AsJson = False,
 ) -> None:
-    """Mark refused records as done with; they stay where they are. Refused files go to retirado, until their purge."""
+    """Mark refused records as decided; they stay in place. Refused files go to retirado until they are
+    purged."""
     row, asked = streams.get(stream), _asked(reason, since, batch, files)
     _do(row, lambda config, now: deciding.plan(config, row, now, "discard", asked), apply, as_json, asked)
 
@@ -199,7 +206,7 @@ def accept(
     apply: Apply = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let a batch that is held for too many refused records be published by the next run."""
+    """Let the next run publish a batch that is held because too many of its records are refused."""
     row = streams.get(stream)
     _do(row, lambda config, now: deciding.accept(config, row, now, batch), apply, as_json)
 
@@ -217,13 +224,13 @@ def _do(
 ) -> None:
     config, now = settings.load(), datetime.now(UTC)
     with step("planning", aside=True):
-        made = planner(config, now)
-    done = apply and bool(made.steps)
+        plan = planner(config, now)
+    done = apply and bool(plan.steps)
     if done:
-        with step(f"{made.kind} of {made.stream}: {len(made.steps):,} steps", aside=True):
-            housekeeping.apply(config, made, partial(planner, config, now), now)
+        with step(f"{plan.kind} of {plan.stream}: {len(plan.steps):,} steps", aside=True):
+            housekeeping.apply(config, plan, partial(planner, config, now), now)
     for sentence in account.unmet(config.layout, row, asked.reasons, asked.batch) if asked else ():
         say(sentence)
-    _plan.show(made, done=done)
+    _plan.show(plan, done=done)
     if as_json:
-        _plan.show_json(made, done=done)
+        _plan.show_json(plan, done=done)

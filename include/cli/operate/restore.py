@@ -1,4 +1,4 @@
-"""`./caudal restore STREAM`: archived files come back to en_proceso, byte for byte, under their exact names."""
+"""restore STREAM: brings archived files back to en_proceso, byte for byte, under their exact names."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ def command(
         ),
     ] = None,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Do it. Without this only the plan is printed.")
+        bool, typer.Option("--apply", help="Carry out the plan; otherwise it is only printed.")
     ] = False,
-    every: Annotated[bool, typer.Option("--all", help="List every file, however many.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every file of a long plan.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Bring archived files of STREAM back to en_proceso. Never overwrites; refused where records would be published twice."""
+    """Bring archived files of STREAM back to en_proceso. Never overwrites. Refused if records would be
+    published twice."""
     asked = restore.Asked(file, date, batch)
     config, row, now = settings.load(), streams.get(stream), datetime.now(UTC)
     with step(f"restore of {stream}", aside=True):

@@ -1,4 +1,4 @@
-"""How services are shown, for up, status and demo."""
+"""Prints the services, for up, status and demo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _line(row: Row) -> tuple[str, ...]:
 
 
 def show(settings: Settings, rows: Sequence[Row]) -> None:
-    """The table of services, then where to log in and where to read on."""
+    """The table of services, then where to log in and which log to read."""
     table(("service", "state", "pid", "port", "address"), [_line(row) for row in rows], least=("pid", "port"))
     for row in rows:
         if row.state in ("gave-up", "dead", "waiting") and row.log:

@@ -30,9 +30,8 @@ def _up(settings: Settings) -> stack.Up:
     with step("Broker and Airflow") as progress:
         done = stack.up(settings, progress.update)
     if not settings.embedded_kafka:
-        done.notes.append(
-            f"topics made: {', '.join(topics.ensure(settings, streams.collect()[0].values())) or 'none, all there'}"
-        )
+        made = topics.ensure(settings, streams.collect()[0].values())
+        done.notes.append(f"topics made: {', '.join(made) or 'none, all exist'}")
     for note in done.notes:
         say(f"note: {note}")
     return done
@@ -43,7 +42,7 @@ def _number(value: float) -> str:
 
 
 def _show(settings: Settings, done: stack.Up, checks: list[Check], states: dict[str, str]) -> bool:
-    """Prints what went in and came out, and where to look next; whether all of it agrees."""
+    """Prints what went in and came out, and where to look next. Returns whether all of it agrees."""
     rows = [
         (c.stream, c.what, _number(c.expected), _number(c.found), "yes" if c.agrees else "NO") for c in checks
     ]
@@ -52,12 +51,10 @@ def _show(settings: Settings, done: stack.Up, checks: list[Check], states: dict[
     for dag in red:
         say(f"{dag}: its run failed  -> ./caudal status, or {server.url(done.ports)}/dags/{dag}")
     say(f"Airflow: {server.url(done.ports)}  user {keys.USER}, password in {keys.password_file(settings)}")
-    say(
-        f"output: {settings.layout.data / 'salida'}; what each folder is: {settings.layout.data / 'LEEME.txt'}"
-    )
-    say(
-        "next: ./caudal status   ./caudal sample facturas_ficheros   ./caudal consume notificaciones   ./caudal down"
-    )
+    data = settings.layout.data
+    say(f"output: {data / 'salida'}; what each folder is: {data / 'LEEME.txt'}")
+    verbs = ("status", "sample facturas_ficheros", "consume notificaciones", "down")
+    say(f"next: {'   '.join(f'./caudal {verb}' for verb in verbs)}")
     return not red and all(check.agrees for check in checks)
 
 
@@ -65,7 +62,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the three runs.", min=1.0)] = 240.0,
 ) -> int:
-    """Everything once: set up, start, feed invoices, run the three streams in Airflow, and compare what came out with what went in."""
+    """Try everything once: set up, start, feed invoices, run the three streams in Airflow, and compare what
+    came out with what went in."""
     setup.command(json=False)
     settings = configuration.load()
     done = _up(settings)

@@ -1,4 +1,4 @@
-"""doctor: what is wrong, a line each with the fix."""
+"""doctor: says what is wrong, one line each, with the fix."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only what is wrong.")] = False,
     canary: Annotated[
-        bool, typer.Option("--canary", help="Also have Airflow do one small task, as up does.")
+        bool, typer.Option("--canary", help="Also let Airflow run one small task, as up does.")
     ] = False,
-    every: Annotated[bool, typer.Option("--all", help="Also what is as it should be.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also list what is as it should be.")] = False,
 ) -> int:
-    """Look at everything, change nothing: a line for what is wrong or worth a look, with the fix; exit 1 when anything is wrong."""
+    """Check everything, change nothing. Prints a line, with the fix, for what is wrong or worth a look. Exit
+    1 if anything is wrong."""
     with step("looking at everything", aside=True) as progress:
         found = _found(canary, progress.update)
     for line in map(_line, found) if every else _short(found, quiet):
@@ -40,7 +41,8 @@ def command(
 
 
 def _short(found: list[Finding], quiet: bool) -> Iterator[str]:
-    """Without what is ok, but for the canary, which somebody asked for. Streams of which the same is noted share a line."""
+    """Leaves out what is ok, except the canary, which somebody asked for. Streams with the same note share a
+    line."""
     alike: dict[str, list[Finding]] = {}
     for one in found:
         if one.state == "wrong" or (not quiet and (one.state == "note" or one.check == "canary")):
@@ -51,7 +53,8 @@ def _short(found: list[Finding], quiet: bool) -> Iterator[str]:
 
 
 def _of_any_stream(one: Finding) -> str:
-    """Its line, a note's with the word STREAM for the name: equal for streams of which the same is noted."""
+    """The finding's line; in a note, STREAM stands for the name, so that streams with the same note have
+    equal lines."""
     name = one.check.removeprefix(_STREAM)
     return _line(one).replace(name, "STREAM") if one.state == "note" and name != one.check else _line(one)
 

@@ -14,7 +14,7 @@ from include.services import stack
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Stop broker and Airflow of this home, and whatever a crash left of them. Data stays."""
+    """Stop broker and Airflow of this home, and what a crash left of them. Data stays."""
     loaded = settings.load()
     with step("Stopping"):
         stopped = stack.down(loaded)

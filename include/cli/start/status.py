@@ -31,7 +31,8 @@ _LEAST = ("to", "from", "schedule", "started UTC", "DAG")
 
 
 def _cells(row: StreamRow) -> tuple[object, ...]:
-    """Counts are those of the last run that read something: a schedule's empty runs say nothing of it."""
+    """One row. The counts are those of the last run that read something: a schedule's empty runs tell
+    nothing."""
     data = row.with_data
     counts = (
         (_minute(data.started), data.records_in, data.rows_out, data.quarantined)
@@ -51,7 +52,8 @@ def command(
         bool, typer.Option("--show-password", help="Also print the password of Airflow's user admin.")
     ] = False,
 ) -> None:
-    """Show the services (process, port, health), and each stream with its newest run and the last one that read something. Changes nothing."""
+    """Show the services (process, port, health), and each stream with its newest run and the last run that
+    read something. Changes nothing."""
     loaded = settings.load()
     with step("asking services and Airflow", aside=True):
         services = stack.rows(loaded)

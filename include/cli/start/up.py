@@ -19,8 +19,8 @@ def command(
         float, typer.Option(help="Seconds to wait until everything is healthy.", min=1.0)
     ] = stack.UP_S,
 ) -> None:
-    """Start the broker and Airflow of this home in the background, and create the topics that streams declare.
-    Returns when both are healthy and Airflow has run one small task. Safe to call again."""
+    """Start the broker and Airflow of this home in the background, and create the topics that streams
+    declare. Returns when both are healthy and Airflow has run one small task. Safe to call again."""
     loaded = settings.load()
     with step("Broker and Airflow") as progress:
         done = stack.up(loaded, progress.update, timeout)

@@ -1,1 +1,1 @@
-"""What all verbs print with."""
+"""What all verbs print with: lines, tables, progress, help pages."""

@@ -1,4 +1,5 @@
-"""What the verbs print with: lines, tables that fit, progress; `--json` prints one object as the last line of stdout."""
+"""The functions that verbs print with: lines, tables that fit, progress. `--json` prints one object as the
+last line of stdout."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ __all__ = ["Step", "console_error", "json_line", "printable", "say", "step", "ta
 
 
 def say(text: str = "") -> None:
-    """One line for a person, however long: it is never broken, so a command in it can be copied."""
+    """Prints one line. It is never broken, however long, so that a command in it can be copied."""
     print_above(printable(text))
 
 

@@ -1,4 +1,5 @@
-"""The help of the command line: verbs in groups by what one wants; and all of its pages as one text, for a checkout without an environment."""
+"""The help pages. It groups the verbs by purpose, and renders all pages as one text for a checkout without an
+environment."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from include import labs
 from include.settings import ROOT
 from jobs.labs.declared.lab import Lab, Option
 
-WIDTH = 78  # columns of a page: what typer takes of a terminal of 80, and the most of a wider one
-PAGE = "=== "  # what the title of a page begins with, in the text of all of them
+WIDTH = 78  # columns of a page: what typer uses of a terminal of 80, and at most
+PAGE = "=== "  # begins the title line of each page in the text of all pages
 OTHERS = "Others"
 GROUPS: Mapping[str, Sequence[str]] = {
     "Start": ("demo", "setup", "up", "down", "status", "doctor"),
@@ -31,7 +32,7 @@ installed, the front door prints the page that was asked for.
 
 
 class Verbs(TyperGroup):
-    """A group whose help page has whole sentences, and whose verbs stand in GROUPS."""
+    """A group whose help page shows whole sentences, with its verbs in the sections of GROUPS."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, names in sections(self.list_commands(ctx), grouped=ctx.parent is None).items():
@@ -42,13 +43,13 @@ class Verbs(TyperGroup):
 
 
 def sections(names: Sequence[str], grouped: bool) -> dict[str, list[str]]:
-    """Title -> what stands below it, none empty; a verb that no group has is among the others."""
+    """Title -> the verbs below it, without empty sections. A verb that is in no group is in OTHERS."""
     if not grouped:
         return {"Commands": list(names)}
     known = {name for group in GROUPS.values() for name in group}
-    found = {title: [name for name in group if name in names] for title, group in GROUPS.items()}
-    found[OTHERS] = [name for name in names if name not in known]
-    return {title: below for title, below in found.items() if below}
+    grouped_names = {title: [name for name in group if name in names] for title, group in GROUPS.items()}
+    grouped_names[OTHERS] = [name for name in names if name not in known]
+    return {title: below for title, below in grouped_names.items() if below}
 
 
 def version() -> str:
@@ -57,7 +58,7 @@ def version() -> str:
 
 
 def of_lab(lab: Lab, width: int | None = None) -> str:
-    """The help page of one lab, in Spanish as all of it; `width`: by default that of the terminal."""
+    """The help page of one lab, all in Spanish. `width` defaults to that of the terminal."""
     page = click.HelpFormatter(width=width)
     page.write_usage(f"caudal lab {lab.name}", "[OPCIONES]", prefix="Uso: ")
     page.write_paragraph()
@@ -85,7 +86,7 @@ def _option(option: Option) -> tuple[str, str]:
 
 
 def render(app: typer.Typer) -> str:
-    """Every page, each below its title. `app`: with all of its verbs."""
+    """Every page below its title. `app` must have all of its verbs."""
     root = typer.main.get_command(app)
     pages = {"caudal --version": f"{version()}\n", **dict(_pages(root, None, "caudal"))}
     pages |= {f"caudal lab {name}": of_lab(lab, WIDTH) for name, lab in labs.collect()[0].items()}
@@ -93,7 +94,8 @@ def render(app: typer.Typer) -> str:
 
 
 def _pages(command: click.Command, above: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
-    """Title and text of a command's page, and of what is below it. The width of the first one holds for all."""
+    """Title and text of a command's page, and of the pages below it. The width of the first page holds for
+    all."""
     context = click.Context(
         command,
         parent=above,

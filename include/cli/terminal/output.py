@@ -1,4 +1,5 @@
-"""Standard output that ends no verb in mid work: what a closed pipe or a full disk does not take is lost, and the exit code tells."""
+"""Standard output that does not abort a verb halfway. If a closed pipe or a full disk takes no more, the rest
+of the output is lost, and the exit code says so."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from typing import Any
 
 from jobs.contract.errors import DiskFull
 
-# they only tell: nothing is lost when they stop at once, and `consume` may have a million records to go
+# these only print: it is safe to stop at once, and `consume` may have a million records left
 _TELL = ("audit", "checkpoint", "checkpoint-show", "consume", "doctor", "show", "status", "where")
 
 
 class Patient(io.FileIO):
-    """A descriptor whose first failed write is remembered, and no error."""
+    """A file descriptor that remembers its first failed write instead of raising it."""
 
     lost: OSError | None = None
 
@@ -28,7 +29,8 @@ class Patient(io.FileIO):
 
 
 def install(verb: str) -> Patient | None:
-    """Makes stdout and stderr patient; stdout of a verb that only tells stays as it is. Returns stdout's, None when it is no file of this process."""
+    """Makes stdout and stderr patient, except stdout of a verb that only prints. Returns the patient stdout,
+    or None if there is none."""
     if err := _patient(sys.stderr):
         sys.stderr = _text(err, sys.stderr, line_buffering=True)
     out = None if verb in _TELL else _patient(sys.stdout)
@@ -55,10 +57,11 @@ def _text(raw: Patient, like: Any, line_buffering: bool) -> io.TextIOWrapper:
 
 
 def exit_code(code: int, out: Patient | None) -> int:
-    """The verb's own code, or, where it was done and could not say so: 141 for a reader that went away. Raises DiskFull for any other loss."""
+    """The verb's own code. If the work was done but its output was lost: 141 if the reader has gone;
+    otherwise raises DiskFull."""
     if code or out is None or out.lost is None:
         return code
     if out.lost.errno == errno.EPIPE:
         return 141
-    what = f"the work is done, but standard output took no more of what was to be said: {out.lost.strerror}"
-    raise DiskFull(what, "standard output", cli="send the output elsewhere; nothing has to be done again")
+    what = f"the work is done, but standard output could not be written to its end: {out.lost.strerror}"
+    raise DiskFull(what, "standard output", cli="send the output elsewhere; the work need not be repeated")

@@ -1,6 +1,7 @@
-"""What is being waited for: a spinner on a terminal, whole lines elsewhere, nothing for what is quick.
+"""Shows what is being waited for: a spinner on a terminal, whole lines elsewhere, nothing for quick work.
 
-The spinner turns on stderr. Lines belong to a verb's own account of its steps, on stdout; where stdout is an answer they go aside, to stderr.
+The spinner is drawn on stderr. Lines go to stdout, as part of a verb's report. If stdout is for the answer
+alone, they go to stderr.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ from rich.text import Text
 from include.cli.terminal.screen import is_terminal, printable, styled
 
 _SPINS_AFTER_S = 0.3
-_TOLD_AFTER_S = 2.0  # what is over by then needs no line
-_LINES_APART_S = 2.0  # details that change faster than a person reads
-_STILL_S = 15.0  # a line at least so often: a log that stands still looks like a program that does
+_TOLD_AFTER_S = 2.0  # a shorter step needs no line
+_LINES_APART_S = 2.0  # the detail may change faster than a person reads
+_STILL_S = 15.0  # print a line at least this often: a silent log looks like a hung program
 _POLL_S = 0.1
 _CURRENT: list[Step] = []
 Writer = Callable[[TextIO, bytes], None]
 
 
 class Step:
-    """A step under way; `update` tells what of it is being waited for. One thread draws: the work itself is never waited for."""
+    """A step under way. `update` sets the detail that is being waited for. A thread draws, so the work itself
+    never waits for the terminal."""
 
     def __init__(self, title: str, to: TextIO) -> None:
         self.title, self.to = printable(title), to
@@ -52,7 +54,7 @@ class Step:
         self._thread.join()
 
     def above(self, show: Callable[[], None]) -> None:
-        """`show` prints while the spinner is away."""
+        """Calls `show`, which prints, while the spinner is hidden."""
         with self._drawing:
             if self._live:
                 self._live.stop()
@@ -69,19 +71,20 @@ class Step:
         return f"{self.title}: {self._detail}" if self._detail else self.title
 
     def _shown(self, room: int) -> Text:
-        """On one line of so many columns: where it is too long, its end is left out and the seconds are not."""
+        """The text on one line of `room` columns. If it is too long, its end is cut, but the seconds are
+        kept."""
         seconds = f" ({self.took_s:.0f} s)"
         text = Text(self._text)
         text.truncate(max(room - len(seconds) - 3, 1), overflow="ellipsis")
         return text.append(seconds)
 
     def _spin(self) -> None:
-        """ASCII frames: not every terminal's encoding has others."""
+        """Draws the spinner, with ASCII frames: not every terminal's encoding has others."""
         if self._over.wait(_SPINS_AFTER_S):
             return
         console = Console(stderr=True)
         spinner = Spinner("line", self._shown(console.width))
-        # neither stdout nor stderr is diverted: what is printed to a pipe must get there
+        # rich must not redirect stdout or stderr: output to a pipe must reach it
         live = Live(spinner, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
         with self._drawing:
             self._live = live
@@ -93,7 +96,7 @@ class Step:
             live.stop()
 
     def _tell(self) -> None:
-        """A line when it begins to take long, when the detail is another one, and now and then."""
+        """Prints a line when the step begins to take long, when the detail changes, and from time to time."""
         if self._over.wait(_TOLD_AFTER_S):
             return
         shown, at = self._text, time.monotonic()
@@ -107,8 +110,9 @@ class Step:
 
 @contextmanager
 def step(title: str, aside: bool = False, closing: bool = True) -> Iterator[Step]:
-    """Progress of something that may take over a second. `aside`: stdout is for the answer alone; `closing`: a last line says how long it took.
-    A step within a step only tells its detail."""
+    """Shows the progress of work that may take over a second. `aside`: stdout is for the answer alone.
+    `closing`: a last line says how long it took. A step within a step only sets the detail of the outer
+    one."""
     if _CURRENT:
         _CURRENT[-1].update(title)
         yield _CURRENT[-1]
@@ -126,7 +130,7 @@ def step(title: str, aside: bool = False, closing: bool = True) -> Iterator[Step
 
 
 def print_above(text: str) -> None:
-    """A line of stdout; a spinner on the same terminal makes room for it."""
+    """Prints a line to stdout. A spinner on the same terminal makes room for it."""
     if _CURRENT and is_terminal(sys.stdout):
         _CURRENT[-1].above(lambda: print(text, flush=True))
     else:
@@ -135,8 +139,8 @@ def print_above(text: str) -> None:
 
 @contextmanager
 def spinner_below(title: str, write: Writer) -> Iterator[Writer]:
-    """`write` for another program's output, a whole line at a time, with a spinner below; as it is where no spinner can turn: the program tells
-    its steps itself."""
+    """Wraps `write`, which passes on another program's output, so that whole lines appear above a spinner.
+    Where no spinner can be drawn, `write` is unchanged: that program reports its own steps."""
     if not styled(sys.stderr):
         yield write
         return
@@ -152,5 +156,5 @@ def spinner_below(title: str, write: Writer) -> Iterator[Writer]:
             yield lines
         finally:
             for to, rest in held.items():
-                if rest:  # a line that stays open would be wiped away with the spinner
+                if rest:  # an unfinished line would be erased with the spinner
                     current.above(partial(write, to, rest + b"\n" if is_terminal(to) else rest))

@@ -1,4 +1,5 @@
-"""What verbs print onto: a terminal with its width, or a pipe, a file, a log, which get whole lines and no control character."""
+"""What verbs print to: a terminal with a width; or a pipe, file or log, which get whole lines without control
+characters."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from rich.cells import cell_len
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person reads there. Never raises: a program may be started with its output closed."""
+    """Whether `stream` is a terminal. Never raises: a program may be started with its output closed."""
     try:
         return stream.isatty()
     except (AttributeError, ValueError):
@@ -19,20 +20,21 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def styled(stream: TextIO) -> bool:
-    """Whether control characters may go there: to a terminal that knows them, unless NO_COLOR, a dumb terminal or CI says no."""
+    """Whether control characters may be sent to `stream`: a terminal that knows them, unless NO_COLOR, a dumb
+    terminal or CI forbids it."""
     variables = os.environ  # noqa: TID251 - of the terminal, not of Caudal
     unable = variables.get("TERM", "dumb") in ("dumb", "unknown", "")
     return is_terminal(stream) and not (unable or variables.get("NO_COLOR") or variables.get("CI"))
 
 
 def width() -> int | None:
-    """Columns of the terminal that stdout is; None where lines may have any length."""
+    """Columns of stdout's terminal; None if stdout is not a terminal, so that lines may have any length."""
     return max(20, shutil.get_terminal_size().columns) if is_terminal(sys.stdout) else None
 
 
 def printable(text: str) -> str:
-    """One line whatever is in it: control characters of foreign data are shown, not sent to the terminal; bytes that were no text (surrogates of
-    a file name) as these bytes."""
+    """`text` on one line, whatever it contains. Control characters are shown as \\x.., not sent to the
+    terminal, and so are the undecodable bytes of a file name (surrogates)."""
     return "".join(
         c
         if c.isprintable() or c == "\t"
@@ -42,5 +44,6 @@ def printable(text: str) -> str:
 
 
 def padded(text: str, columns: int) -> str:
-    """`text` with blanks up to so many columns of a terminal; a character takes none (an accent apart), one or two (漢)."""
+    """`text` with blanks up to `columns` columns of a terminal. A character takes none (a combining accent),
+    one, or two (漢)."""
     return text + " " * (columns - cell_len(text))

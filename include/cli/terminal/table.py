@@ -1,9 +1,9 @@
-"""Tables that fit where they are printed: every column, fewer of them, folded prose, or one record below the other. No value is ever cut."""
+"""Tables that fit where they are printed: with every column, with fewer, with folded prose, or as one record
+below the other. No value is ever cut."""
 
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
@@ -24,8 +24,11 @@ def table(
     least: Sequence[str] = (),
     prose: str = "",
 ) -> None:
-    """Aligned columns. On a terminal that is too narrow the columns `least` go, the first one first, and are named below; the sentences of the
-    last column, when it is `prose`, are folded; else each row becomes a record of one line a column. Elsewhere all of it, in unbroken lines.
+    """Prints aligned columns.
+
+    On a terminal that is too narrow, the columns `least` are left out, the first one first, and named below.
+    If the last column is `prose`, its sentences are folded. If the table still does not fit, each row becomes
+    a record with one line per column. A pipe or file gets all of it, in unbroken lines.
     """
     cells = [[printable(str(cell)).replace("\t", "\\x09") for cell in row] for row in rows]
     bold = styled(sys.stdout)
@@ -45,7 +48,7 @@ def lines(
     prose: str = "",
     title: str = "",
 ) -> Iterator[str]:
-    """The table's lines for `room` columns of a terminal; None: as wide as it is."""
+    """The table's lines for `room` columns of a terminal; None: for any width."""
     if title:
         yield _Heading(title)
     if not columns:
@@ -91,14 +94,23 @@ def _aligned(columns: Sequence[str], rows: Cells, room: int | None, prose: str) 
 
 
 def _records(columns: Sequence[str], rows: Cells) -> Iterator[str]:
-    """A line a value, its column's name before it; a blank line between records."""
+    """One line per value, after its column's name, with a blank line between records."""
     wide = max(map(cell_len, columns))
     for number, row in enumerate(rows):
         yield from [""] if number else []
-        told = [f"{padded(name, wide)}  {cell}".rstrip() for name, cell in zip(columns, row, strict=True)]
-        yield _Heading(told[0])
-        yield from told[1:]
+        record = [f"{padded(name, wide)}  {cell}".rstrip() for name, cell in zip(columns, row, strict=True)]
+        yield _Heading(record[0])
+        yield from record[1:]
 
 
 def _words(text: str, room: int) -> list[str]:
-    return textwrap.wrap(text, max(room, 1), break_long_words=False, break_on_hyphens=False) or [""]
+    """`text` folded at blanks to lines of `room` columns of a terminal; a longer word has a line of
+    its own."""
+    folded = [""]
+    for word in text.split(" "):
+        longer = f"{folded[-1]} {word}" if folded[-1] else word
+        if folded[-1] and cell_len(longer) > room:
+            folded.append(word)
+        else:
+            folded[-1] = longer
+    return [line.rstrip(" ") for line in folded]

@@ -1,1 +1,1 @@
-"""Airflow as services of this home, and its REST API."""
+"""Airflow as services of this home, and a client of its REST API."""

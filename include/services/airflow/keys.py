@@ -1,4 +1,5 @@
-"""A home's own secrets: made once at random, kept in files of mode 0600, never in a command line, a log or the environment."""
+"""A home's secrets. They are made once, at random, and kept in files of mode 0600; they never appear in a
+command line, a log or the environment."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ class Keys:
 
 
 def password_file(settings: Settings) -> Path:
-    """JSON {"admin": password}, the form that Airflow's simple auth manager reads."""
+    """A JSON file, {"admin": password}: the form that Airflow's simple auth manager reads."""
     return settings.home / "airflow" / "passwords.json"
 
 
@@ -50,7 +51,8 @@ def _read(path: Path) -> Keys:
 
 
 def make(settings: Settings) -> Keys:
-    """The keys of this home; made, with the password file, at the first call. Raises ConfigError for a damaged file."""
+    """The keys of this home. The first call makes them, and the password file. Raises ConfigError for a
+    damaged file."""
     path = settings.home / "airflow" / "keys.json"
     if not path.exists():
         files.write(path, json.dumps(asdict(_fresh())) + "\n", 0o600)

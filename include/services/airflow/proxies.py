@@ -1,7 +1,8 @@
-"""The proxy variables of the services and their tasks.
+"""Selects the proxy variables that the services and their tasks get.
 
-A task's HTTP client (httpx) reads them when it is made and raises at a value that it cannot use, even where no_proxy names the server: the task
-then dies before it has a log. So each value is tried on that client, and what it refuses is left out.
+A task's HTTP client (httpx) reads these variables when it is created. It raises at a value that it cannot
+use, even if no_proxy names the server, and the task then dies before it has a log. So each value is tried on
+that client here, and what the client rejects is left out.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ def is_one(name: str) -> bool:
 
 
 def proxies(environ: Mapping[str, str]) -> dict[str, str]:
-    """Every proxy variable that the services get: those of `environ` that work, and one no_proxy in both spellings, with this machine in it."""
+    """The proxy variables for the services: those of `environ` that work, and one no_proxy in both spellings,
+    which includes this machine."""
     kept = {name: value for name, value in environ.items() if name.lower() in _PROXIES and _works(value)}
     entries = ",".join(dict.fromkeys((*filter(_excepts, _entries(environ)), *LOCAL)))
     return {**kept, "NO_PROXY": entries, "no_proxy": entries}
 
 
 def refused(environ: Mapping[str, str]) -> list[str]:
-    """The variables that are left out, in whole or in part. No value is shown: it may hold a password."""
+    """The variables that are left out, in whole or in part. No value is shown, because it may hold a
+    password."""
     whole = {name for name, value in environ.items() if name.lower() in _PROXIES and not _works(value)}
     parts = {
         name
@@ -40,7 +43,7 @@ def refused(environ: Mapping[str, str]) -> list[str]:
 
 
 def _entries(environ: Mapping[str, str]) -> list[str]:
-    """What all spellings of no_proxy hold; `[::1]` as `::1`, the only form that httpx takes."""
+    """The entries of all spellings of no_proxy. `[::1]` becomes `::1`, the only form that httpx accepts."""
     values = (value for name, value in sorted(environ.items()) if name.lower() == _EXCEPTIONS)
     return [
         re.sub(r"^\[(.*)\]$", r"\1", entry)
@@ -51,7 +54,8 @@ def _entries(environ: Mapping[str, str]) -> list[str]:
 
 
 def _works(value: str) -> bool:
-    """Whether httpx takes it as a proxy, and it names a host and a port that can be. An empty one only switches a proxy off."""
+    """Whether httpx accepts the value as a proxy, and host and port are possible ones. An empty value only
+    switches a proxy off."""
     import httpx
 
     if not value:
@@ -59,13 +63,13 @@ def _works(value: str) -> bool:
     try:
         proxy = httpx.Proxy(value if "://" in value else f"http://{value}")
         httpx.HTTPTransport(proxy=proxy, verify=_context()).close()
-    except Exception:  # whatever it raises here it would raise in a task
+    except Exception:  # a task would get the same exception
         return False
     return bool(proxy.url.host) and (proxy.url.port is None or 0 < proxy.url.port < 65536)
 
 
 def _excepts(entry: str) -> bool:
-    """Whether httpx takes it as an entry of no_proxy."""
+    """Whether httpx accepts the value as an entry of no_proxy."""
     import httpx
 
     pattern = entry if "://" in entry else f"all://[{entry}]" if _is_ipv6(entry) else f"all://*{entry}"
@@ -84,5 +88,5 @@ def _is_ipv6(entry: str) -> bool:
 
 
 def _context() -> ssl.SSLContext:
-    """One without certificates, which take 20 ms to load: nothing is asked with it."""
+    """A context without certificates, which take 20 ms to load: no connection is made with it."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

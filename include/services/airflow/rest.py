@@ -1,9 +1,9 @@
-"""Airflow's REST API, as far as Caudal needs it. Every failure is one line: ServiceError (no answer) or Refused (Airflow said no)."""
+"""Airflow's REST API, as far as Caudal needs it. Every failure is one line: ServiceError (no answer) or
+Refused (Airflow rejected the request)."""
 
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,6 +14,7 @@ from typing import Any
 
 import tenacity
 
+from jobs.contract.deadline import attempts
 from jobs.contract.errors import Refused, ServiceError
 
 FINAL = ("success", "failed")
@@ -24,7 +25,8 @@ _POLL_S = 0.5
 
 
 class _DatabaseLocked(ServiceError):
-    """Two requests waited for each other's lock until one gave up after 5 s, undone: one event loop serves both. To be sent again."""
+    """Two requests waited for each other's lock until one gave up after 5 s and was undone: one event loop
+    serves both. The request can be sent again."""
 
 
 @dataclass
@@ -44,7 +46,8 @@ class Rest:
         reraise=True,
     )
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON answer of `method path` (None when empty). A token is fetched when needed, and again when it has expired."""
+        """The JSON answer of `method path` (None if it is empty). A token is fetched when it is needed, and
+        again when it has expired."""
         try:
             return self._send(method, path, body, self._token or self._login())
         except urllib.error.HTTPError as error:
@@ -63,9 +66,12 @@ class Rest:
             if error.code != 401:
                 raise _refusal(error, "POST /auth/token") from None
             error.close()
-            what = "what answers there does not know this home's password: another home's Airflow has the port, or the password was changed"
+            why = "it is another home's Airflow, or the password was changed"
+            what = f"the server there rejects this home's password: {why}"
             raise ServiceError(
-                what, self.base, cli="./caudal down, then ./caudal up takes a free port and sets the password"
+                what,
+                self.base,
+                cli="./caudal down, then ./caudal up: it takes a free port and sets the password",
             ) from None
         return self._token
 
@@ -87,12 +93,14 @@ class Rest:
         return json.loads(text) if text else None
 
     def health(self) -> dict[str, Any]:
-        """{"metadatabase": {"status"}, "scheduler": {"status", "latest_scheduler_heartbeat"}, …}; needs no token."""
+        """{"metadatabase": {"status"}, "scheduler": {"status", "latest_scheduler_heartbeat"}, …}. No
+        token."""
         answer: dict[str, Any] = self._send("GET", "/api/v2/monitor/health", None, "")
         return answer
 
     def tasks_can_start(self) -> bool:
-        """True when the API that tasks talk to answers. The first call makes it: 3 to 5 s in which nothing else is answered."""
+        """True if the API that tasks talk to answers. The first call builds that API, and for 3 to 5 s
+        Airflow answers nothing else."""
         answer = self._send("GET", "/execution/health", None, "")
         return bool(answer.get("status") == "healthy")
 
@@ -102,19 +110,20 @@ class Rest:
 
     def import_errors(self) -> list[tuple[str, str]]:
         """(file, last line of the trace) of every DAG file that does not load."""
-        found = self.call("GET", "/api/v2/importErrors?limit=100")["import_errors"]
+        errors = self.call("GET", "/api/v2/importErrors?limit=100")["import_errors"]
         return [
             (str(row["filename"]), (str(row["stack_trace"]).strip().splitlines() or ["?"])[-1])
-            for row in found
+            for row in errors
         ]
 
     def reparse(self, dag_id: str) -> None:
-        """Asks for the file of `dag_id` to be read again at once, so that a changed registry shows within seconds."""
+        """Asks Airflow to read the file of `dag_id` again at once, so that a changed registry shows within
+        seconds."""
         token = urllib.parse.quote(self.call("GET", f"/api/v2/dags/{_quote(dag_id)}")["file_token"], safe="")
         self.call("PUT", f"/api/v2/parseDagFile/{token}")
 
     def ensure_pool(self, name: str, slots: int, description: str) -> None:
-        """Makes the pool, or gives it these slots."""
+        """Creates the pool, or sets its number of slots."""
         known = {pool["name"]: pool for pool in self.call("GET", "/api/v2/pools?limit=1000")["pools"]}
         body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
         if name not in known:
@@ -123,7 +132,8 @@ class Rest:
             self.call("PATCH", f"/api/v2/pools/{_quote(name)}", body)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Starts a run; its id. Raises Refused for an unknown DAG or bad parameters (with the JSON schema's own words)."""
+        """Starts a run and returns its id. Raises Refused for an unknown DAG or bad parameters (in the JSON
+        schema's own words)."""
         answer = self.call(
             "POST", f"/api/v2/dags/{_quote(dag_id)}/dagRuns", {"logical_date": None, "conf": dict(conf or {})}
         )
@@ -147,25 +157,25 @@ class Rest:
         )
 
     def delete_run(self, dag_id: str, run_id: str) -> None:
-        """Takes a run out of the history. Raises Refused for one that runs, or is not there."""
+        """Removes a run from the history. Raises Refused if it is running, or unknown."""
         self.call("DELETE", f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}")
 
     def unpause(self, dag_id: str) -> None:
         self.call("PATCH", f"/api/v2/dags/{_quote(dag_id)}", {"is_paused": False})
 
     def running_tasks(self) -> int:
-        """How many tasks run now, of all DAGs."""
+        """The number of tasks that are running, over all DAGs."""
         return int(
             self.call("GET", "/api/v2/dags/~/dagRuns/~/taskInstances?state=running&limit=1")["total_entries"]
         )
 
     def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> list[dict[str, Any]]:
         """The lines of a task's log, each with `event` and, where it has them, `level` and `error_detail`."""
-        path = f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}/taskInstances/{_quote(task_id)}/logs/{attempt}?full_content=true"
+        path = f"{_task(dag_id, run_id, task_id)}/logs/{attempt}?full_content=true"
         return [line for line in self.call("GET", path)["content"] if isinstance(line, dict)]
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        path = f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}/taskInstances/{_quote(task_id)}/xcomEntries/{_quote(key)}"
+        path = f"{_task(dag_id, run_id, task_id)}/xcomEntries/{_quote(key)}"
         return self.call("GET", path)["value"]
 
     def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -178,22 +188,24 @@ class Rest:
         runs: Mapping[str, str],
         timeout_s: float,
         seen: Callable[[dict[str, str]], None],
-        clock: Callable[[], float] = time.monotonic,
     ) -> dict[str, str]:
-        """Waits for runs (DAG id -> run id); final states by DAG id. `seen` hears the states at every look.
+        """Waits for runs (DAG id -> run id) and returns their final states by DAG id. `seen` is called with
+        the states at every poll.
 
-        Raises ServiceError when one is not final within `timeout_s`.
+        Raises ServiceError if a run is not final within `timeout_s`.
         """
-        deadline = clock() + timeout_s
-        while True:
+        for _ in attempts(timeout_s, _POLL_S):
             states = {dag: str(self.run(dag, run)["state"]) for dag, run in runs.items()}
             seen(states)
             late = [f"{dag} ({state})" for dag, state in states.items() if state not in FINAL]
             if not late:
                 return states
-            if clock() > deadline:
-                raise ServiceError(f"not finished within {timeout_s:.0f} s: {', '.join(late)}", self.base)
-            time.sleep(_POLL_S)
+        raise ServiceError(f"not finished within {timeout_s:.0f} s: {', '.join(late)}", self.base)
+
+
+def _task(dag_id: str, run_id: str, task_id: str) -> str:
+    run = f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}"
+    return f"{run}/taskInstances/{_quote(task_id)}"
 
 
 def _quote(text: str) -> str:
@@ -201,7 +213,7 @@ def _quote(text: str) -> str:
 
 
 def _refusal(error: urllib.error.HTTPError, where: str) -> ServiceError | Refused:
-    """Airflow's own words, in one line."""
+    """Airflow's own message, in one line."""
     with error:
         text = error.read(4000).decode("utf-8", "replace")
     try:

@@ -1,7 +1,9 @@
-"""Airflow as four supervised programs (LocalExecutor, SQLite) that listen on 127.0.0.1 alone; everything of it lies in `<home>/airflow`.
+"""Airflow as four supervised programs (LocalExecutor, SQLite) that listen on 127.0.0.1 only. All of its files
+are in `<home>/airflow`.
 
-Its settings and secrets are one file, `airflow.cfg`, mode 0600, written anew by each `up`. The log servers of scheduler and triggerer, which would
-listen on every address, are left out (--skip-serve-logs): logs are read over REST.
+Settings and secrets are in one file, `airflow.cfg`, mode 0600, which each `up` writes anew. The log servers
+of scheduler and triggerer would listen on every address, so they are switched off (--skip-serve-logs); logs
+are read over REST.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from include.services import files, records
 from include.services.airflow import keys
 from include.services.airflow.rest import Rest
 from include.services.ports import HOST, Ports
-from include.services.records import Record, Service
+from include.services.records import Service, StartedService
 from include.settings import Settings
 from include.setup import java
 from jobs.contract.errors import DiskFull, InstallationError, ServiceError
@@ -45,9 +47,10 @@ POOL = "spark"
 PARALLELISM = 4  # tasks at once
 _CORES_PER_DRIVER = 2
 _MIGRATE_S = 300.0
-_START_S = 60.0  # longer than that is no start any more: 10 s on two free cores
+_START_S = 60.0  # a start takes 10 s on two free cores; after a minute something is wrong
 _ANSWER_S = 20.0
-# what is said for each request and each look into dags/: a page a minute in the services' logs, none of it in a task's
+# these log each request and each scan of dags/: a page a minute in the services' logs, and nothing in a
+# task's
 _QUIET = " ".join(
     f"{name}=WARNING"
     for name in (
@@ -85,8 +88,9 @@ def _sections(settings: Settings, ports: Ports, secret: keys.Keys) -> dict[str, 
             "load_examples": "False",
             "dags_are_paused_at_creation": "False",
             "fernet_key": secret.fernet_key,
-            "hostname_callable": "socket.gethostname",  # the default asks a name server, and waits for it where there is none
-            "min_serialized_dag_update_interval": "0",  # a changed DAG is written when it is seen
+            # the default asks a name server, and waits if there is none
+            "hostname_callable": "socket.gethostname",
+            "min_serialized_dag_update_interval": "0",  # a changed DAG is stored as soon as it is parsed
             "execution_api_server_url": f"{url(ports)}/execution/",
             "simple_auth_manager_users": f"{keys.USER}:admin",
             "simple_auth_manager_passwords_file": f"{keys.password_file(settings)}",
@@ -114,11 +118,13 @@ def _sections(settings: Settings, ports: Ports, secret: keys.Keys) -> dict[str, 
         "scheduler": {
             "catchup_by_default": "False",
             "scheduler_idle_sleep_time": "0.5",
-            # a killed task is seen after 20 s, not after 300 (measured: retry 20 s after a supervisor's death)
+            # a killed task is noticed after 20 s, not after 300 (measured: retried 20 s after its
+            # supervisor's death)
             "task_instance_heartbeat_timeout": "20",
             "task_instance_heartbeat_timeout_detection_interval": "2",
         },
-        # new files are seen within 5 s (300 by default); known ones are read again when changed, else every 30 s
+        # new files are found within 5 s (300 by default); known ones are read again when they change, or
+        # after 30 s
         "dag_processor": {
             "refresh_interval": "5",
             "min_file_process_interval": "30",
@@ -126,7 +132,7 @@ def _sections(settings: Settings, ports: Ports, secret: keys.Keys) -> dict[str, 
         },
         "workers": {
             "execution_api_timeout": "30"
-        },  # the first call builds the API: 5.6 s on a busy machine, and 5 s is the default
+        },  # the default is 5 s, and the first call builds the API: 5.6 s on a busy machine
         "usage_data_collection": {"enabled": "False"},
     }
 
@@ -149,7 +155,8 @@ def _spark_home() -> Path:
 
 
 def _user() -> dict[str, str]:
-    """Airflow does not start for a user id without a name, as containers have; any name in LOGNAME will do."""
+    """Airflow does not start under a user id without a name, as in containers. Any name in LOGNAME
+    will do."""
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:
@@ -158,7 +165,8 @@ def _user() -> dict[str, str]:
 
 
 def variables(settings: Settings) -> dict[str, str]:
-    """What Airflow and its tasks get on top of the caller's own variables. No secret is among them."""
+    """The variables that Airflow and its tasks get in addition to the caller's own. None of them is
+    a secret."""
     own = {
         "AIRFLOW_HOME": home_of(settings),
         "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": settings.master}),
@@ -171,8 +179,9 @@ def variables(settings: Settings) -> dict[str, str]:
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "PYTHONPATH": settings.root,
-        "PYTHONWARNINGS": "ignore",  # Airflow's own deprecations, a page at each start
-        "SPT_NOENV": "1",  # setproctitle would write over /proc/<pid>/environ, by which `down` finds what is left
+        "PYTHONWARNINGS": "ignore",  # Airflow's own deprecation warnings: a page at each start
+        # setproctitle would overwrite /proc/<pid>/environ, where `down` looks for leftover processes
+        "SPT_NOENV": "1",
     }
     if sys.platform == "linux":
         own["LC_ALL"] = "C.UTF-8"  # under LANG=C a JVM cannot open a file whose name holds an ñ
@@ -186,7 +195,8 @@ def _version() -> str:
 
 
 def _copy_database(source: Path, target: Path, mode: int = 0o600, how: str = "") -> None:
-    """A whole copy of an SQLite database, or none. `how`: more of the source's URI, as `?immutable=1` for one that nobody changes."""
+    """Copies an SQLite database, whole or not at all. `how` extends the source's URI: `?immutable=1` for a
+    database that nobody changes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
@@ -204,7 +214,8 @@ def _copy_database(source: Path, target: Path, mode: int = 0o600, how: str = "")
 
 
 def _from_cache(empty: Path, database: Path) -> bool:
-    """Whether there was an empty database to begin with. It lies in a folder that may be another user's, and is never changed there."""
+    """Copies the cache's empty database, if there is one. The cache may belong to another user, so nothing in
+    it is changed."""
     try:
         _copy_database(empty, database, how="?immutable=1")
     except (OSError, sqlite3.Error):
@@ -213,7 +224,8 @@ def _from_cache(empty: Path, database: Path) -> bool:
 
 
 def _keep_in_cache(database: Path, empty: Path) -> None:
-    """For the next home, if it can be; it holds no secret and no data yet."""
+    """Stores the database for the next home, if the cache can be written. It holds no secret and no
+    data yet."""
     with suppress(OSError, sqlite3.Error):
         _copy_database(database, empty, 0o644)
 
@@ -237,7 +249,8 @@ def _migrate(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 def _database(settings: Settings, environ: Mapping[str, str]) -> None:
-    """The database in the form of the installed Airflow. A new one is a copy of the cache's empty one (5 s saved for each new home)."""
+    """Brings the database to the form of the installed Airflow. A new one is a copy of the empty one in the
+    cache, which saves 5 s for each new home."""
     database, done = home_of(settings) / "airflow.db", home_of(settings) / "migrated"
     if database.exists() and done.exists() and done.read_text(encoding="utf-8") == _version():
         return
@@ -251,7 +264,7 @@ def _database(settings: Settings, environ: Mapping[str, str]) -> None:
 
 
 def prepare(settings: Settings, ports: Ports, environ: Mapping[str, str]) -> tuple[Service, ...]:
-    """Writes settings and secrets, makes the database when needed, and says how the four parts are started.
+    """Writes settings and secrets, makes the database if needed, and returns how the four parts are started.
 
     Raises InstallationError, DiskFull, ServiceError.
     """
@@ -268,7 +281,7 @@ def prepare(settings: Settings, ports: Ports, environ: Mapping[str, str]) -> tup
 
 
 def failure(settings: Settings, name: str, what: str) -> DiskFull | ServiceError:
-    """`what`, with the last line of the part's log that reads like a reason."""
+    """An error that says `what`, with the last line of the part's log that reads like a reason."""
     log = records.log_of(settings.home, name)
     lines = [line.strip() for line in files.tail(log) if line.strip()]
     if any("No space left on device" in line or "database or disk is full" in line for line in lines[-200:]):
@@ -280,27 +293,28 @@ def failure(settings: Settings, name: str, what: str) -> DiskFull | ServiceError
 
 
 def _is_fresh(part: Mapping[str, Any], key: str, since: float) -> bool:
-    """A heartbeat older than the process is its predecessor's: after a crash Airflow calls it healthy for 30 s more."""
+    """Whether the heartbeat is this process's own. An older one is its predecessor's: after a crash Airflow
+    reports that as healthy for 30 s more."""
     beat = part.get(key)
     return bool(beat) and datetime.fromisoformat(str(beat)).timestamp() >= since
 
 
-def _state(name: str, record: Record | None, health: Mapping[str, Any], now_s: float) -> str:
+def _state(name: str, record: StartedService | None, health: Mapping[str, Any], now_s: float) -> str:
     if record is None:
         return "not started"
     if record.shown != "running":
         return record.shown
     part = _PARTS[name][1]
-    told = health.get(part) or {}
-    if told.get("status") == "healthy" and (
-        name == API or _is_fresh(told, f"latest_{part}_heartbeat", record.since)
+    reported = health.get(part) or {}
+    if reported.get("status") == "healthy" and (
+        name == API or _is_fresh(reported, f"latest_{part}_heartbeat", record.since)
     ):
         return "healthy"
     return "starting" if now_s - record.since < _START_S else "not answering"
 
 
 def _health(ports: Ports) -> dict[str, Any]:
-    """Airflow's own word on its parts; empty while it does not answer, or cannot start tasks yet."""
+    """What Airflow reports about its parts; empty while it does not answer, or cannot start tasks yet."""
     rest = Rest(url(ports), keys.USER, "", timeout_s=_ANSWER_S)
     try:
         return rest.health() if rest.tasks_can_start() else {}
@@ -308,20 +322,20 @@ def _health(ports: Ports) -> dict[str, Any]:
         return {}
 
 
-def states(ports: Ports, known: Mapping[str, Record]) -> dict[str, str]:
-    """By service: healthy, starting, not answering, waiting, gave-up, dead or not started."""
+def states(ports: Ports, known: Mapping[str, StartedService]) -> dict[str, str]:
+    """The state of each service: healthy, starting, not answering, waiting, gave-up, dead or not started."""
     health = _health(ports) if API in known and known[API].alive else {}
     return {name: _state(name, known.get(name), health, time.time()) for name in NAMES}
 
 
 def missing_dags(settings: Settings, rest: Rest) -> list[str]:
-    """Registered streams without a DAG that Airflow has loaded. Empty when no factory stands in dags/."""
+    """Registered streams whose DAG Airflow has not loaded. Empty if there is no stream factory in dags/."""
     if not (settings.root / "dags" / "streams.py").exists():
         return []
     return sorted(set(streams.collect()[0]) - set(rest.dags()))
 
 
 def ensure_pool(rest: Rest) -> None:
-    """One driver for every two cores at a time: more would only wait for each other."""
+    """Allows one driver per two cores at a time: more would only wait for each other."""
     slots = max(1, (os.cpu_count() or 1) // _CORES_PER_DRIVER)
     rest.ensure_pool(POOL, slots, "Spark drivers at a time (Caudal)")

@@ -9,10 +9,10 @@ import os
 import signal
 import stat
 import sys
-import time
 from io import TextIOWrapper
 from pathlib import Path
 
+from jobs.contract.deadline import attempts
 from jobs.contract.errors import UnsafePath
 
 _PR_SET_PDEATHSIG = 1
@@ -109,12 +109,10 @@ def lock(path: Path) -> int | None:
 
 def wait_lock(path: Path, timeout_s: float) -> int | None:
     """As `lock`, tried for `timeout_s` seconds; at least once."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        fd = lock(path)
-        if fd is not None or time.monotonic() >= deadline:
-            return fd
-        time.sleep(_POLL_S)
+    for _ in attempts(timeout_s, _POLL_S):
+        if (fd := lock(path)) is not None:
+            break
+    return fd
 
 
 def is_locked(path: Path) -> bool:

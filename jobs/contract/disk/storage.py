@@ -15,6 +15,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +80,17 @@ def write_new(path: Path, data: bytes | Iterable[bytes]) -> None:
     fsync_dir(path.parent)
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Writes a file whole, over an old one if there is one."""
-    replace_all([(path, data)])
+def replace(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Writes a file whole, over an old one if there is one. It has `mode`, less the umask, from its first byte on."""
+    replace_all([(path, data)], mode)
 
 
-def replace_all(files: Sequence[tuple[Path, bytes]]) -> None:
+def replace_all(files: Sequence[tuple[Path, bytes]], mode: int = 0o666) -> None:
     """As replace for each (path, data), with one flush for all. Killed half-way, each file is old or new."""
     temps: list[Path] = []
     try:
         for path, data in files:
-            temps.append(_write_temp(path.parent, data))
+            temps.append(_write_temp(path.parent, data, mode))
         fsync_files(temps)
         for temp, (path, _) in zip(temps, files, strict=True):
             temp.replace(path)
@@ -254,11 +255,11 @@ def disk_errors(where: object) -> Iterator[None]:
         raise
 
 
-def _write_temp(folder: Path, data: bytes | Iterable[bytes]) -> Path:
+def _write_temp(folder: Path, data: bytes | Iterable[bytes], mode: int = 0o666) -> Path:
     """A temporary file holding `data`, not flushed yet; nothing is left when the disk is full."""
     temp = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}"
     try:
-        with temp.open("xb") as file:
+        with open(temp, "xb", opener=partial(os.open, mode=mode)) as file:
             file.writelines((data,) if isinstance(data, bytes) else data)
     except BaseException:
         temp.unlink(missing_ok=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from jobs.contract.deadline import until
 from jobs.contract.disk import storage
 from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import DataError, ServiceError, TokensLost, TopicMissing
@@ -70,10 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def settled_id(admin: AdminClient, topic: str) -> str | None:
     """The broker's own id; None when it says for SETTLED_S that there is no such topic."""
-    until_s = time.monotonic() + SETTLED_S
-    while (found := _topic_id(admin, topic)) is None and time.monotonic() < until_s:
-        time.sleep(0.1)
-    return found
+    return until(lambda: _topic_id(admin, topic), SETTLED_S, 0.1)
 
 
 def _admin(client: Client) -> AdminClient:
@@ -101,10 +98,7 @@ def _create(admin: AdminClient, spec: RunSpec) -> None:
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise named(error.args[0], topic.name) from None
-    until_s = time.monotonic() + _VISIBLE_S
-    while _topic_id(admin, topic.name) is None:
-        if time.monotonic() > until_s:
-            raise ServiceError(
-                f"the topic was made, but the broker does not show it within {_VISIBLE_S:.0f} s", topic.name
-            )
-        time.sleep(0.05)
+    if not until(lambda: _topic_id(admin, topic.name), _VISIBLE_S, 0.05):
+        raise ServiceError(
+            f"the topic was made, but the broker does not show it within {_VISIBLE_S:.0f} s", topic.name
+        )

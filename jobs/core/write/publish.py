@@ -19,6 +19,7 @@ from jobs.contract.commit import batch_mtimes, batch_plan, checkpoint, manifest,
 from jobs.contract.commit.batch_plan import BatchPlan
 from jobs.contract.commit.durable import make_durable
 from jobs.contract.commit.manifest import Manifest, Note, OutputFile
+from jobs.contract.deadline import until
 from jobs.contract.disk import failpoints, ledger, storage
 from jobs.contract.disk.layout import MANIFEST, Layout
 from jobs.contract.errors import AccountMismatch, BatchConflict, DataError, PlannedFileMissing, RunFailed
@@ -177,14 +178,11 @@ class Publisher:
 
     def _observed(self, observation: Observation, batch: int) -> dict[str, int]:
         """The metrics of a finished action. `get` alone would wait for ever where Spark lost them. Raises RunFailed."""
-        deadline = time.monotonic() + _METRICS_WAIT_S
-        while not observation._jo.future().isCompleted():
-            if time.monotonic() > deadline:
-                raise RunFailed(
-                    f"batch {batch} was written, but Spark gave no count of it within {_METRICS_WAIT_S:.0f} s",
-                    self.staged(batch),
-                )
-            time.sleep(0.005)
+        if not until(observation._jo.future().isCompleted, _METRICS_WAIT_S, 0.005):
+            raise RunFailed(
+                f"batch {batch} was written, but Spark gave no count of it within {_METRICS_WAIT_S:.0f} s",
+                self.staged(batch),
+            )
         return dict(observation.get)
 
     def _counts(self, seen: dict[str, Any], written: dict[str, Any], plan: BatchPlan) -> Counts:

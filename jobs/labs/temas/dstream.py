@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections import Counter
 from typing import Any
 
 import pyspark
 
+from jobs.contract.deadline import until
 from jobs.domain import palabras
 from jobs.labs.declared.ends import Folder, ForeachBatch, Pipeline
 from jobs.labs.kit.files import deliver
@@ -72,8 +72,6 @@ def _dstream(lab: Lab) -> dict[str, int] | None:
     )
     words.foreachRDD(lambda rdd: counted.update(dict(rdd.collect())))
     context.start()
-    deadline = time.monotonic() + _WAIT_S
-    while counted.total() < sum(len(frase.split()) for frase in FRASES) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: counted.total() >= sum(len(frase.split()) for frase in FRASES), _WAIT_S, 0.1)
     context.stop(stopSparkContext=False, stopGraceFully=True)
     return dict(counted)

@@ -356,5 +356,5 @@ def test_the_verb_prints_a_line_for_each_difference_and_ends_with_1(
 
 def test_a_date_that_is_none_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "get", lambda name: STREAM)
-    with pytest.raises(UsageError, match="'yesterday' is no date"):
+    with pytest.raises(UsageError, match="'yesterday' is not a date"):
         verb.command(STREAM.name, since="yesterday")

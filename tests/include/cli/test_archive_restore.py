@@ -46,7 +46,7 @@ def test_a_plan_lists_twenty_files_and_the_totals_and_changes_nothing(
     assert sum(f"data/archivo/s/{DAY}" in line for line in lines) == 20
     assert lines[-3] == "… 22 files in all, 66 bytes"
     assert lines[-2].startswith("way back: ./caudal restore s --date")
-    assert lines[-1] == "nothing was changed; --apply does it"
+    assert lines[-1] == "nothing was changed; --apply carries it out"
     assert (told["applied"], told["steps"], told["bytes"], told["kind"]) == (False, 22, 66, "archive")
     archive.command("s", every=True)
     assert sum(f"data/archivo/s/{DAY}" in line for line in capsys.readouterr().out.splitlines()) == 22
@@ -64,7 +64,7 @@ def test_apply_does_what_the_plan_says_and_restore_takes_it_back(
     assert (lines[-1], told["applied"]) == (f"done: archive {told['id']}", True)
     assert sorted(hand.places().values()) == [[f"archivo/s/{DAY}"]] * 22 + [["en_proceso/s"]]
     restore.command("s", batch=0)
-    assert capsys.readouterr().out.splitlines()[-1] == "nothing was changed; --apply does it"
+    assert capsys.readouterr().out.splitlines()[-1] == "nothing was changed; --apply carries it out"
     restore.command("s", batch=0, apply=True)
     assert hand.places() == before
     with pytest.raises(Refused):

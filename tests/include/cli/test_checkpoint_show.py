@@ -43,14 +43,14 @@ def test_it_says_in_words_what_was_planned_what_is_done_how_it_grows_and_what_co
         "committed:  up to batch 1",
         "published:  2 batches in this generation",
         "watermark:  none",
-        "state:      none, each batch stands alone",
+        "state:      none",
         f"source log: 2 of 50,000 files, {size:,} of 33,554,432 bytes",
         "batches:    2 of 10,000",
         "batch  source read up to  committed  published  records in  rows out",
         "0      source log 0       yes        yes        1           1",
         "1      source log 1       yes        yes        1           1",
         "next:       everything planned is committed: the next run begins with batch 2",
-        "waiting:    0 files, 0 bytes in en_proceso; what is still in entrada comes on top",
+        "waiting:    0 files, 0 bytes in en_proceso, without entrada",
     ]
 
 

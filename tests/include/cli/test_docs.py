@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from include import pages, settings
+from include import settings
+from include.cli.build import _pages as pages
 from include.cli.build import docs
 from jobs.contract.errors import ExitCode
 
@@ -32,7 +33,7 @@ _LOADED = settings.load({})
 def test_check_fails_by_name_and_writes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert docs.command(check=True, as_json=True) == ExitCode.FAILED
     out = capsys.readouterr().out.splitlines()
-    assert "docs/errors.md is not what the code says  -> ./caudal docs" in out
+    assert "docs/errors.md is out of date  -> ./caudal docs" in out
     assert json.loads(out[-1]) == {
         "pages": ["docs/errors.md", "docs/DAGS.md", "docs/combinations.md", "docs/cli.md", "include/setup/help.txt"],
         "differ": ["docs/errors.md", "docs/combinations.md", "docs/cli.md", "include/setup/help.txt"], "written": [],
@@ -47,4 +48,4 @@ def test_docs_writes_what_differs_and_check_is_content_afterwards(
     assert (root / "docs/errors.md").read_text() == pages.errors_page()
     assert "written docs/errors.md" in capsys.readouterr().out.splitlines()
     assert docs.command(check=True, as_json=False) == ExitCode.DONE
-    assert "every page is what the code says" in capsys.readouterr().out.splitlines()
+    assert "every page is up to date" in capsys.readouterr().out.splitlines()

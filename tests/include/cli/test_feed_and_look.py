@@ -77,7 +77,7 @@ def test_put_says_where_each_file_went_and_when_a_name_was_taken(caudal: Caudal,
     done = caudal("put", "facturas_ficheros", str(tmp_path / "f.json"), str(tmp_path / "f.json"))
     first, second = caudal.entrada()[1], caudal.entrada()[0]
     assert (first.name, second.name) == ("f.json", "f-2.json")
-    why = "(the name f.json was taken, hidden, or that of a delivery under way)"
+    why = "(the name f.json is taken, hidden, or used by a delivery under way)"
     assert done.stdout.splitlines() == [f"put {first}  8 bytes", f"put {second}  8 bytes  {why}"]
     assert done.returncode == 0
 
@@ -293,7 +293,7 @@ def test_what_cannot_be_produced_or_consumed_is_refused_in_one_line(
         with_broker("consume", "nada"),
         69,
         "topic-missing: no topic nada [",
-        "-> ./caudal topics list names those there are",
+        "-> ./caudal topics list shows the topics",
     )
     meant = "no topic notificacion. Did you mean 'notificaciones'"
     refused(with_broker("produce", "notificacion", given="x\n"), 69, meant, "-> ./caudal topics list")
@@ -313,5 +313,5 @@ def test_what_cannot_be_produced_or_consumed_is_refused_in_one_line(
     refused(
         with_broker("produce", "facturas", "--key-field", "n", given="[]\n"),
         64,
-        "line 1 is no JSON object with a field n",
+        "line 1 is not a JSON object with a field n",
     )

@@ -43,7 +43,7 @@ def test_without_apply_the_plan_is_printed_and_nothing_changes(published: Settin
     before = files_of(tree(published.home))
     for words in (["rollover"], ["reset"], ["rewind", "--to-batch", "0"]):
         code, lines, _ = generation(published, words[0], STREAM, *words[1:])
-        assert (code, lines[-1]) == (0, "nothing was changed; --apply does it")
+        assert (code, lines[-1]) == (0, "nothing was changed; --apply carries it out")
         assert lines[0] == f"{words[0]} of {STREAM}, generation 1"
         assert any(line.startswith("  way back: ") for line in lines)
     assert files_of(tree(published.home)) == before

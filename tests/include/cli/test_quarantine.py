@@ -160,7 +160,11 @@ def test_a_plan_changes_nothing_apply_does_it_once(hand: Hand, capsys: pytest.Ca
     before = sorted(map(str, hand.path.rglob("*")))
     quarantine.reprocess("s", reason=["malformed"], as_json=True)
     lines, told = said(capsys)
-    assert (told["applied"], told["steps"], lines[-1]) == (False, 2, "nothing was changed; --apply does it")
+    assert (told["applied"], told["steps"], lines[-1]) == (
+        False,
+        2,
+        "nothing was changed; --apply carries it out",
+    )
     assert "  2 refused records (2 malformed)" in lines
     assert sorted(map(str, hand.path.rglob("*"))) == before
     quarantine.reprocess("s", reason=["malformed"], apply=True)
@@ -197,7 +201,7 @@ def test_a_reason_a_batch_or_a_file_that_is_not_there_is_told_what_is(
         "nothing is refused as 'malformd' (refused here: json-array, malformed, missing-field). Did you mean 'malformed'?",
         "batch 7 has no refused records; batches that have: 0",
         "no refused file is called 'f001.json'. Did you mean 'f0001.json'?",
-        "nothing is refused that this asks for",
+        "no refused records match",
     ]
     quarantine.discard("s", reason=["mising-field", "malformed"], batch=0)
     lines = capsys.readouterr().out.splitlines()

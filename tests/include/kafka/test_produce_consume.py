@@ -159,7 +159,7 @@ def test_a_line_without_the_key_field_stops_and_says_how_many_went_before(
     topic = make(broker, "bad-line")
     before = len(values(broker, topic))
     with pytest.raises(
-        UsageError, match="line 2 is no JSON object with a field n; the 1 records before it were sent"
+        UsageError, match="line 2 is not a JSON object with a field n; the 1 records before it were sent"
     ):
         produce(broker, topic, messages([b'{"n":1}', line], "n"))
     assert len(values(broker, topic)) == before + 1
@@ -189,7 +189,7 @@ def test_a_broker_killed_in_mid_reading_or_sending_is_an_error_that_counts(own: 
     reader = consume.read(settings, topic, silence_s=2)
     next(reader)
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(BrokerDown, match="gave nothing for 2 s, before its end"):
+    with pytest.raises(BrokerDown, match="delivered nothing for 2 s, before its end"):
         for _ in reader:
             pass
     with pytest.raises(BrokerDown):

@@ -27,9 +27,7 @@ def test_dated_samples_end_before_today_and_know_the_highest_of_each_person_and_
         ),
         "amount": round(sum(float(line.split(";")[1]) for line in lines), 2),
     }
-    assert (
-        kind.purpose(kind.totals(lines)) == "all 50 are good; 6 of them come out of order, up to 6 hours late"
-    )
+    assert kind.purpose(kind.totals(lines)) == "all 50 are good; 6 are out of order, up to 6 hours late"
 
 
 def test_a_sample_says_what_it_contains_on_purpose() -> None:

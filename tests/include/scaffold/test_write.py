@@ -76,7 +76,7 @@ def test_a_file_that_appears_between_plan_and_apply_leaves_nothing_of_ours(tmp_p
     files = planned(tmp_path)
     (tmp_path / "include" / "streams").mkdir(parents=True)
     (tmp_path / "include" / "streams" / "mediciones.py").write_text("mine\n")
-    with pytest.raises(Refused, match="appeared meanwhile"):
+    with pytest.raises(Refused, match="was created meanwhile"):
         write.apply(files)
     assert found(tmp_path) == {"include/streams/mediciones.py"}
     assert (tmp_path / "include" / "streams" / "mediciones.py").read_text() == "mine\n"

@@ -20,7 +20,7 @@ from include.services.airflow import keys
 from include.services.airflow import server as airflow
 from include.services.airflow.rest import Rest
 from include.services.ports import Ports
-from include.services.records import Record
+from include.services.records import StartedService
 from include.settings import Settings
 from jobs.contract.errors import ServiceError
 
@@ -66,10 +66,10 @@ def test_a_database_is_copied_whole_and_private(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["b"]
 
 
-def living(since: float) -> Record:
+def living(since: float) -> StartedService:
     from include.services import processes
 
-    return Record("airflow-scheduler", os.getpid(), processes.started(os.getpid()), since)
+    return StartedService("airflow-scheduler", os.getpid(), processes.started(os.getpid()), since)
 
 
 def test_a_heartbeat_older_than_the_process_is_not_its_own() -> None:
@@ -84,7 +84,7 @@ def test_a_dead_service_is_called_dead() -> None:
     assert (
         airflow._state(
             "airflow-scheduler",
-            Record("airflow-scheduler", 1, "another-boot:1", time.time()),
+            StartedService("airflow-scheduler", 1, "another-boot:1", time.time()),
             {},
             time.time(),
         )
@@ -130,9 +130,7 @@ class _Stranger(BaseHTTPRequestHandler):
 def test_another_homes_airflow_on_our_port_is_told_as_one() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Stranger) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(
-            ServiceError, match=r"another home's Airflow has the port, or .* -> \./caudal down, then"
-        ):
+        with pytest.raises(ServiceError, match=r"another home's Airflow, or .* -> \./caudal down, then"):
             Rest(f"http://127.0.0.1:{server.server_port}", "admin", "x").dags()
         server.shutdown()
 

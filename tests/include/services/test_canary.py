@@ -90,5 +90,5 @@ def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
 
 def test_a_checkout_without_the_canary_is_not_whole(tmp_path: Path) -> None:
     settings = replace(caudal.load({"CAUDAL_HOME": str(tmp_path)}), root=tmp_path)
-    with pytest.raises(InstallationError, match="the checkout is not whole"):
+    with pytest.raises(InstallationError, match="the checkout is incomplete"):
         canary.run(settings, NOBODY)

@@ -27,7 +27,7 @@ def test_a_full_disk_keeps_the_old_text_names_the_file_and_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     files.write(tmp_path / "a.json", "old")
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DiskFull) as caught:
         files.write(tmp_path / "a.json", "new")
     assert caught.value.where == str(tmp_path / "a.json")

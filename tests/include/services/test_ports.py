@@ -48,7 +48,7 @@ def test_a_busy_configured_port_is_refused_and_its_variable_named(tmp_path: Path
         ports.choose(make(tmp_path, CAUDAL_AIRFLOW_PORT=str(busy)))
     assert caught.value.where == "CAUDAL_AIRFLOW_PORT"
     assert caught.value.exit_code == ExitCode.CONFIG == 78
-    assert f"port {busy} for airflow cannot be had: Address already in use" in str(caught.value)
+    assert f"port {busy} for airflow is not free: Address already in use" in str(caught.value)
 
 
 def test_two_configured_ports_with_one_number_are_refused(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_busy_default_moves_and_says_so(tmp_path: Path) -> None:
         choice.release()
     assert choice.ports.kafka > 9092
     assert (
-        f"kafka: port 9092 is not free, {choice.ports.kafka} is taken instead (CAUDAL_KAFKA_PORT chooses another)"
+        f"kafka: port 9092 is busy, {choice.ports.kafka} is used (CAUDAL_KAFKA_PORT sets another)"
         in choice.moved
     )
 

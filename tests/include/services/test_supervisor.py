@@ -14,7 +14,7 @@ import pytest
 
 from include.services import processes, records, supervisor
 from include.services.processes import Identity
-from include.services.records import Plan, Record, Service
+from include.services.records import Plan, Service, StartedService
 
 pytestmark = pytest.mark.slow
 
@@ -52,11 +52,11 @@ def until(look: Callable[[], object], seconds: float = 15.0) -> None:
         time.sleep(0.05)
 
 
-def record(home: Path, name: str) -> Record | None:
+def record(home: Path, name: str) -> StartedService | None:
     return records.read_records(home).get(name)
 
 
-def running(home: Path, name: str) -> Record:
+def running(home: Path, name: str) -> StartedService:
     until(lambda: (found := record(home, name)) is not None and found.alive)
     found = record(home, name)
     assert found is not None

@@ -156,4 +156,4 @@ def test_a_second_maker_waits_for_the_first(tmp_path: Path) -> None:
         start, said = time.monotonic(), []
         with one_maker(tmp_path / "lock", said.append):
             assert time.monotonic() - start > 0.5
-        assert said == ["another caudal is at it; waiting for lock"]
+        assert said == ["another caudal is working; waiting for lock"]

@@ -63,7 +63,7 @@ def test_a_changed_source_is_compiled_anew_and_the_old_jar_is_not_taken(own: Set
 def test_a_source_that_does_not_compile_is_one_line_and_leaves_nothing(own: Settings) -> None:
     (own.root / "jvm/src/caudal/Check.java").write_text("package caudal; class Check { nonsense }")
     with pytest.raises(
-        InstallationError, match=r"jvm/src does not compile: .*ERROR.* -> mend it, then ./caudal setup"
+        InstallationError, match=r"jvm/src does not compile: .*ERROR.* -> correct it, then ./caudal setup"
     ):
         made(own)
     assert list(own.cache.glob("jvm-*/*")) == []

@@ -128,7 +128,7 @@ def test_class_data_that_cannot_be_written_is_told_and_stops_nothing(
     done = other.verb("setup")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (
-        "no class-data cache can be written, so runs start slower: cannot write: Permission denied; it belongs to root (uid 0)"
+        "the class-data cache cannot be written, so runs start slower: cannot write: Permission denied; it belongs to root (uid 0)"
         in done.stdout
     )
     assert "class data: not in use" in done.stdout
@@ -182,7 +182,7 @@ def test_a_whole_cache_on_a_disk_that_takes_nothing_more_is_as_good(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"no class-data cache can be written, so runs start slower: {reason}" in done.stdout
+    assert f"the class-data cache cannot be written, so runs start slower: {reason}" in done.stdout
     assert {path.name for path in cache.iterdir()} - {path.name for path in before} <= {"class-data"}
 
 
@@ -211,7 +211,7 @@ def test_a_cache_that_is_closed_to_him_is_named_by_the_front_door_with_its_owner
     done = Other(other.home, place / "cache").start("sh", str(door), "status", reader=False)
     assert done.returncode == 78
     assert done.stderr.startswith(
-        "caudal: configuration: CAUDAL_CACHE cannot be entered by this user; it belongs to root ["
+        "caudal: configuration: this user cannot enter CAUDAL_CACHE; it belongs to root ["
     )
     assert done.stderr.count("\n") == 1
 

@@ -1,4 +1,5 @@
-"""The generated pages of docs/: made from the code, so they cannot name what is gone. `plan` reads, `apply` writes what differs."""
+"""The generated pages of docs/. They are rendered from the code, so they never name what no longer exists.
+`plan` reads, `apply` writes what differs."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ from jobs.contract.errors import CaudalError, ConfigError, ExitCode
 
 MEANINGS = {
     ExitCode.DONE: "done, also when there was nothing to do",
-    ExitCode.FAILED: "a check (`doctor`, `audit`, `test`, `docs --check`, the totals of `demo`) found something wrong, or `where` found nothing",
+    ExitCode.FAILED: (
+        "a check (`doctor`, `audit`, `test`, `docs --check`, the totals of `demo`) found something wrong,"
+        " or `where` found nothing"
+    ),
     ExitCode.USAGE: "the call is wrong, or refused because it would be wrong now",
     ExitCode.DATA: "data, or its bookkeeping on disk, is not what it must be",
     ExitCode.SERVICE: "a service is missing: broker, topic, Airflow, disk space, network",
@@ -24,28 +28,32 @@ MEANINGS = {
     ExitCode.CONFIG: "a setting, a registry row or the installation is wrong",
 }
 _OUTSIDE = {
-    129: "the terminal was closed (SIGHUP) while a run was under way", 130: "interrupted (Ctrl-C)", 141: "the reader of the output went away",
+    129: "the terminal was closed (SIGHUP) while a run was under way",
+    130: "interrupted (Ctrl-C)",
+    141: "the reader of the output went away",
     143: "ended by SIGTERM (a time limit, a shutdown) while a run was under way",
-}  # fmt: skip
+}
 _ERRORS_HEAD = """\
 # Errors
 
 Made by `./caudal docs` from the error tree (`jobs/contract/errors.py`); a test compares.
 
-An error is one line: `code: what happened [where] -> what to do`. `./caudal --debug VERB` adds the trace. The line's own way out is
-the more exact one; this page has the general one.
+An error is one line: `code: what happened [where] -> what to do`. `./caudal --debug VERB` adds the trace.
+The advice in the line is more exact than the general advice on this page.
 """
-# dag_docs imports Airflow (seconds, and only airflow_kit may): it works in a process of its own
+# a process of its own: dag_docs imports Airflow, which takes seconds, and only airflow_kit may
 _DAGS = "from include.airflow_kit.dag_docs import render; print(render(), end='')"
-# the command line may be half registered in this process
-_HELP = "from include.cli import __main__ as front; from include.cli.terminal import help; front.collect(); print(help.render(front.app), end='')"
-_CLI = "from include.cli import __main__ as front; from include.cli.build import _reference; front.collect(); print(_reference.render(front.app), end='')"
+# processes of their own: in this one only some verbs may be registered
+_VERBS = "from include.cli import __main__ as front; front.collect(); "
+_HELP = f"{_VERBS}from include.cli.terminal import help; print(help.render(front.app), end='')"
+_CLI = f"{_VERBS}from include.cli.build import _reference; print(_reference.render(front.app), end='')"
 _TIMEOUT_S = 300.0  # 5 s on two free cores
 
 
 @dataclass(frozen=True)
 class Page:
-    """`path` is relative to the checkout; `text` is what it should hold, `found` what it holds now (None: no such file)."""
+    """`path` is relative to the checkout; `text` is what the file should hold, `found` what it holds now
+    (None: no such file)."""
 
     path: Path
     text: str
@@ -57,7 +65,8 @@ class Page:
 
 
 def plan(root: Path) -> tuple[Page, ...]:
-    """Every generated page, made anew and compared. Read-only. Raises ConfigError when a DAG file does not load."""
+    """Renders every generated page and compares it. Read-only. Raises ConfigError if a DAG file does not
+    load."""
     made = {
         Path("docs/errors.md"): errors_page(),
         Path("docs/DAGS.md"): dags_page(root),
@@ -69,7 +78,7 @@ def plan(root: Path) -> tuple[Page, ...]:
 
 
 def apply(root: Path, pages: Sequence[Page]) -> list[Path]:
-    """Writes the pages that differ; their paths."""
+    """Writes the pages that differ, and returns their paths."""
     changed = [page for page in pages if page.differs]
     for page in changed:
         storage.make_dirs((root / page.path).parent)
@@ -88,17 +97,18 @@ def errors_page() -> str:
 
 
 def dags_page(root: Path) -> str:
-    """docs/DAGS.md. Raises ConfigError when a DAG file does not load."""
+    """docs/DAGS.md. Raises ConfigError if a DAG file does not load."""
     return _printed(root, _DAGS, "dags/")
 
 
 def cli_page(root: Path) -> str:
-    """docs/cli.md: every verb and option. Raises ConfigError when a verb does not load."""
+    """docs/cli.md: every verb and option. Raises ConfigError if a verb does not load."""
     return _printed(root, _CLI, "include/cli/")
 
 
 def help_page(root: Path) -> str:
-    """include/setup/help.txt: what the front door prints where no environment is. Raises ConfigError when a verb does not load."""
+    """include/setup/help.txt: the help that the front door prints without an environment. Raises ConfigError
+    if a verb does not load."""
     return _printed(root, _HELP, "include/cli/")
 
 
@@ -117,7 +127,7 @@ def _printed(root: Path, program: str, where: str) -> str:
 
 
 def kinds() -> Iterator[type[CaudalError]]:
-    """The errors of the tree below its root; classes that other modules derive for themselves are left out."""
+    """The errors of the tree below its root, without classes that other modules derive for themselves."""
     return (kind for kind in errors.tree() if kind.__module__ == errors.__name__ and kind is not CaudalError)
 
 
@@ -157,5 +167,5 @@ def _section(kind: type[CaudalError]) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """`<stream>` would be taken for HTML."""
+    """`<stream>` would be read as HTML."""
     return text.replace("<", "&lt;").replace(">", "&gt;")

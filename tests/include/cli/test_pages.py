@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from include import pages
-from include.pages import Page
+from include.cli.build import _pages as pages
+from include.cli.build._pages import Page
 from include.settings import ROOT
 from jobs.contract import errors
 from jobs.contract.errors import ExitCode
