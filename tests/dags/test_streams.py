@@ -1,4 +1,4 @@
-"""The factory, seen from Airflow: one DAG a row, and a broken row named without harm to the others."""
+"""The DAG factory as Airflow sees it: one DAG per row, and a broken row is named and harms no other."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def test_assets_join_the_stream_that_writes_a_topic_with_those_that_read_it(bag:
     assert ends["notificaciones"] == (["caudal://topic/facturas"], ["caudal://topic/notificaciones"])
 
 
-NEW = '"""Bizums in."""\n\nfrom jobs.contract.stream import Files, Stream\n\nSTREAM = Stream(name="bizums", source=Files("csv"), sink=Files())\n'
+IMPORT = "from jobs.contract.stream import Files, Stream\n"
+NEW = f'"""Bizums in."""\n\n{IMPORT}\nSTREAM = Stream(name="bizums", source=Files("csv"), sink=Files())\n'
 
 
 def test_a_row_added_is_a_dag_more_and_nothing_else_changes(
@@ -81,10 +82,7 @@ def test_a_row_added_is_a_dag_more_and_nothing_else_changes(
     [
         long(("STREAM = Stream(\n", "SyntaxError")),
         long(("import a_module_that_nobody_has\n", "No module named 'a_module_that_nobody_has'")),
-        (
-            'from jobs.contract.stream import Files, Stream\nSTREAM = Stream(name="Mal", source=Files(), sink=Files())\n',
-            "unsafe stream name 'Mal'",
-        ),
+        (f'{IMPORT}STREAM = Stream(name="Mal", source=Files(), sink=Files())\n', "unsafe stream name 'Mal'"),
     ],
 )
 def test_a_broken_row_is_one_named_import_error_and_the_others_keep_their_dags(

@@ -1,4 +1,4 @@
-"""docs/settings.md against the settings module, its variables, and the allow-list of the environment."""
+"""docs/settings.md says the same as the settings module and the allow-list of the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A copy of this checkout with a home of its own, in which the verbs run as ./caudal runs them."""
+"""A copy of this checkout with a new home, in which verbs run as ./caudal runs them."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ class Checkout:
         )
 
     def verb(self, *words: str) -> dict[str, Any]:
-        """What the verb prints with --json. It must end with 0."""
+        """What the verb prints with --json. It must exit with 0."""
         done = self.python("-m", "include.cli", *words)
         assert done.returncode == 0, done.stdout + done.stderr
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
 
     def files(self) -> dict[str, bytes]:
-        """The checkout's own files: no cache, nothing hidden."""
+        """The files of the copy: relative path -> content. Caches and hidden files are left out."""
         found = (path for path in self.root.rglob("*") if path.is_file())
         names = {str(path.relative_to(self.root)): path for path in found}
         return {

@@ -1,4 +1,7 @@
-"""`./caudal run`, archive and restore for real: what a run has committed is archived right after it, also when that is killed half-way."""
+"""`./caudal run`, archive and restore as processes.
+
+A run archives what it has committed. If it is killed meanwhile, the next run finishes that.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ pytestmark = pytest.mark.spark
 
 
 def caudal(home: Home, *words: str, failpoint: str = "") -> tuple[int, str]:
-    """The command line as a process of its own."""
+    """Runs the command line in a process. Returns exit code and output."""
     environ = {**home.settings.environ, "PYTHONPATH": str(home.settings.root), "CAUDAL_FAILPOINT": failpoint}
     done = subprocess.run(
         [sys.executable, "-m", "include.cli", *words],

@@ -1,4 +1,4 @@
-"""`./caudal demo`, twice in one home: the second one must not be misled by what the first left."""
+"""`./caudal demo` twice in one home: what the first left must not change what the second counts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""./caudal itself: real environments made by the real pip and uv, in copies of the checkout with one small package to install.
+"""./caudal itself: the real pip and uv make environments in copies of the checkout that need one small
+package.
 
-The two wheels they need are fetched once into a folder, which pip's own settings then name in place of the index; without a network
-these tests are skipped (under CI they fail).
+The two wheels are fetched once into a folder, and pip's settings name that folder in place of the index.
+Without a network these tests are skipped (under CI they fail).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_NO_INDEX": "0", "PIP_FIND_LINKS": ""}
-WHEELS: dict[str, str] = {}  # pip's settings that name the folder of wheels; filled by the fixture `wheels`
+WHEELS: dict[str, str] = {}  # pip's settings that name the folder of wheels; the fixture `wheels` fills it
 pytestmark = pytest.mark.slow  # installs environments
 PROBE = """import json, os, sys
 print(json.dumps({"prefix": sys.prefix, "cwd": os.getcwd(), "argv": sys.argv[1:], "path0": sys.path[0]}))
@@ -30,7 +31,8 @@ print(json.dumps({"prefix": sys.prefix, "cwd": os.getcwd(), "argv": sys.argv[1:]
 
 
 def checkout(folder: Path) -> Path:
-    """A copy that holds the door, what it makes environments with, one small requirement, and a command line that tells how it was called."""
+    """A copy with ./caudal, the tools that make an environment, one small requirement, and a command line
+    that prints how it was called."""
     (folder / "include/setup").mkdir(parents=True)
     (folder / "include/cli").mkdir()
     for name in (
@@ -49,7 +51,8 @@ def checkout(folder: Path) -> Path:
 
 
 def environ(**more: str) -> dict[str, str]:
-    """This process's environment without Caudal's settings and without what pytest's own start put there; the Python is this one."""
+    """The environment of this process without Caudal's and Python's variables. CAUDAL_PYTHON is this
+    Python."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CAUDAL_", "PYTHON"))}
     return kept | {"CAUDAL_PYTHON": sys.executable} | WHEELS | more
 
@@ -99,7 +102,7 @@ def call(
 
 
 def made(folder: Path) -> Path:
-    """A checkout whose environment is there."""
+    """A checkout whose environment is made."""
     root = checkout(folder)
     told(call(root / "caudal"))
     return root
@@ -121,7 +124,7 @@ def env_of(root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One finished checkout, with a blank in its path, for the tests that change nothing in it."""
+    """One finished checkout, with a blank in its path. Tests that take it change nothing in it."""
     return made(tmp_path_factory.mktemp("front door"))
 
 
@@ -251,7 +254,8 @@ def test_without_an_index_it_is_one_line_and_69(tmp_path: Path) -> None:
     done = call(checkout(tmp_path) / "caudal", env=environ(**NO_INDEX))
     assert (done.returncode, done.stdout) == (69, "")
     assert re.fullmatch(
-        r"making the environment .*\ncaudal: service: the package index does not answer \[.*\.log\] -> check .*\n",
+        r"making the environment .*\n"
+        r"caudal: service: the package index does not answer \[.*\.log\] -> check .*\n",
         done.stderr,
     )
 

@@ -1,4 +1,4 @@
-"""Accounts of Kafka streams on the real broker: aborted records named, retention told, a message that stands twice found with its place."""
+"""Accounts of Kafka streams on the real broker: aborted records, retention, a message that is there twice."""
 
 from __future__ import annotations
 

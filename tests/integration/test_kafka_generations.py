@@ -1,4 +1,4 @@
-"""Generations of Kafka streams on the real broker, by real runs: what was sent is the reference, each record stands once, or the refusal names it."""
+"""Generations of Kafka streams on the real broker: each record comes out once, or a refusal names it."""
 
 from __future__ import annotations
 
@@ -191,7 +191,8 @@ def test_a_topic_made_anew_is_read_from_its_earliest_record_after_a_rollover(
 def test_a_published_batch_that_no_run_can_commit_any_more_does_not_hold_the_stream(
     spark: Any, fresh: Settings, tmp_path: Path
 ) -> None:
-    """Killed between publish and commit, then the topic was made anew: the rows are out, the batch cannot be run again."""
+    """Killed between publish and commit, and then the topic was made anew: the rows are published, and the
+    batch cannot run again."""
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 19)
     ran(home)

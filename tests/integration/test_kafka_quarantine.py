@@ -1,4 +1,4 @@
-"""Refused records of a topic, on the real broker: never sent again, and read again by a rewind, each once and byte for byte."""
+"""Refused records of a topic are never sent to it again. A rewind reads each again, once, byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Kafka streams on the real broker: what the topic holds is the reference; each home reads it from the beginning."""
+"""The Kafka streams on the real broker: the topic is the reference, each home reads it from the beginning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labs that only a process of their own tells the truth about: `./caudal lab` as it is typed."""
+"""Labs that must run in a process of their own to show what they show: `./caudal lab` as it is typed."""
 
 from __future__ import annotations
 

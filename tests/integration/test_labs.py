@@ -1,4 +1,7 @@
-"""Labs as a newcomer starts them: `./caudal lab NAME` in a process of its own. Those that need Spark's UI, Ctrl-C, or a run of Caudal beside them."""
+"""Labs as a newcomer starts them: those that need Spark's UI, Ctrl-C, or a run of Caudal for comparison.
+
+Each is a process, `./caudal lab NAME`. tests/jobs/labs runs the other labs in one process.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,13 @@ from include.samples import facturas
 from include.settings import ROOT
 from include.torture.runs import wait_for
 
-pytestmark = [
-    pytest.mark.spark,
-    pytest.mark.slow,
-]  # each lab is a process of its own; tests/jobs/labs runs the rest in one
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 RUN_S = 240.0
 
 
 def start(home: Path, *words: str, of: Path | None = None) -> subprocess.Popen[str]:
-    """The front door's own line; its output goes to `home`/said. `of`: another home to look at."""
+    """Starts the command line; its output goes to `home`/said. `of`: the home that it uses, if another
+    one."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_KAFKA")}
     environ = kept | {"CAUDAL_HOME": str(of or home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     home.mkdir(parents=True, exist_ok=True)
@@ -58,12 +59,12 @@ def lab(home: Path, name: str, *words: str) -> tuple[dict[str, Any], str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One home for all: labs keep to their own folders, and the History Server finds what they left."""
+    """One home for all tests: each lab has its folder, and the History Server shows what they left."""
     yield tmp_path_factory.mktemp("labs")
 
 
 def shown_tables(text: str) -> list[dict[str, int]]:
-    """The batches as the console shows them: word -> count."""
+    """The batches that the console shows, each as word -> count."""
     return [
         {m[1]: int(m[2]) for m in re.finditer(r"^\|(\S+) +\|(\d+) +\|$", part, re.M)}
         for part in re.split(r"^Batch: \d+$", text, flags=re.M)[1:]
@@ -145,7 +146,7 @@ def test_actividad_2_counts_salida_file_by_file_the_plan_and_the_progress_and_ca
 
 
 def test_spark_ui_shows_what_labs_have_left_and_leaves_no_process(home: Path) -> None:
-    """Runs after the labs above: it looks at what they left."""
+    """Must run after the labs above: it looks at what they left."""
     process = start(home, "spark-ui", "--json")
     wait_for(lambda: '"history"' in said(home), "the History Server is up", of=process)
     told = json.loads(said(home).splitlines()[-1])

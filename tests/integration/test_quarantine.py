@@ -1,4 +1,4 @@
-"""`./caudal quarantine` for real: runs, verbs and kills as processes of their own; each refused record is delivered once, byte for byte."""
+"""`./caudal quarantine` in processes that are killed: each refused record comes again once, byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brokers and homes beside each other, ports that are taken, storage that is damaged. What a home that is up keeps is in test_airflow."""
+"""Several homes at once, busy ports, damaged storage. test_airflow tests the services of one home."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.integration.airflow_home import listening, until
 
 
 def make(folder: Path, **variables: str) -> Settings:
-    """Settings of a new home with the environment's cache; broker and Airflow ports of the machine's choice."""
+    """Settings of a new home. Of Caudal's variables, it takes only the cache from the environment."""
     keep = {
         name: value
         for name, value in os.environ.items()
@@ -46,7 +46,8 @@ def states(rows: Sequence[stack.Row]) -> dict[str, str]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Iterator[Settings]:
-    """With ports of its own: among the defaults another test's home may take one in the moment in which a killed service has let it go."""
+    """A home with free ports. With the default ports, another test could take one while a killed service is
+    down."""
     variables = ("CAUDAL_KAFKA_PORT", "CAUDAL_KAFKA_CONTROLLER_PORT", "CAUDAL_AIRFLOW_PORT")
     settings = make(tmp_path / "home", **dict(zip(variables, map(str, free_ports(3)), strict=True)))
     yield settings
@@ -105,7 +106,7 @@ def test_up_with_a_busy_configured_port_ends_with_78_and_names_the_variable(tmp_
 
 
 def start_broker(config: Settings) -> Ports:
-    """The broker alone under the supervisor, as `up` starts it."""
+    """Starts the broker alone under the supervisor, as `up` does."""
     home.make(config.layout)
     choice = ports.choose(config)
     ports.remember(config, choice.ports)
