@@ -16,7 +16,7 @@ from include.housekeeping.plan import Plan
 from jobs.contract.errors import Refused
 from jobs.contract.run import report
 from jobs.contract.stream import Topic
-from tests.include.housekeeping.homes import Home, as_promised
+from tests.include.housekeeping.homes import Home, as_promised, kept
 from tests.matrix import seeded
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -26,6 +26,7 @@ def plan(home: Home, keep: int) -> Plan:
     return rewind.plan(home.settings, home.stream, home.now, to_batch=keep)
 
 
+@kept
 def three(home: Home) -> None:
     """Batches 0, 1, 2 of one file each; the last one has a record to quarantine."""
     for number in range(3):
