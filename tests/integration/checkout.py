@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from include import settings as caudal
+from tests.integration.command_line import answer, call
 
 _COPIED = (
     "dags",
@@ -25,7 +25,6 @@ _COPIED = (
     "requirements.txt",
     "vendor",
 )
-VERB_S = 400.0
 
 
 @dataclass
@@ -51,30 +50,16 @@ class Checkout:
         own = {
             "CAUDAL_HOME": self.home,
             "CAUDAL_CACHE": caudal.load().cache,
-            "PYTHONPATH": self.root,
             "NO_COLOR": "1",
         }
         return kept | {k: str(v) for k, v in own.items()}
 
     def python(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-P", *words]
-        return subprocess.run(
-            line,
-            cwd=self.root,
-            env=self.environ | more,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=VERB_S,
-            check=False,
-        )
+        return call(self.environ | more, *words, command=(sys.executable, "-P"), root=self.root)
 
     def verb(self, *words: str) -> dict[str, Any]:
         """What the verb prints with --json. It must exit with 0."""
-        done = self.python("-m", "include.cli", *words)
-        assert done.returncode == 0, done.stdout + done.stderr
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return found
+        return answer(call(self.environ, *words, root=self.root))
 
     def files(self) -> dict[str, bytes]:
         """The files of the copy: relative path -> content. Caches and hidden files are left out."""

@@ -28,6 +28,7 @@ from include.state import lease
 from include.torture.runs import RUN_S, Home, kill, wait_for
 from jobs.contract.run import report
 from jobs.contract.run.report import Report
+from tests.matrix import long
 from tests.pollution import JUNK
 
 BIZUMS = "INÉS;12.5;cena\niñaki  GARCÍA;3;té\n"
@@ -242,7 +243,7 @@ def test_a_link_in_place_of_the_folder_for_temporary_files_is_not_followed(tmp_p
     assert list((tmp_path / "victim").iterdir()) == []
 
 
-@pytest.mark.parametrize("options", ["-XX:+UseG1GC", "-XX:+NoSuchThing", "-agentlib:nowhere"])
+@pytest.mark.parametrize("options", ["-XX:+UseG1GC", *map(long, ("-XX:+NoSuchThing", "-agentlib:nowhere"))])
 def test_a_jvm_that_does_not_start_is_told_with_its_own_words(tmp_path: Path, options: str) -> None:
     """A variable that the user lets pass may break the JVM before any code of Caudal runs."""
     home = home_at(tmp_path, CAUDAL_PASS_ENV="JAVA_TOOL_OPTIONS", JAVA_TOOL_OPTIONS=options)
@@ -390,8 +391,8 @@ def test_an_end_in_words(exit_code: int | None, says: str) -> None:
     ("encoding", "narrow", "told"),
     [
         ("ascii", {}, r"\xf1-\u65e5"),
-        ("latin-1", {}, r"ñ-\u65e5"),
-        ("utf-16", {}, "ñ-日"),
+        long(("latin-1", {}, r"ñ-\u65e5")),
+        long(("utf-16", {}, "ñ-日")),
         ("ascii", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, r"\xc3\xb1-\xe6\x97\xa5"),
     ],
 )

@@ -235,6 +235,7 @@ def test_of_two_at_once_one_makes_and_the_other_waits(tmp_path: Path) -> None:
     assert said.count("making the environment") == 1 and said.count("waiting for it") == 1
 
 
+@pytest.mark.torture
 def test_without_ensurepip_the_environment_is_made_all_the_same(tmp_path: Path) -> None:
     """A Python like stock Debian's: an import hook hides ensurepip from it, also under -I."""
     bare = tmp_path / "bare"

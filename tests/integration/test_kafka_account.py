@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,9 @@ from include.settings import Settings
 from include.torture.runs import Home as AnyHome
 from jobs.contract.disk.layout import MANIFEST
 from tests.integration.here import Home
-from tests.integration.test_kafka_generations import do, drop_records, make_anew, ran
-from tests.integration.test_kafka_streams import send
+from tests.integration.kafka_homes import do, drop_records, ran, send
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker]
-
-
-@pytest.fixture
-def fresh(broker: Settings) -> Iterator[Settings]:
-    """The broker with empty topics, as the registry declares them."""
-    make_anew(broker)
-    yield broker
 
 
 def audit(home: AnyHome, since: datetime | None = None) -> Audit:

@@ -204,13 +204,13 @@ def test_a_record_that_is_too_long_is_refused_also_beyond_what_one_fetch_takes(w
 @pytest.mark.parametrize(
     ("kind", "checked", "refused"),
     [
-        ("CreateTime", False, []),
+        long(("CreateTime", False, [])),
         (
             "CreateTime",
             True,
             [1, 2, 4],
         ),  # to judge by its time, a record of 1970 cannot hold an event of today
-        ("LogAppendTime", True, [2, 4]),
+        long(("LogAppendTime", True, [2, 4])),
     ],
 )
 def test_a_records_own_time_however_far_off_lets_no_event_of_the_future_in(

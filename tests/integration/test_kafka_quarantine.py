@@ -17,15 +17,14 @@ from include.housekeeping.refused import decide
 from include.housekeeping.refused.decide import Asked
 from include.kafka import consume, produce
 from include.kafka.produce import Message
+from include.samples import facturas as samples
 from include.settings import Settings
 from include.torture.runs import multiset
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Checks
 from tests.integration.here import Home
-from tests.integration.test_kafka_generations import do, fresh, plan, ran
-from tests.integration.test_kafka_streams import START_MS, samples
+from tests.integration.kafka_homes import START_MS, do, plan, ran
 
-__all__ = ["fresh"]
 pytestmark = [pytest.mark.spark, pytest.mark.broker]
 
 

@@ -21,7 +21,7 @@ from include.state import generations, lease
 from include.torture.runs import RUN_S, Home, below, kill, multiset, python_driver, wait_for
 from jobs.contract.commit import manifest
 from tests.integration import here
-from tests.integration.test_archive import caudal
+from tests.integration.command_line import caudal_of
 from tests.jobs.core.test_transactions import cut
 
 pytestmark = pytest.mark.spark
@@ -65,7 +65,7 @@ def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(
     assert (home.report().status, home.report().records_in, home.report().files_admitted) == ("done", 50, 1)
     expected += invoices(home, 2)
     assert batches(home) == {"f1.json": 0}
-    assert caudal(home, "archive", home.stream, "--apply")[0] == 0
+    assert caudal_of(home.settings, "archive", home.stream, "--apply")[0] == 0
     code, out = home.run()
     # Spark looks for the archived file and does not need it: no warning, no exception
     assert (code, "WARN " in out, "Exception" in out) == (0, False, False), out

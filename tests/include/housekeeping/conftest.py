@@ -19,6 +19,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def compact(spark: Any) -> Iterator[None]:
+    """Every third entry of the source log is compact, not every tenth: five runs show what twelve would."""
+    interval = "spark.sql.streaming.fileSource.log.compactInterval"
+    spark.conf.set(interval, "3")
+    yield
+    spark.conf.unset(interval)
+
+
+@pytest.fixture
 def home(place: Path, spark: Any) -> Iterator[Home]:
     """A file stream on the shared Spark session, in an empty home."""
     place.mkdir()
