@@ -80,12 +80,12 @@ def test_no_stream_lab_or_notebook_is_missing() -> None:
 
 
 def test_a_row_of_a_lab_names_the_section_that_the_lab_names() -> None:
-    told = [(row.section, row.what.strip("`"), row.words[1]) for row in ROWS if row.words[0] == "lab"]
-    assert [row for row in told if row[1] != row[2] or labs.get(row[1]).section != row[0]] == []
+    rows_of_labs = [(row.section, row.what.strip("`"), row.words[1]) for row in ROWS if row.words[0] == "lab"]
+    assert [row for row in rows_of_labs if row[1] != row[2] or labs.get(row[1]).section != row[0]] == []
 
 
 def test_each_case_of_the_course_leads_to_the_stream_tagged_with_it() -> None:
-    told = {
+    cases = {
         (match[1], row.what.strip("`"))
         for row in ROWS
         if row.words[0] != "lab" and (match := re.match(r"Caso (\d)", row.section))
@@ -96,7 +96,7 @@ def test_each_case_of_the_course_leads_to_the_stream_tagged_with_it() -> None:
         for tag in row.tags
         if re.fullmatch(r"caso-\d", tag)
     }
-    assert told == tagged
+    assert cases == tagged
 
 
 def test_what_has_nothing_yet_is_listed_and_nothing_that_a_row_has() -> None:

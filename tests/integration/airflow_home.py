@@ -13,6 +13,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,8 @@ class Here:
         )
 
     def reports(self, stream: str) -> list[report.Report]:
-        found = [report.read(path) for path in report.newest(self.settings.layout.runs(stream))]
-        return [one for one in found if one is not None]
+        read = [report.read(path) for path in report.newest(self.settings.layout.runs(stream))]
+        return [found for found in read if found is not None]
 
     def rows(self, stream: str = FICHEROS) -> Counter[str]:
         """Every published row, as a multiset."""
@@ -173,9 +174,13 @@ def _crash_and_go_down(settings: Settings) -> None:
 
 
 def family(settings: Settings) -> list[psutil.Process]:
-    """All processes of the home's services."""
+    """All processes of the home's services, without those that end while they are listed."""
     leaders = [record.identity for record in records.read_records(settings.home).values()]
-    return [psutil.Process(pid) for pid in processes.members(leaders) | processes.marked(settings.home)]
+    alive = []
+    for pid in processes.members(leaders) | processes.marked(settings.home):
+        with suppress(psutil.NoSuchProcess):
+            alive.append(psutil.Process(pid))
+    return alive
 
 
 def connections(process: psutil.Process) -> list[Any]:

@@ -151,10 +151,12 @@ def test_a_run_publishes_rows_and_report_a_second_finds_nothing_and_a_person_sen
 def kept(here: Here) -> Iterator[Counter[str]]:
     """Restores a processed file to en_proceso, as if a run had been killed before it archived. Yields the
     published rows."""
-    rows = here.rows() + lines(here.put(20, seed=91))
-    here.finish(FICHEROS, here.rest.trigger(FICHEROS))
-    now, stream = datetime.now(UTC), streams.get(FICHEROS)
-    asked = restore.Asked(file="91.json")
+    if not (archived := sorted(here.settings.layout.archivo(FICHEROS).glob("*/*.json"))):
+        here.put(20, seed=91)
+        here.finish(FICHEROS, here.rest.trigger(FICHEROS))
+        archived = sorted(here.settings.layout.archivo(FICHEROS).glob("*/*.json"))
+    rows, now, stream = here.rows(), datetime.now(UTC), streams.get(FICHEROS)
+    asked = restore.Asked(file=archived[-1].name)
     restore.apply(here.settings, stream, restore.plan(here.settings, stream, now, asked), now, asked)
     yield rows
 

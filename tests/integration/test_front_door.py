@@ -104,11 +104,11 @@ def call(
 def made(folder: Path) -> Path:
     """A checkout whose environment is made."""
     root = checkout(folder)
-    told(call(root / "caudal"))
+    printed(call(root / "caudal"))
     return root
 
 
-def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def printed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """What the probe printed."""
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
@@ -134,7 +134,7 @@ def test_a_finished_environment_is_entered_straight_without_network_from_any_fol
     start = time.monotonic()
     done = call(ready / "caudal", "put", "two words", "", "*", env=environ(**NO_INDEX), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert told(done) == {
+    assert printed(done) == {
         "prefix": str(env_of(ready)),
         "cwd": str(tmp_path),
         "argv": ["put", "two words", "", "*"],
@@ -186,7 +186,7 @@ def test_an_unfinished_environment_is_wiped_and_made_again(tmp_path: Path) -> No
     (env / ".ready").unlink()
     (env / "half").write_text("left by a killed installer")
     done = call(root / "caudal")
-    assert told(done)["prefix"] == str(env)
+    assert printed(done)["prefix"] == str(env)
     assert (env / ".ready").exists() and not (env / "half").exists()
 
 
@@ -195,14 +195,14 @@ def test_a_damaged_environment_is_mended_by_setup(tmp_path: Path) -> None:
     lost = next(env_of(root).glob("lib/python3*/site-packages/tenacity/__init__.py"))
     lost.unlink()
     done = call(root / "caudal", "setup")
-    assert told(done)["argv"] == ["setup"]
+    assert printed(done)["argv"] == ["setup"]
     assert lost.exists() and "the environment is damaged (tenacity)" in done.stderr
 
 
 @pytest.mark.torture
 def test_a_moved_checkout_makes_its_environment_again(tmp_path: Path) -> None:
     root = made(tmp_path / "here").rename(tmp_path / "there")
-    assert told(call(root / "caudal"))["prefix"].startswith(str(tmp_path / "there"))
+    assert printed(call(root / "caudal"))["prefix"].startswith(str(tmp_path / "there"))
 
 
 def test_killed_in_the_middle_the_same_command_goes_on(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_killed_in_the_middle_the_same_command_goes_on(tmp_path: Path) -> None:
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     assert not list((root / ".cache").glob("env-*/.ready"))
-    told(call(root / "caudal"))
+    printed(call(root / "caudal"))
     assert (env_of(root) / ".ready").exists()
 
 
@@ -230,9 +230,9 @@ def test_of_two_at_once_one_makes_and_the_other_waits(tmp_path: Path) -> None:
     ends = [
         subprocess.CompletedProcess([], p.wait(), *texts) for p, texts in [(p, p.communicate()) for p in pair]
     ]
-    assert told(ends[0])["prefix"] == told(ends[1])["prefix"]
-    said = "".join(e.stderr for e in ends)
-    assert said.count("making the environment") == 1 and said.count("waiting for it") == 1
+    assert printed(ends[0])["prefix"] == printed(ends[1])["prefix"]
+    errors = "".join(e.stderr for e in ends)
+    assert errors.count("making the environment") == 1 and errors.count("waiting for it") == 1
 
 
 @pytest.mark.torture
@@ -248,7 +248,7 @@ def test_without_ensurepip_the_environment_is_made_all_the_same(tmp_path: Path) 
         == 1
     )
     root = checkout(tmp_path / "checkout")
-    told(call(root / "caudal", env=environ(CAUDAL_PYTHON=python)))
+    printed(call(root / "caudal", env=environ(CAUDAL_PYTHON=python)))
 
 
 def test_without_an_index_it_is_one_line_and_69(tmp_path: Path) -> None:
@@ -301,5 +301,5 @@ def test_a_caudal_python_that_is_too_old_or_none_is_one_line_and_78(tmp_path: Pa
 
 def test_caudal_cache_names_another_place_relative_to_the_checkout(tmp_path: Path) -> None:
     root = checkout(tmp_path / "checkout")
-    answer = told(call(root / "caudal", env=environ(CAUDAL_CACHE="else/where"), cwd=tmp_path))
+    answer = printed(call(root / "caudal", env=environ(CAUDAL_CACHE="else/where"), cwd=tmp_path))
     assert answer["prefix"].startswith(str(root / "else/where/env-"))
