@@ -1,4 +1,4 @@
-"""Fixtures that more than one part of the tests shares."""
+"""Fixtures that several parts of the tests share, and the order in which files run."""
 
 from __future__ import annotations
 
@@ -32,66 +32,73 @@ SETTINGS = {
 }
 
 
-# the files that take longest, from five minutes down to ten seconds, as the end of `./caudal test` lists them
-LONG_S = 10.0
+LONG_S = 10.0  # `./caudal test` lists the files that take longer
+# These files take longest, the longest first. A file runs in one process: if a long one starts late, the
+# other process has nothing to do while it ends.
 LONG = (
     "integration/test_airflow",
-    "torture/test_matrix",
     "integration/test_kafka_faults",
     "jobs/core/test_transactions",
-    "torture/test_notifications",
     "integration/test_labs",
+    "torture/test_matrix",
     "torture/test_faults",
-    "include/housekeeping/test_rewind",
     "jobs/core/test_downstream",
     "labs/test_notebooks",
-    "integration/test_kafka_generations",
     "jobs/contract/test_protocol_model",
+    "integration/test_front_door",
     "jobs/labs/test_camino",
+    "integration/test_kafka_generations",
+    "torture/test_notifications",
+    "include/housekeeping/test_rewind",
+    "integration/test_early_death",
     "include/housekeeping/test_quarantine",
     "integration/test_launch",
-    "include/housekeeping/test_cut_off",
-    "integration/test_front_door",
-    "include/housekeeping/test_undo",
+    "include/cli/test_feed_and_look",
+    "include/kafka/test_away",
+    "include/kafka/test_secure_broker",
     "include/housekeeping/test_engine_crash",
     "jobs/labs/test_trampas",
-    "include/kafka/test_secure_broker",
+    "include/housekeeping/test_cut_off",
+    "integration/test_home_before",
     "integration/test_temperaturas",
-    "integration/test_early_death",
-    "include/housekeeping/test_purge",
-    "include/housekeeping/test_rollover",
-    "jobs/labs/test_caso2",
-    "dags/test_streams",
+    "include/setup/test_shared_cache",
+    "include/housekeeping/test_undo",
     "integration/test_new_stream",
+    "include/services/test_supervisor",
+    "torture/test_table",
+    "jobs/labs/test_caso2",
+    "torture/test_power",
     "integration/test_kafka_streams",
     "jobs/labs/test_estado",
-    "include/services/test_supervisor",
-    "jobs/core/test_publish",
-    "torture/test_power",
-    "torture/test_table",
-    "integration/test_bizums_por_dia",
+    "jobs/core/test_csv",
+    "jobs/core/test_csv_form",
     "integration/test_services",
-    "include/cli/test_feed_and_look",
+    "include/cli/test_progress",
     "include/housekeeping/test_reset",
+    "include/housekeeping/test_purge",
+    "jobs/core/test_publish",
+    "integration/test_bizums_por_dia",
+    "dags/test_streams",
     "integration/test_kafka_account",
+    "jobs/core/test_strict",
     "jobs/labs/test_sink_mongodb",
     "jobs/labs/test_bizums",
     "jobs/labs/test_fuentes_kafka",
     "jobs/labs/test_actividad3",
     "labs/test_notebook_server",
-    "jobs/core/test_strict",
+    "include/housekeeping/test_rollover",
 )
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long files first, so that two processes end together. No test depends on it; one that is not named comes after them."""
+    """Puts long files first, so that two processes end together. Other files follow in their own order."""
     rank = {config.rootpath / "tests" / f"{name}.py": at for at, name in enumerate(LONG)}
     items.sort(key=lambda item: rank.get(item.path, len(LONG)))
 
 
 def slowest(reports: Iterable[pytest.TestReport], least_s: float) -> list[tuple[float, str]]:
-    """(seconds, file) of what took longest, all of its tests with their set-up together, the longest first."""
+    """(seconds, file) of files that took at least `least_s`, set-up included; the longest first."""
     seconds: Counter[str] = Counter()
     for report in reports:
         seconds[report.nodeid.partition("::")[0]] += report.duration  # type: ignore[assignment]
@@ -99,7 +106,7 @@ def slowest(reports: Iterable[pytest.TestReport], least_s: float) -> list[tuple[
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The files that decide how long the whole takes: a file is never shared by two processes, and LONG above is the order they start in."""
+    """Lists the files that decide how long all tests take. LONG should have them in this order."""
     found = slowest(
         (r for group in terminalreporter.stats.values() for r in group if isinstance(r, pytest.TestReport)),
         LONG_S,
@@ -111,7 +118,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _prepare_environment() -> None:
-    """PySpark reads these when it starts the JVM and the workers."""
+    """Sets what PySpark reads when it starts the JVM and the workers."""
     spec = find_spec("pyspark")
     assert spec is not None and spec.origin is not None
     os.environ["SPARK_HOME"] = str(Path(spec.origin).parent)
@@ -120,7 +127,7 @@ def _prepare_environment() -> None:
 
 
 def _clean_environment() -> None:
-    """What a shell carries reaches the tests no more than a driver, whoever starts pytest."""
+    """Gives the tests the environment that a driver gets, whatever the shell carries that started pytest."""
     kept = {
         name: os.environ[name] for name in ("PYTHONPATH", "JAVA_HOME", "HOME", "TMPDIR") if name in os.environ
     }
@@ -133,14 +140,15 @@ _clean_environment()
 
 
 def _quiet_py4j() -> None:
-    """A Java object that is collected after its connection has ended says so, whenever that is, in the output of whatever test is running then."""
+    """Silences py4j: it logs when it collects a Java object whose connection has ended, into the output of
+    any test."""
     logging.getLogger("py4j").setLevel(logging.ERROR)
     logging.getLogger().addFilter(lambda record: record.module != "java_gateway")
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One Spark session a pytest process: local[2], no UI, loopback only."""
+    """One Spark session per pytest process: local[2], no UI, loopback only."""
     _prepare_environment()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -155,17 +163,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             .config("spark.sql.warehouse.dir", str(warehouse))
         )
         settings = caudal.load()
-        ours = class_data.short_driver(
-            settings, java.find(settings)
-        )  # without jars: one line that names ./caudal setup
+        # if the jars are missing, this fails with one line that names ./caudal setup
+        ours = class_data.short_driver(settings, java.find(settings))
         for key, value in (SETTINGS | UNTRACED | ours).items():
             builder = builder.config(key, value)
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
-    for name in (
-        "functions",
-        "PythonUtils",
-    ):  # asked for at each use of a column, and looked for in 280 jars each time
+    # each use of a column asks for these, and each time py4j would look for them in 280 jars
+    for name in ("functions", "PythonUtils"):
         setattr(session._jvm, name, getattr(session._jvm, name))
     _quiet_py4j()
     yield session
@@ -174,6 +179,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a home whose broker runs: one a pytest process. Nobody may count on a topic being there, or not."""
+    """Settings of a home with a running broker: one per pytest process. A test must not rely on which topics
+    exist."""
     with in_a_home(tmp_path_factory.mktemp("broker")) as settings:
         yield settings

@@ -1,4 +1,4 @@
-"""Matrices that are long: a seeded part runs in `./caudal test`, all of it by `./caudal torture --tests`."""
+"""Long matrices of parameters: `./caudal test` runs a seeded part, `./caudal torture --tests` the rest."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _SEED = 20261125
 
 
 def seeded(values: Iterable[Any], short: int, *marks: pytest.MarkDecorator) -> list[Any]:
-    """Parameters in their order: all of `values` with `marks`, those outside a seeded choice of `short` marked torture. A tuple is a row of
-    arguments."""
+    """All of `values` in their order, with `marks`. A seeded choice of `short` of them runs in `./caudal
+    test`; the others are marked torture. A tuple is a row of arguments."""
     found = list(values)
     chosen = {*Random(_SEED).sample(range(len(found)), short)}
     return [
@@ -23,7 +23,7 @@ def seeded(values: Iterable[Any], short: int, *marks: pytest.MarkDecorator) -> l
 
 
 def long(value: Any) -> Any:
-    """One parameter, or a row of arguments, for the long run alone."""
+    """One parameter, or a row of arguments, that only the long run takes."""
     return _param(value, pytest.mark.torture)
 
 

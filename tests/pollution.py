@@ -1,4 +1,4 @@
-"""What shells of people carry, all of it at once; none of it may reach a driver."""
+"""Variables that people's shells carry, all at once. None of them may reach a driver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Java object that is collected after the thread of its connection has ended: py4j says so, in whatever test comes next."""
+"""py4j logs nothing into other tests when it collects a Java object whose connection has ended."""
 
 from __future__ import annotations
 

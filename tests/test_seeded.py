@@ -1,4 +1,4 @@
-"""Long matrices: what `./caudal test` takes of them, and that the rest is run by somebody."""
+"""Long matrices: `./caudal test` takes a part of them, and `./caudal torture --tests` the rest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_seeded_part_is_short_and_all_the_rest_is_marked() -> None:
 
 
 def test_torture_runs_the_rest_and_ends_as_pytest_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour of it is not for here: what pytest would be given is looked at, and that a red end is passed on."""
+    """Looks only at the arguments for pytest, because a real run takes an hour. A failure is passed on."""
     given: list[list[str]] = []
 
     def run(words: list[str], checks: dict[str, list[str]]) -> None:

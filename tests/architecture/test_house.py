@@ -1,4 +1,4 @@
-"""The house's own rules, where no linter has a word for them."""
+"""Rules of this project that no linter can check."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ ONE_TREE = ROOT / "jobs/contract/errors.py"  # an error tree is read in one piec
 
 @pytest.fixture(autouse=True)
 def no_collection() -> Iterator[None]:
-    """Python 3.11 gives up a parse in whose middle a finalizer runs (SystemError: AST constructor recursion depth mismatch): py4j has some."""
+    """Switches the garbage collector off: Python 3.11 fails to parse a file if a finalizer runs meanwhile,
+    and py4j has some (SystemError: AST constructor recursion depth mismatch)."""
     gc.collect()
     gc.disable()
     yield

@@ -1,4 +1,4 @@
-"""All DAG files, parsed by Airflow in a fresh process with an AIRFLOW_HOME of its own."""
+"""All DAG files, parsed by Airflow in a fresh process with a new AIRFLOW_HOME."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Parse = Callable[[Path], dict[str, Any]]
 
 
 def parse(root: Path, home: Path) -> dict[str, Any]:
-    """What tests/dags/parse.py says of root/dags."""
+    """What tests/dags/parse.py prints about root/dags."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "CAUDAL"))}
     environ = {
         **kept,
@@ -60,7 +60,7 @@ def parsed(tmp_path: Path) -> Parse:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what a DAG parse reads, to be changed by a test."""
+    """A copy of what a DAG parse reads. A test may change it."""
     root = tmp_path / "copy"
     for part in ("dags", "include", "jobs/contract"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""Run in a fresh process: parses the DAG folder named on the command line and prints what it found as one JSON line."""
+"""Parse the DAG folder that the command line names, in a fresh process; print the facts as one JSON line."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What holds for every DAG."""
+"""Rules for every DAG."""
 
 from __future__ import annotations
 
@@ -50,9 +50,8 @@ def test_every_dag_runs_once_at_a_time_in_utc_without_catching_up_and_is_not_pau
 ) -> None:
     for name, dag in bag["dags"].items():
         kept = {key: dag[key] for key in ("max_active_runs", "timezone", "start", "catchup", "paused")}
-        at_once = (
-            8 if name in ("manage_stream", "reprocess_quarantine") else 1
-        )  # a question that waits for a person holds up nobody else's
+        # a run that waits for a person's answer must not hold up other people's runs
+        at_once = 8 if name in ("manage_stream", "reprocess_quarantine") else 1
         assert kept == {
             "max_active_runs": at_once,
             "timezone": "UTC",
@@ -71,13 +70,11 @@ def test_every_param_has_title_description_and_limits_and_a_default_within_them(
             if schema["type"] == "integer":
                 assert schema["minimum"] <= param["default"] <= schema["maximum"], where
             elif schema["type"] == "boolean":
-                assert param["default"] is False, (
-                    where
-                )  # a form as it opens never drops, repeats or skips anything
+                # a form that just opened never drops, repeats or skips anything
+                assert param["default"] is False, where
             elif "pattern" in schema:
-                assert param["default"] == "" and re.fullmatch(schema["pattern"], ""), (
-                    where
-                )  # as it opens, a text says nothing
+                # a text field is empty at first
+                assert param["default"] == "" and re.fullmatch(schema["pattern"], ""), where
             else:
                 assert schema["type"] == "string" and param["default"] in schema["enum"], where
 

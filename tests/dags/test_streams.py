@@ -1,4 +1,4 @@
-"""The factory, seen from Airflow: one DAG a row, and a broken row named without harm to the others."""
+"""The DAG factory as Airflow sees it: one DAG per row, and a broken row is named and harms no other."""
 
 from __future__ import annotations
 
@@ -63,17 +63,8 @@ def test_assets_join_the_stream_that_writes_a_topic_with_those_that_read_it(bag:
     assert ends["notificaciones"] == (["caudal://topic/facturas"], ["caudal://topic/notificaciones"])
 
 
-NEW = '"""Bizums in."""\n\nfrom jobs.contract.stream import Files, Stream\n\nSTREAM = Stream(name="bizums", source=Files("csv"), sink=Files())\n'
-
-
-def test_a_row_added_is_a_dag_more_and_nothing_else_changes(
-    checkout: Path, parsed: Parse, bag: dict[str, Any]
-) -> None:
-    (checkout / "include" / "streams" / "bizums.py").write_text(NEW)
-    found = parsed(checkout)
-    assert found["errors"] == {}
-    assert set(found["dags"]) == {*bag["dags"], "bizums"}
-    assert found["dags"]["bizums"]["doc_md"] == "Bizums in."
+IMPORT = "from jobs.contract.stream import Files, Stream\n"
+NEW = f'"""Receipts in."""\n\n{IMPORT}\nSTREAM = Stream(name="recibos", source=Files("csv"), sink=Files())\n'
 
 
 @pytest.mark.parametrize(
@@ -81,18 +72,17 @@ def test_a_row_added_is_a_dag_more_and_nothing_else_changes(
     [
         long(("STREAM = Stream(\n", "SyntaxError")),
         long(("import a_module_that_nobody_has\n", "No module named 'a_module_that_nobody_has'")),
-        (
-            'from jobs.contract.stream import Files, Stream\nSTREAM = Stream(name="Mal", source=Files(), sink=Files())\n',
-            "unsafe stream name 'Mal'",
-        ),
+        (f'{IMPORT}STREAM = Stream(name="Mal", source=Files(), sink=Files())\n', "unsafe stream name 'Mal'"),
     ],
 )
-def test_a_broken_row_is_one_named_import_error_and_the_others_keep_their_dags(
+def test_a_new_row_is_a_new_dag_and_a_broken_one_is_one_named_import_error(
     checkout: Path, parsed: Parse, bag: dict[str, Any], text: str, reason: str
 ) -> None:
-    (checkout / "include" / "streams" / "rota.py").write_text(text)
+    for name, row in (("recibos", NEW), ("rota", text)):
+        (checkout / "include" / "streams" / f"{name}.py").write_text(row)
     found = parsed(checkout)
-    assert set(found["dags"]) == set(bag["dags"])
+    assert set(found["dags"]) == {*bag["dags"], "recibos"}
+    assert found["dags"]["recibos"]["doc_md"] == "Receipts in."
     assert set(found["errors"]) == {"broken_streams.py"}
     last = found["errors"]["broken_streams.py"].strip().splitlines()[-1]
     assert "include/streams/rota.py" in last

@@ -1,4 +1,7 @@
-"""What the checkout says and what the command line knows, for the tests that compare the two. Reads files only: no git is needed."""
+"""The texts of the checkout and the verbs of the command line, for the tests that compare them.
+
+They are read from files: git is not needed.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ import typer
 from include.cli import __main__ as front
 from include.settings import ROOT
 
-# with logs (a JVM that crashed leaves one) and every hidden folder but .ci and .github: what runs leave, not what
-# the project says
+# What runs leave behind is not part of the project. Neither are logs (a JVM that crashed leaves one) and
+# hidden folders, except for .ci and .github.
 _MADE = ("var", "__pycache__", ".cache", ".git")  # .git is a file in a worktree
 
 
 def tracked(root: Path = ROOT) -> Iterator[Path]:
-    """The checkout's own files, relative to it."""
+    """The files of the project, relative to the checkout."""
     for folder, below, names in os.walk(root):
         below[:] = sorted(
             d for d in below if d not in _MADE and (not d.startswith(".") or d in (".ci", ".github"))
@@ -32,7 +35,8 @@ def tracked(root: Path = ROOT) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def texts() -> dict[Path, str]:
-    """Every text file of the checkout: relative path -> content. Bytes that are no UTF-8 (checksums, test data) stand as \\xNN."""
+    """Every text file of the checkout: relative path -> content. Bytes that are not UTF-8 (checksums, test
+    data) become \\xNN."""
     return {
         path: (ROOT / path).read_bytes().decode("utf-8", "backslashreplace")
         for path in tracked()

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md and what stands beside it: one screen, one list of checks, no download."""
+"""CONTRIBUTING.md, the pre-commit hook and the templates: one screen, one list of checks, no download."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_contributing_fits_one_screen(pages: dict[Path, str]) -> None:
 
 
 def test_the_hook_runs_the_checks_of_caudal_test_in_the_projects_own_environment() -> None:
-    """One hook for one list: `--checks` runs `CHECKS`, as `./caudal test` does first (tests/include/cli/test_test.py)."""
+    """There is one list of checks: `./caudal test` runs the same (see tests/include/cli/test_test.py)."""
     repos = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
     assert [repo["repo"] for repo in repos] == ["local"]
     (hook,) = repos[0]["hooks"]

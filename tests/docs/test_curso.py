@@ -1,4 +1,7 @@
-"""docs/curso.md: each row leads to a stream, lab or notebook that is there, a command as it can be typed and a file to read; none is missing."""
+"""docs/curso.md: no stream, lab or notebook is missing, and each row names what exists.
+
+A row has a command that can be typed, and files to read.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,8 @@ def test_a_link_leads_to_the_file_that_it_shows() -> None:
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_a_command_is_one_that_the_command_line_takes(words: str, verbs: dict[str, frozenset[str]]) -> None:
-    """Parsed by the real command line, options and all; not run. A lab's own options, and the way it goes with them, by the registry."""
+    """The real command line parses it with its options, and does not run it. The registry checks the options
+    of a lab, and whether Spark can do what they combine."""
     verb, *rest = shlex.split(words)
     command = typer.main.get_command(front.app).commands[verb]  # type: ignore[attr-defined]
     if verbs[verb]:
@@ -63,7 +67,7 @@ def test_a_command_is_one_that_the_command_line_takes(words: str, verbs: dict[st
 
 
 def goes(name: str, typed: dict[str, str]) -> None:
-    """Raises UsageError for a lab or an option that is not there, Refused for a way that Spark cannot go."""
+    """Raises UsageError for an unknown lab or option, Refused for a combination that Spark cannot run."""
     row = labs.get(name)
     values = row.values(typed)
     if row.pipeline:
@@ -76,12 +80,12 @@ def test_no_stream_lab_or_notebook_is_missing() -> None:
 
 
 def test_a_row_of_a_lab_names_the_section_that_the_lab_names() -> None:
-    told = [(row.section, row.what.strip("`"), row.words[1]) for row in ROWS if row.words[0] == "lab"]
-    assert [row for row in told if row[1] != row[2] or labs.get(row[1]).section != row[0]] == []
+    rows_of_labs = [(row.section, row.what.strip("`"), row.words[1]) for row in ROWS if row.words[0] == "lab"]
+    assert [row for row in rows_of_labs if row[1] != row[2] or labs.get(row[1]).section != row[0]] == []
 
 
 def test_each_case_of_the_course_leads_to_the_stream_tagged_with_it() -> None:
-    told = {
+    cases = {
         (match[1], row.what.strip("`"))
         for row in ROWS
         if row.words[0] != "lab" and (match := re.match(r"Caso (\d)", row.section))
@@ -92,7 +96,7 @@ def test_each_case_of_the_course_leads_to_the_stream_tagged_with_it() -> None:
         for tag in row.tags
         if re.fullmatch(r"caso-\d", tag)
     }
-    assert told == tagged
+    assert cases == tagged
 
 
 def test_what_has_nothing_yet_is_listed_and_nothing_that_a_row_has() -> None:

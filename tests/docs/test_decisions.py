@@ -1,4 +1,4 @@
-"""docs/decisions: one dated page a decision, numbered without a gap, each with its three parts."""
+"""docs/decisions: one dated page per decision, numbered without a gap, each with its three parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/folders.md explains every folder of data, and no other."""
+"""docs/folders.md explains every folder of data, and only those."""
 
 from __future__ import annotations
 

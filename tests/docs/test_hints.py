@@ -1,4 +1,4 @@
-"""Every `./caudal …` that the code prints as a way out: a verb that there is, with options that it has, and with those that it must have."""
+"""Every `./caudal …` that the code prints as a remedy is a command that the command line takes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ COMMAND = re.compile(r"(?<!another )\./caudal((?: +(?!\./caudal|-->)[^\s:;,()`\"
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and text of each string; what an f-string puts in stands as the word X. Docstrings are left out."""
+    """Line and text of each string. The word X stands for what an f-string inserts. Docstrings are left
+    out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     inside = {
@@ -57,7 +58,8 @@ def root() -> Any:
 
 
 def why_not(root: Any, words: list[str]) -> str:
-    """Why the command line would refuse these words, whatever else follows them in the sentence; empty when it would not."""
+    """Why the command line would refuse these words; empty if it takes them. What follows in the sentence
+    does not count."""
     verb = next((word for word in words if not word.startswith("-")), "")
     if not verb or verb in ("VERB", "X"):
         return ""

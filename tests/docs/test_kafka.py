@@ -32,9 +32,9 @@ def held(tests: Path) -> Iterator[str]:
 
 
 def test_every_row_is_held_by_a_test_and_every_fault_that_is_tested_has_a_row() -> None:
-    told = rows((ROOT / "docs/kafka.md").read_text(encoding="utf-8"))
-    assert len(told) == len(set(told)) > 20
-    assert set(told) == set(held(ROOT / "tests"))
+    listed = rows((ROOT / "docs/kafka.md").read_text(encoding="utf-8"))
+    assert len(listed) == len(set(listed)) > 20
+    assert set(listed) == set(held(ROOT / "tests"))
 
 
 def test_a_row_without_a_test_is_found(tmp_path: Path) -> None:

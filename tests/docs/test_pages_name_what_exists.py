@@ -1,4 +1,4 @@
-"""Links, files and commands that a page or a docstring names are there."""
+"""Links, files and commands that a page or a docstring names exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from jobs.contract import errors
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 NAMED = re.compile(
-    r"(?<![\w./<{$-])((?:bench|dags|docs|include|jobs|tests|vendor)/[\w./-]*\w\.(?:py|md|txt|lock|svg|properties|json|jsonl|yaml))\b"
+    r"(?<![\w./<{$-])((?:bench|dags|docs|include|jobs|tests|vendor)/[\w./-]*\w"
+    r"\.(?:py|md|txt|lock|svg|properties|json|jsonl|yaml))\b"
 )
 SENTENCE = ("makes", "takes")  # "another ./caudal makes this": its subject, not a command
 COMMAND = re.compile(r"\./caudal ([a-z][a-z-]*)(?: ([a-z]+)\b)?")
@@ -48,17 +49,19 @@ def test_every_link_of_a_page_leads_somewhere(pages: dict[Path, str]) -> None:
 
 
 def test_a_dead_link_and_a_dead_anchor_are_found() -> None:
-    text = "[a](docs/none.md) [b](#nowhere) [c](docs/errors.md#lease-held) [d](https://example.org) ![e](docs/flow.svg)"
+    text = "[a](docs/none.md) [b](#nowhere) [c](docs/errors.md#lease-held) [d](https://example.org)"
+    text += " ![e](docs/flow.svg)"
     assert dead_links(Path("README.md"), text) == ["README.md: docs/none.md", "README.md: #nowhere"]
 
 
 def test_a_verb_or_a_noun_that_is_gone_is_found(verbs: dict[str, frozenset[str]]) -> None:
-    text = "`./caudal show S`, ./caudal topics list, ./caudal shwo S, ./caudal topics drop, another ./caudal makes this"
+    text = "`./caudal show S`, ./caudal topics list, ./caudal shwo S, ./caudal topics drop,"
+    text += " another ./caudal makes this"
     assert missing_verbs(text, verbs) == ["./caudal shwo", "./caudal topics drop"]
 
 
 def test_every_file_that_a_page_names_exists(pages: dict[Path, str]) -> None:
-    # a page of an example to come (docs of new-stream) shows names that the reader makes
+    # the page about new-stream shows files that the reader makes
     made = {
         "include/streams/ventas.py",
         "jobs/ventas.py",

@@ -21,7 +21,7 @@ READMES = {
     "README.md": "The six verbs to know first",
     "README.es.md": "Los seis verbos que conviene saber primero",
 }
-MOST_LINES, MOST_WORDS = 120, 900  # read once without stopping; tables and code count, too
+MOST_LINES, MOST_WORDS = 120, 900  # what one reads without stopping; tables and code count, too
 MOST_BYTES = 150_000  # of a picture: what a page may cost a reader on a slow line
 
 

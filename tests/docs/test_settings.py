@@ -1,4 +1,4 @@
-"""docs/settings.md against the settings module, its variables, and the allow-list of the environment."""
+"""docs/settings.md says the same as the settings module and the allow-list of the environment."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def test_every_variable_that_a_page_names_is_read_somewhere(
 
 
 def test_who_gets_which_variable_is_what_the_allow_list_says(pages: dict[Path, str]) -> None:
-    told: dict[str, set[str]] = {"drivers": set(), "services": set(), "tests": set()}
+    documented: dict[str, set[str]] = {"drivers": set(), "services": set(), "tests": set()}
     for who, names in rows(section(pages[PAGE], "What your environment passes on")):
         for one in who.split(", "):
-            told[one] |= set(re.findall(r"`([^`]+)`", names))
+            documented[one] |= set(re.findall(r"`([^`]+)`", names))
     drivers = set(environment.EVERYWHERE)
     services, tests = (
         {name.upper() for name in more} | drivers for more in (environment.SERVICES, environment.TESTS)
     )
-    assert told == {"drivers": drivers, "services": services, "tests": tests}
+    assert documented == {"drivers": drivers, "services": services, "tests": tests}

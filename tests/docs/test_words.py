@@ -1,4 +1,4 @@
-"""What must not stand in any file: hosts of package registries, paths of the machine it was written on."""
+"""No file names a host of a package registry, or a path of the machine on which it was written."""
 
 from __future__ import annotations
 

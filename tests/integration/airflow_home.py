@@ -1,6 +1,7 @@
-"""A home with the real Airflow, broker and launcher, for the tests that look at DAGs as an operator does.
+"""A home with the real Airflow, broker and launcher, for tests that use DAGs as an operator does.
 
-It runs a copy of the checkout in which no stream has a schedule and a retry comes after 2 s, so every run here is one that a test asked for.
+It runs a copy of the checkout in which no stream has a schedule, so each run is one that a test asked for. A
+retry comes after 2 s.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,16 +29,15 @@ from include.services import broker, processes, records, stack
 from include.services.airflow import server
 from include.services.airflow.rest import Rest
 from include.settings import Settings
+from include.torture.runs import multiset
 from jobs.contract.disk import processes as process
 from jobs.contract.run import report
 from tests.integration.checkout import Checkout
 
 RUN_S = 180.0  # one small run takes 8 s on two free cores
 FICHEROS = "facturas_ficheros"
-UNUSABLE = {
-    "ALL_PROXY": "socks://127.0.0.1:1",
-    "NO_PROXY": "localhost:*",
-}  # at either of them every task would die without a log
+# with either of them in its environment, every task would die without a log
+UNUSABLE = {"ALL_PROXY": "socks://127.0.0.1:1", "NO_PROXY": "localhost:*"}
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Here:
     checkout: Checkout
 
     def put(self, count: int, seed: int) -> list[str]:
-        """One file of sample invoices in entrada; its documents."""
+        """Puts one file of sample invoices into entrada. Returns its documents."""
         sample = facturas.generate(count, seed, 1_795_464_907_250)
         self.deliver(f"{seed}.json", "\n".join(sample.documents) + "\n")
         return sample.documents
@@ -60,7 +61,7 @@ class Here:
         os.utime(path, (old, old))
 
     def finish(self, dag: str, run: str) -> dict[str, Any]:
-        """Waits for the run; its only or last task instance."""
+        """Waits for the run. Returns the newest instance of its task `run`."""
         self.rest.wait({dag: run}, RUN_S, lambda _: None)
         return self.task(dag, run)
 
@@ -69,24 +70,22 @@ class Here:
 
     def log(self, dag: str, run: str, task: str = "run", attempt: int = 1) -> str:
         """Everything the task's log shows, exceptions included."""
-        path = f"/api/v2/dags/{dag}/dagRuns/{run.replace('+', '%2B')}/taskInstances/{task}/logs/{attempt}?full_content=true"
+        path = f"{instance(dag, run, task)}/logs/{attempt}?full_content=true"
         return "\n".join(
             json.dumps(line, ensure_ascii=False) for line in self.rest.call("GET", path)["content"]
         )
 
     def reports(self, stream: str) -> list[report.Report]:
-        found = [report.read(path) for path in report.newest(self.settings.layout.runs(stream))]
-        return [one for one in found if one is not None]
+        read = [report.read(path) for path in report.newest(self.settings.layout.runs(stream))]
+        return [found for found in read if found is not None]
 
     def rows(self, stream: str = FICHEROS) -> Counter[str]:
         """Every published row, as a multiset."""
         parts = self.settings.layout.salida(stream).glob("gen=*/batch=*/part-*")
-        return Counter(
-            canonical(json.loads(line)) for part in parts for line in part.read_text().splitlines()
-        )
+        return multiset(json.loads(line) for part in parts for line in part.read_text().splitlines())
 
     def jvm(self) -> int:
-        """The pid of the JVM that holds the stream's lease, once it is one."""
+        """The pid of the JVM that holds the stream's lease. Waits until the launcher has become one."""
         found = 0
 
         def look() -> bool:
@@ -98,13 +97,14 @@ class Here:
         return found
 
 
-def canonical(row: dict[str, Any]) -> str:
-    return json.dumps({key: value for key, value in row.items() if value is not None}, sort_keys=True)
+def instance(dag: str, run: str, task: str) -> str:
+    """The path of a task instance in Airflow's REST API. The + of a run id must be quoted there."""
+    return f"/api/v2/dags/{dag}/dagRuns/{run.replace('+', '%2B')}/taskInstances/{task}"
 
 
 def lines(documents: list[str]) -> Counter[str]:
-    """The rows that invoices must become, by plain Python."""
-    return Counter(canonical(row) for document in documents for row in facturas.lines_of(document))
+    """The rows that invoices must become, made by plain Python."""
+    return multiset(row for document in documents for row in facturas.lines_of(document))
 
 
 def until(look: Callable[[], object], seconds: float) -> None:
@@ -123,12 +123,12 @@ def gone(pid: int) -> bool:
 
 
 def without_schedules(root: Path) -> None:
-    """The checkout at `root` without schedules, and with short pauses between tries."""
+    """Takes the schedules out of the checkout at `root`, and shortens the pause between tries."""
     for row in (root / "include" / "streams").glob("[!_]*.py"):
         text, changed = re.subn(r"Stream\(\s*name=", "Stream(schedule=None, name=", row.read_text())
         assert changed == 1, row
         row.write_text(text)
-    for dag in (root / "dags").glob("*.py"):  # nor do the sweeps come by while a test looks
+    for dag in (root / "dags").glob("*.py"):  # the sweeps must not come by while a test looks
         dag.write_text(re.sub(r'schedule="[^"]+"', "schedule=None", dag.read_text()))
     factory = root / "include" / "airflow_kit" / "stream_dag.py"
     text, changed = re.subn(
@@ -140,14 +140,16 @@ def without_schedules(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    """Up, and down again after half of its services were killed."""
+    """A home that is up. At the end, half of its services are killed, and `down` must still end all of
+    them."""
     checkout = Checkout.copied(tmp_path_factory.mktemp("airflow"))
     without_schedules(checkout.root)
     settings = replace(caudal.load(checkout.environ | UNUSABLE), root=checkout.root)
     try:
         up = stack.up(settings)
         assert up.started
-        made = f"topics made: {', '.join(topic.name for topic in topics.declared(streams.collect()[0].values()))}"
+        declared = topics.declared(streams.collect()[0].values())
+        made = f"topics made: {', '.join(topic.name for topic in declared)}"
         left_out = [note for note in up.notes if "left out" in note]
         assert [note.partition(":")[0] for note in left_out] == ["ALL_PROXY, NO_PROXY"]
         assert all("port" in note or note == made for note in up.notes if note not in left_out)
@@ -172,13 +174,17 @@ def _crash_and_go_down(settings: Settings) -> None:
 
 
 def family(settings: Settings) -> list[psutil.Process]:
-    """Every process of the home's services."""
+    """All processes of the home's services, without those that end while they are listed."""
     leaders = [record.identity for record in records.read_records(settings.home).values()]
-    return [psutil.Process(pid) for pid in processes.members(leaders) | processes.marked(settings.home)]
+    alive = []
+    for pid in processes.members(leaders) | processes.marked(settings.home):
+        with suppress(psutil.NoSuchProcess):
+            alive.append(psutil.Process(pid))
+    return alive
 
 
 def connections(process: psutil.Process) -> list[Any]:
-    """None of a process that ended meanwhile."""
+    """The sockets of a process; empty if it ended meanwhile."""
     try:
         return list(process.net_connections())
     except psutil.Error:

@@ -1,8 +1,7 @@
-"""A copy of this checkout with a home of its own, in which the verbs run as ./caudal runs them."""
+"""A copy of this checkout with a new home, in which verbs run as ./caudal runs them."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from include import settings as caudal
+from tests.integration.command_line import answer, call
 
 _COPIED = (
     "dags",
@@ -25,7 +25,6 @@ _COPIED = (
     "requirements.txt",
     "vendor",
 )
-VERB_S = 400.0
 
 
 @dataclass
@@ -51,33 +50,19 @@ class Checkout:
         own = {
             "CAUDAL_HOME": self.home,
             "CAUDAL_CACHE": caudal.load().cache,
-            "PYTHONPATH": self.root,
             "NO_COLOR": "1",
         }
         return kept | {k: str(v) for k, v in own.items()}
 
     def python(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-P", *words]
-        return subprocess.run(
-            line,
-            cwd=self.root,
-            env=self.environ | more,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=VERB_S,
-            check=False,
-        )
+        return call(self.environ | more, *words, command=(sys.executable, "-P"), root=self.root)
 
     def verb(self, *words: str) -> dict[str, Any]:
-        """What the verb prints with --json. It must end with 0."""
-        done = self.python("-m", "include.cli", *words)
-        assert done.returncode == 0, done.stdout + done.stderr
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return found
+        """What the verb prints with --json. It must exit with 0."""
+        return answer(call(self.environ, *words, root=self.root))
 
     def files(self) -> dict[str, bytes]:
-        """The checkout's own files: no cache, nothing hidden."""
+        """The files of the copy: relative path -> content. Caches and hidden files are left out."""
         found = (path for path in self.root.rglob("*") if path.is_file())
         names = {str(path.relative_to(self.root)): path for path in found}
         return {

@@ -1,4 +1,4 @@
-"""A stream from a topic to a topic with its faults: a broker that pauses, records as they should not be, rights that are missing."""
+"""A stream from topic to topic that meets faults: a broker that pauses, bad records, missing rights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from jobs.contract.stream import Topic
 from jobs.core import run
 from tests.jobs.core.test_transactions import Here
 
-# an authorizer that allows everything until a right is written down; a cleaner of compacted topics that does not sleep for 15 s
+# The authorizer allows everything on a resource that has no ACL. The cleaner of compacted topics sleeps for
+# 0.2 s, not for 15 s.
 OVERRIDES = (
     "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "allow.everyone.if.no.acl.found=true",
@@ -35,7 +36,7 @@ OVERRIDES = (
 
 @contextmanager
 def paused(broker: Broker) -> Iterator[None]:
-    """The broker's process is stopped: its connections stay open, and nobody answers."""
+    """Stops the broker's process (SIGSTOP): its connections stay open, and nobody answers."""
     broker.process.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -45,19 +46,19 @@ def paused(broker: Broker) -> Iterator[None]:
 
 @dataclass
 class Faulty(Here):
-    """As Here. `out` and `error`: of the newest run."""
+    """As Here. `out` and `error` are those of the newest run."""
 
     out: str = ""
     error: CaudalError | None = None
 
     def anew(self, **source: Any) -> None:
-        """Another source topic, with the settings given."""
+        """Takes another source topic, with these settings."""
         assert isinstance(self.row.source, Topic)
         self.row = replace(self.row, source=replace(self.row.source, name=f"{self.source}-anew", **source))
         topics.ensure(self.settings, [self.row])
 
     def ends(self) -> str:
-        """Empty, or the code of the error that a run of the launcher and the driver would end with."""
+        """The code of the error with which launcher and driver would end a run; empty for success."""
         try:
             self.out = self.run_here()
         except CaudalError as error:
@@ -69,7 +70,7 @@ class Faulty(Here):
         return self.error.code
 
     def look(self) -> launch.Plan:
-        """What the launcher would find now."""
+        """What the launcher would plan now."""
         now, found = datetime.now(UTC), launch.positions(self.settings, self.row)
         current = generations.current(self.settings.layout, NAME) or launch.first_generation(
             self.row, found, now
@@ -89,7 +90,7 @@ class Faulty(Here):
         config: Any = None,
         **more: Any,
     ) -> None:
-        """Records as they are; nothing is expected of them."""
+        """Sends records as they are. No message is expected to come of them."""
         from confluent_kafka import Producer
 
         options = {"message.max.bytes": 20_000_000, **(config or {})}
@@ -99,7 +100,7 @@ class Faulty(Here):
         assert producer.flush(60) == 0
 
     def invoice(self, **fields: Any) -> bytes:
-        """The next document, with `fields` besides."""
+        """The next document, with additional `fields`."""
         self.number += 1
         whole = {
             "InvoiceNumber": "0-0",
@@ -109,11 +110,12 @@ class Faulty(Here):
         return json.dumps(whole | {"InvoiceLineItems": [{"ItemCode": "1", "ItemQty": 1}]} | fields).encode()
 
     def due(self, number: int) -> None:
-        """The document of this number must come out."""
+        """Expects the document of this number to come out."""
         self.sent["0-0", number] += 1
 
     def right_result(self, *, order: bool = True) -> None:
-        """A reader of committed records finds each message that is due, once, and (where that can be told) each key's in order."""
+        """A read_committed consumer must find each expected message once. With `order`, the messages of each
+        key must be in order."""
         found = Counter((key, int(value["CustomerCardNo"])) for key, value, _ in self.read())
         assert found == self.sent
         if order:
@@ -121,14 +123,14 @@ class Faulty(Here):
 
     @property
     def lag(self) -> int:
-        """Of the newest run's query."""
+        """The lag in records that the newest run reported."""
         return int(self.ended["lag_records"])
 
     def recreate_sink(self) -> None:
         topics.ensure(self.settings, [self.row])
 
     def compacted(self, below: int) -> Counter[tuple[str, int]]:
-        """What is left on the source once the cleaner has been there; from then on it rests."""
+        """Waits until the cleaner has compacted the source, and switches it off. Returns what is left."""
         from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
         until_s, left = time.monotonic() + 60, self._on_source()
@@ -140,7 +142,7 @@ class Faulty(Here):
         resource = ConfigResource(ConfigResource.Type.TOPIC, self.source, incremental_configs=[entry])
         for future in self.admin().incremental_alter_configs([resource]).values():
             future.result(30)
-        time.sleep(1.0)  # a cleaning that was on its way
+        time.sleep(1.0)  # a cleaning that had already begun
         return self._on_source()
 
     def _on_source(self) -> Counter[tuple[str, int]]:
@@ -148,7 +150,7 @@ class Faulty(Here):
         return Counter((value["InvoiceNumber"], int(value["CustomerCardNo"])) for value in values)
 
     def refused(self) -> Counter[str]:
-        """Reasons in quarantine."""
+        """How many records are in quarantine, by reason."""
         found = (self.settings.layout.data / "cuarentena").rglob("part-*")
         return Counter(
             json.loads(line)["reason"]
@@ -164,7 +166,8 @@ class Faulty(Here):
 
     @contextmanager
     def right(self, kind: str, name: str, *rights: tuple[str, str], prefix: bool = False) -> Iterator[None]:
-        """`rights` of everybody on a resource, as (DENY or ALLOW, operation), while it lasts; all that is not named is denied then."""
+        """Gives everybody `rights` on a resource inside the block, as (DENY or ALLOW, operation). What is not
+        named is denied."""
         from confluent_kafka.admin import (
             AclBinding,
             AclOperation,
@@ -182,9 +185,9 @@ class Faulty(Here):
                 "User:ANONYMOUS",
                 "*",
                 AclOperation[operation],
-                AclPermissionType[way],
+                AclPermissionType[kind_of_right],
             )
-            for way, operation in rights
+            for kind_of_right, operation in rights
         ]
         for future in self.admin().create_acls(bindings).values():
             future.result(30)
@@ -213,5 +216,5 @@ class Faulty(Here):
 
 
 def warned(made: launch.Plan) -> tuple[str, ...]:
-    """What the run's report would warn of."""
+    """The warnings that the run's report would have."""
     return report.of(made.spec, "idle").warnings

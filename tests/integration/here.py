@@ -1,4 +1,7 @@
-"""Runs on the shared Spark session, in this process: all that a run does but exec, Spark's start and its end. A second instead of six."""
+"""Runs in this process on the shared Spark session: everything but exec and the start and end of Spark.
+
+A run takes one second instead of six.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ BOUND: dict[str, tuple[Subject, Any]] = {  # as in jobs/<stream>.py
 
 @dataclass
 class Home(runs.Home):
-    """As runs.Home; `run` does not start a process. `close`: whether it closes windows."""
+    """As runs.Home, but `run` starts no process. `close`: whether a run closes windows."""
 
     spark: Any = None
     close: bool = False
@@ -52,8 +55,8 @@ class Home(runs.Home):
         return cls(runs.Home.at(path, stream, bootstrap).settings, stream, spark)
 
     def run(self, *words: str) -> tuple[int, str]:
-        """Exit code and what was printed, as the launcher and the driver give them."""
-        assert not words, "options are the launcher's: take runs.Home"
+        """Exit code and output, as the launcher and the driver give them."""
+        assert not words, "only the launcher takes options: use runs.Home"
         code = 0
         with redirect_stdout(StringIO()) as out:
             try:
@@ -64,7 +67,8 @@ class Home(runs.Home):
         return code, out.getvalue()
 
     def attempt(self) -> None:
-        """The real lease, intake, pairing and plan; the real query, publish and report. Raises CaudalError."""
+        """One run with the real lease, intake, pairing, plan, query, publish and report. Raises
+        CaudalError."""
         now = datetime.now(UTC)
         stream, run_id, layout = streams.get(self.stream), new_run_id(now), self.settings.layout
         folder = layout.run(self.stream, run_id)

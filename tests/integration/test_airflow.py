@@ -1,4 +1,7 @@
-"""The DAGs under the real Airflow with the real launcher, Spark and broker: what an operator triggers, sees and decides, and what a kill leaves."""
+"""The DAGs under the real Airflow, launcher, Spark and broker: what an operator triggers, sees and decides.
+
+And what is left after a kill.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,7 @@ from tests.integration.airflow_home import (
     family,
     gone,
     here,
+    instance,
     lines,
     listening,
     parent,
@@ -60,10 +64,11 @@ def answer(here: Here, verb: str, choice: str, **form: Any) -> tuple[dict[str, s
 
 
 def approved(here: Here, dag: str, choice: str, form: dict[str, Any]) -> tuple[dict[str, str], str]:
-    """Triggers `dag`, waits for its question, answers; (state of each task, what the page showed)."""
+    """Triggers `dag`, waits for its question and answers it. Returns (task -> state, what the page
+    showed)."""
     run = here.rest.trigger(dag, form)
     until(lambda: here.task(dag, run, "approve")["state"] == "awaiting_input" and _heard(here, run), RUN_S)
-    path = f"/api/v2/dags/{dag}/dagRuns/{run.replace('+', '%2B')}/taskInstances/approve/-1/hitlDetails"
+    path = f"{instance(dag, run, 'approve')}/-1/hitlDetails"
     shown = str(here.rest.call("GET", path)["body"])
     here.rest.call("PATCH", path, {"chosen_options": [choice], "params_input": {}})
     here.rest.wait({dag: run}, RUN_S, lambda _: None)
@@ -71,7 +76,8 @@ def approved(here: Here, dag: str, choice: str, form: dict[str, Any]) -> tuple[d
 
 
 def _heard(here: Here, run: str) -> bool:
-    """True when the scheduler knows that the question is asked. Airflow 3.3 fails a task that is answered before that, within half a second."""
+    """Whether the scheduler knows that the task waits for an answer. It does not in the first half second,
+    and Airflow 3.3 fails a task that is answered before."""
     log = (here.settings.layout.logs / "airflow-scheduler.log").read_text(errors="replace")
     return any(
         "Received executor event" in line and "'approve'" in line and run in line for line in log.splitlines()
@@ -143,11 +149,14 @@ def test_a_run_publishes_rows_and_report_a_second_finds_nothing_and_a_person_sen
 
 @pytest.fixture
 def kept(here: Here) -> Iterator[Counter[str]]:
-    """A processed file stands in en_proceso again: restored, as after a run that was killed before it archived. The rows that stand then."""
-    rows = here.rows() + lines(here.put(20, seed=91))
-    here.finish(FICHEROS, here.rest.trigger(FICHEROS))
-    now, stream = datetime.now(UTC), streams.get(FICHEROS)
-    asked = restore.Asked(file="91.json")
+    """Restores a processed file to en_proceso, as if a run had been killed before it archived. Yields the
+    published rows."""
+    if not (archived := sorted(here.settings.layout.archivo(FICHEROS).glob("*/*.json"))):
+        here.put(20, seed=91)
+        here.finish(FICHEROS, here.rest.trigger(FICHEROS))
+        archived = sorted(here.settings.layout.archivo(FICHEROS).glob("*/*.json"))
+    rows, now, stream = here.rows(), datetime.now(UTC), streams.get(FICHEROS)
+    asked = restore.Asked(file=archived[-1].name)
     restore.apply(here.settings, stream, restore.plan(here.settings, stream, now, asked), now, asked)
     yield rows
 
@@ -325,7 +334,7 @@ def test_what_an_operator_puts_in_from_the_form_comes_out_exactly_with_the_demo_
 
 
 def assert_no_secret_shows(settings: Settings) -> None:
-    """Neither in an argument, nor in a variable, nor in a log."""
+    """No secret is in an argument, a variable or a log."""
     secrets = list(json.loads((settings.home / "airflow/keys.json").read_text()).values())
     shown = [
         text for process in family(settings) for text in (*process.cmdline(), *process.environ().values())
@@ -338,7 +347,7 @@ def assert_no_secret_shows(settings: Settings) -> None:
 
 @contextmanager
 def held(database: Path, seconds: float) -> Iterator[None]:
-    """The database is locked by another writer for the first `seconds` of the block."""
+    """Another writer locks the database for the first `seconds` of the block."""
     with closing(sqlite3.connect(database, isolation_level=None, check_same_thread=False)) as writer:
         writer.execute("PRAGMA busy_timeout = 30000")
         writer.execute("BEGIN IMMEDIATE")
@@ -362,12 +371,12 @@ def test_all_is_local_no_secret_shows_and_a_second_up_changes_nothing(here: Here
     assert here.rest.call("GET", "/api/v2/pools/spark")["slots"] == max(1, (os.cpu_count() or 1) // 2)
     start = time.monotonic()
     last = stack.up(here.settings)
-    assert time.monotonic() - start < 10  # 0.5 s on a free machine; a start takes 15
+    assert time.monotonic() - start < 10  # 0.5 s on a free machine; a start takes 15 s
     assert (last.started, last.rows, last.ports) == (False, again.rows, again.ports)
 
 
 def tried(here: Here) -> str:
-    """What a canary says: of its success, or its error's one line."""
+    """What a canary run prints: its success, or its error in one line."""
     try:
         return str(canary.run(here.settings, here.rest))
     except CaudalError as error:
@@ -424,12 +433,12 @@ def test_killed_services_are_back_after_an_up_and_no_other_has_been_started_agai
     assert {row.name for row in healed.rows if row.pid != before[row.name]} == victims
 
 
-LISTED_S = 15.0  # 2 s on a free machine: new-stream asks Airflow to read the registry again at once
+LISTED_S = 15.0  # 2 s on a free machine: new-stream tells Airflow to read the registry again
 LOOKED_AT = ("service", "broker", "topics", "DAGs", "registry", "stream mediciones")
 
 
 def findings(here: Here) -> list[dict[str, str]]:
-    """What doctor says of the copy and its home."""
+    """What doctor finds in the copy and its home."""
     found: list[dict[str, str]] = json.loads(
         here.checkout.python("-m", "include.cli", "doctor", "--json").stdout.splitlines()[-1]
     )["findings"]
@@ -438,13 +447,12 @@ def findings(here: Here) -> list[dict[str, str]]:
 
 @pytest.fixture
 def added(here: Here) -> Iterator[None]:
-    """A stream of csv files, written by new-stream into the running platform; gone at the end, with a DAG that does not load."""
+    """new-stream adds a stream of csv files while Airflow runs. At the end it is removed, with a DAG that
+    does not load."""
     written = [*map(Path, here.checkout.verb(*ADD)["written"]), here.checkout.root / "dags/rota.py"]
     yield
     for path in written:
-        path.unlink(
-            missing_ok=True
-        )  # Airflow lists the DAG for some minutes; the registry that it reads does not
+        path.unlink(missing_ok=True)  # gone from the registry at once; Airflow lists the DAG for some minutes
 
 
 @pytest.mark.usefixtures("added")

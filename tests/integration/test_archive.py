@@ -1,9 +1,10 @@
-"""`./caudal run`, archive and restore for real: what a run has committed is archived right after it, also when that is killed half-way."""
+"""`./caudal run`, archive and restore as processes.
+
+A run archives what it has committed. If it is killed meanwhile, the next run finishes that.
+"""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,23 +13,10 @@ from include import streams
 from include.account import where
 from include.samples import facturas as samples
 from include.state import journal
-from include.torture.runs import RUN_S, Home, multiset
+from include.torture.runs import Home, multiset
+from tests.integration.command_line import caudal_of
 
 pytestmark = pytest.mark.spark
-
-
-def caudal(home: Home, *words: str, failpoint: str = "") -> tuple[int, str]:
-    """The command line as a process of its own."""
-    environ = {**home.settings.environ, "PYTHONPATH": str(home.settings.root), "CAUDAL_FAILPOINT": failpoint}
-    done = subprocess.run(
-        [sys.executable, "-m", "include.cli", *words],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=RUN_S,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 def places(home: Home) -> list[tuple[str, str, int | None]]:
@@ -49,25 +37,25 @@ def test_runs_archive_what_they_have_committed_and_a_killed_archiving_is_finishe
     one, two = (samples.generate(20, seed=seed, start_ms=1_700_000_000_000) for seed in (1, 2))
     expected = multiset(one.expected_lines())
     home.put("f1.json", one.documents)
-    code, out = caudal(home, "run", stream)
+    code, out = caudal_of(home.settings, "run", stream)
     assert code == 0, out
     assert f"{stream}: archived 1 files" in out
     assert places(home) == [("f1.json", "archivo", 0)]
 
     home.put("f2.json", two.documents)
-    assert caudal(home, "run", stream, failpoint="intent")[0] == -9
+    assert caudal_of(home.settings, "run", stream, failpoint="intent")[0] == -9
     expected += multiset(two.expected_lines())
     assert home.rows() == expected, "published before anything was archived"
     assert [op.kind for op in journal.open_operations(home.settings.layout.journal(stream))] == ["archive"]
     assert places(home) == [("f1.json", "archivo", 0), ("f2.json", "en_proceso", 1)]
-    code, out = caudal(home, "run", stream)
+    code, out = caudal_of(home.settings, "run", stream)
     assert (code, "which had been cut short" in out, "Spark was not started" in out) == (0, True, True), out
     assert places(home) == [("f1.json", "archivo", 0), ("f2.json", "archivo", 1)]
 
-    code, out = caudal(home, "restore", stream, "--batch", "1", "--apply")
+    code, out = caudal_of(home.settings, "restore", stream, "--batch", "1", "--apply")
     assert code == 0, out
     assert places(home) == [("f1.json", "archivo", 0), ("f2.json", "en_proceso", 1)]
-    code, out = caudal(home, "run", stream)
+    code, out = caudal_of(home.settings, "run", stream)
     assert (code, "Spark was not started" in out, "archived 1 files" in out) == (0, True, True), out
     assert places(home) == [("f1.json", "archivo", 0), ("f2.json", "archivo", 1)]
     assert home.rows() == expected

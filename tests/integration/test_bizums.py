@@ -1,4 +1,5 @@
-"""The stream bizums from its own samples: what `./caudal sample` promises comes out, once, and what cannot be counted is in quarantine."""
+"""The stream bizums: the rows that `./caudal sample` names come out once, and the other records are
+refused."""
 
 from __future__ import annotations
 

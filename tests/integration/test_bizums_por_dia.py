@@ -1,4 +1,5 @@
-"""Actividad 4 with dates, as streams: what is refused, which days are over, and the highest bizum of each person in them."""
+"""Actividad 4 with dates, as streams: refused records, days that are over, each person's highest bizum a
+day."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ DAY_MS = 24 * HOUR_MS
 
 
 def reading(line: str) -> str:
-    """A bizum as what the plain reference of windows takes: who sent how much, and when."""
+    """A bizum as a reading, which the plain reference of windows takes: who sent how much, and when."""
     name, amount, _, sent = line.split(";")
     return temperaturas.reading(
         bizums.person(name), float(amount), round(datetime.fromisoformat(sent).timestamp() * 1000)

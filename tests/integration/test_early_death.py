@@ -1,4 +1,7 @@
-"""Machines and shells that a run meets: what it makes right, what it names before Spark starts, and who finishes the report of a driver that died."""
+"""Hostile machines and shells, and drivers that die.
+
+What a run corrects, what it refuses before Spark starts, and who finishes the report of a dead driver.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ from include.state import lease
 from include.torture.runs import RUN_S, Home, kill, wait_for
 from jobs.contract.run import report
 from jobs.contract.run.report import Report
+from tests.matrix import long
 from tests.pollution import JUNK
 
 BIZUMS = "INÉS;12.5;cena\niñaki  GARCÍA;3;té\n"
@@ -35,7 +39,7 @@ needs_root = pytest.mark.skipif(
 
 
 def home_at(path: Path, **variables: str) -> Home:
-    """A home with one file of bizums waiting."""
+    """A home in which one file of bizums waits."""
     home = Home.at(path, "bizums")
     home.settings = load({**home.settings.environ, **variables})
     home.put("b.csv", BIZUMS.splitlines())
@@ -43,7 +47,8 @@ def home_at(path: Path, **variables: str) -> Home:
 
 
 def verb(home: Home, *words: str, before: tuple[str, ...] = (), **options: Any) -> tuple[int, str, str]:
-    """The command line as the front door starts it; exit code, stdout, stderr. `before`: a program that starts it."""
+    """Runs ./caudal. Returns exit code, stdout and stderr. `before`: a program and its arguments that start
+    it."""
     line = [*before, str(ROOT / "caudal"), *words]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
     environ = {name: text for name, text in home.settings.environ.items() if name != "PYTHONPATH"}
@@ -57,7 +62,7 @@ def rows(home: Home) -> set[tuple[str, float, str]]:
 
 
 def failed(home: Home) -> dict[str, Any]:
-    """The error of the newest report, which must be finished."""
+    """The error of the newest report, whose status must be failed."""
     found = home.report()
     assert (found.status, found.exit_code, found.error is not None) == (
         "failed",
@@ -70,8 +75,8 @@ def failed(home: Home) -> dict[str, Any]:
 @pytest.mark.spark
 @pytest.mark.slow
 def test_a_run_in_a_shell_that_carries_everything_gives_its_exact_rows(tmp_path: Path) -> None:
-    """Every variable at once, a folder that is gone, no standard input, a umask that shuts everybody out, ignored SIGCHLD, every character that
-    a path may have."""
+    """All variables at once, a folder that is deleted, no standard input, umask 777, ignored SIGCHLD, and a
+    path with every character."""
     home = home_at(tmp_path / "ñ 日#%41+&;'\"!@$=^~`|<>()", **JUNK)
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -90,14 +95,15 @@ def test_a_run_in_a_shell_that_carries_everything_gives_its_exact_rows(tmp_path:
 def test_a_read_only_tmp_a_full_stdout_and_no_host_name_hinder_no_run(tmp_path: Path) -> None:
     home = home_at(tmp_path / "home")
     elsewhere = Path("/mnt")  # the home lies below /tmp, which becomes read-only around it
-    script = f'mount --bind {home.settings.home} {elsewhere}; mount --bind /tmp /tmp; mount -o remount,bind,ro /tmp; exec "$@"'
+    mounts = f"mount --bind {home.settings.home} {elsewhere}; mount --bind /tmp /tmp"
+    script = f'hostname x.invalid; {mounts}; mount -o remount,bind,ro /tmp; exec "$@"'
     home.settings = load({**home.settings.environ, "CAUDAL_HOME": str(elsewhere)})
     with Path("/dev/full").open("w") as full:
         code, _, err = verb(
             home,
             "run",
             "bizums",
-            before=("unshare", "-mu", "sh", "-c", f"hostname x.invalid; {script}", "sh"),
+            before=("unshare", "-mu", "sh", "-c", script, "sh"),
             stdout=full,
         )
     home.settings = load({**home.settings.environ, "CAUDAL_HOME": str(tmp_path / "home")})
@@ -147,7 +153,8 @@ def test_a_limit_that_is_too_low_is_one_line_before_anything_is_touched(
 def test_a_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
     from include.launch import preflight
 
-    code = "from include.launch import preflight; import resource; preflight._raise_files(); print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    code = "from include.launch import preflight; import resource; preflight._raise_files();"
+    code += "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     hard = min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
@@ -160,7 +167,9 @@ def test_a_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
     assert hard >= preflight.FILES
 
 
-UNSHARED = (  # the Python of this environment may lie in root's own folder, which nobody else may enter: another one takes its place here
+# The Python of this environment may lie in root's home folder, which nobody else may enter. This script moves
+# it into a mount of its own, and takes the user id 54321.
+UNSHARED = (
     "p=$(dirname $(dirname $(readlink -f $PYTHON))); t=$(mktemp -d); mount --bind $p $t; "
     "case $p in ~/*) mount -t tmpfs -o mode=755 t ~; mkdir -p $p; mount --move $t $p;; esac; "
     'exec setpriv --reuid 54321 --regid 54321 --clear-groups "$@"'
@@ -177,9 +186,8 @@ def test_a_user_without_a_name_is_told_before_spark_starts(tmp_path: Path) -> No
         home.settings = load({**home.settings.environ, "PYTHON": sys.executable})
         code, out, err = verb(home, "run", "bizums", before=("unshare", "-m", "sh", "-c", UNSHARED, "sh"))
         assert (code, err) == (78, ""), out + err
-        assert out.startswith(
-            "machine: user id 54321 has no name in the password file, and Spark's login needs one [/etc/passwd] -> add a line"
-        )
+        what = "user id 54321 has no name in the password file, and Spark's login needs one [/etc/passwd]"
+        assert out.startswith(f"machine: {what} -> add a line")
     finally:
         shutil.rmtree(home.settings.home)
 
@@ -188,25 +196,17 @@ def test_a_user_without_a_name_is_told_before_spark_starts(tmp_path: Path) -> No
 def test_a_home_without_programs_is_told_to_a_stream_that_unpacks_libraries_and_not_to_another(
     tmp_path: Path,
 ) -> None:
-    code = (
-        "import sys; from pathlib import Path; from include import settings; from include.launch import preflight\n"
-        "config = settings.load({'CAUDAL_HOME': sys.argv[1]})\n"
-        "for native in (False, True):\n    preflight.require(config, config.tmp / 'x', 1024, native=native); print(native)\n"
-    )
+    code = """import sys
+from include import settings
+from include.launch import preflight
+config = settings.load({'CAUDAL_HOME': sys.argv[1]})
+for native in (False, True):
+    preflight.require(config, config.tmp / 'x', 1024, native=native)
+    print(native)
+"""
     mounted = f'mount -t tmpfs -o noexec t {tmp_path}; exec "$@"'
-    line = [
-        "unshare",
-        "-m",
-        "sh",
-        "-c",
-        mounted,
-        "sh",
-        sys.executable,
-        "-P",
-        "-c",
-        code,
-        str(tmp_path / "home"),
-    ]
+    python = [sys.executable, "-P", "-c", code, str(tmp_path / "home")]
+    line = ["unshare", "-m", "sh", "-c", mounted, "sh", *python]
     done = subprocess.run(
         line,
         capture_output=True,
@@ -243,9 +243,9 @@ def test_a_link_in_place_of_the_folder_for_temporary_files_is_not_followed(tmp_p
     assert list((tmp_path / "victim").iterdir()) == []
 
 
-@pytest.mark.parametrize("options", ["-XX:+UseG1GC", "-XX:+NoSuchThing", "-agentlib:nowhere"])
+@pytest.mark.parametrize("options", ["-XX:+UseG1GC", *map(long, ("-XX:+NoSuchThing", "-agentlib:nowhere"))])
 def test_a_jvm_that_does_not_start_is_told_with_its_own_words(tmp_path: Path, options: str) -> None:
-    """What one lets pass oneself may break the JVM: nothing of Caudal's is running when it does."""
+    """A variable that the user lets pass may break the JVM before any code of Caudal runs."""
     home = home_at(tmp_path, CAUDAL_PASS_ENV="JAVA_TOOL_OPTIONS", JAVA_TOOL_OPTIONS=options)
     code, out, err = verb(home, "run", "bizums")
     assert code == 70, out + err
@@ -391,8 +391,8 @@ def test_an_end_in_words(exit_code: int | None, says: str) -> None:
     ("encoding", "narrow", "told"),
     [
         ("ascii", {}, r"\xf1-\u65e5"),
-        ("latin-1", {}, r"ñ-\u65e5"),
-        ("utf-16", {}, "ñ-日"),
+        long(("latin-1", {}, r"ñ-\u65e5")),
+        long(("utf-16", {}, "ñ-日")),
         ("ascii", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, r"\xc3\xb1-\xe6\x97\xa5"),
     ],
 )

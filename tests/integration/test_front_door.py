@@ -1,7 +1,8 @@
-"""./caudal itself: real environments made by the real pip and uv, in copies of the checkout with one small package to install.
+"""./caudal itself: the real pip and uv make environments in copies of the checkout that need one small
+package.
 
-The two wheels they need are fetched once into a folder, which pip's own settings then name in place of the index; without a network
-these tests are skipped (under CI they fail).
+The two wheels are fetched once into a folder, and pip's settings name that folder in place of the index.
+Without a network these tests are skipped (under CI they fail).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_NO_INDEX": "0", "PIP_FIND_LINKS": ""}
-WHEELS: dict[str, str] = {}  # pip's settings that name the folder of wheels; filled by the fixture `wheels`
+WHEELS: dict[str, str] = {}  # pip's settings that name the folder of wheels; the fixture `wheels` fills it
 pytestmark = pytest.mark.slow  # installs environments
 PROBE = """import json, os, sys
 print(json.dumps({"prefix": sys.prefix, "cwd": os.getcwd(), "argv": sys.argv[1:], "path0": sys.path[0]}))
@@ -30,7 +31,8 @@ print(json.dumps({"prefix": sys.prefix, "cwd": os.getcwd(), "argv": sys.argv[1:]
 
 
 def checkout(folder: Path) -> Path:
-    """A copy that holds the door, what it makes environments with, one small requirement, and a command line that tells how it was called."""
+    """A copy with ./caudal, the tools that make an environment, one small requirement, and a command line
+    that prints how it was called."""
     (folder / "include/setup").mkdir(parents=True)
     (folder / "include/cli").mkdir()
     for name in (
@@ -49,7 +51,8 @@ def checkout(folder: Path) -> Path:
 
 
 def environ(**more: str) -> dict[str, str]:
-    """This process's environment without Caudal's settings and without what pytest's own start put there; the Python is this one."""
+    """The environment of this process without Caudal's and Python's variables. CAUDAL_PYTHON is this
+    Python."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CAUDAL_", "PYTHON"))}
     return kept | {"CAUDAL_PYTHON": sys.executable} | WHEELS | more
 
@@ -99,13 +102,13 @@ def call(
 
 
 def made(folder: Path) -> Path:
-    """A checkout whose environment is there."""
+    """A checkout whose environment is made."""
     root = checkout(folder)
-    told(call(root / "caudal"))
+    printed(call(root / "caudal"))
     return root
 
 
-def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def printed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """What the probe printed."""
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
@@ -121,7 +124,7 @@ def env_of(root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One finished checkout, with a blank in its path, for the tests that change nothing in it."""
+    """One finished checkout, with a blank in its path. Tests that take it change nothing in it."""
     return made(tmp_path_factory.mktemp("front door"))
 
 
@@ -131,7 +134,7 @@ def test_a_finished_environment_is_entered_straight_without_network_from_any_fol
     start = time.monotonic()
     done = call(ready / "caudal", "put", "two words", "", "*", env=environ(**NO_INDEX), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert told(done) == {
+    assert printed(done) == {
         "prefix": str(env_of(ready)),
         "cwd": str(tmp_path),
         "argv": ["put", "two words", "", "*"],
@@ -183,7 +186,7 @@ def test_an_unfinished_environment_is_wiped_and_made_again(tmp_path: Path) -> No
     (env / ".ready").unlink()
     (env / "half").write_text("left by a killed installer")
     done = call(root / "caudal")
-    assert told(done)["prefix"] == str(env)
+    assert printed(done)["prefix"] == str(env)
     assert (env / ".ready").exists() and not (env / "half").exists()
 
 
@@ -192,14 +195,14 @@ def test_a_damaged_environment_is_mended_by_setup(tmp_path: Path) -> None:
     lost = next(env_of(root).glob("lib/python3*/site-packages/tenacity/__init__.py"))
     lost.unlink()
     done = call(root / "caudal", "setup")
-    assert told(done)["argv"] == ["setup"]
+    assert printed(done)["argv"] == ["setup"]
     assert lost.exists() and "the environment is damaged (tenacity)" in done.stderr
 
 
 @pytest.mark.torture
 def test_a_moved_checkout_makes_its_environment_again(tmp_path: Path) -> None:
     root = made(tmp_path / "here").rename(tmp_path / "there")
-    assert told(call(root / "caudal"))["prefix"].startswith(str(tmp_path / "there"))
+    assert printed(call(root / "caudal"))["prefix"].startswith(str(tmp_path / "there"))
 
 
 def test_killed_in_the_middle_the_same_command_goes_on(tmp_path: Path) -> None:
@@ -212,7 +215,7 @@ def test_killed_in_the_middle_the_same_command_goes_on(tmp_path: Path) -> None:
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     assert not list((root / ".cache").glob("env-*/.ready"))
-    told(call(root / "caudal"))
+    printed(call(root / "caudal"))
     assert (env_of(root) / ".ready").exists()
 
 
@@ -227,11 +230,12 @@ def test_of_two_at_once_one_makes_and_the_other_waits(tmp_path: Path) -> None:
     ends = [
         subprocess.CompletedProcess([], p.wait(), *texts) for p, texts in [(p, p.communicate()) for p in pair]
     ]
-    assert told(ends[0])["prefix"] == told(ends[1])["prefix"]
-    said = "".join(e.stderr for e in ends)
-    assert said.count("making the environment") == 1 and said.count("waiting for it") == 1
+    assert printed(ends[0])["prefix"] == printed(ends[1])["prefix"]
+    errors = "".join(e.stderr for e in ends)
+    assert errors.count("making the environment") == 1 and errors.count("waiting for it") == 1
 
 
+@pytest.mark.torture
 def test_without_ensurepip_the_environment_is_made_all_the_same(tmp_path: Path) -> None:
     """A Python like stock Debian's: an import hook hides ensurepip from it, also under -I."""
     bare = tmp_path / "bare"
@@ -244,14 +248,15 @@ def test_without_ensurepip_the_environment_is_made_all_the_same(tmp_path: Path) 
         == 1
     )
     root = checkout(tmp_path / "checkout")
-    told(call(root / "caudal", env=environ(CAUDAL_PYTHON=python)))
+    printed(call(root / "caudal", env=environ(CAUDAL_PYTHON=python)))
 
 
 def test_without_an_index_it_is_one_line_and_69(tmp_path: Path) -> None:
     done = call(checkout(tmp_path) / "caudal", env=environ(**NO_INDEX))
     assert (done.returncode, done.stdout) == (69, "")
     assert re.fullmatch(
-        r"making the environment .*\ncaudal: service: the package index does not answer \[.*\.log\] -> check .*\n",
+        r"making the environment .*\n"
+        r"caudal: service: the package index does not answer \[.*\.log\] -> check .*\n",
         done.stderr,
     )
 
@@ -299,5 +304,5 @@ def test_a_caudal_python_that_is_too_old_or_none_is_one_line_and_78(tmp_path: Pa
 
 def test_caudal_cache_names_another_place_relative_to_the_checkout(tmp_path: Path) -> None:
     root = checkout(tmp_path / "checkout")
-    answer = told(call(root / "caudal", env=environ(CAUDAL_CACHE="else/where"), cwd=tmp_path))
+    answer = printed(call(root / "caudal", env=environ(CAUDAL_CACHE="else/where"), cwd=tmp_path))
     assert answer["prefix"].startswith(str(root / "else/where/env-"))

@@ -1,4 +1,5 @@
-"""./caudal in a checkout where nothing is installed: help, the version and a wrong verb are answered at once, and nothing is made."""
+"""./caudal where nothing is installed answers help, the version and a wrong verb at once, and makes
+nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
 
 
 def call(*words: str, shell: str = SHELLS[0], **variables: str) -> subprocess.CompletedProcess[str]:
-    """The door with a cache that is not there and cannot be made (/proc), so that whoever tries to install fails."""
+    """Runs ./caudal with a cache that cannot be made (below /proc), so that an installation would fail."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CAUDAL_", "PYTHON"))}
     environ = kept | {"CAUDAL_CACHE": "/proc/none", "CAUDAL_PYTHON": sys.executable} | variables
     line = [str(shutil.which(shell)), str(DOOR), *words]
@@ -127,7 +128,7 @@ def test_help_needs_no_python_and_no_other_program(tmp_path: Path) -> None:
 
 
 def test_a_verb_that_has_to_run_still_begins_to_install() -> None:
-    """Into a place where nothing can be made: one line, and no trace."""
+    """Where nothing can be made, the error is one line without a stack trace."""
     for words in (
         ("status",),
         ("lab", "camino"),

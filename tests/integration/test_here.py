@@ -1,4 +1,4 @@
-"""That a run on the shared session is bound as the job of its stream binds it."""
+"""A run on the shared session uses the schema, rules and transform of the stream's job."""
 
 from __future__ import annotations
 

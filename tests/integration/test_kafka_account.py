@@ -1,9 +1,8 @@
-"""Accounts of Kafka streams on the real broker: aborted records named, retention told, a message that stands twice found with its place."""
+"""Accounts of Kafka streams on the real broker: aborted records, retention, a message that is there twice."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,24 +18,16 @@ from include.settings import Settings
 from include.torture.runs import Home as AnyHome
 from jobs.contract.disk.layout import MANIFEST
 from tests.integration.here import Home
-from tests.integration.test_kafka_generations import do, drop_records, make_anew, ran
-from tests.integration.test_kafka_streams import send
+from tests.integration.kafka_homes import do, drop_records, ran, send
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker]
-
-
-@pytest.fixture
-def fresh(broker: Settings) -> Iterator[Settings]:
-    """The broker with empty topics, as the registry declares them."""
-    make_anew(broker)
-    yield broker
 
 
 def audit(home: AnyHome, since: datetime | None = None) -> Audit:
     return audits.audit(home.settings, streams.get(home.stream), since, lambda _: None)
 
 
-def told(found: Audit) -> list[str]:
+def differences(found: Audit) -> list[str]:
     return [str(difference) for difference in found.differences]
 
 
@@ -82,7 +73,7 @@ def test_offsets_without_a_record_are_named_by_the_run_and_explained_by_the_audi
         2,
     )
     found = audit(home)
-    assert (told(found), found.unchecked) == ([], [])
+    assert (differences(found), found.unchecked) == ([], [])
     names = ("records on facturas", "offsets of aborted records", "offsets of control or compacted records")
     assert [found.counts[name] for name in names] == [62, 5, 2]
     assert audit(home, datetime(2100, 1, 1, tzinfo=UTC)).counts == {}
@@ -90,7 +81,7 @@ def test_offsets_without_a_record_are_named_by_the_run_and_explained_by_the_audi
     manifest = json.loads((home.settings.layout.batch(home.stream, 1, 0) / MANIFEST).read_text())
     less = {**manifest["partitions"], "facturas/1": manifest["partitions"]["facturas/1"] - 1}
     change(home, 0, partitions=less, records_in=59)
-    [line] = told(audit(home))
+    [line] = differences(audit(home))
     assert line.startswith("batch 0 of generation 1: a plain consumer finds ")
     assert "facturas/1 offsets 0 to" in line
     change(
@@ -100,12 +91,12 @@ def test_offsets_without_a_record_are_named_by_the_run_and_explained_by_the_audi
         records_in=60,
         end=json.loads(json.dumps(manifest["end"]).replace('"2"', '"3"')),
     )
-    assert any("batch 1 of generation 1: begins at" in line for line in told(audit(home)))
+    assert any("batch 1 of generation 1: begins at" in line for line in differences(audit(home)))
     change(home, 0, end=manifest["end"])
 
     drop_records(fresh, p0=3)
     found = audit(home)
-    assert told(found) == []
+    assert differences(found) == []
     assert found.unchecked == ["batch 0 of generation 1: offsets 0 to 2 of facturas/0 are gone by retention"]
 
 
@@ -122,18 +113,19 @@ def test_a_message_that_stands_twice_is_found_with_its_place(
     send(fresh, 3, count=30)
     ran(home)
     found = audit(home)
-    assert (told(found), found.unchecked, found.counts["messages on notificaciones"]) == ([], [], 90)
+    assert (differences(found), found.unchecked, found.counts["messages on notificaciones"]) == ([], [], 90)
 
     rows = json.loads((home.settings.layout.batch(home.stream, 1, 0) / MANIFEST).read_text())["rows_out"]
     change(home, 0, rows_out=rows + 1)
     assert [
-        "60 messages of it on notificaciones, its manifest says 61" in line for line in told(audit(home))
+        "60 messages of it on notificaciones, its manifest says 61" in line
+        for line in differences(audit(home))
     ] == [True]
     change(home, 0, rows_out=rows)
 
     victim = next(consume.read(fresh, "notificaciones"))
     repeat(fresh, victim)
-    [line] = told(audit(home))
+    [line] = differences(audit(home))
     source = dict(victim.headers)["caudal-source"]
     assert source
     assert line.startswith(f"notificaciones/{victim.partition}/")
@@ -158,7 +150,7 @@ def test_an_audit_without_a_broker_says_what_it_could_not_read(
     ran(home)
     away = AnyHome.at(tmp_path, "notificaciones", "127.0.0.1:1")
     found = audit(away)
-    assert told(found) == []
+    assert differences(found) == []
     assert [line.partition(" was not read: ")[0] for line in found.unchecked] == [
         "topic facturas",
         "topic notificaciones",

@@ -1,6 +1,7 @@
-"""Kafka's faults on the real broker: each ends in a right result or in a named error, and the run after it is right. docs/kafka.md is their table.
+"""Kafka's faults on the real broker: each ends right or in a named error, and the next run is right.
 
-The stream goes from a topic to a topic; what reads is the same code for a stream to files.
+docs/kafka.md is their table. The stream goes from topic to topic; a stream from a topic to files reads with
+the same code.
 """
 
 from __future__ import annotations
@@ -32,15 +33,13 @@ from tests.matrix import long
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
 YEAR_1970_MS, YEAR_2099_MS = 86_400_000, 4_070_908_800_000
-ANY_TIME = (
-    ("retention.ms", "-1"),
-    ("message.timestamp.after.max.ms", "9223372036854775807"),
-)  # Kafka 4 refuses times an hour ahead otherwise
+# by default, Kafka 4 refuses records that are dated more than an hour ahead
+ANY_TIME = (("retention.ms", "-1"), ("message.timestamp.after.max.ms", "9223372036854775807"))
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker that may be stopped and killed: nobody else uses it."""
+    """A broker for this file alone: its tests stop and kill it."""
     broker = Broker(tmp_path_factory.mktemp("faults"), *OVERRIDES)
     broker.start()
     yield broker
@@ -49,7 +48,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture
 def world(spark: Any, own: Broker, tmp_path: Path) -> Faulty:
-    """A new home and new topics; what other tests have sent is forgotten, or each run would fence all their ids, too."""
+    """A new home and new topics. The token topic is made anew: each run would fence the ids of earlier tests,
+    too."""
     world = Faulty(own.settings, tmp_path, spark=spark)
     world.make_anew(f"caudal-tokens-{NAME}", 1)
     return world
@@ -205,13 +205,13 @@ def test_a_record_that_is_too_long_is_refused_also_beyond_what_one_fetch_takes(w
 @pytest.mark.parametrize(
     ("kind", "checked", "refused"),
     [
-        ("CreateTime", False, []),
+        long(("CreateTime", False, [])),
         (
             "CreateTime",
             True,
             [1, 2, 4],
-        ),  # a record of 1970 cannot hold an event of today, as far as its own time tells
-        ("LogAppendTime", True, [2, 4]),
+        ),  # to judge by its time, a record of 1970 cannot hold an event of today
+        long(("LogAppendTime", True, [2, 4])),
     ],
 )
 def test_a_records_own_time_however_far_off_lets_no_event_of_the_future_in(
@@ -474,7 +474,7 @@ def test_a_broker_killed_in_mid_transaction_costs_at_most_another_run(world: Fau
 
 
 def arrow_batches(world: Faulty, records: int) -> ExitStack:
-    """Rows go on to the sender as they are made, so many at a time, not 10,000."""
+    """The sender gets rows in batches of so many records, not of 10,000. Closing the stack ends that."""
     stack, name = ExitStack(), "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = world.spark.conf.get(name)
     world.spark.conf.set(name, str(records))

@@ -1,86 +1,33 @@
-"""Generations of Kafka streams on the real broker, by real runs: what was sent is the reference, each record stands once, or the refusal names it."""
+"""Generations of Kafka streams on the real broker: each record comes out once, or a refusal names it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from include import streams
-from include.housekeeping.apply import apply
 from include.housekeeping.generations import reset, rewind, rollover, undo
-from include.housekeeping.plan import Plan
-from include.kafka import topics
 from include.settings import Settings
 from include.state import generations
-from include.torture import runs
-from include.torture.runs import multiset
 from jobs.contract.commit import checkpoint, manifest
 from jobs.contract.errors import Refused
 from tests.integration.here import Home
-from tests.integration.test_kafka_streams import _delete, admin_of, notifications, send
+from tests.integration.kafka_homes import (
+    add_partitions,
+    do,
+    drop_records,
+    make_anew,
+    notifications,
+    plan,
+    ran,
+    send,
+    sent,
+)
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]
 Rows = Counter[str]
-
-
-@pytest.fixture
-def fresh(broker: Settings) -> Iterator[Settings]:
-    """The broker with empty topics, as the registry declares them."""
-    make_anew(broker)
-    yield broker
-
-
-def make_anew(settings: Settings) -> None:
-    _delete(settings, ["facturas", "notificaciones"])
-    topics.apply(topics.plan(settings, list(streams.collect()[0].values())))
-
-
-def drop_records(settings: Settings, **before: int) -> None:
-    """What retention does: records of partition p<N> below an offset are gone; -1: all."""
-    from confluent_kafka import TopicPartition
-
-    admin = admin_of(settings)  # kept by name: a client that is collected takes its futures with it
-    for future in admin.delete_records(
-        [TopicPartition("facturas", int(p[1:]), offset) for p, offset in before.items()]
-    ).values():
-        future.result(30)
-
-
-def add_partitions(settings: Settings, total: int) -> None:
-    from confluent_kafka.admin import NewPartitions
-
-    admin = admin_of(settings)
-    for future in admin.create_partitions([NewPartitions("facturas", total)]).values():
-        future.result(30)
-
-
-def sent(settings: Settings, seed: int, count: int = 60) -> Rows:
-    return multiset(send(settings, seed, count).expected_lines())
-
-
-def ran(home: runs.Home) -> None:
-    code, out = home.run()
-    assert code == 0, out
-
-
-def do(home: runs.Home, planner: Callable[..., Plan], **options: Any) -> Plan:
-    now = datetime.now(UTC)
-
-    def again() -> Plan:
-        return planner(home.settings, streams.get(home.stream), now, **options)
-
-    made = again()
-    apply(home.settings, made, again, now)
-    return made
-
-
-def plan(home: runs.Home, planner: Callable[..., Plan], **options: Any) -> Plan:
-    return planner(home.settings, streams.get(home.stream), datetime.now(UTC), **options)
 
 
 def test_a_rollover_starts_at_the_old_end_and_reads_newer_partitions_from_their_first_record(
@@ -116,13 +63,7 @@ def test_a_rollover_with_nothing_new_starts_no_spark_and_can_be_undone(
     do(home, rollover.plan)
     ran(home)
     assert (home.report().status, home.report().generation) == ("idle", 2)
-    now = datetime.now(UTC)
-    apply(
-        home.settings,
-        undo.plan(home.settings, home.stream, now),
-        lambda: undo.plan(home.settings, home.stream, now),
-        now,
-    )
+    do(home, lambda settings, row, now: undo.plan(settings, row.name, now))
     expected += sent(fresh, 5)
     ran(home)
     assert (home.rows(), home.report().generation) == (expected, 1)
@@ -191,7 +132,8 @@ def test_a_topic_made_anew_is_read_from_its_earliest_record_after_a_rollover(
 def test_a_published_batch_that_no_run_can_commit_any_more_does_not_hold_the_stream(
     spark: Any, fresh: Settings, tmp_path: Path
 ) -> None:
-    """Killed between publish and commit, then the topic was made anew: the rows are out, the batch cannot be run again."""
+    """Killed between publish and commit, and then the topic was made anew: the rows are published, and the
+    batch cannot run again."""
     home = Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     expected = sent(fresh, 19)
     ran(home)

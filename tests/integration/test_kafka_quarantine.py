@@ -1,4 +1,4 @@
-"""Refused records of a topic, on the real broker: never sent again, and read again by a rewind, each once and byte for byte."""
+"""Refused records of a topic are never sent to it again. A rewind reads each again, once, byte for byte."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from include.housekeeping.refused import decide
 from include.housekeeping.refused.decide import Asked
 from include.kafka import consume, produce
 from include.kafka.produce import Message
+from include.samples import facturas as samples
 from include.settings import Settings
 from include.torture.runs import multiset
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Checks
 from tests.integration.here import Home
-from tests.integration.test_kafka_generations import do, fresh, plan, ran
-from tests.integration.test_kafka_streams import START_MS, samples
+from tests.integration.kafka_homes import START_MS, do, plan, ran
 
-__all__ = ["fresh"]
 pytestmark = [pytest.mark.spark, pytest.mark.broker]
 
 

@@ -1,10 +1,9 @@
-"""The Kafka streams on the real broker: what the topic holds is the reference; each home reads it from the beginning."""
+"""The Kafka streams on the real broker: the topic is the reference, each home reads it from the beginning."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from include import streams
-from include.kafka import connection, consume, produce, topics
+from include.kafka import produce
 from include.kafka.produce import Message
 from include.samples import facturas as samples
 from include.services.ports import Ports
@@ -22,41 +21,9 @@ from include.torture.runs import Home, below, kill, multiset, wait_for
 from jobs.contract.disk import failpoints
 from jobs.contract.stream import Limits
 from tests.integration import here
+from tests.integration.kafka_homes import create, delete, drop_records, make_anew, notifications, send
 
 pytestmark = [pytest.mark.spark, pytest.mark.broker]
-START_MS = 1_700_000_000_000
-
-
-@pytest.fixture
-def fresh(broker: Settings) -> Iterator[Settings]:
-    """The broker with empty topics, as the registry declares them."""
-    _delete(broker, ["facturas", "notificaciones"])
-    topics.apply(topics.plan(broker, list(streams.collect()[0].values())))
-    yield broker
-
-
-def admin_of(settings: Settings) -> Any:
-    from confluent_kafka.admin import AdminClient
-
-    return AdminClient(connection.connect(settings).librdkafka())
-
-
-def _delete(settings: Settings, names: list[str]) -> None:
-    admin = admin_of(settings)
-    if there := sorted(set(names) & set(admin.list_topics(timeout=30).topics)):
-        for future in admin.delete_topics(there).values():
-            future.result(30)
-    wait_for(lambda: not set(names) & set(admin.list_topics(timeout=30).topics), "the topics are gone", 30)
-
-
-def send(settings: Settings, seed: int, count: int = 60) -> samples.Sample:
-    sample = samples.generate(count, seed=seed, start_ms=START_MS)
-    produce.produce(settings, "facturas", [Message(value=d.encode()) for d in sample.documents])
-    return sample
-
-
-def notifications(settings: Settings) -> Counter[tuple[str, str]]:
-    return Counter((r.key.decode(), r.value.decode()) for r in consume.read(settings, "notificaciones"))
 
 
 def expected_notifications(*made: samples.Sample) -> Counter[tuple[str, str]]:
@@ -172,8 +139,7 @@ def test_a_topic_made_anew_is_refused_before_spark_starts(fresh: Settings, tmp_p
     home = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     first = send(fresh, 7)
     assert home.run()[0] == 0
-    _delete(fresh, ["facturas"])
-    topics.apply(topics.plan(fresh, list(streams.collect()[0].values())))
+    make_anew(fresh, "facturas")
     send(fresh, 8, count=200)
     code, out = home.run()
     assert (code, "topic-recreated" in out) == (65, True)
@@ -183,21 +149,17 @@ def test_a_topic_made_anew_is_refused_before_spark_starts(fresh: Settings, tmp_p
 def test_records_that_retention_took_before_they_were_read_are_named(
     spark: Any, fresh: Settings, tmp_path: Path
 ) -> None:
-    from confluent_kafka import TopicPartition
-
     home = here.Home.on(spark, tmp_path, "facturas_kafka", fresh.kafka_bootstrap)
     send(fresh, 9)
     assert home.run()[0] == 0
     send(fresh, 10, count=300)
-    admin = admin_of(fresh)
-    for future in admin.delete_records([TopicPartition("facturas", p, -1) for p in range(3)]).values():
-        future.result(30)
+    drop_records(fresh, p0=-1, p1=-1, p2=-1)
     code, out = home.run()
     assert (code, "offsets-lost" in out) == (65, True)
 
 
 def test_a_missing_topic_is_one_line_and_exit_69(fresh: Settings, tmp_path: Path) -> None:
-    _delete(fresh, ["facturas"])
+    delete(fresh, ["facturas"])
     code, out = Home.at(tmp_path, "facturas_kafka", fresh.kafka_bootstrap).run()
     assert (code, out.startswith("topic-missing: ")) == (69, True)
     assert "./caudal topics create" in out
@@ -217,7 +179,7 @@ def test_a_broker_killed_in_mid_run_costs_nothing_but_another_run(
         for stream in ("notificaciones", "facturas_kafka")
     )
     with running(settings, Ports(kafka, controller, airflow)) as process:
-        topics.apply(topics.plan(settings, list(streams.collect()[0].values())))
+        create(settings)
         sample = send(settings, 11, count=3000)
         first = home.start()
         wait_for(lambda: (home.checkpoint / "offsets" / "0").exists(), "planned", of=first)
@@ -246,8 +208,7 @@ def test_a_topic_made_anew_while_it_is_read_leaves_nothing_published(
         real(name)
         if name == "planned" and not made:
             made.append(name)
-            _delete(fresh, ["facturas"])
-            topics.apply(topics.plan(fresh, list(streams.collect()[0].values())))
+            make_anew(fresh, "facturas")
             send(fresh, 3, count=600)
 
     with monkeypatch.context() as patch:

@@ -1,11 +1,9 @@
-"""Labs that only a process of their own tells the truth about: `./caudal lab` as it is typed."""
+"""Labs that must run in a process of their own to show what they show: `./caudal lab` as it is typed."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,20 +12,16 @@ import pytest
 
 from include import labs
 from include.samples import bizums, facturas
-from include.settings import ROOT
-from include.torture.runs import RUN_S
 from jobs.contract.disk.layout import Layout
+from tests.integration.command_line import answer, call
 
 
 def run(home: Path, *words: str) -> dict[str, Any]:
     """The facts of a lab that ended with 0."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CAUDAL_KAFKA", "PYTHON"))}
-    environ = kept | {"CAUDAL_HOME": str(home), "PYTHONPATH": str(ROOT)}
-    line = [sys.executable, "-P", "-m", "include.cli", "lab", *words, "--json"]
-    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=RUN_S, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["facts"]
-    return found
+    environ = kept | {"CAUDAL_HOME": str(home)}
+    facts: dict[str, Any] = answer(call(environ, "lab", *words, "--json"))["facts"]
+    return facts
 
 
 @pytest.mark.torture
@@ -76,9 +70,7 @@ def test_the_way_to_delta_brings_delta_along(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.spark
 def test_a_continuous_query_ends_without_a_warning_of_the_tasks_that_its_end_kills(tmp_path: Path) -> None:
-    line = [sys.executable, "-P", "-m", "include.cli", "lab", "continuo", "--seconds", "2"]
-    environ = {**os.environ, "CAUDAL_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=RUN_S, check=False)
+    done = call({**os.environ, "CAUDAL_HOME": str(tmp_path)}, "lab", "continuo", "--seconds", "2")
     assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 5), done
     assert "TaskKilled" in (Layout(tmp_path).lab("continuo") / "driver.log").read_text()
 

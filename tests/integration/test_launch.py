@@ -1,4 +1,4 @@
-"""The launcher, the JVM and the Python driver for real: exact rows, twice, and after kill -9 at the moments that hurt."""
+"""The real launcher, JVM and Python driver: exact rows over two runs, and after a kill -9 at a bad moment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from include.state import generations, lease
 from include.torture.runs import RUN_S, Home, below, kill, multiset, python_driver, wait_for
 from jobs.contract.commit import manifest
 from tests.integration import here
-from tests.integration.test_archive import caudal
+from tests.integration.command_line import caudal_of
 from tests.jobs.core.test_transactions import cut
 
 pytestmark = pytest.mark.spark
@@ -29,14 +29,14 @@ START_MS = 1_700_000_000_000
 
 
 def invoices(home: Home, seed: int, count: int = 50) -> Counter[str]:
-    """Puts one file of invoices; the rows it must become."""
+    """Puts one file of invoices. Returns the rows it must become."""
     sample = samples.generate(count, seed=seed, start_ms=START_MS)
     home.put(f"f{seed}.json", sample.documents)
     return multiset(sample.expected_lines())
 
 
 def batches(home: Home) -> dict[str, int | None]:
-    """What `where` answers for each admitted file."""
+    """The batch that `where` names for each admitted file."""
     found = [
         f
         for n in (1, 2)
@@ -65,11 +65,10 @@ def test_two_runs_give_exact_rows_and_a_third_finds_nothing_and_starts_no_spark(
     assert (home.report().status, home.report().records_in, home.report().files_admitted) == ("done", 50, 1)
     expected += invoices(home, 2)
     assert batches(home) == {"f1.json": 0}
-    assert caudal(home, "archive", home.stream, "--apply")[0] == 0
+    assert caudal_of(home.settings, "archive", home.stream, "--apply")[0] == 0
     code, out = home.run()
-    assert (code, "WARN " in out, "Exception" in out) == (0, False, False), (
-        out
-    )  # Spark looks for what is archived, and needs it no more
+    # Spark looks for the archived file and does not need it: no warning, no exception
+    assert (code, "WARN " in out, "Exception" in out) == (0, False, False), out
     assert home.rows() == expected
     assert home.report().batches == (1,)
     assert batches(home) == {"f2.json": 1}
@@ -109,7 +108,7 @@ def _published(home: Home) -> Any:
 def test_kill_9_in_mid_run_loses_and_repeats_nothing_and_leaves_no_process(
     tmp_path: Path, moment: Any, victim: str
 ) -> None:
-    """Each moment and each victim once; the series of tests/torture pairs them, and has more."""
+    """Each moment and each victim once. The series in tests/torture combines them, and has more."""
     home = Home.at(tmp_path)
     expected = invoices(home, 1, count=4000)
     if victim == "launcher's parent":

@@ -1,4 +1,8 @@
-"""A stream of Spanish csv added to a copy of the checkout: linted, tested, listed as a DAG, run twice, its rows compared with Python's csv reader."""
+"""new-stream adds a stream of Spanish csv to a copy of the checkout.
+
+The stream passes the linters and its own test, is a DAG, runs twice, and gives the rows of Python's csv
+reader.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +57,8 @@ NOTES = (
 
 
 def lines(seed: int, count: int) -> str:
-    """`count` records with a header, as a Spanish spreadsheet exports them: `12,5`, `28/02/2026`, quoted where needed, CRLF; some have no
-    sensor, some no number."""
+    """`count` records with a header, as a Spanish spreadsheet exports them: `12,5`, `28/02/2026`, quotes
+    where needed, CRLF. Some have no sensor, some no number."""
     made = random.Random(seed)
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
@@ -76,7 +80,8 @@ def lines(seed: int, count: int) -> str:
 
 
 def reference(text: str) -> Counter[str]:
-    """The rows that must come out, by Python's csv reader: typed, without what is empty, and without the records that must be refused."""
+    """The rows that must come out, by Python's csv reader: typed, without empty values, and without the
+    records that must be refused."""
     kinds: dict[str, Any] = {
         "value": lambda word: float(word.replace(",", ".")),
         "n": int,
@@ -99,7 +104,7 @@ def published(home: Path) -> Counter[str]:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The copy, and in it the stream `mediciones`, written by the one line ADD; nothing else has changed."""
+    """A copy in which the command ADD has written the stream `mediciones`, and changed nothing else."""
     made = Checkout.copied(tmp_path_factory.mktemp("new-stream"))
     before = made.files()
     assert made.verb(*ADD)["written"] == [str(made.root / name) for name in GENERATED]
@@ -187,8 +192,8 @@ def test_the_same_line_again_is_refused_and_changes_nothing(copy: Checkout) -> N
     before = copy.files()
     done = copy.python("-m", "include.cli", *ADD)
     assert done.returncode == 64
-    told = "'mediciones' cannot be the name: a stream of that name exists [NAME] -> the name mediciones_ficheros is free"
-    assert done.stderr == f"caudal: usage: {told}\n"
+    told = "'mediciones' cannot be the name: a stream of that name exists [NAME]"
+    assert done.stderr == f"caudal: usage: {told} -> the name mediciones_ficheros is free\n"
     assert copy.files() == before
 
 

@@ -1,4 +1,7 @@
-"""No admitted file is passed over: Spark lists its name, and where Spark leaves a file out all the same, run, audit and doctor name it."""
+"""No admitted file is passed over: it gets a name that Spark lists.
+
+If Spark leaves a file out all the same, run, audit and doctor name it.
+"""
 
 from __future__ import annotations
 
@@ -33,20 +36,20 @@ def home(spark: Any, tmp_path: Path) -> here.Home:
 
 
 def deliver(home: here.Home, name: str, seed: int) -> Counter[str]:
-    """A settled file of ten invoices; the rows that must come out of it."""
+    """Puts a settled file of ten invoices. Returns the rows that must come out of it."""
     sample = facturas.generate(10, seed=seed, start_ms=1_700_000_000_000)
     home.put(name, sample.documents)
     return multiset(sample.expected_lines())
 
 
 def admit(home: here.Home) -> list[Path]:
-    """Intake alone, as a run that is killed right after it; the files it has admitted."""
+    """Intake alone, as in a run that is killed right after it. Returns the files it admitted."""
     taken = intake.admit(home.settings.layout, STREAM, time.time, time.sleep)
     return [home.settings.layout.en_proceso(STREAM.folder) / entry.name for entry in taken.admitted]
 
 
 def found(home: here.Home) -> tuple[list[str], list[str]]:
-    """(differences of the audit, faults that doctor finds)."""
+    """(differences that the audit finds, faults that doctor finds)."""
     differences = audits.audit(home.settings, STREAM, None, lambda _: None).differences
     return [str(one) for one in differences], [
         one.what for one in doctor.examine(home.settings.layout, STREAM) if one.state == "wrong"
@@ -54,7 +57,7 @@ def found(home: here.Home) -> tuple[list[str], list[str]]:
 
 
 def as_of_old(home: here.Home, path: Path) -> Path:
-    """As a version before December 2026 has admitted it: under a name that Spark skips."""
+    """Renames an admitted file as versions before December 2026 did: to a name that Spark skips."""
     old = path.with_name(f"{path.name}._COPYING_")
     path.rename(old)
     with closing(sqlite3.connect(home.settings.layout.ledger(STREAM.folder))) as db, db:
@@ -63,7 +66,7 @@ def as_of_old(home: here.Home, path: Path) -> Path:
 
 
 def say_done(home: here.Home) -> None:
-    """The report of a run by such a version: done, whatever Spark has skipped."""
+    """Writes the report of a run by such a version: done, although Spark skipped a file."""
     folder = home.settings.layout.run(STREAM.name, "29990101T000000000Z-00000001")
     folder.mkdir(parents=True)
     now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 2))
@@ -90,9 +93,8 @@ def test_whatever_a_delivery_is_called_its_rows_come_out_once(home: here.Home) -
     for seed, name in enumerate(names):
         rows = deliver(home, name, seed)
         expected += rows if name[0] != "_" and "Zone" not in name else Counter()
-        if name.endswith(
-            "._COPYING_"
-        ):  # under way in entrada; claimed by an earlier version, it is a delivery
+        # such a file in entrada is still being copied; an earlier version claimed it, so it is a delivery
+        if name.endswith("._COPYING_"):
             (home.settings.layout.entrada(STREAM.folder) / name).rename(claims / name)
     code, out = home.run()
     assert code == 0, out

@@ -1,12 +1,10 @@
-"""Brokers and homes beside each other, ports that are taken, storage that is damaged. What a home that is up keeps is in test_airflow."""
+"""Several homes at once, busy ports, damaged storage. test_airflow tests the services of one home."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,26 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from include import settings as caudal
 from include.services import broker, home, ports, processes, records, stack, supervisor
 from include.services.airflow import keys
 from include.services.airflow import server as airflow
 from include.services.ports import Ports
 from include.services.records import Plan
-from include.settings import ROOT, Settings
+from include.settings import Settings
 from include.torture.brokers import free_ports
 from jobs.contract.errors import ConfigError, ServiceError
 from tests.integration.airflow_home import listening, until
-
-
-def make(folder: Path, **variables: str) -> Settings:
-    """Settings of a new home with the environment's cache; broker and Airflow ports of the machine's choice."""
-    keep = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("CAUDAL_") or name == "CAUDAL_CACHE"
-    }
-    return caudal.load({**keep, "CAUDAL_HOME": str(folder), **variables})
+from tests.integration.command_line import call, new_home
 
 
 def pids(rows: Sequence[stack.Row]) -> dict[str, int]:
@@ -46,9 +34,10 @@ def states(rows: Sequence[stack.Row]) -> dict[str, str]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Iterator[Settings]:
-    """With ports of its own: among the defaults another test's home may take one in the moment in which a killed service has let it go."""
+    """A home with free ports. With the default ports, another test could take one while a killed service is
+    down."""
     variables = ("CAUDAL_KAFKA_PORT", "CAUDAL_KAFKA_CONTROLLER_PORT", "CAUDAL_AIRFLOW_PORT")
-    settings = make(tmp_path / "home", **dict(zip(variables, map(str, free_ports(3)), strict=True)))
+    settings = new_home(tmp_path / "home", **dict(zip(variables, map(str, free_ports(3)), strict=True)))
     yield settings
     stack.down(settings)
     assert processes.marked(settings.home) == set()
@@ -62,7 +51,7 @@ def test_a_broker_of_ones_own_starts_none_and_two_homes_run_side_by_side(
     config: Settings, tmp_path: Path
 ) -> None:
     stack_a = stack.up(config)
-    other = make(tmp_path / "other", CAUDAL_KAFKA_BOOTSTRAP=f"127.0.0.1:{stack_a.ports.kafka}")
+    other = new_home(tmp_path / "other", CAUDAL_KAFKA_BOOTSTRAP=f"127.0.0.1:{stack_a.ports.kafka}")
     try:
         stack_b = stack.up(other)
         assert states(stack_b.rows) == {
@@ -92,11 +81,8 @@ def test_up_with_a_busy_configured_port_ends_with_78_and_names_the_variable(tmp_
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(1)
-        config = make(tmp_path / "home", CAUDAL_AIRFLOW_PORT=str(server.getsockname()[1]))
-        line = [sys.executable, "-m", "include.cli", "up"]
-        done = subprocess.run(
-            line, cwd=ROOT, env=dict(config.environ), capture_output=True, text=True, timeout=60, check=False
-        )
+        config = new_home(tmp_path / "home", CAUDAL_AIRFLOW_PORT=str(server.getsockname()[1]))
+        done = call(config.environ, "up", timeout=60)
     assert done.returncode == 78
     assert done.stderr.startswith("caudal: port-taken: ")
     assert "[CAUDAL_AIRFLOW_PORT]" in done.stderr
@@ -105,7 +91,7 @@ def test_up_with_a_busy_configured_port_ends_with_78_and_names_the_variable(tmp_
 
 
 def start_broker(config: Settings) -> Ports:
-    """The broker alone under the supervisor, as `up` starts it."""
+    """Starts the broker alone under the supervisor, as `up` does."""
     home.make(config.layout)
     choice = ports.choose(config)
     ports.remember(config, choice.ports)
@@ -166,7 +152,7 @@ def values_in(port: int, topic: str, count: int) -> list[str]:
 def test_a_home_that_goes_down_takes_no_other_with_it_and_a_broker_of_ones_own_is_no_service_of_it(
     config: Settings, tmp_path: Path
 ) -> None:
-    numbers, other = start_broker(config), make(tmp_path / "other")
+    numbers, other = start_broker(config), new_home(tmp_path / "other")
     try:
         others = start_broker(other)
         until(lambda: broker.answers(numbers.kafka) and broker.answers(others.kafka), 60)
@@ -177,7 +163,7 @@ def test_a_home_that_goes_down_takes_no_other_with_it_and_a_broker_of_ones_own_i
             True,
             False,
         )
-        guest = make(tmp_path / "guest", CAUDAL_KAFKA_BOOTSTRAP=f"127.0.0.1:{others.kafka}")
+        guest = new_home(tmp_path / "guest", CAUDAL_KAFKA_BOOTSTRAP=f"127.0.0.1:{others.kafka}")
         assert states(stack.rows(guest)) == {
             broker.NAME: "external",
             **dict.fromkeys([*airflow.NAMES, records.SUPERVISOR], "stopped"),

@@ -1,4 +1,4 @@
-"""The IoT activity from topic to windows: the registered streams, on the real broker, against the plain reference."""
+"""The IoT activity from topic to windows: the streams, on the real broker, give the reference's rows."""
 
 from __future__ import annotations
 

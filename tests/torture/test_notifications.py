@@ -4,22 +4,26 @@ finds every message once, in order."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from include.torture.notifications import POINTS, SHORT, Series
+from tests.matrix import long
 
-SEED = 20261125
 pytestmark = [pytest.mark.spark, pytest.mark.broker, pytest.mark.slow]
 
 
 @pytest.mark.timeout(1200)
-def test_kills_of_the_notifications_stream_send_every_message_once_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("points", "seed"), [(SHORT[:1], 20261129), long((SHORT, 20261125))], ids=str)
+def test_kills_of_the_notifications_stream_send_every_message_once_in_order(
+    tmp_path: Path, points: tuple[Any, ...], seed: int
+) -> None:
     said: list[str] = []
-    series = Series(tmp_path, seed=SEED, say=said.append)
-    outcomes = series.run(SHORT, len(SHORT))
+    series = Series(tmp_path, seed=seed, say=said.append)
+    outcomes = series.run(points, len(points))
     assert series.wrong == [], "\n".join(said)
-    assert len(SHORT) // 2 <= len(outcomes) == len(said) <= len(SHORT)
+    assert len(points) // 2 <= len(outcomes) == len(said) <= len(points)
     assert "left open" in "".join(said), "the seed must bring a transaction of a stranger"
 
 

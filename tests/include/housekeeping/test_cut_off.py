@@ -16,7 +16,7 @@ from include.housekeeping.plan import Plan
 from jobs.contract.disk import failpoints
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Upkeep
-from tests.include.housekeeping.homes import Home
+from tests.include.housekeeping.homes import Home, kept
 from tests.matrix import long
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -69,6 +69,7 @@ def do_purge(home: Home) -> Plan:
     )
 
 
+@kept
 def before_reset(home: Home) -> None:
     """Generation 1 (row 1, a refused record), generation 2 (rows 2 and 3 in two batches; one file
     archived)."""

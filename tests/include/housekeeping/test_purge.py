@@ -13,7 +13,7 @@ from include.housekeeping.plan import Plan
 from include.state import journal
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Upkeep
-from tests.include.housekeeping.homes import Home, as_promised, files_of, tree
+from tests.include.housekeeping.homes import Home, as_promised, files_of, kept, tree
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 UPKEEP = Upkeep(archive_days=10, retired_days=30)
@@ -23,6 +23,7 @@ def plan(home: Home, days: float, upkeep: Upkeep = UPKEEP) -> Plan:
     return purge.plan(home.settings, home.name, upkeep, home.now + timedelta(days=days))
 
 
+@kept
 def two(home: Home) -> None:
     """Generation 1 (file a) was rolled over. Generation 2 has an archived file b, and a file c that is read
     but not archived."""

@@ -139,16 +139,16 @@ def test_a_plan_that_no_longer_holds_changes_nothing(home: Home) -> None:
     assert files_of(tree(home.settings.home)) == before
 
 
+@pytest.mark.usefixtures("compact")
 def test_a_compact_source_log_and_later_files_are_all_archived(home: Home) -> None:
-    """Every tenth entry of the source log is compact; ten batches and two more."""
     expected = home.put("f0", 100)
     home.run()
-    for number in range(1, 12):
+    for number in range(1, 5):
         expected += home.put(f"f{number}", 100 + number)
         home.run()
     assert any(f.suffix == ".compact" for f in checkpoint.log_files(home.checkpoint))
     assert len(checkpoint.log_files(home.checkpoint)) > 1
     made = as_promised(home, lambda: plan(home))
-    assert len(made.steps) == 12 + 1
+    assert len(made.steps) == 5 + 1
     assert home.run() == 0
     assert home.rows() == expected

@@ -14,7 +14,7 @@ from include.state import generations
 from jobs.contract.disk import failpoints
 from jobs.contract.errors import Refused
 from jobs.contract.stream import Upkeep
-from tests.include.housekeeping.homes import Home, as_promised, files_of, tree
+from tests.include.housekeeping.homes import Home, as_promised, files_of, kept, tree
 from tests.matrix import seeded
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -36,6 +36,7 @@ def do_retire(home: Home) -> Plan:
     return home.apply(lambda: retire.plan(home.settings, home.stream, home.now, generation=1))
 
 
+@kept
 def two(home: Home) -> None:
     home.put("a", 1, bad=1)
     home.run()

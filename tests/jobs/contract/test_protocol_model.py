@@ -27,8 +27,9 @@ STREAMS = {
     "topic to topic": Stream(kafka_source=True, kafka_sink=True),
     "files to topic": Stream(kafka_sink=True),
 }
-LONGEST = "files to files, one a batch"
-BIG = ("topic to files, one record a batch", "topic to files", "files to topic")
+# these take longest, and each has a shorter world of the same kind beside it
+LONGEST = ("files to files, one a batch", "topic to files, one record a batch")
+BIG = ("topic to files", "files to topic")
 
 
 def in_full(names: Iterable[str], big: tuple[str, ...]) -> list[Any]:
@@ -37,7 +38,7 @@ def in_full(names: Iterable[str], big: tuple[str, ...]) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "kind", [*in_full((name for name in STREAMS if name != LONGEST), BIG), long(LONGEST)]
+    "kind", [*in_full((name for name in STREAMS if name not in LONGEST), BIG), *map(long, LONGEST)]
 )
 def test_no_crash_loses_or_repeats_a_record_and_none_needs_a_hand(kind: str) -> None:
     found = explore(replace(STREAMS[kind]), RECORDS, OPERATIONS)

@@ -21,6 +21,7 @@ from jobs.core.write import publish
 from jobs.domain import iot
 from tests.jobs.core import downstream
 from tests.jobs.core.downstream import MINUTE_MS, START_MS, at, feed, lower, upper, with_limits
+from tests.matrix import long
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -250,13 +251,17 @@ def test_rows_that_were_published_as_csv_are_read_to_the_letter(home: Any) -> No
     ]
 
 
+STEPS = ("planned", "staged", "manifest", "published", "closing")
+
+
+@pytest.mark.parametrize("steps", [("staged", "published", "closing"), long((STEPS,))], ids=len)
 def test_a_run_that_dies_at_any_step_is_finished_by_the_next_with_every_window_once(
-    home: Any, monkeypatch: pytest.MonkeyPatch
+    home: Any, monkeypatch: pytest.MonkeyPatch, steps: tuple[str, ...]
 ) -> None:
     above = upper(home.path, home.spark)
     below, expected, rows = lower(above), reference(), []
-    documents = list(samples.documents(150, seed=3, start_ms=START_MS))
-    for number, step in enumerate(("planned", "staged", "manifest", "published", "closing")):
+    documents = list(samples.documents(30 * len(steps), seed=3, start_ms=START_MS))
+    for number, step in enumerate(steps):
         part, close = documents[30 * number : 30 * number + 30], step == "closing"
         feed(above, f"{number}.json", part)
         with monkeypatch.context() as patch:
@@ -275,4 +280,4 @@ def test_a_run_that_dies_at_any_step_is_finished_by_the_next_with_every_window_o
         below.run()
         rows += expected.run(part, close)
     assert below.newest(0) == sorted(rows, key=lambda r: (r["inicio"], r["fin"], r["sensor"]))
-    assert below.report().records_in == 150
+    assert below.report().records_in == len(documents)

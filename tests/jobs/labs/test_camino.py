@@ -74,27 +74,36 @@ def test_options_of_the_file_source_decide_what_a_batch_reads(
     ("options", "expected"),
     [
         ({"sink": "memory"}, WORDS),
-        ({"sink": "memory", "mode": "update", "state": "aggregation"}, COUNTS),
+        long(({"sink": "memory", "mode": "update", "state": "aggregation"}, COUNTS)),
         ({"sink": "memory", "mode": "complete", "state": "aggregation", "trigger": "default"}, COUNTS),
         ({"sink": "foreach", "trigger": "once"}, WORDS),
         ({"sink": "foreachBatch", "mode": "complete", "state": "aggregation"}, COUNTS),
-        (
-            {"sink": "foreachBatch", "mode": "update", "state": "aggregation", "trigger": "processing-time"},
-            COUNTS,
+        long(
+            (
+                {
+                    "sink": "foreachBatch",
+                    "mode": "update",
+                    "state": "aggregation",
+                    "trigger": "processing-time",
+                },
+                COUNTS,
+            )
         ),
         ({"sink": "table"}, WORDS),
-        ({"source": "table", "sink": "memory"}, WORDS),
+        long(({"source": "table", "sink": "memory"}, WORDS)),
         ({"source": "table", "sink": "table", "trigger": "once"}, WORDS),
         ({"source": "socket", "sink": "files", "trigger": "processing-time"}, WORDS),
-        (
-            {
-                "source": "socket",
-                "sink": "foreachBatch",
-                "mode": "complete",
-                "state": "aggregation",
-                "trigger": "default",
-            },
-            COUNTS,
+        long(
+            (
+                {
+                    "source": "socket",
+                    "sink": "foreachBatch",
+                    "mode": "complete",
+                    "state": "aggregation",
+                    "trigger": "default",
+                },
+                COUNTS,
+            )
         ),
     ],
     ids=str,
