@@ -1,4 +1,5 @@
-"""csv files of bizums with their date -> one row a bizum, exactly once (course: actividad 4, optional part)."""
+"""csv files of bizums with their date -> one row a bizum, exactly once (course: actividad 4, optional
+part)."""
 
 from jobs.core.run import main
 from jobs.domain import bizums

@@ -1,4 +1,5 @@
-"""One run of one lab: `python jobs/lab.py --spec PATH`. What it found goes into facts.json beside the spec."""
+"""One run of one lab: `python jobs/lab.py --spec PATH`. What it found goes into facts.json beside the
+spec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a mistyped name was meant to be: the nearest of the names there are. `python3 -I nearest.py WORD NAME...` prints the hint, too.
+"""What a mistyped name was meant to be: the nearest of the names there are. `python3 -I nearest.py WORD
+NAME...` prints the hint, too.
 
 Standard library only, and Python 3.7 or newer: the front door runs it where nothing is installed.
 """
@@ -21,7 +22,8 @@ _SHORTEST = 3  # letters that a name is looked for by its beginning or a part of
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
-    """At most three of `known`, the nearest first; none when nothing resembles `word`. Capitals, accents, `-` and `_` make no difference."""
+    """At most three of `known`, the nearest first; none when nothing resembles `word`. Capitals, accents, `-`
+    and `_` make no difference."""
     names: dict[str, str] = {}
     for name in known:
         names.setdefault(_plain(name), name)
@@ -32,7 +34,8 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
 
 
 def _likeness(word: str, name: str) -> float:
-    """0 for no resemblance. A name that begins with the word, or has it inside, is nearer than one that is only like it."""
+    """0 for no resemblance. A name that begins with the word, or has it inside, is nearer than one that is
+    only like it."""
     if word == name:
         return 4.0
     if len(word) >= _SHORTEST and word in name:

@@ -1,4 +1,5 @@
-"""One run of one stream, inside the Spark driver: spec in, published batches and a report out. The exit code is the report's."""
+"""One run of one stream, inside the Spark driver: spec in, published batches and a report out. The exit code
+is the report's."""
 
 from __future__ import annotations
 
@@ -53,7 +54,10 @@ _PUBLISH_WAIT_S = (
     10.0  # a killed run's Python driver is gone within 0.3 s; a slow disk may hold it a little longer
 )
 _CAUSE = re.compile(r"(Caused by: )?[A-Za-z_][\w.$]*(Error|Exception)\b: ")
-_MOVED = "this home was moved or copied: Spark knows its files by the old path; move it back, or ./caudal generation rollover STREAM"
+_MOVED = (
+    "this home was moved or copied: Spark knows its files by the old path; move it back, or ./caudal "
+    "generation rollover STREAM"
+)
 _OTHER_STATE = "the state of this generation was made by another transform"
 # What Spark and Kafka say when a foreseen thing happened below them.
 _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
@@ -90,7 +94,8 @@ def main(
     rules: Mapping[str, str] | None = None,
     argv: Sequence[str] | None = None,
 ) -> NoReturn:
-    """Runs the stream that `--spec PATH` describes, once over what is available now, and exits with its ExitCode."""
+    """Runs the stream that `--spec PATH` describes, once over what is available now, and exits with its
+    ExitCode."""
     parser = argparse.ArgumentParser(description="A Caudal job. The launcher starts it: ./caudal run STREAM")
     parser.add_argument("--spec", type=Path, required=True, help="spec.json of this run")
     path: Path = parser.parse_args(argv).spec
@@ -136,7 +141,8 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
 
 
 def stream(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform) -> dict[str, Any]:
-    """Runs the query over what is available now; returns its id and lag. Raises the publisher's own error where there is one."""
+    """Runs the query over what is available now; returns its id and lag. Raises the publisher's own error
+    where there is one."""
     require_known(subject, spec.stream)
     done = _query(spark, spec, subject, transform, availableNow=True)
     lag = _lag(done.lastProgress)
@@ -172,7 +178,8 @@ def _query(
 
 
 def _announced(publisher: Publisher) -> Callable[[DataFrame, int], None]:
-    """`publisher`, which tells of each batch when it stands; of the first one it is said that it begins, too: Spark has been silent so far."""
+    """`publisher`, which tells of each batch when it stands; of the first one it is said that it begins, too:
+    Spark has been silent so far."""
     told: list[int] = []
 
     def publish(frame: DataFrame, batch: int) -> None:
@@ -206,7 +213,8 @@ def _lag(progress: Any) -> int:
 
 
 def foreseen(error: Exception, log: Path) -> CaudalError:
-    """The named error behind what Spark threw, looked for in the text of its causes; RunFailed when it is none of them."""
+    """The named error behind what Spark threw, looked for in the text of its causes; RunFailed when it is
+    none of them."""
     text = str(error)
     for needle, kind, what in _FORESEEN:
         if needle in text:
@@ -215,7 +223,8 @@ def foreseen(error: Exception, log: Path) -> CaudalError:
 
 
 def _explained(error: CaudalError, spec: RunSpec) -> CaudalError:
-    """A broker that did not answer: with the addresses it sends its clients to, where they cannot be reached from here."""
+    """A broker that did not answer: with the addresses it sends its clients to, where they cannot be reached
+    from here."""
     if type(error) not in (BrokerDown, ServiceError) or not spec.bootstrap:
         return error
     from confluent_kafka.admin import AdminClient
@@ -229,7 +238,8 @@ def _explained(error: CaudalError, spec: RunSpec) -> CaudalError:
 
 
 def _cause(text: str) -> str:
-    """The innermost cause: Spark tells a failed function as the last `Error: …` line of several traces, its own words come first."""
+    """The innermost cause: Spark tells a failed function as the last `Error: …` line of several traces, its
+    own words come first."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if _CAUSE.match(line)]
     return causes[-1].removeprefix("Caused by: ") if causes else next(iter(lines), "no message")
@@ -278,7 +288,8 @@ def _since(started: str) -> float:
 
 def _summary(done: Report, layout: Layout) -> str:
     where = (
-        f" (each with its reason: {layout.refused_records(done.stream, done.generation, done.last_batch).parent})"
+        " (each with its reason: "
+        f"{layout.refused_records(done.stream, done.generation, done.last_batch).parent})"
         if done.quarantined
         else ""
     )

@@ -1,4 +1,5 @@
-"""The Spark session of one run, and the settings that make small, frequent runs cheap. JVM options are the launcher's business."""
+"""The Spark session of one run, and the settings that make small, frequent runs cheap. JVM options are the
+launcher's business."""
 
 from __future__ import annotations
 
@@ -22,14 +23,16 @@ SETTINGS = {
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
     # 157 -> 3 output files for many small inputs
     "spark.sql.files.openCostInBytes": "65536",
-    # the default names kafka, too: its v1 sink writes where no Observation sees the rows, and the counts of a batch never arrive
+    # the default names kafka, too: its v1 sink writes where no Observation sees the rows, and the counts of a
+    # batch never arrive
     "spark.sql.sources.useV1SourceList": "avro,csv,json,orc,parquet,text",
     # files are staged and renamed by publish: a second rename and a _SUCCESS file would only cost
     "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     "spark.sql.redaction.options.regex": "(?i)url|secret|password|token|jaas|keystore|access[.]?key",
 }
-# Each use of a column asks the JVM six times to note the line it stands in: in a small run 775 names are looked up, 306 without; half a second of CPU
+# Each use of a column asks the JVM six times to note the line it stands in: in a small run 775 names are
+# looked up, 306 without; half a second of CPU
 UNTRACED = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
 
 

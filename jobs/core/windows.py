@@ -12,13 +12,15 @@ from pyspark.sql.types import StructType
 from jobs.contract.commit import closing_batch
 from jobs.contract.errors import BrokenStream
 
-# Operators a closing batch may pass through: one aggregation, and operators that give nothing when they forget.
+# Operators a closing batch may pass through: one aggregation, and operators that give nothing when they
+# forget.
 _AGGREGATION = "stateStoreSave"
 _SILENT = ("dedupe", "dedupeWithinWatermark")
 
 
 def plan_closing(spark: SparkSession, path: Path, now_ms: int, stream: str) -> bool:
-    """Plans a closing batch in the checkpoint at `path`, all of whose batches are committed; False when nothing was read since the last one.
+    """Plans a closing batch in the checkpoint at `path`, all of whose batches are committed; False when
+    nothing was read since the last one.
 
     Raises BrokenStream for a transform whose open windows cannot be told.
     """
@@ -57,4 +59,7 @@ def _window(state: DataFrame, stream: str) -> Any:
     raise BrokenStream("windows can be closed only where the transform groups by window(…)", stream, cli=_WAY)
 
 
-_WAY = "leave out --close-windows, and close_windows in the row: each window is published when the watermark has passed it"
+_WAY = (
+    "leave out --close-windows, and close_windows in the row: each window is published when the watermark "
+    "has passed it"
+)

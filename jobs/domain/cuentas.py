@@ -1,4 +1,5 @@
-"""State of one's own per person: how many bizums, their sum, and a timer that finds who sends none any more."""
+"""State of one's own per person: how many bizums, their sum, and a timer that finds who sends none any
+more."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ DIA_MS = 86_400_000
 
 
 class Cuenta(StatefulProcessor):
-    """Rows of (Persona, Cantidad, Ms) -> SALIDA: a row for each person and batch, and one with Inactiva = "sí" a day of event time after the last."""
+    """Rows of (Persona, Cantidad, Ms) -> SALIDA: a row for each person and batch, and one with Inactiva =
+    "sí" a day of event time after the last."""
 
     def init(self, handle: Any) -> None:
         self.handle = handle

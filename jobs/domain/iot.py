@@ -1,7 +1,8 @@
-"""Temperature readings of sensors, and what is made of them by windows of event time (course: the optional IoT activity).
+"""Temperature readings of sensors, and what is made of them by windows of event time (course: the optional
+IoT activity).
 
-A window is published once, when the watermark has passed its end: the latest reading seen, less DELAY. A reading for a window that is
-published already is dropped as late.
+A window is published once, when the watermark has passed its end: the latest reading seen, less DELAY. A
+reading for a window that is published already is dropped as late.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def lecturas(temperaturas: DataFrame) -> DataFrame:
 
 
 def ventanas(lecturas: DataFrame) -> DataFrame:
-    """SCHEMA -> one row per sensor and sliding window with a reading: inicio, fin, sensor, maxima, media, lecturas (how many)."""
+    """SCHEMA -> one row per sensor and sliding window with a reading: inicio, fin, sensor, maxima, media,
+    lecturas (how many)."""
     grouped = lecturas.withWatermark("momento", DELAY).groupBy(F.window("momento", *SLIDING), "sensor")
     made = grouped.agg(
         F.max("temperatura").alias("maxima"),

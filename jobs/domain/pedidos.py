@@ -11,7 +11,8 @@ PAGOS = StructType().add("pedido", StringType()).add("importe", DoubleType()).ad
 
 
 def con_tienda(pedidos: DataFrame, tiendas: DataFrame) -> DataFrame:
-    """PEDIDOS with the name of the shop (tienda, nombre), null where the table does not know it. No state: the table is read for each batch."""
+    """PEDIDOS with the name of the shop (tienda, nombre), null where the table does not know it. No state:
+    the table is read for each batch."""
     return pedidos.join(tiendas, "tienda", "left")
 
 

@@ -1,4 +1,5 @@
-"""The source position that a row carries on its way to an exactly-once topic: a transform passes it on, as it is."""
+"""The source position that a row carries on its way to an exactly-once topic: a transform passes it on, as it
+is."""
 
 from __future__ import annotations
 
@@ -10,5 +11,6 @@ POSITION = "_position"
 
 
 def kept(frame: DataFrame) -> list[Column]:
-    """The position column, for the end of a select; nothing where the frame carries none: `rows.select("A", "B", *kept(rows))`."""
+    """The position column, for the end of a select; nothing where the frame carries none: `rows.select("A",
+    "B", *kept(rows))`."""
     return [F.col(POSITION)] if POSITION in frame.columns else []

@@ -1,4 +1,5 @@
-"""Spark's file source reads by mtime. A published batch is younger than the one before it, whatever the clock did meanwhile."""
+"""Spark's file source reads by mtime. A published batch is younger than the one before it, whatever the clock
+did meanwhile."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ _STEP_NS = 1_000_000  # Spark sees milliseconds
 
 
 def keep(staged: Path, target: Path) -> None:
-    """Moves the mtime of the files in `staged`, which is to be renamed to `target`, behind those of the batch before, where they are not. They
-    are synced by whoever seals them."""
+    """Moves the mtime of the files in `staged`, which is to be renamed to `target`, behind those of the batch
+    before, where they are not. They are synced by whoever seals them."""
     before = max((_mtime_ns(file) for file in _files(_batch_before(target))), default=0)
     for file in _files(staged):
         if _mtime_ns(file) < before + _STEP_NS:

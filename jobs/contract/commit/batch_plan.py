@@ -1,4 +1,5 @@
-"""What the checkpoint says a batch consists of: the files or offset ranges Spark has planned, and the identity that follows from them."""
+"""What the checkpoint says a batch consists of: the files or offset ranges Spark has planned, and the
+identity that follows from them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from jobs.contract.commit.manifest import Identity, canonical, digest
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """`files`: planned files in log order (file source); `start`, `end`: positions, in the source's own form."""
+    """`files`: planned files in log order (file source); `start`, `end`: positions, in the source's own
+    form."""
 
     query_id: str
     batch: int
@@ -26,13 +28,15 @@ class BatchPlan:
 
     @property
     def input_digest(self) -> str:
-        """Over the admitted names (unique: they carry sequence and content hash), or over the offset ranges."""
+        """Over the admitted names (unique: they carry sequence and content hash), or over the offset
+        ranges."""
         if "logOffset" in self.end:
             return digest(sorted(f.name for f in self.files))
         return digest({"start": self.start, "end": self.end})
 
     def ranges(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Kafka: (topic, partition) -> (first offset, offset after the last). A partition made meanwhile starts at 0."""
+        """Kafka: (topic, partition) -> (first offset, offset after the last). A partition made meanwhile
+        starts at 0."""
         return {
             (topic, partition): (int(self.start.get(topic, {}).get(partition, 0)), int(until))
             for topic, partitions in self.end.items()
@@ -49,7 +53,8 @@ class BatchPlan:
 
 
 def read(path: Path, batch: int, query_id: str) -> BatchPlan:
-    """The plan of `batch` in the checkpoint at `path`. Raises CheckpointDamaged when the checkpoint no longer tells it."""
+    """The plan of `batch` in the checkpoint at `path`. Raises CheckpointDamaged when the checkpoint no longer
+    tells it."""
     end = checkpoint.read_offset(path, batch).position
     start = checkpoint.read_offset(path, batch - 1).position if batch > 0 else _first_position(path, end)
     files: list[checkpoint.SourceEntry] = []
@@ -59,7 +64,8 @@ def read(path: Path, batch: int, query_id: str) -> BatchPlan:
 
 
 def _first_position(path: Path, end: dict[str, Any]) -> dict[str, Any]:
-    """Files begin before everything; Kafka's first offsets are what Spark wrote to its source log at the first start."""
+    """Files begin before everything; Kafka's first offsets are what Spark wrote to its source log at the
+    first start."""
     return {} if "logOffset" in end or not end else checkpoint.initial_kafka_position(path)
 
 

@@ -1,8 +1,9 @@
-"""Reads Spark's checkpoint without Spark and without writing: metadata, offsets, commits and the file source's log, formats v1 to v3.
+"""Reads Spark's checkpoint without Spark and without writing: metadata, offsets, commits and the file
+source's log, formats v1 to v3.
 
-`offsets/N`: version line, a JSON line, one line a source (`-` for none; v2 and later name the source: `0:{…}`).
-`sources/<i>/K`: version line, one JSON line a file; `K.compact` holds all files up to K. A file entry's `batchId` is the
-*source's log offset*, which is not the query's batch number.
+`offsets/N`: version line, a JSON line, one line a source (`-` for none; v2 and later name the source:
+`0:{…}`). `sources/<i>/K`: version line, one JSON line a file; `K.compact` holds all files up to K. A file
+entry's `batchId` is the *source's log offset*, which is not the query's batch number.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _COMPACT = re.compile(r"([0-9]+)\.compact")
 T = TypeVar("T", int, str)
 _VERSIONS = ("v1", "v2", "v3")
 _NAMED = re.compile(r"([^:{]+):(.*)", re.DOTALL)
-# a file entry exactly as Spark writes it; any other form is left to the JSON parser, which costs four times as much
+# a file entry exactly as Spark writes it; any other form is left to the JSON parser, which costs four times
+# as much
 _ENTRY = re.compile(
     r'\{"path":"file://(/[^"\\?#\x00-\x1f]+)","timestamp":(0|[1-9][0-9]{0,17}),"batchId":(0|[1-9][0-9]{0,17})\}'
 )
@@ -64,7 +66,8 @@ class Offset:
 
 
 class SourceEntry(NamedTuple):
-    """A file the source has seen. `log_offset` is the source's, `timestamp_ms` the file's mtime then. A tuple: a log holds a million."""
+    """A file the source has seen. `log_offset` is the source's, `timestamp_ms` the file's mtime then. A
+    tuple: a log holds a million."""
 
     name: str
     path: str
@@ -75,8 +78,9 @@ class SourceEntry(NamedTuple):
 def read(path: Path) -> Checkpoint:
     """What the checkpoint at `path` retains. A folder that is not there reads as an empty checkpoint.
 
-    Raises CheckpointDamaged when the metadata, the newest offset or the newest commit is half written (a power cut leaves them empty):
-    Spark reads these three at its start and fails on them without naming a way out.
+    Raises CheckpointDamaged when the metadata, the newest offset or the newest commit is half written (a
+    power cut leaves them empty): Spark reads these three at its start and fails on them without naming a way
+    out.
     """
     state = Checkpoint(
         path, _query_id(path / "metadata"), _numbers(path / "offsets"), _numbers(path / "commits")
@@ -100,7 +104,8 @@ def read(path: Path) -> Checkpoint:
 
 
 def read_offset(path: Path, batch: int) -> Offset:
-    """The plan of `batch`. Raises CheckpointDamaged when it is missing, half written or of an unknown version."""
+    """The plan of `batch`. Raises CheckpointDamaged when it is missing, half written or of an unknown
+    version."""
     file = path / "offsets" / str(batch)
     lines = _lines(file)
     sources = dict(_sources(lines[1:], file))
@@ -116,9 +121,10 @@ def read_offset(path: Path, batch: int) -> Offset:
 def planned_entries(path: Path, after: int, through: int) -> list[SourceEntry]:
     """Files the first source logged with after < log offset <= through, in log order.
 
-    Cost: each log file of that range once; a compact file is read only where a range's own file is gone (Spark removes the files a
-    compact one covers after `spark.sql.streaming.fileSource.log.cleanupDelay`, 10 minutes) or compact itself.
-    Raises CheckpointDamaged when an offset of the range has no entry: Spark logs none without a file.
+    Cost: each log file of that range once; a compact file is read only where a range's own file is gone
+    (Spark removes the files a compact one covers after `spark.sql.streaming.fileSource.log.cleanupDelay`, 10
+    minutes) or compact itself. Raises CheckpointDamaged when an offset of the range has no entry: Spark logs
+    none without a file.
     """
     folder = path / "sources" / "0"
     found: list[SourceEntry] = []
@@ -137,7 +143,8 @@ def planned_entries(path: Path, after: int, through: int) -> list[SourceEntry]:
 
 
 def planned_log_files(path: Path, start: dict[str, Any], end: dict[str, Any]) -> list[Path]:
-    """The source log's files a batch was planned from: those of its log offsets, or Kafka's initial position."""
+    """The source log's files a batch was planned from: those of its log offsets, or Kafka's initial
+    position."""
     folder = path / "sources" / "0"
     if "logOffset" not in end:
         return [folder / "0"]
@@ -146,7 +153,8 @@ def planned_log_files(path: Path, start: dict[str, Any], end: dict[str, Any]) ->
 
 
 def all_entries(path: Path, above: int = -1, *, newest_first: bool = False) -> Iterator[SourceEntry]:
-    """Every file the first source has seen with log offset > `above`: the newest compact file and all later ones, in or against this order."""
+    """Every file the first source has seen with log offset > `above`: the newest compact file and all later
+    ones, in or against this order."""
     files = log_files(path)
     for file in reversed(files) if newest_first else files:
         try:
@@ -168,7 +176,8 @@ def log_files(path: Path) -> list[Path]:
 
 
 def initial_kafka_position(path: Path) -> dict[str, Any]:
-    """Where the Kafka source began: Spark writes it once, at the first start, to `sources/0/0`, behind a zero byte (SPARK-19517)."""
+    """Where the Kafka source began: Spark writes it once, at the first start, to `sources/0/0`, behind a zero
+    byte (SPARK-19517)."""
     file = path / "sources" / "0" / "0"
     lines = _lines(file, mark="\0")
     return _json(lines[0] if lines else "", file)
@@ -191,12 +200,16 @@ def _query_id(file: Path) -> str | None:
 
 
 def _check_newest(file: Path, read_it: Callable[[Path], object], then: str) -> None:
-    """Both may go: an offset that was published stands synced, so one that is torn was not, and the pairing check refuses otherwise."""
+    """Both may go: an offset that was published stands synced, so one that is torn was not, and the pairing
+    check refuses otherwise."""
     try:
         checksum.verify(file)
         read_it(file)
     except CheckpointDamaged as error:
-        way = f"remove {file.name} and .{file.name}.crc there: {then}, unless the pairing check finds otherwise; then ./caudal run STREAM"
+        way = (
+            f"remove {file.name} and .{file.name}.crc there: {then}, unless the pairing check finds "
+            "otherwise; then ./caudal run STREAM"
+        )
         raise CheckpointDamaged(f"the newest of {file.parent.name}: {error.what}", file, cli=way) from error
 
 
@@ -208,12 +221,14 @@ def _check_log(path: Path, file: Path) -> None:
 
 
 def _way_out(path: Path, file: Path) -> str:
-    """A log file that no offset names yet may go: a power cut leaves it torn, since Spark syncs nothing. Empty: the error's own way out."""
+    """A log file that no offset names yet may go: a power cut leaves it torn, since Spark syncs nothing.
+    Empty: the error's own way out."""
     number = int(file.name.partition(".")[0])
     offsets = _numbers(path / "offsets")
     planned = int(read_offset(path, offsets[-1]).position.get("logOffset", -1)) if offsets else -1
     return (
-        f"no batch was planned from it: remove {file.name} and .{file.name}.crc there; its files are listed anew"
+        f"no batch was planned from it: remove {file.name} and .{file.name}.crc there; its files are listed "
+        "anew"
         if number > planned
         else ""
     )
@@ -232,7 +247,8 @@ def _log_files(folder: Path) -> tuple[list[int], list[int]]:
 
 
 def _log_file(folder: Path, number: int) -> tuple[Path, int]:
-    """The smallest file that holds log offset `number`, and the last offset it holds: its own, else the next compact one."""
+    """The smallest file that holds log offset `number`, and the last offset it holds: its own, else the next
+    compact one."""
     if (folder / str(number)).is_file():
         return folder / str(number), number
     compacts = [n for n in _log_files(folder)[1] if n >= number] if folder.is_dir() else []
@@ -280,7 +296,8 @@ def _json(text: str, file: Path) -> dict[str, Any]:
 
 
 def _entries(file: Path, above: int = -1) -> Iterator[SourceEntry]:
-    """Entries at or below `above` may be left out unread: each run looks for the newest among all files ever seen."""
+    """Entries at or below `above` may be left out unread: each run looks for the newest among all files ever
+    seen."""
     try:
         with file.open(encoding="utf-8") as lines:
             version = lines.readline().rstrip("\n")
@@ -298,7 +315,8 @@ def _entries(file: Path, above: int = -1) -> Iterator[SourceEntry]:
 
 
 def _is_old(line: str, above: int) -> bool:
-    """By the end of Spark's own line form, at a fifth of the cost of reading it; False when it has another form."""
+    """By the end of Spark's own line form, at a fifth of the cost of reading it; False when it has another
+    form."""
     number = line.rpartition('"batchId":')[2].rstrip("}\n")
     return number.isdecimal() and int(number) <= above
 

@@ -1,4 +1,5 @@
-"""Hadoop's `.NAME.crc` beside Spark's files: Spark does not read a file that differs from it, and a power cut tears either one."""
+"""Hadoop's `.NAME.crc` beside Spark's files: Spark does not read a file that differs from it, and a power cut
+tears either one."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ _HEADER = struct.Struct(">4si")  # magic, bytes a checksum covers; then a CRC-32
 
 
 def verify(file: Path) -> None:
-    """Raises CheckpointDamaged where Hadoop would refuse to read `file`. One without a (whole) header beside it is read unchecked, as Hadoop does."""
+    """Raises CheckpointDamaged where Hadoop would refuse to read `file`. One without a (whole) header beside
+    it is read unchecked, as Hadoop does."""
     beside = file.with_name(f".{file.name}.crc")
     try:
         sums = beside.read_bytes()

@@ -1,8 +1,10 @@
-"""The closing batch: a batch without input whose watermark stands at the end of the last open window, so that Spark publishes every window
-that is open and forgets it. It is planned here, as the next entry of Spark's offset log: the positions of the newest one, a later watermark.
+"""The closing batch: a batch without input whose watermark stands at the end of the last open window, so that
+Spark publishes every window that is open and forgets it. It is planned here, as the next entry of Spark's
+offset log: the positions of the newest one, a later watermark.
 
-Spark runs its newest offset whatever it holds and keeps a watermark for ever, so nothing else is needed: a crash at any point leaves either no
-such offset, or one that the next run works on like any batch that was cut short.
+Spark runs its newest offset whatever it holds and keeps a watermark for ever, so nothing else is needed: a
+crash at any point leaves either no such offset, or one that the next run works on like any batch that was cut
+short.
 """
 
 from __future__ import annotations
@@ -24,13 +26,15 @@ def is_closing(path: Path, batch: int) -> bool:
 
 
 def is_due(path: Path) -> bool:
-    """Whether something was read since the last closing batch; a newest offset that is one, or none, leaves nothing to close."""
+    """Whether something was read since the last closing batch; a newest offset that is one, or none, leaves
+    nothing to close."""
     newest = checkpoint.read(path).newest_offset
     return newest >= 0 and not is_closing(path, newest)
 
 
 def plan(path: Path, watermark_ms: int, now_ms: int) -> int:
-    """Writes the offset of a closing batch behind the newest one, which must be committed; its number. Durable when this returns."""
+    """Writes the offset of a closing batch behind the newest one, which must be committed; its number.
+    Durable when this returns."""
     newest = checkpoint.read(path).newest_offset
     meta = _meta(path, newest)
     meta |= {

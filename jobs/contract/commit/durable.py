@@ -1,4 +1,5 @@
-"""Spark never calls fsync: what a publish or an archive rests on is synced here, before the first step that relies on it."""
+"""Spark never calls fsync: what a publish or an archive rests on is synced here, before the first step that
+relies on it."""
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ from jobs.contract.disk import storage
 
 
 def make_durable(path: Path, batch: int, logs: Iterable[Path]) -> None:
-    """Of the checkpoint at `path`: metadata, the offsets of `batch`, the newest commit and `logs` (files of the source log that are there),
-    each with its .crc, and their folders up to data: Spark makes those, too. Raises OSError."""
+    """Of the checkpoint at `path`: metadata, the offsets of `batch`, the newest commit and `logs` (files of
+    the source log that are there), each with its .crc, and their folders up to data: Spark makes those, too.
+    Raises OSError."""
     commits = checkpoint.read(path).commits
     files = [path / "metadata", path / "offsets" / str(batch), *logs]
     files += [path / "commits" / str(commits[-1])] if commits else []
@@ -27,8 +29,9 @@ def make_durable(path: Path, batch: int, logs: Iterable[Path]) -> None:
 
 
 def make_state_durable(path: Path, synced: dict[str, int]) -> None:
-    """The state under the checkpoint at `path`, but for files that `synced` (name -> mtime, kept up here) holds as they are. Spark writes each
-    version of the state to files of their own, and removes old ones meanwhile. Raises OSError."""
+    """The state under the checkpoint at `path`, but for files that `synced` (name -> mtime, kept up here)
+    holds as they are. Spark writes each version of the state to files of their own, and removes old ones
+    meanwhile. Raises OSError."""
     touched: set[Path] = set()
     for folder, _, names in os.walk(path / "state"):
         fresh = [name for name in names if _is_fresh(f"{folder}/{name}", synced)]

@@ -1,4 +1,5 @@
-"""`_MANIFEST`: what one published batch holds, and from what. The rename that brings it into salida is the commit point of the output."""
+"""`_MANIFEST`: what one published batch holds, and from what. The rename that brings it into salida is the
+commit point of the output."""
 
 from __future__ import annotations
 
@@ -46,12 +47,14 @@ class Identity:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`start` and `end` are source positions; `records_in` = accepted + `quarantined`; `rows_out` = sum of the files' records.
+    """`start` and `end` are source positions; `records_in` = accepted + `quarantined`; `rows_out` = sum of
+    the files' records.
 
-    `notes`: rule code -> what was published against it. `headers`: csv header lines, -1 when this was not yet counted. `partitions`: of a Kafka
-    source, topic/partition -> records; empty when this was not counted. `dropped_late`: rows that a
-    stateful batch took for too late; Spark counts them after its first aggregation, so it is a lower bound. `columns`: of the rows, in the sink's
-    order, which JSON alone does not keep (it leaves nulls out); empty in older manifests.
+    `notes`: rule code -> what was published against it. `headers`: csv header lines, -1 when this was not yet
+    counted. `partitions`: of a Kafka source, topic/partition -> records; empty when this was not counted.
+    `dropped_late`: rows that a stateful batch took for too late; Spark counts them after its first
+    aggregation, so it is a lower bound. `columns`: of the rows, in the sink's order, which JSON alone does
+    not keep (it leaves nulls out); empty in older manifests.
     """
 
     stream: str
@@ -118,7 +121,8 @@ def read(batch_dir: Path) -> Manifest:
 
 
 def published(output: Path) -> dict[int, Path]:
-    """Published batches of one generation's folder: number -> folder, ascending. Foreign names are left out."""
+    """Published batches of one generation's folder: number -> folder, ascending. Foreign names are left
+    out."""
     if not output.is_dir():
         return {}
     found = {batch: entry for entry in output.iterdir() if (batch := parse_batch(entry.name)) is not None}

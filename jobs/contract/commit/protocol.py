@@ -1,8 +1,10 @@
-"""The commit protocol as pure functions: what lies on disk -> what may happen next. No path, no clock, no I/O.
+"""The commit protocol as pure functions: what lies on disk -> what may happen next. No path, no clock, no
+I/O.
 
-Three commit points exist: Spark's logs, the publish rename, housekeeping's journal. What joins them is one fact about Spark:
-*it runs again only its newest offset, and takes everything below it for done.* The table state x crash x next action, and why each
-rule is there, is docs/decisions/0001-commit-protocol.md; tests/jobs/contract/ goes through every combination.
+Three commit points exist: Spark's logs, the publish rename, housekeeping's journal. What joins them is one
+fact about Spark: *it runs again only its newest offset, and takes everything below it for done.* The table
+state x crash x next action, and why each rule is there, is docs/decisions/0001-commit-protocol.md;
+tests/jobs/contract/ goes through every combination.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ from jobs.contract.commit.manifest import Identity
 class Facts:
     """One generation of one stream, as found on disk.
 
-    `offsets`, `commits`: batch numbers the checkpoint retains, ascending. `published`: batch numbers with a manifest.
-    `planned`: identity of each retained batch as the checkpoint tells it; `manifests`: identity of each manifest that was read, the
-    newest and all planned ones at least.
-    `journal`: the housekeeping operation that is still open, if any.
+    `offsets`, `commits`: batch numbers the checkpoint retains, ascending. `published`: batch numbers with a
+    manifest. `planned`: identity of each retained batch as the checkpoint tells it; `manifests`: identity of
+    each manifest that was read, the newest and all planned ones at least. `journal`: the housekeeping
+    operation that is still open, if any.
     """
 
     query_id: str | None = None
@@ -81,7 +83,8 @@ def _next_step(facts: Facts) -> Proceed:
 
 
 def _checkpoint_fault(facts: Facts) -> Refuse | None:
-    """Gaps and strays further down are no fault: Spark removes old offsets, then old commits, in no order, and a crash may come between."""
+    """Gaps and strays further down are no fault: Spark removes old offsets, then old commits, in no order,
+    and a crash may come between."""
     newest = facts.newest_offset
     if facts.query_id is None and (facts.offsets or facts.commits):
         return Refuse("no-query-id", "the checkpoint has lost its metadata file: Spark does not start on it")
@@ -104,7 +107,8 @@ def _listing_fault(facts: Facts) -> Refuse | None:
         what = "the checkpoint is gone" if newest < 0 else f"the newest offset is {newest}"
         return Refuse(
             "output-ahead",
-            f"batches {_short(beyond)} are published, but {what}: they would be planned again with other input",
+            f"batches {_short(beyond)} are published, but {what}: they would be planned again with other "
+            "input",
         )
     needed = max(facts.newest_commit, newest - 1)  # Spark never runs these again
     missing = sorted(set(range(needed + 1)) - set(published))
@@ -173,16 +177,18 @@ class FileState(StrEnum):
 
 
 def file_state(log_offset: int | None, committed_log_offset: int) -> FileState:
-    """`log_offset`: of the file's entry in the source log, None when it has none; `committed_log_offset`: the source's position in
-    `offsets/<newest commit>`, -1 without one. A name alone proves nothing, and neither does an entry above that position."""
+    """`log_offset`: of the file's entry in the source log, None when it has none; `committed_log_offset`: the
+    source's position in `offsets/<newest commit>`, -1 without one. A name alone proves nothing, and neither
+    does an entry above that position."""
     if log_offset is None:
         return FileState.WAITING
     return FileState.DONE if log_offset <= committed_log_offset else FileState.PLANNED
 
 
 def is_unplanned(log_offset: int | None, planned_log_offset: int) -> bool:
-    """Does a file in en_proceso still need a batch? `planned_log_offset`: the source's position in the newest offset, -1 without one.
-    A kill may fall between the source log and the offset: such a file has its entry, and no batch. Spark plans it without a new file."""
+    """Does a file in en_proceso still need a batch? `planned_log_offset`: the source's position in the newest
+    offset, -1 without one. A kill may fall between the source log and the offset: such a file has its entry,
+    and no batch. Spark plans it without a new file."""
     return log_offset is None or log_offset > planned_log_offset
 
 
@@ -194,7 +200,8 @@ _NOT_ONWARD = {
 
 
 def may_roll_over(facts: Facts, unarchived: int) -> Refuse | None:
-    """A new checkpoint may start where the old one ended only when nothing is open. `unarchived`: committed files still in en_proceso."""
+    """A new checkpoint may start where the old one ended only when nothing is open. `unarchived`: committed
+    files still in en_proceso."""
     verdict = pairing(facts)
     if isinstance(verdict, Refuse):
         return verdict
@@ -209,8 +216,8 @@ def may_roll_over(facts: Facts, unarchived: int) -> Refuse | None:
 
 
 def may_rewind(facts: Facts, keep_through: int) -> Refuse | None:
-    """Batches after `keep_through` (-1: none is kept) may be taken back only while the checkpoint still knows that batch and the one
-    before: Spark does not start without the offset before its newest."""
+    """Batches after `keep_through` (-1: none is kept) may be taken back only while the checkpoint still knows
+    that batch and the one before: Spark does not start without the offset before its newest."""
     verdict = pairing(facts)
     if isinstance(verdict, Refuse):
         return verdict
@@ -226,21 +233,24 @@ def may_rewind(facts: Facts, keep_through: int) -> Refuse | None:
     ):
         return Refuse(
             "past-retention",
-            f"the checkpoint retains offsets {_short(facts.offsets)}: batch {keep_through} cannot be its newest",
+            f"the checkpoint retains offsets {_short(facts.offsets)}: batch {keep_through} cannot be its "
+            "newest",
         )
     if keep_through >= 0 and keep_through not in facts.commits:
         return Refuse(
             "kept-uncommitted",
-            f"Spark would run batch {keep_through} again (a power cut took its commit), and its files may be archived",
+            f"Spark would run batch {keep_through} again (a power cut took its commit), and its files may be "
+            "archived",
         )
     return None
 
 
 def rewind_step(facts: Facts, keep_through: int) -> tuple[str, int] | None:
-    """The next removal of a rewind: outputs first, newest first, then commits, then offsets; None when it is complete.
+    """The next removal of a rewind: outputs first, newest first, then commits, then offsets; None when it is
+    complete.
 
-    In this order every state in between either pairs or has its journal: an offset that outlives its output is run again, an output
-    that outlives its offset would be in the way of another batch.
+    In this order every state in between either pairs or has its journal: an offset that outlives its output
+    is run again, an output that outlives its offset would be in the way of another batch.
     """
     for kind, numbers in (("output", facts.published), ("commit", facts.commits), ("offset", facts.offsets)):
         if numbers and numbers[-1] > keep_through:

@@ -1,4 +1,5 @@
-"""Part files of another stream, as the source log of a stream that reads them names them: .../gen=0001/batch=000000007/part-x."""
+"""Part files of another stream, as the source log of a stream that reads them names them:
+.../gen=0001/batch=000000007/part-x."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def part(path: str) -> Part:
 def outputs(layout: Layout, stream: str, parts: Iterable[Part]) -> dict[Part, OutputFile]:
     """What the manifest of its batch says of each part file.
 
-    Raises PlannedFileMissing for one that is gone or is not what its manifest names: Spark would commit without its rows.
+    Raises PlannedFileMissing for one that is gone or is not what its manifest names: Spark would commit
+    without its rows.
     """
     found: dict[Part, OutputFile] = {}
     by_batch: dict[Path, list[Part]] = {}
@@ -77,5 +79,8 @@ def _size(stream: str, path: Path) -> int:
 
 
 def _missing(stream: str, what: str, path: Path) -> PlannedFileMissing:
-    way = f"./caudal generation undo {stream} if it was reset or retired, else ./caudal generation reset STREAM reads what is published now"
+    way = (
+        f"./caudal generation undo {stream} if it was reset or retired, else ./caudal generation reset "
+        "STREAM reads what is published now"
+    )
     return PlannedFileMissing(what, path, cli=way)

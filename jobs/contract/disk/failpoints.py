@@ -1,8 +1,9 @@
-"""Named places where a test may kill the process that comes by. Inert, one comparison each, unless CAUDAL_FAILPOINT is set.
+"""Named places where a test may kill the process that comes by. Inert, one comparison each, unless
+CAUDAL_FAILPOINT is set.
 
-`CAUDAL_FAILPOINT=name[:hit[:victims]]`: at the hit-th time (1) at `name`, SIGKILL for each of `victims`: `self` (default), `parent`, or both
-joined by `+`; in the Python driver `parent` is its JVM, in a Python worker of Spark `grandparent` is. Only tests and the torture runs set it;
-`doctor` names it where it is set.
+`CAUDAL_FAILPOINT=name[:hit[:victims]]`: at the hit-th time (1) at `name`, SIGKILL for each of `victims`:
+`self` (default), `parent`, or both joined by `+`; in the Python driver `parent` is its JVM, in a Python
+worker of Spark `grandparent` is. Only tests and the torture runs set it; `doctor` names it where it is set.
 """
 
 from __future__ import annotations

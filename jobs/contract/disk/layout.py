@@ -37,7 +37,8 @@ def parse_generation(name: str) -> int | None:
 
 
 def parse_batch(name: str) -> int | None:
-    """The number in `batch=000000007`; None for any other name (staging leftovers carry a run id behind it)."""
+    """The number in `batch=000000007`; None for any other name (staging leftovers carry a run id behind
+    it)."""
     match = _BATCH.fullmatch(name)
     return int(match[1]) if match and batch_name(int(match[1])) == name else None
 
@@ -118,7 +119,8 @@ class Layout:
         return self.state / "journal" / f"{stream}.sqlite"
 
     def retired(self, stream: str) -> Path:
-        """What a generation verb took out of sight, in a folder for each operation, laid out as under data."""
+        """What a generation verb took out of sight, in a folder for each operation, laid out as under
+        data."""
         return self.data / "retirado" / stream
 
     def tokens(self, stream: str) -> Path:

@@ -1,7 +1,9 @@
-"""The intake ledger of a folder: one row for each content ever admitted, in SQLite. The launcher writes it, the Spark driver reads it.
+"""The intake ledger of a folder: one row for each content ever admitted, in SQLite. The launcher writes it,
+the Spark driver reads it.
 
-A row is written with finished = 0 before its file gets the visible name, and becomes finished = 1 after; only finished rows make a
-later file of the same content a duplicate. An admitted name carries sequence and content hash, so a lost ledger is rebuilt from names.
+A row is written with finished = 0 before its file gets the visible name, and becomes finished = 1 after; only
+finished rows make a later file of the same content a duplicate. An admitted name carries sequence and content
+hash, so a lost ledger is rebuilt from names.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ _SKIPPED = (
     "._COPYING_"  # of what Spark's listing skips (HadoopFSUtils), all that a name with a digit first may be
 )
 _SCHEMA = (
-    "CREATE TABLE entry (sequence INTEGER PRIMARY KEY, content_hash TEXT NOT NULL UNIQUE, original_name TEXT NOT NULL, name TEXT NOT NULL UNIQUE,"
-    " size_bytes INTEGER NOT NULL, records INTEGER NOT NULL, original_mtime_ns INTEGER NOT NULL, mtime_ms INTEGER NOT NULL,"
-    " admitted_at TEXT NOT NULL, finished INTEGER NOT NULL)",
+    "CREATE TABLE entry (sequence INTEGER PRIMARY KEY, content_hash TEXT NOT NULL UNIQUE, original_name TEXT "
+    "NOT NULL, name TEXT NOT NULL UNIQUE, size_bytes INTEGER NOT NULL, records INTEGER NOT NULL, "
+    "original_mtime_ns INTEGER NOT NULL, mtime_ms INTEGER NOT NULL, admitted_at TEXT NOT NULL, finished "
+    "INTEGER NOT NULL)",
     "CREATE INDEX entry_original ON entry (original_name)",
 )
 _UNIQUE = "content_hash TEXT NOT NULL UNIQUE"
@@ -38,8 +41,8 @@ _CHUNK = 500  # words of one IN (…): below SQLite's oldest limit of 999
 
 @dataclass(frozen=True)
 class Entry:
-    """One admitted file. `original_name`: printable, bytes that are not UTF-8 as \\xNN. `records`: lines that are not blank (of
-    csv with multiline=True: records that are not), a csv header among them.
+    """One admitted file. `original_name`: printable, bytes that are not UTF-8 as \\xNN. `records`: lines that
+    are not blank (of csv with multiline=True: records that are not), a csv header among them.
 
     `mtime_ms` is what the file got at admission; `admitted_at` is UTC, ISO 8601.
     """
@@ -68,16 +71,18 @@ class Name:
 
 
 def admitted_name(sequence: int, content_hash: str, safe: str) -> str:
-    """A name that Spark's listing does not skip: it begins with a digit, and ends with a letter or digit, if need be of
-    our own ending."""
+    """A name that Spark's listing does not skip: it begins with a digit, and ends with a letter or digit, if
+    need be of our own ending."""
     readable = safe if safe[-1:].isalnum() else f"{safe[: SAFE_CHARS - len(_ENDING)]}{_ENDING}"
     return f"{sequence:012d}-{content_hash[:HASH_CHARS]}-{readable}"
 
 
 def mended(name: str) -> str:
-    """What a file of this admitted name is called instead; the same name for one that Spark's listing does not skip.
+    """What a file of this admitted name is called instead; the same name for one that Spark's listing does
+    not skip.
 
-    Names that Spark skips were admitted until December 2026. No batch can hold them, so a new name repeats nothing.
+    Names that Spark skips were admitted until December 2026. No batch can hold them, so a new name repeats
+    nothing.
     """
     parts = parse_name(name) if name.endswith(_SKIPPED) else None
     return admitted_name(parts.sequence, parts.hash_start, parts.safe) if parts else name
@@ -95,7 +100,8 @@ def is_admitted(name: str) -> bool:
 
 
 def lookup(path: Path, names: Iterable[str]) -> dict[str, Entry]:
-    """Entries by admitted name; names the ledger does not know are left out. Reads only. Raises LedgerDamaged, also when there is no ledger."""
+    """Entries by admitted name; names the ledger does not know are left out. Reads only. Raises
+    LedgerDamaged, also when there is no ledger."""
     with reader(path) as db:
         return {e.name: e for e in select(db, "name", names)}
 
@@ -121,7 +127,8 @@ def create(db: Connection) -> None:
 
 
 def allow_repeats(db: Connection) -> None:
-    """For a stream that takes duplicates: from here on several rows may have one content. Within a transaction; done before: nothing."""
+    """For a stream that takes duplicates: from here on several rows may have one content. Within a
+    transaction; done before: nothing."""
     (made,) = db.execute("SELECT sql FROM sqlite_master WHERE name = 'entry'").fetchone()
     if _UNIQUE not in made:
         return
@@ -165,13 +172,16 @@ def mend(db: Connection, names: Iterable[str]) -> None:
 def select(
     db: Connection, column: str, values: Iterable[str | int], *, only: int | None = None
 ) -> Iterator[Entry]:
-    """Rows whose `column` (name, content_hash, original_name, sequence) is one of `values`; `only`: 1 the finished ones,
-    0 the unfinished."""
+    """Rows whose `column` (name, content_hash, original_name, sequence) is one of `values`; `only`: 1 the
+    finished ones, 0 the unfinished."""
     words = list(values)
     where = "" if only is None else f" AND finished = {only:d}"
     for start in range(0, len(words), _CHUNK):
         part = words[start : start + _CHUNK]
-        query = f"SELECT {_COLUMNS} FROM entry WHERE {column} IN ({', '.join('?' * len(part))}){where} ORDER BY sequence"
+        query = (
+            f"SELECT {_COLUMNS} FROM entry WHERE {column} IN ({', '.join('?' * len(part))}){where} ORDER BY "
+            "sequence"
+        )
         for row in db.execute(query, part).fetchall():
             yield Entry(*row)
 
@@ -189,13 +199,15 @@ def newest(db: Connection, count: int) -> Iterator[Entry]:
 
 
 def finished(db: Connection) -> list[Entry]:
-    """Every finished row by sequence; the database is free again when this returns, however long its caller works on them."""
+    """Every finished row by sequence; the database is free again when this returns, however long its caller
+    works on them."""
     query = f"SELECT {_COLUMNS} FROM entry WHERE finished = 1 ORDER BY sequence"
     return [Entry(*row) for row in db.execute(query).fetchall()]
 
 
 def last(db: Connection) -> tuple[int, int]:
-    """(highest sequence, highest mtime_ms); zeros when nothing was ever admitted. mtimes rise with the sequence, so only the end is read."""
+    """(highest sequence, highest mtime_ms); zeros when nothing was ever admitted. mtimes rise with the
+    sequence, so only the end is read."""
     newest = f"SELECT sequence, mtime_ms FROM entry ORDER BY sequence DESC LIMIT {_CHUNK}"
     row = db.execute(
         f"SELECT coalesce(max(sequence), 0), coalesce(max(mtime_ms), 0) FROM ({newest})"

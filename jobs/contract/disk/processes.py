@@ -1,4 +1,5 @@
-"""Processes and locks, as the launcher and the Spark Python driver need them: death with the parent, flock, state of a pid. Linux first."""
+"""Processes and locks, as the launcher and the Spark Python driver need them: death with the parent, flock,
+state of a pid. Linux first."""
 
 from __future__ import annotations
 
@@ -32,9 +33,10 @@ class Stopped(Exception):
 
 
 def begin(folder: Path) -> None:
-    """Mends what a caller may hand over to a program of ours besides its environment: closed standard streams (the next file that is opened would
-    become stdout), a working directory that is gone (no JVM starts there; `folder` instead), a umask that shuts the owner out, ignored SIGCHLD
-    (every child would seem to end with 0), blocked signals, an output that cannot say what is printed."""
+    """Mends what a caller may hand over to a program of ours besides its environment: closed standard streams
+    (the next file that is opened would become stdout), a working directory that is gone (no JVM starts there;
+    `folder` instead), a umask that shuts the owner out, ignored SIGCHLD (every child would seem to end with
+    0), blocked signals, an output that cannot say what is printed."""
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
@@ -66,7 +68,8 @@ def _opened(fd: int) -> TextIOWrapper:
 
 
 def die_with_parent(parent: int) -> None:
-    """From now on this process is killed (SIGKILL: a stopped process ignores SIGTERM) when its parent ends. Survives exec.
+    """From now on this process is killed (SIGKILL: a stopped process ignores SIGTERM) when its parent ends.
+    Survives exec.
 
     `parent`: the pid read before; if the parent has changed since, this process ends here, as it would have.
     """
@@ -84,7 +87,8 @@ def die_with_parent(parent: int) -> None:
 
 
 def lock(path: Path) -> int | None:
-    """Exclusive flock on `path` (made if missing), held until the descriptor is closed or its last holder dies; None when held by another.
+    """Exclusive flock on `path` (made if missing), held until the descriptor is closed or its last holder
+    dies; None when held by another.
 
     The descriptor is not inherited by children. Raises UnsafePath when `path` is a link or no regular file.
     """
@@ -118,7 +122,8 @@ def wait_lock(path: Path, timeout_s: float) -> int | None:
 
 
 def is_locked(path: Path) -> bool:
-    """True while another open file holds the exclusive lock. Takes a shared lock for an instant, so takers try for more than one poll."""
+    """True while another open file holds the exclusive lock. Takes a shared lock for an instant, so takers
+    try for more than one poll."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -146,7 +151,8 @@ def lock_pid(path: Path) -> int | None:
 
 
 def make_inheritable(fd: int) -> None:
-    """The descriptor outlives exec, and every child started from now on gets it: call it right before exec."""
+    """The descriptor outlives exec, and every child started from now on gets it: call it right before
+    exec."""
     os.set_inheritable(fd, True)
 
 
@@ -163,7 +169,8 @@ def parent(pid: int) -> int:
 
 
 def start_ticks(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot: with the pid it names one process, so a recycled pid is told apart."""
+    """Start of a process in clock ticks since boot: with the pid it names one process, so a recycled pid is
+    told apart."""
     fields = _stat(pid)
     return int(fields[19]) if fields else None
 
@@ -175,7 +182,8 @@ def describe(pid: int) -> str:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Fields of /proc/PID/stat from the third (state) on; the command before them may hold spaces and brackets."""
+    """Fields of /proc/PID/stat from the third (state) on; the command before them may hold spaces and
+    brackets."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:

@@ -1,11 +1,14 @@
-"""What would be left after a power cut: writes down which files and folders were flushed, and what was removed or renamed since.
+"""What would be left after a power cut: writes down which files and folders were flushed, and what was
+removed or renamed since.
 
-Inert, one comparison at import, unless CAUDAL_RECORD names a folder outside of the home. Then `os.fsync`, `unlink`, `rmdir`, `rename` and `replace`
-of this process are followed, so that no writer can forget to say what it did; include/torture/power.py reads the log and takes back what was
-not durable. CAUDAL_RECORD_OMIT: flushes of paths with this text in them are left out, as if the code had forgotten them.
+Inert, one comparison at import, unless CAUDAL_RECORD names a folder outside of the home. Then `os.fsync`,
+`unlink`, `rmdir`, `rename` and `replace` of this process are followed, so that no writer can forget to say
+what it did; include/torture/power.py reads the log and takes back what was not durable. CAUDAL_RECORD_OMIT:
+flushes of paths with this text in them are left out, as if the code had forgotten them.
 
-One JSON line an event, appended whole by any process: `file` (inode, size, mtime: flushed), `dir` (inode, names: flushed with these names),
-`gone` (folder's inode, name, inode, copy: this name went; `copy` is a file under `kept/`, "" for a folder or a rename).
+One JSON line an event, appended whole by any process: `file` (inode, size, mtime: flushed), `dir` (inode,
+names: flushed with these names), `gone` (folder's inode, name, inode, copy: this name went; `copy` is a file
+under `kept/`, "" for a folder or a rename).
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ def arm() -> None:
 
 
 def flushed(path: Path, folder: Path | None = None) -> None:
-    """`path` is on the disk as it is now: a file's content, or a folder's names. Into the armed folder, or `folder`."""
+    """`path` is on the disk as it is now: a file's content, or a folder's names. Into the armed folder, or
+    `folder`."""
     info = path.lstat()
     if _OMIT and _OMIT in str(path):
         return
@@ -83,8 +87,8 @@ def _say(event: dict[str, Any], folder: Path | None = None) -> None:
 
 
 def _gone(path: Path, *, keep: bool) -> None:
-    """Said before it happens, or a kill in between would hide it; of a name that stays after all nobody takes notice. `keep`: with a copy
-    of a file that nothing will be left of."""
+    """Said before it happens, or a kill in between would hide it; of a name that stays after all nobody takes
+    notice. `keep`: with a copy of a file that nothing will be left of."""
     try:
         info, parent = path.lstat(), path.parent.lstat()
     except OSError:

@@ -1,4 +1,5 @@
-"""SQLite as this project keeps it: one writer under a lease, readers at any time, each transaction durable when it returns."""
+"""SQLite as this project keeps it: one writer under a lease, readers at any time, each transaction durable
+when it returns."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ CHECKED_BYTES = (
 
 @dataclass(frozen=True)
 class Database:
-    """One kind of file. `what` names it in messages; `damaged` is raised for one that cannot be read or has another `version`."""
+    """One kind of file. `what` names it in messages; `damaged` is raised for one that cannot be read or has
+    another `version`."""
 
     what: str
     version: int
@@ -37,10 +39,12 @@ class Database:
 
     @contextmanager
     def writer(self, path: Path) -> Iterator[Connection]:
-        """A connection for the lease's holder; transactions are begun with `transaction`. A new file has no tables yet (see `is_new`).
+        """A connection for the lease's holder; transactions are begun with `transaction`. A new file has no
+        tables yet (see `is_new`).
 
-        A whole check reads every page, so a big file gets one only when a crash is suspected; doctor always checks.
-        synchronous = EXTRA, not FULL: in rollback-journal mode FULL lets a power cut bring the deleted journal back, and with it the old state.
+        A whole check reads every page, so a big file gets one only when a crash is suspected; doctor always
+        checks. synchronous = EXTRA, not FULL: in rollback-journal mode FULL lets a power cut bring the
+        deleted journal back, and with it the old state.
         """
         storage.make_dirs(path.parent)
         suspect = _suspect(path)
@@ -58,13 +62,15 @@ class Database:
         storage.fsync_dir(path.parent)
 
     def create(self, db: Connection) -> None:
-        """Makes the tables; inside the transaction that also fills them, so a half made file is never taken for a whole one."""
+        """Makes the tables; inside the transaction that also fills them, so a half made file is never taken
+        for a whole one."""
         for statement in (*self.schema, f"PRAGMA user_version = {self.version}"):
             db.execute(statement)
 
     @contextmanager
     def errors(self, path: Path) -> Iterator[None]:
-        """SQLite's failures as this tree's: a full or failing disk, a read-only place, a busy file, else a damaged one."""
+        """SQLite's failures as this tree's: a full or failing disk, a read-only place, a busy file, else a
+        damaged one."""
         try:
             yield
         except sqlite3.Error as error:
@@ -111,7 +117,8 @@ def _roll_back(path: Path) -> None:
 
 
 def _suspect(path: Path) -> bool:
-    """Whether to check the whole file before writing: a writer was killed in it, its length is not what its header says, or it is small."""
+    """Whether to check the whole file before writing: a writer was killed in it, its length is not what its
+    header says, or it is small."""
     if path.with_name(f"{path.name}-journal").exists():
         return True
     try:

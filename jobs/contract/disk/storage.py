@@ -1,7 +1,9 @@
-"""Every change on disk goes through here: write, link, move, rename, remove, each made durable before the call returns.
+"""Every change on disk goes through here: write, link, move, rename, remove, each made durable before the
+call returns.
 
-A crash (kill -9 or power cut) inside a call leaves the old state, the new one, or both names of one file; never half a file under a
-final name. A leftover of a killed write is a hidden `.tmp-…` beside its target, which every reader ignores.
+A crash (kill -9 or power cut) inside a call leaves the old state, the new one, or both names of one file;
+never half a file under a final name. A leftover of a killed write is a hidden `.tmp-…` beside its target,
+which every reader ignores.
 """
 
 from __future__ import annotations
@@ -102,15 +104,17 @@ def replace_all(files: Sequence[tuple[Path, bytes]]) -> None:
 def move_new(src: Path, dst: Path) -> None:
     """Moves one file, never over another (FileExistsError).
 
-    One atomic rename where kernel and file system have it. Elsewhere link + unlink, or copy + unlink across devices: killed half-way, both
-    names exist, as one inode or two equal files. A new file that took the old name meanwhile is left alone.
+    One atomic rename where kernel and file system have it. Elsewhere link + unlink, or copy + unlink across
+    devices: killed half-way, both names exist, as one inode or two equal files. A new file that took the old
+    name meanwhile is left alone.
     """
     for error in move_each_new([(src, dst)]).values():
         raise error
 
 
 def move_each_new(pairs: Sequence[tuple[Path, Path]]) -> dict[Path, OSError]:
-    """As move_new for each (source, target), with one fsync a folder. Returns the sources that stayed, with the reason; a full disk is raised."""
+    """As move_new for each (source, target), with one fsync a folder. Returns the sources that stayed, with
+    the reason; a full disk is raised."""
     stayed: dict[Path, OSError] = {}
     doubled: list[tuple[Path, Path, os.stat_result]] = []
     for src, dst in pairs:
@@ -134,7 +138,8 @@ def move_each_new(pairs: Sequence[tuple[Path, Path]]) -> dict[Path, OSError]:
 
 
 def finish_move(src: Path, dst: Path) -> bool:
-    """Ends a move that was killed with both names there: one inode, or two equal files. False, and nothing done, when they are neither."""
+    """Ends a move that was killed with both names there: one inode, or two equal files. False, and nothing
+    done, when they are neither."""
     if not (is_regular(src) and is_regular(dst)):
         return False
     if not (os.path.samestat(src.lstat(), dst.lstat()) or filecmp.cmp(src, dst, shallow=False)):
@@ -146,7 +151,8 @@ def finish_move(src: Path, dst: Path) -> bool:
 
 
 def own_copies(paths: Sequence[Path]) -> None:
-    """Puts a copy in place of each file, with its mtime: this user's, and under no other name. Killed half-way, each is old or new."""
+    """Puts a copy in place of each file, with its mtime: this user's, and under no other name. Killed
+    half-way, each is old or new."""
     temps: list[Path] = []
     try:
         temps += [_copy_temp(path, path.parent)[0] for path in paths]
@@ -171,7 +177,8 @@ def fsync_dirs(folders: Iterable[Path]) -> None:
 
 
 def link_new(src: Path, dst: Path) -> os.stat_result:
-    """A second name for `src`, or a whole copy (with its mtime) where no link can be made; returns what `src` was. The caller flushes the folder."""
+    """A second name for `src`, or a whole copy (with its mtime) where no link can be made; returns what `src`
+    was. The caller flushes the folder."""
     seen = src.lstat()
     try:
         os.link(src, dst, follow_symlinks=False)
@@ -183,9 +190,11 @@ def link_new(src: Path, dst: Path) -> os.stat_result:
 
 
 def rename_dir_new(src: Path, dst: Path) -> None:
-    """Renames a folder onto a name that must be free (FileExistsError), even of an empty folder or a dangling link.
+    """Renames a folder onto a name that must be free (FileExistsError), even of an empty folder or a dangling
+    link.
 
-    Where the kernel has no renameat2 the check comes before the rename: callers hold their stream's lock anyway.
+    Where the kernel has no renameat2 the check comes before the rename: callers hold their stream's lock
+    anyway.
     """
     if os.path.lexists(dst):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(dst))
@@ -197,7 +206,8 @@ def rename_dir_new(src: Path, dst: Path) -> None:
 
 
 def confine(root: Path, path: Path | str) -> Path:
-    """`path` (relative ones count from `root`) if it lies below `root`. Raises UnsafePath for `..` or a link in any component below root."""
+    """`path` (relative ones count from `root`) if it lies below `root`. Raises UnsafePath for `..` or a link
+    in any component below root."""
     full = root / path
     if ".." in full.parts or not full.is_relative_to(root):
         raise UnsafePath("the path leaves its folder", full)
@@ -210,7 +220,8 @@ def confine(root: Path, path: Path | str) -> Path:
 
 
 def remove_tree(root: Path, path: Path) -> None:
-    """Removes a folder below `root` with all in it; links in it are removed, not followed. Raises UnsafePath; a missing one is done already."""
+    """Removes a folder below `root` with all in it; links in it are removed, not followed. Raises UnsafePath;
+    a missing one is done already."""
     target = confine(root, path)
     if target == root:
         raise UnsafePath("a root is never removed", target)
@@ -240,7 +251,8 @@ def is_regular(path: Path) -> bool:
 
 @contextmanager
 def disk_errors(where: object) -> Iterator[None]:
-    """Turns a full or read-only disk inside the block into DiskFull or NotWritable; other errors pass as they are."""
+    """Turns a full or read-only disk inside the block into DiskFull or NotWritable; other errors pass as they
+    are."""
     try:
         yield
     except OSError as error:
@@ -277,7 +289,8 @@ def _copy_new(src: Path, dst: Path) -> os.stat_result:
 
 
 def _copy_temp(src: Path, folder: Path) -> tuple[Path, os.stat_result]:
-    """A temporary copy with the mtime of `src`, not flushed yet, and what `src` was; nothing is left when the disk is full."""
+    """A temporary copy with the mtime of `src`, not flushed yet, and what `src` was; nothing is left when the
+    disk is full."""
     temp = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}"
     try:
         fd = os.open(src, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -293,7 +306,8 @@ def _copy_temp(src: Path, folder: Path) -> tuple[Path, os.stat_result]:
 
 
 def _unlink_seen(src: Path, seen: os.stat_result) -> None:
-    """Removes `src` if it is still the file that was linked or copied. Raises BlockingIOError when that has changed since."""
+    """Removes `src` if it is still the file that was linked or copied. Raises BlockingIOError when that has
+    changed since."""
     with suppress(FileNotFoundError):
         now = src.lstat()
         if not os.path.samestat(now, seen):

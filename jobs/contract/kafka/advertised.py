@@ -1,7 +1,9 @@
-"""Why a broker that answers is still out of reach: it sends its clients on to addresses of its own choice (`advertised.listeners`).
+"""Why a broker that answers is still out of reach: it sends its clients on to addresses of its own choice
+(`advertised.listeners`).
 
-A client forgets the bootstrap address as soon as it hears of others, and then answers by chance. So a plain broker is asked without one, by the one
-request that says it all; confluent-kafka's AdminClient, which is handed over (the contract imports none), asks where TLS or a login is needed.
+A client forgets the bootstrap address as soon as it hears of others, and then answers by chance. So a plain
+broker is asked without one, by the one request that says it all; confluent-kafka's AdminClient, which is
+handed over (the contract imports none), asks where TLS or a login is needed.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from typing import Any
 from jobs.contract.errors import BrokerDown, BrokerUnreachable
 
 PROBE_S = 2.0  # all addresses together; on one machine a connection takes a millisecond
-# a client with these settings answers five times of six (one of three without: measured, 30 each): another is begun every _NEXT_S
+# a client with these settings answers five times of six (one of three without: measured, 30 each): another is
+# begun every _NEXT_S
 _ASK_S, _NEXT_S = 2.0, 0.2
 _PATIENT = {"enable.sparse.connections": False, "reconnect.backoff.ms": 0, "reconnect.backoff.max.ms": 10}
 _METADATA = struct.pack(
@@ -40,7 +43,8 @@ class Address:
 def explained(
     error: BrokerDown, client: Callable[[Mapping[str, Any]], Any], options: Mapping[str, Any]
 ) -> BrokerDown:
-    """`error`, or BrokerUnreachable with every address that the broker advertises and this machine cannot reach. Raises nothing.
+    """`error`, or BrokerUnreachable with every address that the broker advertises and this machine cannot
+    reach. Raises nothing.
 
     `client`, `options`: AdminClient and what it takes.
     """
@@ -80,7 +84,8 @@ def _told(server: Address) -> list[Address]:
 
 
 def _brokers(answer: bytes) -> Iterator[Address]:
-    """Of Kafka's metadata response, version 1: correlation id, then for each broker its id, host, port and rack."""
+    """Of Kafka's metadata response, version 1: correlation id, then for each broker its id, host, port and
+    rack."""
     at = struct.calcsize(">ii")
     for _ in range(struct.unpack_from(">ii", answer)[1]):
         (length,) = struct.unpack_from(">4xh", answer, at)
@@ -107,7 +112,8 @@ def _ask(
     options: Mapping[str, Any],
     answers: queue.SimpleQueue[list[Address]],
 ) -> None:
-    """Hands over what it hears before its client is taken down, which waits for a name service that does not answer (5 s)."""
+    """Hands over what it hears before its client is taken down, which waits for a name service that does not
+    answer (5 s)."""
     try:
         asking = client(options)
         brokers = asking.list_topics(timeout=_ASK_S).brokers.values()

@@ -1,4 +1,5 @@
-"""Where the broker is and how to talk to it: one Java-style properties file, said again in the words of each client.
+"""Where the broker is and how to talk to it: one Java-style properties file, said again in the words of each
+client.
 
 | Java | confluent-kafka | kafka-python |
 |---|---|---|
@@ -58,7 +59,8 @@ class Login:
 
 @dataclass(frozen=True)
 class Connection:
-    """One broker address with its checked client properties. Neither repr nor any error shows a value of `properties`."""
+    """One broker address with its checked client properties. Neither repr nor any error shows a value of
+    `properties`."""
 
     bootstrap: str
     properties: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -124,13 +126,15 @@ _KAFKA_PYTHON_LOGIN = ("sasl_mechanism", "sasl_plain_username", "sasl_plain_pass
 
 
 def of_run(spec: RunSpec) -> Connection:
-    """As a run's spec names broker and properties file, which is read here, in the driver, and nowhere logged. Raises ConfigError."""
+    """As a run's spec names broker and properties file, which is read here, in the driver, and nowhere
+    logged. Raises ConfigError."""
     given = properties_file.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
     return from_properties(spec.bootstrap, given, spec.kafka_properties)
 
 
 def from_properties(servers: str, properties: Mapping[str, str], where: object = "") -> Connection:
-    """Checks every key, so that no client silently goes without one. Raises ConfigError naming key and reason, never a value of a secret."""
+    """Checks every key, so that no client silently goes without one. Raises ConfigError naming key and
+    reason, never a value of a secret."""
     unknown = sorted(set(properties) - _KEYS)
     if unknown:
         raise ConfigError(

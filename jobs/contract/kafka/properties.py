@@ -1,4 +1,5 @@
-"""Java's `.properties` text, as Kafka's clients read it. Values may be secrets: errors here name keys and lines, never a value."""
+"""Java's `.properties` text, as Kafka's clients read it. Values may be secrets: errors here name keys and
+lines, never a value."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def read(path: Path) -> dict[str, str]:
 
 
 def parse(text: str, where: object = "") -> dict[str, str]:
-    """After java.util.Properties.load: `#` and `!` comments, `=` `:` or blank between key and value, `\\` continues a line and escapes.
+    """After java.util.Properties.load: `#` and `!` comments, `=` `:` or blank between key and value, `\\`
+    continues a line and escapes.
 
     Stricter in one thing: a key given twice is a ConfigError, since Java would silently take the last.
     """

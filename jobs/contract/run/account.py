@@ -1,6 +1,8 @@
-"""Does it add up? What the end of a run recounts of the batches its report covers; history is the business of `./caudal audit`.
+"""Does it add up? What the end of a run recounts of the batches its report covers; history is the business of
+`./caudal audit`.
 
-Lines counted at intake or offset ranges = records in = accepted + quarantined; rows out = what the manifests say = what a plain reader counts.
+Lines counted at intake or offset ranges = records in = accepted + quarantined; rows out = what the manifests
+say = what a plain reader counts.
 """
 
 from __future__ import annotations
@@ -31,10 +33,12 @@ from jobs.contract.stream import Files, Stream, Topic
 
 @dataclass
 class Account:
-    """Of some batches. `counted`: before Spark: lines at intake, or offsets. `headers`: csv header lines among them.
+    """Of some batches. `counted`: before Spark: lines at intake, or offsets. `headers`: csv header lines
+    among them.
 
-    `gaps`: topic/partition -> offsets that hold no record (compacted, aborted, control). `rows_read`, `bytes_read`: by the plain reader; None
-    and 0 for a topic. `unchecked`: what could not be recounted, and why. `differences`: a sentence each, naming the batch.
+    `gaps`: topic/partition -> offsets that hold no record (compacted, aborted, control). `rows_read`,
+    `bytes_read`: by the plain reader; None and 0 for a topic. `unchecked`: what could not be recounted, and
+    why. `differences`: a sentence each, naming the batch.
     """
 
     files: int = 0
@@ -53,11 +57,11 @@ class Account:
 
 
 def settle(done: Report, layout: Layout, stream: Stream, reported: int, parquet_rows: ParquetRows) -> Report:
-    """`done` with the account of its batches; failed by AccountMismatch, by FilePassedOver when Spark has left an
-    admitted file out, or by what hindered the recount, unless it had failed before.
+    """`done` with the account of its batches; failed by AccountMismatch, by FilePassedOver when Spark has
+    left an admitted file out, or by what hindered the recount, unless it had failed before.
 
-    `reported`: newest batch that an earlier report covers. Reads what the later ones hold and nothing older; an idle report without batches is
-    given back as it is.
+    `reported`: newest batch that an earlier report covers. Reads what the later ones hold and nothing older;
+    an idle report without batches is given back as it is.
     """
     if done.status == "idle" and not done.batches:
         return done
@@ -95,7 +99,8 @@ def _passed_over(done: Report, layout: Layout, stream: Stream) -> FilePassedOver
 def recount(
     layout: Layout, stream: Stream, generation: int, batches: Sequence[int], parquet_rows: ParquetRows
 ) -> Account:
-    """The account of published batches, ascending, of one generation. Raises DataError, CheckpointDamaged, LedgerDamaged, OSError."""
+    """The account of published batches, ascending, of one generation. Raises DataError, CheckpointDamaged,
+    LedgerDamaged, OSError."""
     found = Account(rows_read=0 if isinstance(stream.sink, Files) else None)
     manifests = [manifest.read(layout.batch(stream.name, generation, batch)) for batch in batches]
     if not manifests:
@@ -149,7 +154,10 @@ def _lost(layout: Layout, done: Report, reported: int) -> Iterator[str]:
     """Batches that Spark has committed, or that others follow, and whose folder is not there."""
     newest = checkpoint.read(layout.checkpoint(done.stream, done.generation)).newest_commit
     for batch in sorted({*range(reported + 1, max(newest, done.last_batch) + 1)} - {*done.batches}):
-        yield f"batch {batch} is committed, but its folder is gone from {layout.output(done.stream, done.generation)}"
+        yield (
+            f"batch {batch} is committed, but its folder is gone from "
+            f"{layout.output(done.stream, done.generation)}"
+        )
 
 
 def _rows(
@@ -163,7 +171,10 @@ def _rows(
     found.rows_read = (found.rows_read or 0) + rows
     told = sum(file.records for file in one.files)
     if not rows == told == one.rows_out:
-        yield f"batch {one.batch}: {one.rows_out} rows out, {told} in its manifest's files, a plain reader counts {rows}"
+        yield (
+            f"batch {one.batch}: {one.rows_out} rows out, {told} in its manifest's files, a plain reader "
+            f"counts {rows}"
+        )
 
 
 def _quarantine(layout: Layout, one: Manifest, parquet_rows: ParquetRows) -> Iterator[str]:
@@ -181,7 +192,8 @@ def _quarantine(layout: Layout, one: Manifest, parquet_rows: ParquetRows) -> Ite
 def _published(
     layout: Layout, stream: Stream, generation: int, manifests: Sequence[Manifest], found: Account
 ) -> Iterator[str]:
-    """Records of the other stream's part files, as its manifests say; what was taken out of sight there meanwhile cannot be counted again."""
+    """Records of the other stream's part files, as its manifests say; what was taken out of sight there
+    meanwhile cannot be counted again."""
     first, last = (int(one.get("logOffset", -1)) for one in (manifests[0].start, manifests[-1].end))
     entries = checkpoint.planned_entries(layout.checkpoint(stream.name, generation), first, last)
     try:
@@ -191,7 +203,10 @@ def _published(
         return
     found.files = len(entries)
     if found.counted != found.records_in:
-        yield f"{found.counted} records were published by {stream.upstream} in what was read, {found.records_in} were counted by Spark"
+        yield (
+            f"{found.counted} records were published by {stream.upstream} in what was read, "
+            f"{found.records_in} were counted by Spark"
+        )
 
 
 def _lines(
@@ -235,13 +250,19 @@ def _offsets(one: Manifest, found: Account) -> Iterator[str]:
     if not one.partitions and one.records_in:
         found.unchecked.append(f"batch {one.batch}: records were not counted by partition")
         if one.records_in > sum(widths.values()):
-            yield f"batch {one.batch}: {one.records_in} records in, its ranges hold {sum(widths.values())} offsets"
+            yield (
+                f"batch {one.batch}: {one.records_in} records in, its ranges hold {sum(widths.values())} "
+                "offsets"
+            )
         return
     if (total := sum(one.partitions.values())) != one.records_in:
         yield f"batch {one.batch}: {one.records_in} records in, {total} by partition"
     for name in sorted({*widths, *one.partitions}):
         gap = widths.get(name, 0) - one.partitions.get(name, 0)
         if gap < 0:
-            yield f"batch {one.batch}: {one.partitions[name]} records of {name}, its range holds {widths.get(name, 0)} offsets"
+            yield (
+                f"batch {one.batch}: {one.partitions[name]} records of {name}, its range holds "
+                f"{widths.get(name, 0)} offsets"
+            )
         elif gap:
             found.gaps[name] = found.gaps.get(name, 0) + gap

@@ -23,8 +23,8 @@ def names(layout: Layout, folder: str) -> list[str]:
 
 
 def unplanned(path: Path, found: Iterable[str]) -> set[str]:
-    """Those of `found` that no planned batch of the checkpoint at `path` holds. Reads its newest logs first, and no more
-    than it needs, one entry at a time: the log may hold a million."""
+    """Those of `found` that no planned batch of the checkpoint at `path` holds. Reads its newest logs first,
+    and no more than it needs, one entry at a time: the log may hold a million."""
     left = set(found)
     if not left:
         return left
@@ -44,8 +44,8 @@ def position(path: Path) -> dict[str, Any]:
 
 
 def passed_over(layout: Layout, stream: str, folder: str, generation: int) -> FilePassedOver | None:
-    """At the end of a run, under its lease: the error that names an admitted file without a batch. Nobody has admitted
-    any since this run's own intake, and Spark has listed the folder after that."""
+    """At the end of a run, under its lease: the error that names an admitted file without a batch. Nobody has
+    admitted any since this run's own intake, and Spark has listed the folder after that."""
     left = unplanned(layout.checkpoint(stream, generation), names(layout, folder))
     if not left:
         return None

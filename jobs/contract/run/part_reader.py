@@ -15,7 +15,8 @@ ParquetRows = Callable[
 
 @dataclass(frozen=True)
 class Measure:
-    """One file. `sha256`: hex; empty when it was not asked for. `rows`: records, a csv header left out; a csv record may hold line ends."""
+    """One file. `sha256`: hex; empty when it was not asked for. `rows`: records, a csv header left out; a csv
+    record may hold line ends."""
 
     size_bytes: int
     sha256: str
@@ -25,7 +26,8 @@ class Measure:
 def measure(
     file: Path, form: str, header: bool, parquet_rows: ParquetRows, *, digest: bool = True
 ) -> Measure:
-    """One pass over a json or csv file; of parquet without `digest` only its footer is read. Raises OSError."""
+    """One pass over a json or csv file; of parquet without `digest` only its footer is read. Raises
+    OSError."""
     if form == "parquet" and not digest:
         return Measure(file.stat().st_size, "", parquet_rows(file))
     sha, ends, size, quoted = hashlib.sha256(), 0, 0, False
@@ -46,6 +48,7 @@ def data_files(folder: Path) -> Iterator[Path]:
 
 
 def _line_ends(chunk: bytes, quoted: bool) -> tuple[int, bool]:
-    """Line ends outside quotes (a quoted CSV field may hold one), and whether the chunk ends inside. A doubled quote goes out and in again."""
+    """Line ends outside quotes (a quoted CSV field may hold one), and whether the chunk ends inside. A
+    doubled quote goes out and in again."""
     parts = chunk.split(b'"')
     return sum(part.count(b"\n") for part in parts[quoted::2]), quoted == (len(parts) % 2 == 1)

@@ -22,9 +22,11 @@ Status = Literal[
 
 @dataclass(frozen=True)
 class Report:
-    """Counts are records, but for `files_*`. `batches` are the numbers published since the last reported one, a killed run's among them.
+    """Counts are records, but for `files_*`. `batches` are the numbers published since the last reported one,
+    a killed run's among them.
 
-    `account`: what was recounted of these batches (jobs.contract.run.account); empty without batches, and in older reports.
+    `account`: what was recounted of these batches (jobs.contract.run.account); empty without batches, and in
+    older reports.
     """
 
     stream: str
@@ -93,8 +95,9 @@ def of(spec: RunSpec, status: Status, duration_s: float = 0.0) -> Report:
 
 
 def with_published(base: Report, output: Path) -> Report:
-    """`base` with every batch published after its `last_batch`: a killed run's batches are reported by the next, also by one that finds
-    nothing waiting. `output`: the generation's folder. Raises DataError when a manifest cannot be read."""
+    """`base` with every batch published after its `last_batch`: a killed run's batches are reported by the
+    next, also by one that finds nothing waiting. `output`: the generation's folder. Raises DataError when a
+    manifest cannot be read."""
     batches = [
         manifest.read(path) for number, path in manifest.published(output).items() if number > base.last_batch
     ]
@@ -115,7 +118,10 @@ def _noted(batches: Sequence[Manifest]) -> Iterator[str]:
     """A sentence for each rule that records were published against."""
     for code in sorted({code for m in batches for code in m.notes}):
         found = [m.notes[code] for m in batches if code in m.notes]
-        yield f"{sum(note.records for note in found)} records published against the rule {code}, for example in {found[0].example}"
+        yield (
+            f"{sum(note.records for note in found)} records published against the rule {code}, for example "
+            f"in {found[0].example}"
+        )
 
 
 def read(path: Path) -> Report | None:
@@ -127,13 +133,15 @@ def read(path: Path) -> Report | None:
 
 
 def newest(runs: Path) -> Iterator[Path]:
-    """Report files of one stream, newest run first (run ids sort by time). Lazy: a stream has hundreds of runs a day."""
+    """Report files of one stream, newest run first (run ids sort by time). Lazy: a stream has hundreds of
+    runs a day."""
     names = sorted((entry.name for entry in runs.iterdir()), reverse=True) if runs.is_dir() else []
     return (path for name in names if (path := runs / name / "report.json").is_file())
 
 
 def newest_with_data(runs: Path) -> Report | None:
-    """The newest report of a run that read or published something: a schedule's empty runs come after it. Unreadable ones are passed over."""
+    """The newest report of a run that read or published something: a schedule's empty runs come after it.
+    Unreadable ones are passed over."""
     for path in newest(runs):
         with suppress(DataError, OSError):
             found = read(path)

@@ -1,4 +1,5 @@
-"""`spec.json`: all that the Spark side is told about one run. Made by the launcher alone; holds no secret (a properties file is named, not read)."""
+"""`spec.json`: all that the Spark side is told about one run. Made by the launcher alone; holds no secret (a
+properties file is named, not read)."""
 
 from __future__ import annotations
 
@@ -30,11 +31,13 @@ RUN_ID = re.compile(r"[0-9TZa-z-]{1,64}")
 
 @dataclass(frozen=True)
 class RunSpec:
-    """`start`: for a Kafka source the generation's start ("earliest" or {topic: {partition: offset}}), else empty.
+    """`start`: for a Kafka source the generation's start ("earliest" or {topic: {partition: offset}}), else
+    empty.
 
-    `reported_through`: newest batch that an earlier report covers. `home` is absolute. `rewinds`: finished ones of this generation; what was
-    sent before the last of them is sent again. `close_windows`: whether the run ends by publishing the windows that are still open. `source_id`: the
-    broker's id of the source topic, as this generation knows it; empty for files, or where it does not know.
+    `reported_through`: newest batch that an earlier report covers. `home` is absolute. `rewinds`: finished
+    ones of this generation; what was sent before the last of them is sent again. `close_windows`: whether the
+    run ends by publishing the windows that are still open. `source_id`: the broker's id of the source topic,
+    as this generation knows it; empty for files, or where it does not know.
     """
 
     stream: Stream

@@ -1,4 +1,5 @@
-"""Are more records refused than the row allows? Judged of a run's report after it has published, or of a batch before it is."""
+"""Are more records refused than the row allows? Judged of a run's report after it has published, or of a
+batch before it is."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from jobs.contract.stream import Stream
 
 @dataclass(frozen=True)
 class Acceptance:
-    """A person's word that this very batch, `identity`, may be published with up to `records` refused ones. `at`: UTC, ISO 8601."""
+    """A person's word that this very batch, `identity`, may be published with up to `records` refused ones.
+    `at`: UTC, ISO 8601."""
 
     identity: Identity
     records: int
@@ -42,7 +44,10 @@ def over(records_in: int, refused: int, share: float | None, records: int | None
     if records is not None and refused > records:
         return f"{refused} of {records_in} records were refused, the row allows {records}"
     if share is not None and records_in and refused / records_in > share:
-        return f"{refused} of {records_in} records were refused ({refused / records_in:.1%}), the row allows {share:.1%}"
+        return (
+            f"{refused} of {records_in} records were refused ({refused / records_in:.1%}), the row allows "
+            f"{share:.1%}"
+        )
     return ""
 
 
@@ -55,7 +60,8 @@ def require_allowed(
     records_in: int,
     refused: int,
 ) -> None:
-    """Of a row that asks before: raises BatchHeld for a batch over a fail limit that nobody has accepted with as many refused records."""
+    """Of a row that asks before: raises BatchHeld for a batch over a fail limit that nobody has accepted with
+    as many refused records."""
     asked = stream.thresholds
     why = over(records_in, refused, asked.fail_share, asked.fail_records) if asked.when == "before" else ""
     if not why or any(
@@ -72,7 +78,8 @@ def require_allowed(
 
 
 def exceeded(done: Report, stream: Stream) -> TooManyRefused | None:
-    """The error of a run that has published more refused records than its row allows; of a row that asks before, all of it was allowed."""
+    """The error of a run that has published more refused records than its row allows; of a row that asks
+    before, all of it was allowed."""
     asked = stream.thresholds
     why = (
         over(done.records_in, done.quarantined, asked.fail_share, asked.fail_records)
@@ -87,7 +94,8 @@ def exceeded(done: Report, stream: Stream) -> TooManyRefused | None:
 
 
 def judged(done: Report, stream: Stream) -> Report:
-    """The report with the row's thresholds applied: a warning, or the run's failure; beside another failure both are warnings."""
+    """The report with the row's thresholds applied: a warning, or the run's failure; beside another failure
+    both are warnings."""
     asked = stream.thresholds
     error = exceeded(done, stream)
     if error and not done.error:

@@ -1,4 +1,5 @@
-"""What a stream is: the values that a row of the registry is made of. They are frozen, and checked when they are made."""
+"""What a stream is: the values that a row of the registry is made of. They are frozen, and checked when they
+are made."""
 
 from jobs.contract.stream.declaration import (
     Delivery,

@@ -36,19 +36,21 @@ def _require_spelling(end: Files | Topic, where: str) -> None:
 
 @dataclass(frozen=True)
 class Files:
-    """Files of one record a line. As a source, `folder` names the folder under entrada (default: the stream's name).
+    """Files of one record a line. As a source, `folder` names the folder under entrada (default: the stream's
+    name).
 
-    `settle_s`: seconds a file must lie unchanged before it is claimed. `duplicates`: what becomes of a file with the content of an admitted
-    one; `take` is for sources whose equal files are different deliveries. `under_way`: endings of files that are still being
-    delivered, besides those of docs/files.md.
+    `settle_s`: seconds a file must lie unchanged before it is claimed. `duplicates`: what becomes of a file
+    with the content of an admitted one; `take` is for sources whose equal files are different deliveries.
+    `under_way`: endings of files that are still being delivered, besides those of docs/files.md.
 
-    Of a csv source: `separator`; `header`: each file's first line names its columns; `columns`: they are found by their names, or must
-    also stand in the schema's order, or are taken by position whatever their names are; `missing_columns` and `extra_columns`: a file with
-    such columns is refused, or reads null there, or is read without them; `decimal`: the mark in numbers; `multiline`: a quoted field may hold
-    line ends, and a file is read whole (`Limits.whole_file_bytes`).
+    Of a csv source: `separator`; `header`: each file's first line names its columns; `columns`: they are
+    found by their names, or must also stand in the schema's order, or are taken by position whatever their
+    names are; `missing_columns` and `extra_columns`: a file with such columns is refused, or reads null
+    there, or is read without them; `decimal`: the mark in numbers; `multiline`: a quoted field may hold line
+    ends, and a file is read whole (`Limits.whole_file_bytes`).
 
-    `date_format`, `timestamp_format`: patterns as `dd/MM/yyyy` of dates and times that are text (csv, JSON strings); empty: ISO 8601.
-    `timezone`: of times without a zone.
+    `date_format`, `timestamp_format`: patterns as `dd/MM/yyyy` of dates and times that are text (csv, JSON
+    strings); empty: ISO 8601. `timezone`: of times without a zone.
     """
 
     format: Format = "json"
@@ -107,12 +109,14 @@ class Files:
 
 @dataclass(frozen=True)
 class Topic:
-    """A Kafka topic. As a source, `decimal`, `date_format`, `timestamp_format` and `timezone` are those of Files.
+    """A Kafka topic. As a source, `decimal`, `date_format`, `timestamp_format` and `timezone` are those of
+    Files.
 
     As a sink, `key` names the column that becomes the message key; the other columns become the value.
 
-    `config` are topic settings at creation (`retention.ms`…); the registry owns them. `delivery`, of a sink: exactly-once by Kafka's
-    transactions (readers must read committed records), or at-least-once by Spark's own sink.
+    `config` are topic settings at creation (`retention.ms`…); the registry owns them. `delivery`, of a sink:
+    exactly-once by Kafka's transactions (readers must read committed records), or at-least-once by Spark's
+    own sink.
     """
 
     name: str
@@ -146,7 +150,8 @@ class Topic:
 
 @dataclass(frozen=True)
 class Published:
-    """What another registered stream has published, read as rows of its files: the source of a stateful stream, whose records are strict already.
+    """What another registered stream has published, read as rows of its files: the source of a stateful
+    stream, whose records are strict already.
 
     `files`: how those files are written; the registry takes it from the other stream's sink.
     """
@@ -167,10 +172,12 @@ Source = Files | Topic | Published
 
 @dataclass(frozen=True)
 class Stream:
-    """One row of the registry. `schedule`: cron text or None (by hand only). `lease_wait_s`: how long a task waits for a held lease.
+    """One row of the registry. `schedule`: cron text or None (by hand only). `lease_wait_s`: how long a task
+    waits for a held lease.
 
-    `stateful`: the transform keeps state between batches; then a rollover drops it, and a rewind is refused. `close_windows`: each run ends by
-    publishing the windows that are still open; later rows of theirs are dropped as late.
+    `stateful`: the transform keeps state between batches; then a rollover drops it, and a rewind is refused.
+    `close_windows`: each run ends by publishing the windows that are still open; later rows of theirs are
+    dropped as late.
     """
 
     name: str
@@ -241,8 +248,9 @@ class Stream:
 
     @property
     def tokens(self) -> Topic | None:
-        """The stream's own topic of what it has sent; None for a stream that needs none. One a stream: a hanging transaction of another stream
-        would hide this one's tokens. One partition: what is newest must be beyond doubt. Compacted: the newest token of each id is kept for ever."""
+        """The stream's own topic of what it has sent; None for a stream that needs none. One a stream: a
+        hanging transaction of another stream would hide this one's tokens. One partition: what is newest must
+        be beyond doubt. Compacted: the newest token of each id is kept for ever."""
         config = (("cleanup.policy", "compact"), ("segment.ms", "3600000"))
         return (
             Topic(f"caudal-tokens-{self.name}", partitions=1, config=config) if self.transactional else None

@@ -1,5 +1,5 @@
-"""Names of deliveries under way: what copy tools, browsers, sync clients and editors call a file until it is whole.
-Intake leaves them alone."""
+"""Names of deliveries under way: what copy tools, browsers, sync clients and editors call a file until it is
+whole. Intake leaves them alone."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ _ENDING = re.compile(r"[^A-Za-z0-9/\x00][^/\x00]{1,98}")
 
 
 def is_under_way(name: str, more: Sequence[str] = ()) -> bool:
-    """Whether a file of this name is still being delivered, by the list above or by the endings that the row adds."""
+    """Whether a file of this name is still being delivered, by the list above or by the endings that the row
+    adds."""
     lower, own = name.lower(), tuple(ending.lower() for ending in more)
     return lower.startswith(_STARTS) or lower.endswith((*_ENDINGS, *own)) or bool(_FORMS.search(lower))
 
@@ -66,8 +67,8 @@ def is_ignored(name: str, more: Sequence[str] = ()) -> bool:
 
 
 def final_name(name: str, more: Sequence[str] = ()) -> str:
-    """`name`, or one like it that intake looks at: a beginning that hides it goes, an ending that says otherwise gets
-    another one behind it."""
+    """`name`, or one like it that intake looks at: a beginning that hides it goes, an ending that says
+    otherwise gets another one behind it."""
     shown = _HIDING.sub("", name) or "file"
     if not is_under_way(shown, more):
         return shown

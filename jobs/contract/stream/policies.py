@@ -1,4 +1,5 @@
-"""What a row says of a stream beside its ends: limits, checks, thresholds and upkeep; frozen values, checked when they are made."""
+"""What a row says of a stream beside its ends: limits, checks, thresholds and upkeep; frozen values, checked
+when they are made."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ def require(condition: bool, what: str, where: object) -> None:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one batch and one run may take. A replay after a rewind ignores the batch limits (Spark's doing)."""
+    """What one batch and one run may take. A replay after a rewind ignores the batch limits (Spark's
+    doing)."""
 
     batch_bytes: int = 256 * 1024 * 1024  # files: maxBytesPerTrigger
     batch_records: int = 500_000  # Kafka: maxOffsetsPerTrigger
@@ -44,8 +46,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class EventTime:
-    """`column` holds when it happened, as `unit` says. A record is refused when that is over `future_s` after its admission (a file's, or the
-    Kafka record's own time), or over `past_s` before; None: however old."""
+    """`column` holds when it happened, as `unit` says. A record is refused when that is over `future_s` after
+    its admission (a file's, or the Kafka record's own time), or over `past_s` before; None: however old."""
 
     column: str
     unit: Literal["ms", "s", "timestamp"] = "ms"
@@ -67,8 +69,9 @@ class EventTime:
 
 @dataclass(frozen=True)
 class Checks:
-    """What becomes of records that break a rule of their domain. Those of the rules in `report` are published, and counted as warnings with an
-    example; every other rule refuses. `unknown_fields`: of a JSON record, kept quiet about, reported, or refused."""
+    """What becomes of records that break a rule of their domain. Those of the rules in `report` are
+    published, and counted as warnings with an example; every other rule refuses. `unknown_fields`: of a JSON
+    record, kept quiet about, reported, or refused."""
 
     report: tuple[str, ...] = ()
     unknown_fields: Literal["quiet", "report", "refuse"] = "report"
@@ -81,10 +84,12 @@ class Checks:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """How many refused records are too many: a share of the records read (0.05: more than five in a hundred) or a number; None: no limit.
+    """How many refused records are too many: a share of the records read (0.05: more than five in a hundred)
+    or a number; None: no limit.
 
-    `when`: "after" publishes what is good, and the run then fails; "before" publishes nothing of a batch over a fail limit until a person
-    accepts it (`quarantine accept`). "after" judges all batches of a run together, "before" each by itself.
+    `when`: "after" publishes what is good, and the run then fails; "before" publishes nothing of a batch over
+    a fail limit until a person accepts it (`quarantine accept`). "after" judges all batches of a run
+    together, "before" each by itself.
     """
 
     warn_share: float | None = None
@@ -116,9 +121,11 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Upkeep:
-    """When housekeeping acts by itself. `*_days`: how long archived files, retired generations and run folders are kept; None: for ever.
+    """When housekeeping acts by itself. `*_days`: how long archived files, retired generations and run
+    folders are kept; None: for ever.
 
-    A checkpoint with more files or bytes in its source log, or more batches, begins a new generation at the next cleaning.
+    A checkpoint with more files or bytes in its source log, or more batches, begins a new generation at the
+    next cleaning.
     """
 
     archive_days: int | None = None

@@ -1,6 +1,8 @@
-"""How a source spells numbers, dates and times: what a row of the registry may say of it, checked when the row is made.
+"""How a source spells numbers, dates and times: what a row of the registry may say of it, checked when the
+row is made.
 
-Patterns are those of Java's DateTimeFormatter, of digits alone: names of months differ from one machine's locale to another.
+Patterns are those of Java's DateTimeFormatter, of digits alone: names of months differ from one machine's
+locale to another.
 """
 
 from __future__ import annotations
@@ -8,7 +10,8 @@ from __future__ import annotations
 import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-# One part of a pattern: a quoted literal, a run of pattern letters, or other characters. In Java, letters must be quoted and # { } [ ] are special.
+# One part of a pattern: a quoted literal, a run of pattern letters, or other characters. In Java, letters
+# must be quoted and # { } [ ] are special.
 PART = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z'#{}\[\]]")
 _YEARS, _MONTHS, _DAYS = {"yy", "yyyy"}, {"M", "MM"}, {"d", "dd"}
 _DATES = _YEARS | _MONTHS | _DAYS

@@ -1,13 +1,15 @@
-"""Records of a csv text whose quoted fields may hold line ends, after RFC 4180. The Java side cuts by the same rules: both are tested with
-tests/jobs/contract/records_cases.py.
+"""Records of a csv text whose quoted fields may hold line ends, after RFC 4180. The Java side cuts by the
+same rules: both are tested with tests/jobs/contract/records_cases.py.
 
-A record ends at a \\n, of which a \\r before it is a part, or at the end of the text; but not inside a quoted field. A field is quoted only if
-a quote is its first character (byte order marks at the start of a record do not count); elsewhere a quote is a character. Inside, two quotes
-stand for one. The quote that closes must be followed by a separator, a line end, or the end of the text.
+A record ends at a \\n, of which a \\r before it is a part, or at the end of the text; but not inside a quoted
+field. A field is quoted only if a quote is its first character (byte order marks at the start of a record do
+not count); elsewhere a quote is a character. Inside, two quotes stand for one. The quote that closes must be
+followed by a separator, a line end, or the end of the text.
 
-A quoted field that does not close so, or not at all, is broken, and costs no more than its own line: its record ends with the line in which
-the field opens, and the next line begins a new record. Every stretch between two quotes is looked at twice at most: a field that opens at one
-quote is judged at the next unpaired one, and no other field opens between them. So the time is linear in the text, whatever is in it.
+A quoted field that does not close so, or not at all, is broken, and costs no more than its own line: its
+record ends with the line in which the field opens, and the next line begins a new record. Every stretch
+between two quotes is looked at twice at most: a field that opens at one quote is judged at the next unpaired
+one, and no other field opens between them. So the time is linear in the text, whatever is in it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ _BROKEN, _LAST = -1, -2  # what stands behind a closing quote, where it is no se
 
 
 def split_records(data: bytes, separator: bytes) -> Iterator[bytes]:
-    """The records of a whole text in order, as they came, without their line ends; blank ones are left out."""
+    """The records of a whole text in order, as they came, without their line ends; blank ones are left
+    out."""
     return (record for _, record in numbered(data, separator))
 
 
@@ -83,7 +86,8 @@ def _opening(data: bytes, field: int, end: int, separator: bytes) -> int:
 
 
 def _closing(data: bytes, inside: int, end: int) -> int:
-    """Where the first quote without a pair stands before `end`, or -1. `inside`: a place in a quoted field."""
+    """Where the first quote without a pair stands before `end`, or -1. `inside`: a place in a quoted
+    field."""
     quote = data.find(_QUOTE, inside, end)
     while quote >= 0 and data.startswith(_QUOTE, quote + 1):
         quote = data.find(_QUOTE, quote + 2, end)
@@ -101,8 +105,9 @@ def _behind(data: bytes, closing: int, separator: bytes) -> int:
 
 @dataclass
 class Spans:
-    """Looks for a quoted field with a whole line inside it: read line by line, that one could pass for a record. `found`: the first such field as
-    (line it opens in, line it closes in), from 1. Memory: a few numbers."""
+    """Looks for a quoted field with a whole line inside it: read line by line, that one could pass for a
+    record. `found`: the first such field as (line it opens in, line it closes in), from 1. Memory: a few
+    numbers."""
 
     separator: bytes
     found: tuple[int, int] | None = None
@@ -118,7 +123,8 @@ class Spans:
         self._line += ends
 
     def _may_open(self, line: bytes) -> bool:
-        """Of a line with an even number of quotes, as one with an inch sign in a field that is not quoted: whether its last field may be open."""
+        """Of a line with an even number of quotes, as one with an inch sign in a field that is not quoted:
+        whether its last field may be open."""
         last = (self.separator + line).rfind(self.separator + _QUOTE)
         return last >= 0 and line.count(_QUOTE, last + 1) % 2 == 0
 
@@ -132,7 +138,8 @@ class Spans:
             self._opened = number if closing < 0 else 0
 
     def _close(self, line: bytes, number: int) -> int:
-        """Where the next field begins in a line that may close the open one; _LAST also where it stays open; _BROKEN."""
+        """Where the next field begins in a line that may close the open one; _LAST also where it stays open;
+        _BROKEN."""
         closing = _closing(line, 0, len(line))
         if closing < 0:
             return _LAST
@@ -147,12 +154,14 @@ _NEITHER = bytes(set(range(256)) - set(b'"\n'))
 
 
 def _has_odd(text: bytes) -> bool:
-    """Whether one of the lines has an odd number of quotes: a field that spans lines of well-formed text opens and closes in such a line."""
+    """Whether one of the lines has an odd number of quotes: a field that spans lines of well-formed text
+    opens and closes in such a line."""
     return _QUOTE in text and _QUOTE in text.translate(None, _NEITHER).replace(b'""', b"")
 
 
 def read(path: Path, source: Files) -> Iterator[tuple[int, bytes]]:
-    """The records of a delivered file as Spark gets them: (line it starts in, bytes as they came), blank ones left out. Raises lines.UNREADABLE."""
+    """The records of a delivered file as Spark gets them: (line it starts in, bytes as they came), blank ones
+    left out. Raises lines.UNREADABLE."""
     with lines.opened(path) as text:
         if source.multiline:
             yield from numbered(text.read(), source.multiline_separator)

@@ -1,7 +1,9 @@
-"""The one reader of delivered files: whatever looks into a file sees its text through the codec of its name, cut into lines as Spark cuts it.
+"""The one reader of delivered files: whatever looks into a file sees its text through the codec of its name,
+cut into lines as Spark cuts it.
 
-A line ends at \\n alone; a \\r before it is no part of what the line says. A byte order mark is no part of it either, however many stand at its
-start: files that were joined with `cat` have one in the middle. A mark anywhere else in a line is data.
+A line ends at \\n alone; a \\r before it is no part of what the line says. A byte order mark is no part of it
+either, however many stand at its start: files that were joined with `cat` have one in the middle. A mark
+anywhere else in a line is data.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ def is_blank(line: bytes) -> bool:
 
 
 def first_line(path: Path, longest: int) -> bytes:
-    """What the first line that is not blank says, at most `longest` bytes of it; empty when there is none. Raises UNREADABLE."""
+    """What the first line that is not blank says, at most `longest` bytes of it; empty when there is none.
+    Raises UNREADABLE."""
     with opened(path) as text:
         while line := text.readline(longest):
             if not is_blank(line):

@@ -1,4 +1,5 @@
-"""A Spark schema as an Avro schema, for single-record Avro on topics. Every field is a union with null, as Spark's own writer makes them."""
+"""A Spark schema as an Avro schema, for single-record Avro on topics. Every field is a union with null, as
+Spark's own writer makes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The csv that Caudal writes (jvm/src/caudal/CsvLine.java), and how Spark reads it back to the letter. Its form: docs/csv.md."""
+"""The csv that Caudal writes (jvm/src/caudal/CsvLine.java), and how Spark reads it back to the letter. Its
+form: docs/csv.md."""
 
 from __future__ import annotations
 
@@ -53,9 +54,11 @@ def value(rows: DataFrame, separator: str = ",") -> Column:
 
 
 def read_options(separator: str, header: bool) -> dict[str, str]:
-    """For spark.read and readStream: values come as they were written, with their line ends; null is no empty text.
+    """For spark.read and readStream: values come as they were written, with their line ends; null is no empty
+    text.
 
-    Without `nullValue` Spark takes an empty text for null; a fixed one would turn a value that equals it into null.
+    Without `nullValue` Spark takes an empty text for null; a fixed one would turn a value that equals it into
+    null.
     """
     same = {"escape": '"', "charToEscapeQuoteEscaping": '"'}  # without the second NUL is lost beside a quote
     sep = "\\\\" if separator == "\\" else separator  # to Spark a backslash begins \t and its like

@@ -1,4 +1,5 @@
-"""The exactly-once Kafka sink, in the driver: fence, read the tokens, claim; then let the tasks send. docs/decisions tells why in this order.
+"""The exactly-once Kafka sink, in the driver: fence, read the tokens, claim; then let the tasks send.
+docs/decisions tells why in this order.
 
 - *Fence* every id this stream ever used: a producer of a killed run is shut out, its open transaction is resolved. Before that the tokens
   behind an open transaction are hidden, and messages would be sent twice.
@@ -40,7 +41,8 @@ _AT_ONCE = 16  # ids that are fenced at the same time: each costs two round trip
 
 @dataclass
 class Sending:
-    """The transactional sink of one run. Nothing is asked of the broker before the first batch that has something to send.
+    """The transactional sink of one run. Nothing is asked of the broker before the first batch that has
+    something to send.
 
     `planned`: newest batch that was planned before this run.
     """
@@ -52,9 +54,11 @@ class Sending:
     _claimed: set[str] = field(default_factory=set)
 
     def send(self, rows: DataFrame, frame: DataFrame, plan: BatchPlan) -> int:
-        """Sends what of `rows` (made of `frame`, the batch) was not sent before; the number of rows, sent now or before.
+        """Sends what of `rows` (made of `frame`, the batch) was not sent before; the number of rows, sent now
+        or before.
 
-        Raises BrokenStream before anything is sent when the rows have lost their position, and the sink's named errors.
+        Raises BrokenStream before anything is sent when the rows have lost their position, and the sink's
+        named errors.
         """
         by_partition, order = self._by_partition, self._order(plan)
         wanted = {order.id(t, int(p)) for t, p in plan.ranges()} if by_partition else {order.batch_id}
@@ -72,7 +76,8 @@ class Sending:
 
     @property
     def _by_partition(self) -> bool:
-        """Else by batch: files have no offsets, and what a stateful transform gives comes from no single record."""
+        """Else by batch: files have no offsets, and what a stateful transform gives comes from no single
+        record."""
         return isinstance(self.spec.stream.source, Topic) and not self.spec.stream.stateful
 
     def _order(self, plan: BatchPlan) -> Order:
@@ -129,7 +134,8 @@ class Sending:
         failpoints.hit("claimed")
 
     def _fenced(self, ids: list[str]) -> tuple[Client, list[Transactional]]:
-        """A producer for each id, and the client it was made with: the longest transactions that the broker allows."""
+        """A producer for each id, and the client it was made with: the longest transactions that the broker
+        allows."""
         for most_ms in _TIMEOUTS_MS:
             client = self._client or self._new_client(most_ms)
             try:
@@ -177,12 +183,18 @@ def _write_claim(producer: Transactional, order: Order, last: Token | None) -> N
 def _require_position(rows: DataFrame, frame: DataFrame, stream: str) -> None:
     """Raises BrokenStream for what would be told apart only after something was sent."""
     if POSITION not in rows.columns:
-        what = f"the transform drops the column {POSITION}, by which an exactly-once topic sink knows what it has sent"
+        what = (
+            f"the transform drops the column {POSITION}, by which an exactly-once topic sink knows what it "
+            "has sent"
+        )
         way = 'end its select with *kept(frame) (jobs.domain.positions), or set delivery="at-least-once" in the row'
         raise BrokenStream(what, stream, cli=way)
     made, read = _tasks(rows), _tasks(frame)
     if made != read:
-        what = f"the transform makes {made} tasks of {read}: an exactly-once topic sink needs each source partition in one task, in order"
+        what = (
+            f"the transform makes {made} tasks of {read}: an exactly-once topic sink needs each source "
+            "partition in one task, in order"
+        )
         raise BrokenStream(
             what,
             stream,

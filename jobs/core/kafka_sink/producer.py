@@ -1,4 +1,5 @@
-"""One transactional id on Kafka, and the reading of a one-partition topic to its end; every refusal of the broker as a named error.
+"""One transactional id on Kafka, and the reading of a one-partition topic to its end; every refusal of the
+broker as a named error.
 
 Runs in the driver and in Spark's Python workers, so it imports nothing of Spark.
 """
@@ -105,7 +106,8 @@ def named(error: Any, where: str) -> CaudalError:
 
 @dataclass(frozen=True)
 class Client:
-    """librdkafka's connection options (they may hold a password: repr shows none) and how long a transaction may take."""
+    """librdkafka's connection options (they may hold a password: repr shows none) and how long a transaction
+    may take."""
 
     options: Mapping[str, Any]
     timeout_ms: int
@@ -123,10 +125,11 @@ def _unheard(_error: Any) -> None:
 
 
 class Transactional:
-    """A producer that owns transactional id `name` from here on: every other one is fenced, its open transaction is resolved.
+    """A producer that owns transactional id `name` from here on: every other one is fenced, its open
+    transaction is resolved.
 
-    Every method may raise BrokerDown, Fenced, TransactionTooLong, MessageRefused, TopicMissing, ConfigError or ServiceError; then the
-    transaction is not committed, and will be aborted by the next owner of the id.
+    Every method may raise BrokerDown, Fenced, TransactionTooLong, MessageRefused, TopicMissing, ConfigError
+    or ServiceError; then the transaction is not committed, and will be aborted by the next owner of the id.
     """
 
     def __init__(self, client: Client, name: str, away_s: float = AWAY_S) -> None:
@@ -186,12 +189,14 @@ class Transactional:
         self._persist(self._producer.commit_transaction)
 
     def close(self) -> None:
-        """Without a word to the broker: what is open stays so until the id's next owner. What went wrong, the call that failed has said."""
+        """Without a word to the broker: what is open stays so until the id's next owner. What went wrong, the
+        call that failed has said."""
         with suppress(KafkaException):
             self._producer.close(0)
 
     def _deliver(self) -> None:
-        """Until the broker has taken all of it, or refused something: the commit itself would see that only when its call has run out of time."""
+        """Until the broker has taken all of it, or refused something: the commit itself would see that only
+        when its call has run out of time."""
         until_s = time.monotonic() + _CALL_S
         while self._producer.flush(_REPORT_S) and not self._refused and time.monotonic() < until_s:
             pass
@@ -235,7 +240,8 @@ class Transactional:
             raise self._error(error.args[0]) from None
 
     def _error(self, error: Any) -> CaudalError:
-        """The reason itself, where the client only says that the transaction must be aborted because of one."""
+        """The reason itself, where the client only says that the transaction must be aborted because of
+        one."""
         first = self._refused[0] if self._refused else error
         if self._begun_s and self.age_s * 1000 >= self._timeout_ms:
             return TransactionTooLong(
@@ -277,7 +283,8 @@ def records(
 ) -> tuple[list[tuple[bytes, bytes]], int]:
     """(key, value) of partition 0 from offset `start` to the end it has now, and that end.
 
-    `committed`: waits until every transaction below that end is decided. Raises ServiceError when one is not within `silence_s`.
+    `committed`: waits until every transaction below that end is decided. Raises ServiceError when one is not
+    within `silence_s`.
     """
     end = end_offset(client, topic)
     level = "read_committed" if committed else "read_uncommitted"
@@ -302,7 +309,8 @@ def records(
                 here = max(here, _take(message, found))
             if time.monotonic() > until_s:
                 raise ServiceError(
-                    f"offsets {here} to {end - 1} could not be read within {silence_s:.0f} s: a transaction is undecided",
+                    f"offsets {here} to {end - 1} could not be read within {silence_s:.0f} s: a transaction "
+                    "is undecided",
                     topic,
                 )
     finally:
@@ -311,7 +319,8 @@ def records(
 
 
 def _take(message: Any, found: list[tuple[bytes, bytes]]) -> int:
-    """Keeps the record; the offset up to which the partition is known by it. The end of what is decided comes as an error."""
+    """Keeps the record; the offset up to which the partition is known by it. The end of what is decided comes
+    as an error."""
     error = message.error()
     if error is None:
         found.append((message.key(), message.value()))

@@ -1,4 +1,5 @@
-"""Is the token topic there, and the one that this stream's tokens are on? A lost one is no reason to send again what may have been sent."""
+"""Is the token topic there, and the one that this stream's tokens are on? A lost one is no reason to send
+again what may have been sent."""
 
 from __future__ import annotations
 
@@ -25,14 +26,17 @@ _VISIBLE_S = 15.0  # 0.2 s on one node; clusters take longer
 def require(spec: RunSpec, order: Order, planned: int) -> None:
     """Makes the topic where the stream has none yet, and writes down which it is before anything is sent.
 
-    `planned`: newest batch that an earlier run has planned. Raises TokensLost when tokens of this very epoch were written on another topic,
-    and the batch at hand may be one that was sent then.
+    `planned`: newest batch that an earlier run has planned. Raises TokensLost when tokens of this very epoch
+    were written on another topic, and the batch at hand may be one that was sent then.
     """
     path, admin = Layout(Path(spec.home)).tokens(spec.stream.name), _admin(order.client)
     known = _read(path)
     found = settled_id(admin, order.token_topic) if known else _topic_id(admin, order.token_topic)
     if known.get("epoch") == order.epoch and known.get("topic_id") != found and order.batch <= planned:
-        way = f"./caudal generation rewind {spec.stream.name} --to-batch {order.batch - 1} --allow-repeats sends the open batch again, as a whole"
+        way = (
+            f"./caudal generation rewind {spec.stream.name} --to-batch {order.batch - 1} --allow-repeats "
+            "sends the open batch again, as a whole"
+        )
         raise TokensLost(
             f"the topic that tells what of batch {order.batch} was sent is gone or was made anew",
             order.token_topic,

@@ -1,7 +1,9 @@
-"""Tokens: what an exactly-once sink has sent, written in the same Kafka transaction as the messages themselves.
+"""Tokens: what an exactly-once sink has sent, written in the same Kafka transaction as the messages
+themselves.
 
-Key: the transactional id and the epoch, so that compaction keeps each epoch's newest; tokens of another epoch count for nothing. A *claim* is
-the first token that a run writes under an id, before it sends anything; whoever finds one of another run behind its own has been overtaken.
+Key: the transactional id and the epoch, so that compaction keeps each epoch's newest; tokens of another epoch
+count for nothing. A *claim* is the first token that a run writes under an id, before it sends anything;
+whoever finds one of another run behind its own has been overtaken.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ Next = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Token:
-    """`epoch`: the checkpoint's query id and the number of rewinds; another home on the same broker has another. `run`: whose token.
+    """`epoch`: the checkpoint's query id and the number of rewinds; another home on the same broker has
+    another. `run`: whose token.
 
-    By source partition, `next`: {topic: {partition: first source offset not yet sent}}. By batch: the newest `batch` that is sent, and the
-    digest of its input.
+    By source partition, `next`: {topic: {partition: first source offset not yet sent}}. By batch: the newest
+    `batch` that is sent, and the digest of its input.
     """
 
     epoch: str

@@ -1,7 +1,9 @@
-"""The sending of one Spark task: encoded rows in, Kafka transactions out. Runs in Spark's Python workers; imports nothing of Spark's SQL.
+"""The sending of one Spark task: encoded rows in, Kafka transactions out. Runs in Spark's Python workers;
+imports nothing of Spark's SQL.
 
-Rows: key, value (binary), where (text), partition, offset, task: where a row's source record lies, and in which task it was read. A failure
-that was foreseen comes back as a result, so that it is one line in the driver; what was not committed then is not sent.
+Rows: key, value (binary), where (text), partition, offset, task: where a row's source record lies, and in
+which task it was read. A failure that was foreseen comes back as a result, so that it is one line in the
+driver; what was not committed then is not sent.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ Batches = Iterator[pyarrow.RecordBatch]
 
 @dataclass(frozen=True)
 class Order:
-    """What a task is told. `since`: offset on the token topic where this run's claims begin. `batch`, `input_digest`: of this micro-batch."""
+    """What a task is told. `since`: offset on the token topic where this run's claims begin. `batch`,
+    `input_digest`: of this micro-batch."""
 
     client: Client
     stream: str
@@ -43,7 +46,8 @@ class Order:
     unit_records: int
 
     def id(self, topic: str, partition: int) -> str:
-        """Of a source partition; never with the generation, or an old one's open transaction would be nobody's."""
+        """Of a source partition; never with the generation, or an old one's open transaction would be
+        nobody's."""
         return f"caudal.{self.stream}.{topic}.{partition}"
 
     @property
@@ -64,7 +68,8 @@ class Outlet:
         self.token = self._own_token()
 
     def _own_token(self) -> Token:
-        """The newest under this id. Raises Fenced when another run has claimed it since: then this task belongs to a run that is past."""
+        """The newest under this id. Raises Fenced when another run has claimed it since: then this task
+        belongs to a run that is past."""
         found, _ = records(self.order.client, self.order.token_topic, self.order.since)
         own = [Token.from_json(value, self.name) for key, value in found if id_of(key) == self.name]
         if not own:
@@ -106,7 +111,8 @@ class Outlet:
 
 @dataclass
 class _Sent:
-    """What one task has done. `seen`: source offset of the newest row; `last`: of the newest that was sent, `row` its number in its record."""
+    """What one task has done. `seen`: source offset of the newest row; `last`: of the newest that was sent,
+    `row` its number in its record."""
 
     name: str = ""
     rows: int = 0
@@ -118,7 +124,8 @@ class _Sent:
 
 
 class PartitionTask:
-    """One task of an order by source partitions: its rows are of one partition, in offset order, and go in units that end with a record."""
+    """One task of an order by source partitions: its rows are of one partition, in offset order, and go in
+    units that end with a record."""
 
     def __init__(self, order: Order, task: int) -> None:
         self.order, self.task, self.done = order, task, _Sent()
@@ -144,7 +151,8 @@ class PartitionTask:
             self._commit(self.outlet)
 
     def _checked(self, batch: pyarrow.RecordBatch) -> Any:
-        """The rows' offsets. Raises BrokenStream unless all rows are of one source partition, of this very task, in order."""
+        """The rows' offsets. Raises BrokenStream unless all rows are of one source partition, of this very
+        task, in order."""
         first = batch.column(2)[0].as_py(), batch.column(3)[0].as_py()
         offsets = batch.column(4).to_numpy(zero_copy_only=False)
         here = self._where if self.outlet else first
@@ -154,7 +162,10 @@ class PartitionTask:
             and _all(batch.column(5), self.task)
         )
         if not fits or (numpy.diff(offsets) < 0).any() or offsets[0] < self.done.seen:
-            what = "the transform mixes the source's partitions or their order (a shuffle, a sort, a union?): what was sent could not be told"
+            what = (
+                "the transform mixes the source's partitions or their order (a shuffle, a sort, a union?): "
+                "what was sent could not be told"
+            )
             raise BrokenStream(
                 what,
                 self.order.stream,
@@ -192,7 +203,8 @@ class PartitionTask:
 
 
 class BatchTask:
-    """The one task of an order by batch: all of the batch in one transaction, or nothing when it is there already."""
+    """The one task of an order by batch: all of the batch in one transaction, or nothing when it is there
+    already."""
 
     def __init__(self, order: Order, task: int) -> None:
         self.order, self.task, self.done = order, task, _Sent(order.batch_id)

@@ -1,6 +1,7 @@
 """First lines of csv files: which field of a file's records is which column. A first line is never a record.
 
-A file whose header does not fit is refused: every record of it, its first line too, which may be a record of a file without a header.
+A file whose header does not fit is refused: every record of it, its first line too, which may be a record of
+a file without a header.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _LONGEST = 1024 * 1024
 
 @dataclass(frozen=True)
 class Layout:
-    """`header`: the first line, empty for none, and `names`, what it names, folded; `places`: of each column of the schema its field, or -1;
-    `fields`: of each record; `problem`: why nothing of the file is read."""
+    """`header`: the first line, empty for none, and `names`, what it names, folded; `places`: of each column
+    of the schema its field, or -1; `fields`: of each record; `problem`: why nothing of the file is read."""
 
     header: str = ""
     names: tuple[str, ...] = ()
@@ -37,7 +38,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class Layouts:
-    """Of the files of a batch: `kinds`, the first of which is every file's that `files` does not name; `files`: name -> place in `kinds`."""
+    """Of the files of a batch: `kinds`, the first of which is every file's that `files` does not name;
+    `files`: name -> place in `kinds`."""
 
     kinds: tuple[Layout, ...]
     files: dict[str, int] = field(default_factory=dict)
@@ -81,7 +83,8 @@ def folded(name: str) -> str:
 
 
 def _problem(given: Sequence[str], columns: Sequence[str], places: Sequence[int], source: Files) -> str:
-    """Why records under these names cannot be read, in words, and the option of the row that would read them."""
+    """Why records under these names cannot be read, in words, and the option of the row that would read
+    them."""
     names, unknown = (
         [folded(name) for name in given],
         [given[i] for i in range(len(given)) if i not in places],

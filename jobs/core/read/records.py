@@ -21,7 +21,8 @@ UNKNOWN_FIELD, EVENT_TIME = "unknown-field", "event-time"
 
 @dataclass(frozen=True)
 class Subject:
-    """What is true of the data. `rules`: code -> SQL condition over the schema's columns that is true for a record which breaks it."""
+    """What is true of the data. `rules`: code -> SQL condition over the schema's columns that is true for a
+    record which breaks it."""
 
     schema: StructType
     rules: Mapping[str, str]
@@ -58,7 +59,8 @@ def notes(subject: Subject, stream: Stream) -> tuple[str, ...]:
 
 
 def classify(frame: DataFrame, subject: Subject, stream: Stream, layouts: Layouts | None = None) -> DataFrame:
-    """(_raw: binary, _origin, _admitted) -> (_raw, _origin, _layout, _verdict: long, _record: struct, _reason: string or null, _notes: bit mask).
+    """(_raw: binary, _origin, _admitted) -> (_raw, _origin, _layout, _verdict: long, _record: struct,
+    _reason: string or null, _notes: bit mask).
 
     `_reason` null means accepted. `layouts`: of the csv files; without them records follow the schema.
     """
@@ -168,7 +170,8 @@ def _by_rules(reason: Column, subject: Subject, stream: Stream) -> Column:
 
 
 def _out_of_time(stream: Stream) -> Column:
-    """Event time outside [admitted - past_s, admitted + future_s]: one such event would move a watermark, and all later ones be dropped."""
+    """Event time outside [admitted - past_s, admitted + future_s]: one such event would move a watermark, and
+    all later ones be dropped."""
     asked = stream.checks.event_time
     assert asked is not None  # noqa: S101 - the caller's condition
     column = F.col(f"`{asked.column}`")

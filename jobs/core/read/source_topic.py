@@ -1,4 +1,5 @@
-"""Is the source topic still the one whose offsets the batch was planned by? Made anew while a run reads it, it would be read at the old offsets."""
+"""Is the source topic still the one whose offsets the batch was planned by? Made anew while a run reads it,
+it would be read at the old offsets."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _NO_TRANSACTION_MS = 1000
 
 @dataclass
 class SourceTopic:
-    """Of one run. Nothing is asked of the broker for another source, or where the generation does not know the topic's id."""
+    """Of one run. Nothing is asked of the broker for another source, or where the generation does not know
+    the topic's id."""
 
     spec: RunSpec
     _admin: Any = None

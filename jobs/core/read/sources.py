@@ -20,13 +20,15 @@ from jobs.domain.positions import POSITION
 
 # Admitted files carry their admission time as mtime, so only an outage longer than this could hide one.
 _NEVER_TOO_OLD = "36500d"
-# not 500: Spark asks once more at the end of what it reads; three short partitions on two cores take 0.4 s instead of 1.4
+# not 500: Spark asks once more at the end of what it reads; three short partitions on two cores take 0.4 s
+# instead of 1.4
 FETCH_WAIT_MS = "20"
 
 
 def read(spark: SparkSession, spec: RunSpec) -> DataFrame:
-    """The stream's source: _raw (binary: one record as it came, null for a Kafka tombstone), _origin (admitted file, or topic/partition/offset),
-    _admitted (timestamp: the file's admission, or the Kafka record's own time, but none later than the batch's planning)."""
+    """The stream's source: _raw (binary: one record as it came, null for a Kafka tombstone), _origin
+    (admitted file, or topic/partition/offset), _admitted (timestamp: the file's admission, or the Kafka
+    record's own time, but none later than the batch's planning)."""
     source = spec.stream.source
     return _topic(spark, spec, source) if isinstance(source, Topic) else _files(spark, spec)
 
@@ -67,7 +69,8 @@ def _topic(spark: SparkSession, spec: RunSpec, source: Topic) -> DataFrame:
         .option("kafka.max.partition.fetch.bytes", "8388608")
     )
     origin = F.concat_ws("/", F.col("topic"), F.col("partition"), F.col("offset"))
-    # a producer may write any time on its record; "now" is the batch's own in the checkpoint, so that the batch run again judges alike
+    # a producer may write any time on its record; "now" is the batch's own in the checkpoint, so that the
+    # batch run again judges alike
     admitted = F.least(F.col("timestamp"), F.current_timestamp())
     return reader.load().select(
         F.col("value").alias("_raw"), origin.alias("_origin"), admitted.alias("_admitted")
@@ -75,7 +78,8 @@ def _topic(spark: SparkSession, spec: RunSpec, source: Topic) -> DataFrame:
 
 
 def published(spark: SparkSession, spec: RunSpec, schema: StructType) -> DataFrame:
-    """Rows that another stream has published, in the order it did, typed by `schema`; a value of another type fails the batch."""
+    """Rows that another stream has published, in the order it did, typed by `schema`; a value of another type
+    fails the batch."""
     source = spec.stream.source
     assert isinstance(source, Published)  # noqa: S101 - the caller's condition
     reader = spark.readStream.format(source.files.format).schema(schema).option("mode", "FAILFAST")
@@ -88,7 +92,8 @@ def published(spark: SparkSession, spec: RunSpec, schema: StructType) -> DataFra
 
 
 def position(spec: RunSpec) -> list[Column]:
-    """Made of _origin, for a transactional sink: the column that its rows must keep. For files `where` is the file's name, the numbers are null."""
+    """Made of _origin, for a transactional sink: the column that its rows must keep. For files `where` is the
+    file's name, the numbers are null."""
     if not spec.stream.transactional:
         return []
     where, partition, offset = F.col("_origin"), F.lit(None), F.lit(None)
@@ -103,7 +108,8 @@ def position(spec: RunSpec) -> list[Column]:
 
 
 def kafka_options(spec: RunSpec) -> dict[str, str]:
-    """Connection options for Spark's Kafka source and sink; the properties file is read here, in the driver, and nowhere logged."""
+    """Connection options for Spark's Kafka source and sink; the properties file is read here, in the driver,
+    and nowhere logged."""
     given = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
     return {f"kafka.{key}": value for key, value in given.items()} | {
         "kafka.bootstrap.servers": spec.bootstrap

@@ -1,6 +1,7 @@
 """Strict reading: one walk over a record's bytes (`jvm/`) checks them and makes the row of what it checked.
 
-Its verdict is a number: negative for a record that is refused (see CODES), 1 where there were fields that the schema does not know, else 0.
+Its verdict is a number: negative for a record that is refused (see CODES), 1 where there were fields that the
+schema does not know, else 0.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ _CATALOG = "caudal"  # of SQL functions
 def read_json(
     frame: DataFrame, schema: StructType, most_bytes: int, blank: str, source: Files | Topic
 ) -> Column:
-    """Of the binary column _raw a struct (verdict: long, record: struct of `schema`, null where it is refused).
+    """Of the binary column _raw a struct (verdict: long, record: struct of `schema`, null where it is
+    refused).
 
     `blank`: the code for nothing but blanks. `source` says how dates and times are spelled.
     """
@@ -73,12 +75,14 @@ def read_csv(
 
 
 def why_not_json(frame: DataFrame, schema: StructType, source: Files | Topic) -> Column:
-    """Of a record that was refused or has unknown fields: which field, or fields. Walks the record anew: for the few that need it."""
+    """Of a record that was refused or has unknown fields: which field, or fields. Walks the record anew: for
+    the few that need it."""
     return _udf(frame, "WhyNotJson", StringType(), (schema.json(),), source, (), "_raw")
 
 
 def why_not_csv(frame: DataFrame, schema: StructType, source: Files | Topic, layouts: Layouts) -> Column:
-    """Of a record that was refused: the column, the value, the type, and the option of the row that would read it. Walks the record anew."""
+    """Of a record that was refused: the column, the value, the type, and the option of the row that would
+    read it. Walks the record anew."""
     return _udf(
         frame,
         "WhyNotCsv",
@@ -114,7 +118,8 @@ def _call(
 
 
 def function(session: Any, name: str, made: Any) -> str:
-    """The SQL name of a function of jvm/. `name` says what it is made of: one of the same name is the same."""
+    """The SQL name of a function of jvm/. `name` says what it is made of: one of the same name is the
+    same."""
     getattr(session._jvm, "caudal.Functions").put(name, made)
     session.conf.set(f"spark.sql.catalog.{_CATALOG}", "caudal.Functions")
     return f"{_CATALOG}.{name}"

@@ -1,5 +1,6 @@
-"""A stream that reads what another one has published: its records are strict already, so the transform is applied to the streaming frame itself
-and may keep state. Spark runs it once in each batch; foreachBatch publishes its rows as every stream's, counted on both sides.
+"""A stream that reads what another one has published: its records are strict already, so the transform is
+applied to the streaming frame itself and may keep state. Spark runs it once in each batch; foreachBatch
+publishes its rows as every stream's, counted on both sides.
 """
 
 from __future__ import annotations
@@ -27,14 +28,16 @@ _LATE = "numRowsDroppedByWatermark"
 
 
 def read(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform) -> DataFrame:
-    """The streaming result of `transform` over what the other stream has published; what it reads is counted as it is read."""
+    """The streaming result of `transform` over what the other stream has published; what it reads is counted
+    as it is read."""
     rows = sources.published(spark, spec, subject.schema)
     return transform(rows.observe(_READ, F.count("*").alias("rows")))
 
 
 @dataclass
 class Downstream(Publisher):
-    """The foreachBatch callback. `spark`: the session that the query was started in; the callback's own is a copy that does not know it."""
+    """The foreachBatch callback. `spark`: the session that the query was started in; the callback's own is a
+    copy that does not know it."""
 
     spark: SparkSession | None = None
     _synced: dict[str, int] = field(default_factory=dict)
@@ -62,7 +65,8 @@ class Downstream(Publisher):
         return done
 
     def _keep_state(self) -> None:
-        """Before the rename: a published batch is never run again, so its state must outlive a power cut as it does."""
+        """Before the rename: a published batch is never run again, so its state must outlive a power cut as
+        it does."""
         durable.make_state_durable(self._checkpoint, self._synced)
 
     def _lines(self, plan: BatchPlan) -> int:
@@ -78,14 +82,16 @@ class Downstream(Publisher):
         return 0
 
     def _require_declared(self) -> None:
-        """A row that says nothing of state could be rewound or rolled over as if there were none. Raises BrokenStream."""
+        """A row that says nothing of state could be rewound or rolled over as if there were none. Raises
+        BrokenStream."""
         if not self.spec.stream.stateful and list(self._metrics(_LATE)):
             raise BrokenStream(
                 "the transform keeps state, and the row does not say stateful=True", self.spec.stream.name
             )
 
     def _metrics(self, name: str) -> Iterator[int]:
-        """A metric of every operator of this batch's plan that has it: the operators with state, of those that Spark keeps for them."""
+        """A metric of every operator of this batch's plan that has it: the operators with state, of those
+        that Spark keeps for them."""
         return _walk(self._execution().executedPlan(), name)
 
     def _execution(self) -> Any:

@@ -1,4 +1,5 @@
-"""A row that asks before anything is published: a batch with too many refused records is held until a person accepts it."""
+"""A row that asks before anything is published: a batch with too many refused records is held until a person
+accepts it."""
 
 from __future__ import annotations
 
@@ -19,14 +20,16 @@ from jobs.core.write import quarantine
 
 
 def asks_first(stream: Stream) -> bool:
-    """Messages cannot be taken back, so a topic's batch is counted before the first one is sent; staged files can wait for the counts."""
+    """Messages cannot be taken back, so a topic's batch is counted before the first one is sent; staged files
+    can wait for the counts."""
     return stream.thresholds.when == "before" and isinstance(stream.sink, Topic)
 
 
 def count_first(
     classified: DataFrame, subject: Subject, spec: RunSpec, plan: BatchPlan, layouts: Layouts | None
 ) -> None:
-    """A pass of its own over the batch. Raises BatchHeld; its refused records lie in quarantine then, to be looked at."""
+    """A pass of its own over the batch. Raises BatchHeld; its refused records lie in quarantine then, to be
+    looked at."""
     no_record = F.col("_reason").isin(BLANK, HEADER)
     counts = [
         F.count_if(F.coalesce(~no_record, F.lit(True))).alias("records"),

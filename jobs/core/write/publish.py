@@ -1,6 +1,8 @@
-"""One micro-batch from Spark's plan to a published folder, exactly once: HOUSE's publish contract, step by step.
+"""One micro-batch from Spark's plan to a published folder, exactly once: HOUSE's publish contract, step by
+step.
 
-plan -> durable checkpoint -> inputs as planned? -> what stands under this number? -> stage -> count -> quarantine -> manifest -> rename
+plan -> durable checkpoint -> inputs as planned? -> what stands under this number? -> stage -> count ->
+quarantine -> manifest -> rename
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ class Counts:
 
 @dataclass
 class Publisher:
-    """The foreachBatch callback of one run. `failure` keeps the first error in its own type: Spark passes on only its text."""
+    """The foreachBatch callback of one run. `failure` keeps the first error in its own type: Spark passes on
+    only its text."""
 
     spec: RunSpec
     subject: Subject
@@ -72,7 +75,8 @@ class Publisher:
 
     @cached_property
     def sending(self) -> Sending:
-        """The sink of a topic. Its imports (numpy, Arrow, Kafka's client) take a tenth of a second that a stream to files need not spend."""
+        """The sink of a topic. Its imports (numpy, Arrow, Kafka's client) take a tenth of a second that a
+        stream to files need not spend."""
         from jobs.core.kafka_sink.driver import Sending
 
         return Sending(self.spec, self._planned)
@@ -114,7 +118,8 @@ class Publisher:
         failpoints.hit("published")
         took = time.monotonic() - start
         print(
-            f"batch {batch}: {done.records_in} records in, {done.rows_out} rows out, {done.quarantined} quarantined, {took:.2f} s",
+            f"batch {batch}: {done.records_in} records in, {done.rows_out} rows out, {done.quarantined} "
+            f"quarantined, {took:.2f} s",
             flush=True,
         )
 
@@ -176,7 +181,8 @@ class Publisher:
         return done
 
     def _observed(self, observation: Observation, batch: int) -> dict[str, int]:
-        """The metrics of a finished action. `get` alone would wait for ever where Spark lost them. Raises RunFailed."""
+        """The metrics of a finished action. `get` alone would wait for ever where Spark lost them. Raises
+        RunFailed."""
         deadline = time.monotonic() + _METRICS_WAIT_S
         while not observation._jo.future().isCompleted():
             if time.monotonic() > deadline:
@@ -209,8 +215,8 @@ class Publisher:
     def _emit(
         self, rows: DataFrame, frame: DataFrame, plan: BatchPlan
     ) -> tuple[tuple[OutputFile, ...], int | None]:
-        """The publishing write: the first and only action on the observed frame. Gives the files, and how many rows the sink itself counted
-        (None where it cannot tell)."""
+        """The publishing write: the first and only action on the observed frame. Gives the files, and how
+        many rows the sink itself counted (None where it cannot tell)."""
         sink, staged = self.spec.stream.sink, self.staged(plan.batch)
         storage.make_dirs(staged.parent)
         if isinstance(sink, Files):
@@ -236,7 +242,8 @@ class Publisher:
         found = counts.records_in + counts.headers
         gap = expected - found
         if isinstance(self.spec.stream.source, Topic) and (gap > 0 or plan.new_partitions):
-            # offsets without a record are Kafka's own: compacted, aborted, control; a partition made meanwhile has no known start
+            # offsets without a record are Kafka's own: compacted, aborted, control; a partition made
+            # meanwhile has no known start
             print(
                 f"batch {plan.batch}: {gap} offsets hold no record (compacted, aborted or control records)",
                 flush=True,
@@ -276,7 +283,8 @@ class Publisher:
 
 
 def _counted_partitions(plan: BatchPlan) -> list[str]:
-    """topic/partition of each range that is not empty; none of a topic with very many, whose records are then counted only as a whole."""
+    """topic/partition of each range that is not empty; none of a topic with very many, whose records are then
+    counted only as a whole."""
     names = sorted(
         f"{topic}/{partition}"
         for (topic, partition), (start, until) in plan.ranges().items()
@@ -293,7 +301,8 @@ def _by_partition(plan: BatchPlan) -> list[Column]:
 
 
 def _metrics(codes: Sequence[str]) -> list[Column]:
-    """`codes`: as `notes` names them; each is counted, with the least origin of such a record as an example."""
+    """`codes`: as `notes` names them; each is counted, with the least origin of such a record as an
+    example."""
     reason = F.col("_reason")
     has = [F.col("_notes").bitwiseAND(1 << bit) != 0 for bit, _ in enumerate(codes)]
     return [

@@ -1,4 +1,5 @@
-"""Refused records of a batch: staged whole and renamed before the batch itself. They count only if the published manifest names their digest."""
+"""Refused records of a batch: staged whole and renamed before the batch itself. They count only if the
+published manifest names their digest."""
 
 from __future__ import annotations
 
@@ -20,10 +21,12 @@ from jobs.core.write import sinks
 def publish(
     classified: DataFrame, subject: Subject, spec: RunSpec, batch: int, expected: int, layouts: Layouts | None
 ) -> str:
-    """Writes the refused records of `classified` as JSON (reason, message, origin, run_id, header of a csv record whose fields are not in the
-    schema's order, and raw, or raw_base64 where the bytes are no UTF-8) and brings them into cuarentena. Returns their digest.
+    """Writes the refused records of `classified` as JSON (reason, message, origin, run_id, header of a csv
+    record whose fields are not in the schema's order, and raw, or raw_base64 where the bytes are no UTF-8)
+    and brings them into cuarentena. Returns their digest.
 
-    A leftover of an attempt that died before its manifest is replaced. Raises AccountMismatch when their number is not `expected`.
+    A leftover of an attempt that died before its manifest is replaced. Raises AccountMismatch when their
+    number is not `expected`.
     """
     layout = Layout(Path(spec.home))
     staged = layout.staged_batch(spec.stream.name, spec.generation, batch, f"{spec.run_id}.registros")

@@ -23,7 +23,8 @@ _ZONES: dict[DataType, str] = {
 
 
 def write_files(rows: DataFrame, sink: Files, folder: Path) -> None:
-    """Rows -> part files under `folder` (made by Spark, must not exist). Raises BrokenStream for a type that csv has not."""
+    """Rows -> part files under `folder` (made by Spark, must not exist). Raises BrokenStream for a type that
+    csv has not."""
     rows = with_micros(rows) if sink.format == "json" else rows
     writer = rows.write.mode("errorifexists").format(sink.format)
     if sink.format == "csv":
@@ -53,7 +54,8 @@ def _value(rows: DataFrame, sink: Topic) -> Column:
 
 
 def packed(rows: DataFrame, form: ValueFormat) -> Column:
-    """All columns as the value of one message; as text, the first column alone. Raises BrokenStream for a type that has no csv or Avro form."""
+    """All columns as the value of one message; as text, the first column alone. Raises BrokenStream for a
+    type that has no csv or Avro form."""
     fields = F.struct(
         *(_json_columns(rows) if form == "json" else [F.col(f"`{name}`") for name in rows.columns])
     )
@@ -69,7 +71,8 @@ def packed(rows: DataFrame, form: ValueFormat) -> Column:
 
 
 def with_micros(rows: DataFrame) -> DataFrame:
-    """Columns of times as the text that Spark's JSON has for them, with microseconds where there are some: Spark drops them without a word."""
+    """Columns of times as the text that Spark's JSON has for them, with microseconds where there are some:
+    Spark drops them without a word."""
     return (
         rows.select(*_json_columns(rows))
         if any(field.dataType in _ZONES for field in rows.schema.fields)
@@ -95,7 +98,8 @@ def _json_column(field: StructField) -> Column:
 
 
 def seal(folder: Path, sink_format: str, header: bool) -> tuple[OutputFile, ...]:
-    """Makes staged files durable and counts them apart from Spark: size, sha256 and records of each. Hadoop's .crc files are dropped."""
+    """Makes staged files durable and counts them apart from Spark: size, sha256 and records of each. Hadoop's
+    .crc files are dropped."""
     for crc in folder.glob(".*.crc"):
         crc.unlink()
     return tuple(_sealed(file, sink_format, header) for file in part_reader.data_files(folder))

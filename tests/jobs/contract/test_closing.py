@@ -1,4 +1,5 @@
-"""The closing batch's place in Spark's offset log; that Spark does it is tests/jobs/core/test_downstream.py's business."""
+"""The closing batch's place in Spark's offset log; that Spark does it is tests/jobs/core/test_downstream.py's
+business."""
 
 from __future__ import annotations
 

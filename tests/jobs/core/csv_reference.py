@@ -1,4 +1,5 @@
-"""What a field of csv is, read by plain Python: regular expressions, decimal and datetime. REFUSED where it is not one."""
+"""What a field of csv is, read by plain Python: regular expressions, decimal and datetime. REFUSED where it
+is not one."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ _TIME = re.compile(
 
 
 def time(text: str, zoned: bool = True) -> Any:
-    """`zoned`: of a column of instants, in UTC where the text has no zone; else of local times, without one."""
+    """`zoned`: of a column of instants, in UTC where the text has no zone; else of local times, without
+    one."""
     match = _TIME.fullmatch(text)
     if not match or (match[6] and not zoned):
         return REFUSED

@@ -1,4 +1,5 @@
-"""What strict reading must answer, said a second time: Python's own json, the schema's types checked by hand. Slow, and shares no code."""
+"""What strict reading must answer, said a second time: Python's own json, the schema's types checked by hand.
+Slow, and shares no code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Strict csv on real Spark: each field by a grammar of ours, against plain Python's; quotes by RFC 4180; columns by their header."""
+"""Strict csv on real Spark: each field by a grammar of ours, against plain Python's; quotes by RFC 4180;
+columns by their header."""
 
 from __future__ import annotations
 

@@ -40,5 +40,8 @@ def test_what_is_known_has_its_name(text: str, kind: type[CaudalError]) -> None:
 
 
 def test_the_innermost_cause_is_kept() -> None:
-    text = "[STREAM_FAILED] Query terminated\npy4j.Py4JException: x\nTraceback (most recent call last):\n  File\nValueError: the reason"
+    text = (
+        "[STREAM_FAILED] Query terminated\npy4j.Py4JException: x\nTraceback (most recent call last):\n  "
+        "File\nValueError: the reason"
+    )
     assert run.foreseen(RuntimeError(text), Path("driver.log")).what == "RuntimeError: ValueError: the reason"

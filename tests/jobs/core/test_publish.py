@@ -226,7 +226,10 @@ def test_a_csv_source_with_header_and_separator_gives_typed_rows_and_refuses_the
 
 
 def test_a_job_to_files_imports_nothing_that_only_a_sink_of_a_topic_needs() -> None:
-    code = "import sys, jobs.facturas_ficheros; print(sorted({'numpy', 'pyarrow', 'jobs.core.kafka_sink.worker'} & {*sys.modules}))"
+    code = (
+        "import sys, jobs.facturas_ficheros; "
+        "print(sorted({'numpy', 'pyarrow', 'jobs.core.kafka_sink.worker'} & {*sys.modules}))"
+    )
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],

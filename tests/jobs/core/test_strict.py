@@ -1,4 +1,5 @@
-"""Strict JSON on real Spark: every malformed kind is refused by name with its bytes, every odd but right spelling is read to the value."""
+"""Strict JSON on real Spark: every malformed kind is refused by name with its bytes, every odd but right
+spelling is read to the value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Strict JSON, type by type: what a column can hold, and the second opinion of Spark's own parser on how it is spelled."""
+"""Strict JSON, type by type: what a column can hold, and the second opinion of Spark's own parser on how it
+is spelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The exactly-once topic sink on the real broker and the shared Spark session: what a reader of committed records finds, and what is refused."""
+"""The exactly-once topic sink on the real broker and the shared Spark session: what a reader of committed
+records finds, and what is refused."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ class Cut(CaudalError):
 
 @dataclass
 class Here(World):
-    """As World, with runs on the shared session. `run_here` gives what was printed, `ended` what the newest run tells of its query."""
+    """As World, with runs on the shared session. `run_here` gives what was printed, `ended` what the newest
+    run tells of its query."""
 
     spark: Any = None
     ended: dict[str, Any] = field(default_factory=dict)
@@ -180,7 +182,8 @@ def test_a_hanging_transaction_is_resolved_before_the_tokens_are_read(
 def test_a_worker_of_a_past_run_that_wakes_up_after_the_next_has_begun_sends_nothing(
     world: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It opens its id again, which fences the living run's worker; the claim it finds tells it that it is past."""
+    """It opens its id again, which fences the living run's worker; the claim it finds tells it that it is
+    past."""
     world.produce(60)
     first = _order_of(world, monkeypatch)
     world.run_here()
