@@ -1,4 +1,4 @@
-"""Rows of parquet files, for the plain reader of jobs.contract.run.part_reader."""
+"""Rows of parquet files, for the plain reader of jobs.contract.run.part_files."""
 
 from __future__ import annotations
 

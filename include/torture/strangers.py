@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from include.kafka import connection, offsets
-from jobs.core.kafka_sink.producer import Client, Transactional
+from jobs.core.kafka_sink.producer import Client, TransactionalProducer
 
 if TYPE_CHECKING:
     from include.torture.topic_world import World
@@ -36,7 +36,7 @@ class Hanging:
             self.producer.commit()
             self.world.sent.update(self.due)
         elif self.end == "aborted":
-            Transactional(_client(self.world, _LONG_MS), self.producer.name)  # its successor
+            TransactionalProducer(_client(self.world, _LONG_MS), self.producer.name)  # its successor
         topic, until_s = (
             self.world.source if self.where == "source" else self.world.sink,
             time.monotonic() + _UNDECIDED_S,
@@ -60,7 +60,7 @@ def leave(world: World, dice: Random) -> Hanging:
         world,
         where,
         end,
-        producer=Transactional(_client(world, _QUICK_MS if end == "timed out" else _LONG_MS), name),
+        producer=TransactionalProducer(_client(world, _QUICK_MS if end == "timed out" else _LONG_MS), name),
     )
     hanging.producer.begin()
     for _ in range(dice.randint(1, 20)):

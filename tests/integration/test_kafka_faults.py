@@ -1,4 +1,5 @@
-"""Kafka's faults on the real broker: each ends in a right result or in a named error, and the run after it is right. docs/kafka.md is their table.
+"""Kafka's faults on the real broker: each ends in a right result or in a named error, and the run after it is
+right. docs/kafka.md is their table.
 
 The stream goes from a topic to a topic; what reads is the same code for a stream to files.
 """
@@ -23,7 +24,7 @@ from include.launch import plan as launch
 from include.torture.topic_world import NAME, Broker
 from jobs.contract.disk import failpoints
 from jobs.contract.stream import Checks, EventTime
-from jobs.core.kafka_sink.producer import Transactional
+from jobs.core.kafka_sink.producer import TransactionalProducer
 from jobs.domain import facturas
 from tests.integration.faults import OVERRIDES, Faulty, paused, warned
 from tests.jobs.core.test_transactions import cut
@@ -48,7 +49,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture
 def world(spark: Any, own: Broker, tmp_path: Path) -> Faulty:
-    """A new home and new topics; what other tests have sent is forgotten, or each run would fence all their ids, too."""
+    """A new home and new topics; what other tests have sent is forgotten, or each run would fence all their
+    ids, too."""
     world = Faulty(own.settings, tmp_path, spark=spark)
     world.make_anew(f"caudal-tokens-{NAME}", 1)
     return world
@@ -253,7 +255,7 @@ def test_a_batch_that_is_run_again_later_judges_times_as_it_did_before(
 @pytest.mark.fault("aborted transactions on the source topic")
 @pytest.mark.fault("transaction markers as the newest offsets")
 def test_aborted_records_are_not_there_and_markers_at_the_end_leave_nothing_waiting(world: Faulty) -> None:
-    producer = Transactional(world.client(), f"a-producer-{world.source}")
+    producer = TransactionalProducer(world.client(), f"a-producer-{world.source}")
     for kept in (True, False, True, False):
         producer.begin()
         for _ in range(10):
@@ -264,7 +266,7 @@ def test_aborted_records_are_not_there_and_markers_at_the_end_leave_nothing_wait
         if kept:
             producer.commit()
         else:
-            producer = Transactional(world.client(), producer.name)  # its next owner aborts it
+            producer = TransactionalProducer(world.client(), producer.name)  # its next owner aborts it
     assert world.ends() == ""
     world.right_result()
     assert "24 offsets hold no record" in world.out
@@ -282,7 +284,7 @@ def test_records_behind_a_hanging_transaction_wait_until_it_is_decided(
 ) -> None:
     world.produce(30)
     before = world.sent.copy()
-    hanging = Transactional(world.client(), f"hanging-{world.source}")
+    hanging = TransactionalProducer(world.client(), f"hanging-{world.source}")
     hanging.begin()
     hanging.send(world.source, world.invoice(), b"0-0", partition=0)
     hanging.flush()
@@ -301,7 +303,7 @@ def test_records_behind_a_hanging_transaction_wait_until_it_is_decided(
         hanging.commit()
         world.due(number)
     else:
-        Transactional(world.client(), hanging.name)
+        TransactionalProducer(world.client(), hanging.name)
     world.due(later)
     assert world.ends() == ""
     world.right_result()
@@ -336,7 +338,7 @@ def test_a_compacted_source_is_read_over_its_gaps(world: Faulty) -> None:
 def test_a_strangers_hanging_transaction_on_the_sink_holds_its_readers_and_not_the_stream(
     world: Faulty,
 ) -> None:
-    stranger = Transactional(world.client(), f"a-stranger-{world.sink}")
+    stranger = TransactionalProducer(world.client(), f"a-stranger-{world.sink}")
     stranger.begin()
     for partition in range(3):
         stranger.send(world.sink, b"{}", b"k", partition=partition)
@@ -344,7 +346,7 @@ def test_a_strangers_hanging_transaction_on_the_sink_holds_its_readers_and_not_t
     world.produce(60)
     assert world.ends() == ""
     assert list(world.read()) == []
-    Transactional(world.client(), stranger.name)
+    TransactionalProducer(world.client(), stranger.name)
     world.right_result()
 
 

@@ -12,8 +12,8 @@ from include.state import generations, journal
 from jobs.contract.commit import checkpoint, manifest
 from jobs.contract.commit.manifest import Manifest, canonical
 from jobs.contract.errors import DataError
-from jobs.contract.run import part_reader
-from jobs.contract.run.part_reader import Measure
+from jobs.contract.run import part_files
+from jobs.contract.run.part_files import Measure
 from jobs.contract.stream import Files
 
 _EVERY = 50  # batches between two words of progress
@@ -127,7 +127,7 @@ def _batch(case: Case, number: int, folder: Path, one: Manifest) -> None:
 def _files(case: Case, number: int, folder: Path, one: Manifest, sink: Files) -> None:
     """Names, sizes, digests and rows of the part files against the manifest."""
     told = {file.name: Measure(file.size_bytes, file.sha256, file.records) for file in one.files}
-    there = {file.name: file for file in part_reader.data_files(folder)}
+    there = {file.name: file for file in part_files.data_files(folder)}
     for name in sorted(told.keys() - there.keys()):
         case.differ_batch(number, one.batch, f"part file {name} is gone from {folder}")
     for name in sorted(there.keys() - told.keys()):
@@ -146,7 +146,7 @@ def _files(case: Case, number: int, folder: Path, one: Manifest, sink: Files) ->
 
 def _part(case: Case, number: int, batch: int, file: Path, told: Measure, sink: Files) -> None:
     try:
-        seen = part_reader.measure(file, sink.format, sink.header, parquet_rows)
+        seen = part_files.measure(file, sink.format, sink.header, parquet_rows)
     except (OSError, ValueError) as error:
         case.differ_batch(number, batch, f"part file {file} cannot be read: {error}")
         return
@@ -167,7 +167,7 @@ def _quarantine(case: Case, number: int, one: Manifest) -> None:
             number, one.batch, f"its {one.quarantined} quarantined records are gone: no {folder}"
         )
         return
-    seen = [part_reader.measure(file, "json", False, parquet_rows) for file in part_reader.data_files(folder)]
+    seen = [part_files.measure(file, "json", False, parquet_rows) for file in part_files.data_files(folder)]
     rows = sum(part.rows for part in seen)
     if rows != one.quarantined:
         case.differ_batch(

@@ -25,8 +25,8 @@ from jobs.contract.errors import (
     PlannedFileMissing,
     tree,
 )
-from jobs.contract.run import admitted, part_reader
-from jobs.contract.run.part_reader import ParquetRows
+from jobs.contract.run import admitted, part_files
+from jobs.contract.run.part_files import ParquetRows
 from jobs.contract.run.report import Report
 from jobs.contract.stream import Files, Stream, Topic
 
@@ -164,8 +164,8 @@ def _rows(
     folder: Path, one: Manifest, sink: Files, parquet_rows: ParquetRows, found: Account
 ) -> Iterator[str]:
     rows = 0
-    for file in part_reader.data_files(folder):
-        seen = part_reader.measure(file, sink.format, sink.header, parquet_rows, digest=False)
+    for file in part_files.data_files(folder):
+        seen = part_files.measure(file, sink.format, sink.header, parquet_rows, digest=False)
         rows += seen.rows
         found.bytes_read += seen.size_bytes
     found.rows_read = (found.rows_read or 0) + rows
@@ -182,8 +182,8 @@ def _quarantine(layout: Layout, one: Manifest, parquet_rows: ParquetRows) -> Ite
     rows = 0
     if one.quarantined and folder.is_dir():
         rows = sum(
-            part_reader.measure(file, "json", False, parquet_rows, digest=False).rows
-            for file in part_reader.data_files(folder)
+            part_files.measure(file, "json", False, parquet_rows, digest=False).rows
+            for file in part_files.data_files(folder)
         )
     if rows != one.quarantined:
         yield f"batch {one.batch}: {one.quarantined} records quarantined, {rows} lie in {folder}"

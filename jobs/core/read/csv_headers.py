@@ -20,7 +20,7 @@ _LONGEST = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Layout:
+class HeaderLayout:
     """`header`: the first line, empty for none, and `names`, what it names, folded; `places`: of each column
     of the schema its field, or -1; `fields`: of each record; `problem`: why nothing of the file is read."""
 
@@ -37,34 +37,36 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Layouts:
+class HeaderLayouts:
     """Of the files of a batch: `kinds`, the first of which is every file's that `files` does not name;
     `files`: name -> place in `kinds`."""
 
-    kinds: tuple[Layout, ...]
+    kinds: tuple[HeaderLayout, ...]
     files: dict[str, int] = field(default_factory=dict)
 
 
-def plain(columns: Sequence[str]) -> Layout:
+def plain(columns: Sequence[str]) -> HeaderLayout:
     """Of records that follow the schema, without a header."""
-    return Layout(places=tuple(range(len(columns))), fields=len(columns))
+    return HeaderLayout(places=tuple(range(len(columns))), fields=len(columns))
 
 
-def read(files: Iterable[Path], columns: Sequence[str], source: Files) -> Layouts:
+def read(files: Iterable[Path], columns: Sequence[str], source: Files) -> HeaderLayouts:
     """Of files that are there. Raises lines.UNREADABLE."""
     found = {file.name: _of_file(file, columns, source) for file in files}
     kinds = [layout for layout, _ in Counter(found.values()).most_common()] or [plain(columns)]
     number = {layout: i for i, layout in enumerate(kinds)}
-    return Layouts(tuple(kinds), {name: number[layout] for name, layout in found.items() if number[layout]})
+    return HeaderLayouts(
+        tuple(kinds), {name: number[layout] for name, layout in found.items() if number[layout]}
+    )
 
 
-def _of_file(file: Path, columns: Sequence[str], source: Files) -> Layout:
+def _of_file(file: Path, columns: Sequence[str], source: Files) -> HeaderLayout:
     if reprocessed.is_headless(file):
         return plain(columns)
     return of(lines.first_line(file, _LONGEST).decode("utf-8", "replace"), columns, source)
 
 
-def of(header: str, columns: Sequence[str], source: Files) -> Layout:
+def of(header: str, columns: Sequence[str], source: Files) -> HeaderLayout:
     """The layout that a first line says, by the row's `columns`, `missing_columns` and `extra_columns`."""
     given = _names(header, source.separator)
     names = tuple(map(folded, given))
@@ -74,7 +76,7 @@ def of(header: str, columns: Sequence[str], source: Files) -> Layout:
         known = {name: i for i, name in enumerate(names)}
         places = tuple(known.get(folded(column), -1) for column in columns)
     problem = _problem(given, columns, places, source)
-    return Layout(problem=problem) if problem else Layout(header, names, places, len(given))
+    return HeaderLayout(problem=problem) if problem else HeaderLayout(header, names, places, len(given))
 
 
 def folded(name: str) -> str:

@@ -12,7 +12,7 @@ from pyspark.sql.types import StructType
 from jobs.contract.errors import BrokenStream
 from jobs.contract.stream import Files, Published, Stream, Topic
 from jobs.core.read import csv_headers, strict
-from jobs.core.read.csv_headers import Layouts
+from jobs.core.read.csv_headers import HeaderLayouts
 
 # Lines that are no records: counted, neither accepted nor quarantined.
 BLANK, HEADER = "blank", "header"
@@ -58,7 +58,9 @@ def notes(subject: Subject, stream: Stream) -> tuple[str, ...]:
     return (*unknown, *(code for code in subject.rules if code in stream.checks.report))
 
 
-def classify(frame: DataFrame, subject: Subject, stream: Stream, layouts: Layouts | None = None) -> DataFrame:
+def classify(
+    frame: DataFrame, subject: Subject, stream: Stream, layouts: HeaderLayouts | None = None
+) -> DataFrame:
     """(_raw: binary, _origin, _admitted) -> (_raw, _origin, _layout, _verdict: long, _record: struct,
     _reason: string or null, _notes: bit mask).
 
@@ -93,7 +95,7 @@ def is_refused() -> Column:
 
 
 def message(
-    classified: DataFrame, subject: Subject, stream: Stream, layouts: Layouts | None = None
+    classified: DataFrame, subject: Subject, stream: Stream, layouts: HeaderLayouts | None = None
 ) -> Column:
     """What a person reads beside the reason code of a refused record; null where the code says it all."""
     told = strict.is_refused() | (F.col("_reason") == UNKNOWN_FIELD)
@@ -105,7 +107,7 @@ def message(
     )
 
 
-def header(layouts: Layouts | None) -> Column:
+def header(layouts: HeaderLayouts | None) -> Column:
     """Of a refused csv record, the line that names its fields; null where they follow the schema."""
     found = F.lit(None).cast("string")
     for number, kind in enumerate(layouts.kinds if layouts else ()):
@@ -114,8 +116,8 @@ def header(layouts: Layouts | None) -> Column:
     return found
 
 
-def _as_the_schema(subject: Subject) -> Layouts:
-    return Layouts((csv_headers.plain(subject.schema.names),))
+def _as_the_schema(subject: Subject) -> HeaderLayouts:
+    return HeaderLayouts((csv_headers.plain(subject.schema.names),))
 
 
 def _blank(source: Files | Topic) -> str:
@@ -129,7 +131,7 @@ def _raw_source(stream: Stream) -> Files | Topic:
     return stream.source
 
 
-def _read(frame: DataFrame, subject: Subject, stream: Stream, layouts: Layouts) -> DataFrame:
+def _read(frame: DataFrame, subject: Subject, stream: Stream, layouts: HeaderLayouts) -> DataFrame:
     source = _raw_source(stream)
     given = (subject.schema, stream.limits.record_bytes, _blank(source), source)
     frame = frame.withColumn("_layout", _layout(layouts))
@@ -142,7 +144,7 @@ def _read(frame: DataFrame, subject: Subject, stream: Stream, layouts: Layouts) 
     return frame.withColumn("_read", read).select("_raw", "_origin", "_layout", "_admitted", verdict, record)
 
 
-def _layout(layouts: Layouts) -> Column:
+def _layout(layouts: HeaderLayouts) -> Column:
     """The number of the layout of a record's file."""
     files: dict[int, list[str]] = {}
     for file, number in layouts.files.items():

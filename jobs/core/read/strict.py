@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BinaryType, DataType, MapType, StringType, StructType
 
 from jobs.contract.stream import Files, Topic
-from jobs.core.read.csv_headers import Layouts
+from jobs.core.read.csv_headers import HeaderLayouts
 
 # by the verdict's number (jvm/src/caudal/Fault.java, same order)
 CODES = (
@@ -67,7 +67,12 @@ def read_json(
 
 
 def read_csv(
-    frame: DataFrame, schema: StructType, most_bytes: int, blank: str, source: Files | Topic, layouts: Layouts
+    frame: DataFrame,
+    schema: StructType,
+    most_bytes: int,
+    blank: str,
+    source: Files | Topic,
+    layouts: HeaderLayouts,
 ) -> Column:
     """As `read_json`, of _raw and _layout: the number of its file's layout."""
     given = (schema.json(), most_bytes, _java_name(blank))
@@ -80,7 +85,9 @@ def why_not_json(frame: DataFrame, schema: StructType, source: Files | Topic) ->
     return _udf(frame, "WhyNotJson", StringType(), (schema.json(),), source, (), "_raw")
 
 
-def why_not_csv(frame: DataFrame, schema: StructType, source: Files | Topic, layouts: Layouts) -> Column:
+def why_not_csv(
+    frame: DataFrame, schema: StructType, source: Files | Topic, layouts: HeaderLayouts
+) -> Column:
     """Of a record that was refused: the column, the value, the type, and the option of the row that would
     read it. Walks the record anew."""
     return _udf(
@@ -147,7 +154,7 @@ def _made(
     """An object of a class of `jvm/`: `given`, then the source's form, then `more`."""
     forms = [getattr(session._jvm, "caudal.Form")(*_form(source))] if source else []
     return getattr(session._jvm, f"caudal.{kind}")(
-        *given, *forms, *(_layouts(session, x) if isinstance(x, Layouts) else x for x in more)
+        *given, *forms, *(_layouts(session, x) if isinstance(x, HeaderLayouts) else x for x in more)
     )
 
 
@@ -155,8 +162,8 @@ def _form(source: Files | Topic) -> tuple[str, str, str, str]:
     return source.timezone, source.decimal, source.date_format, source.timestamp_format
 
 
-def _layouts(session: Any, given: Layouts) -> Any:
-    made = getattr(session._jvm, "caudal.Layouts")()
+def _layouts(session: Any, given: HeaderLayouts) -> Any:
+    made = getattr(session._jvm, "caudal.HeaderLayouts")()
     for one in given.kinds:
         if one.problem:
             made.addRefused(one.problem)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
-from jobs.contract.commit import batch_mtimes, batch_plan, checkpoint, manifest, protocol
+from jobs.contract.commit import batch_plan, checkpoint, manifest, mtime_order, protocol
 from jobs.contract.commit.batch_plan import BatchPlan
 from jobs.contract.commit.durable import make_durable
 from jobs.contract.commit.manifest import Manifest, Note, OutputFile
@@ -29,11 +29,11 @@ from jobs.contract.stream import Files, Topic
 from jobs.core.read import csv_headers, sources
 from jobs.core.read.records import BLANK, HEADER, Subject, business, classify, is_refused, notes
 from jobs.core.read.source_topic import SourceTopic
-from jobs.core.write import held_batches, quarantine, sinks
+from jobs.core.write import quality_gate, quarantine, sinks
 from jobs.domain.positions import POSITION
 
 if TYPE_CHECKING:
-    from jobs.core.kafka_sink.driver import Sending
+    from jobs.core.kafka_sink.driver import KafkaSinkDriver
 
 Transform = Callable[[DataFrame], DataFrame]
 _PARTITIONS = 64  # each is one more comparison of a short prefix for every record
@@ -74,12 +74,12 @@ class Publisher:
         self._planned = checkpoint.read(self._checkpoint).newest_offset
 
     @cached_property
-    def sending(self) -> Sending:
-        """The sink of a topic. Its imports (numpy, Arrow, Kafka's client) take a tenth of a second that a
-        stream to files need not spend."""
-        from jobs.core.kafka_sink.driver import Sending
+    def kafka_sink(self) -> KafkaSinkDriver:
+        """The exactly-once sink. Its imports (numpy, Arrow, Kafka's client) take a tenth of a second, which a
+        stream to files does not spend."""
+        from jobs.core.kafka_sink.driver import KafkaSinkDriver
 
-        return Sending(self.spec, self._planned)
+        return KafkaSinkDriver(self.spec, self._planned)
 
     def __call__(self, frame: DataFrame, batch: int) -> None:
         try:
@@ -162,8 +162,8 @@ class Publisher:
         metrics = [*_metrics(notes(self.subject, self.spec.stream)), *_by_partition(plan)]
         accepted = business(classified.observe(seen, *metrics), self.subject, *sources.position(self.spec))
         rows = self.transform(accepted).observe(written, F.count("*").alias("rows"))
-        if held_batches.asks_first(self.spec.stream):
-            held_batches.count_first(classified, self.subject, self.spec, plan, layouts)
+        if quality_gate.asks_first(self.spec.stream):
+            quality_gate.count_first(classified, self.subject, self.spec, plan, layouts)
         files, taken = self._emit(rows, frame, plan)
         failpoints.hit("staged")
         counts = self._counts(self._observed(seen, plan.batch), self._observed(written, plan.batch), plan)
@@ -174,7 +174,7 @@ class Publisher:
                 classified, self.subject, self.spec, plan.batch, counts.quarantined, layouts
             )
             failpoints.hit("quarantined")
-            held_batches.require_allowed(self.spec, plan, counts.records_in, counts.quarantined)
+            quality_gate.require_allowed(self.spec, plan, counts.records_in, counts.quarantined)
         done = self._manifest(rows, plan, files, counts, digest)
         storage.write_new(self.staged(plan.batch) / MANIFEST, done.to_json())
         failpoints.hit("manifest")
@@ -186,10 +186,8 @@ class Publisher:
         deadline = time.monotonic() + _METRICS_WAIT_S
         while not observation._jo.future().isCompleted():
             if time.monotonic() > deadline:
-                raise RunFailed(
-                    f"batch {batch} was written, but Spark gave no count of it within {_METRICS_WAIT_S:.0f} s",
-                    self.staged(batch),
-                )
+                what = f"batch {batch} was written, but Spark did not count it within {_METRICS_WAIT_S:.0f} s"
+                raise RunFailed(what, self.staged(batch))
             time.sleep(0.005)
         return dict(observation.get)
 
@@ -204,7 +202,7 @@ class Publisher:
         partitions = {name: int(seen[f"partition{i}"]) for i, name in enumerate(_counted_partitions(plan))}
         return Counts(**plain, rows_out=int(written["rows"]), notes=reported, partitions=partitions)
 
-    def _layouts(self, plan: BatchPlan) -> csv_headers.Layouts | None:
+    def _layouts(self, plan: BatchPlan) -> csv_headers.HeaderLayouts | None:
         """What the first lines of a csv batch's files say; None for every other source."""
         source = self.spec.stream.source
         if not isinstance(source, Files) or source.format != "csv" or not source.header:
@@ -222,13 +220,13 @@ class Publisher:
         if isinstance(sink, Files):
             sinks.write_files(rows, sink, staged)
             self.source_topic.require_same()
-            batch_mtimes.keep(staged, self.target(plan.batch))
+            mtime_order.keep_ascending(staged, self.target(plan.batch))
             files = sinks.seal(staged, sink.format, sink.header)
             return files, sum(f.records for f in files)
         self.source_topic.require_same()  # before: what is sent cannot be taken back
         taken = None
         if self.spec.stream.transactional:
-            taken = self.sending.send(rows, frame, plan)
+            taken = self.kafka_sink.send(rows, frame, plan)
         else:
             sinks.send(rows, sink, sources.kafka_options(self.spec))
         storage.make_dirs(staged)

@@ -13,13 +13,18 @@ from jobs.contract.disk import storage
 from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import AccountMismatch
 from jobs.contract.run.spec import RunSpec
-from jobs.core.read.csv_headers import Layouts
+from jobs.core.read.csv_headers import HeaderLayouts
 from jobs.core.read.records import Subject, header, is_refused, message
 from jobs.core.write import sinks
 
 
 def publish(
-    classified: DataFrame, subject: Subject, spec: RunSpec, batch: int, expected: int, layouts: Layouts | None
+    classified: DataFrame,
+    subject: Subject,
+    spec: RunSpec,
+    batch: int,
+    expected: int,
+    layouts: HeaderLayouts | None,
 ) -> str:
     """Writes the refused records of `classified` as JSON (reason, message, origin, run_id, header of a csv
     record whose fields are not in the schema's order, and raw, or raw_base64 where the bytes are no UTF-8)
@@ -43,7 +48,9 @@ def publish(
     return digest(sorted((f.sha256, f.records) for f in files))
 
 
-def _refused(classified: DataFrame, subject: Subject, spec: RunSpec, layouts: Layouts | None) -> DataFrame:
+def _refused(
+    classified: DataFrame, subject: Subject, spec: RunSpec, layouts: HeaderLayouts | None
+) -> DataFrame:
     text = F.col("_raw").cast("string")
     is_text = F.is_valid_utf8(text)
     told = message(classified, subject, spec.stream, layouts).alias("message")

@@ -11,7 +11,7 @@ from pyspark.sql.types import DataType, StructField, TimestampNTZType, Timestamp
 
 from jobs.contract.commit.manifest import OutputFile
 from jobs.contract.disk import storage
-from jobs.contract.run import part_reader
+from jobs.contract.run import part_files
 from jobs.contract.stream import Files, Topic, ValueFormat
 from jobs.core.formats import avro, csv_form
 from jobs.domain.positions import POSITION
@@ -102,11 +102,11 @@ def seal(folder: Path, sink_format: str, header: bool) -> tuple[OutputFile, ...]
     .crc files are dropped."""
     for crc in folder.glob(".*.crc"):
         crc.unlink()
-    return tuple(_sealed(file, sink_format, header) for file in part_reader.data_files(folder))
+    return tuple(_sealed(file, sink_format, header) for file in part_files.data_files(folder))
 
 
 def _sealed(file: Path, sink_format: str, header: bool) -> OutputFile:
-    seen = part_reader.measure(file, sink_format, header, parquet_rows)
+    seen = part_files.measure(file, sink_format, header, parquet_rows)
     storage.fsync_file(file)
     return OutputFile(file.name, seen.size_bytes, seen.sha256, seen.rows)
 

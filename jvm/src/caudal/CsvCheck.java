@@ -1,7 +1,7 @@
 package caudal;
 
 import caudal.Fault.Code;
-import caudal.Layouts.Layout;
+import caudal.HeaderLayouts.HeaderLayout;
 import java.nio.charset.StandardCharsets;
 import java.text.Normalizer;
 import java.util.Arrays;
@@ -30,7 +30,7 @@ final class CsvCheck {
   }
 
   /** The record's row. */
-  InternalRow of(byte[] record, Layout layout) throws Fault {
+  InternalRow of(byte[] record, HeaderLayout layout) throws Fault {
     if (layout.problem() != null) {
       throw new Fault(Code.WRONG_HEADER, layout.problem());
     }
@@ -59,7 +59,7 @@ final class CsvCheck {
    * Writes where each field begins and ends into {@code cuts}. They are places in the bytes that are returned: the record, or a copy where
    * doubled quotes were made single.
    */
-  private byte[] split(byte[] record, int from, int to, int[] cuts, Layout layout) throws Fault {
+  private byte[] split(byte[] record, int from, int to, int[] cuts, HeaderLayout layout) throws Fault {
     byte[] text = record;
     int field = 0;
     for (int at = from; ; field++) {
@@ -95,7 +95,7 @@ final class CsvCheck {
     return text;
   }
 
-  private int closing(byte[] record, int from, int to, int field, Layout layout) throws Fault {
+  private int closing(byte[] record, int from, int to, int field, HeaderLayout layout) throws Fault {
     for (int at = from; at < to; at++) {
       if (record[at] == '"') {
         if (at + 1 == to || record[at + 1] != '"') {
@@ -107,7 +107,7 @@ final class CsvCheck {
     throw malformed(layout, field, "a quote is opened and not closed", CsvWords.SPANS);
   }
 
-  private int bare(byte[] record, int from, int to, int field, Layout layout) throws Fault {
+  private int bare(byte[] record, int from, int to, int field, HeaderLayout layout) throws Fault {
     int at = from;
     while (at < to && !isSeparator(record, at, to)) {
       if (record[at] == '"') {
@@ -148,7 +148,7 @@ final class CsvCheck {
   }
 
   /** Whether each field is the name of its column: the header of a file that was joined to another. */
-  private static boolean isHeader(byte[] text, int[] cuts, Layout layout) {
+  private static boolean isHeader(byte[] text, int[] cuts, HeaderLayout layout) {
     for (int field = 0; field < layout.fields(); field++) {
       int length = cuts[2 * field + 1] - cuts[2 * field];
       String name = layout.names()[field];
@@ -164,7 +164,7 @@ final class CsvCheck {
     return Normalizer.normalize(name.strip(), Normalizer.Form.NFC).toLowerCase(Locale.ROOT);
   }
 
-  private InternalRow row(byte[] text, int[] cuts, Layout layout) throws Fault {
+  private InternalRow row(byte[] text, int[] cuts, HeaderLayout layout) throws Fault {
     Object[] values = new Object[fields.names.length];
     for (int i = 0; i < values.length; i++) {
       int place = layout.places()[i];
@@ -182,7 +182,7 @@ final class CsvCheck {
     return new GenericInternalRow(values);
   }
 
-  private Fault malformed(Layout layout, int field, String what, String cure) {
+  private Fault malformed(HeaderLayout layout, int field, String what, String cure) {
     return words == null ? new Fault(Code.MALFORMED, null) : words.malformed(layout, field, what, cure);
   }
 }

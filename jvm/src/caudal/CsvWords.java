@@ -1,7 +1,7 @@
 package caudal;
 
 import caudal.Fault.Code;
-import caudal.Layouts.Layout;
+import caudal.HeaderLayouts.HeaderLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.apache.spark.sql.types.StructType;
@@ -22,11 +22,11 @@ final class CsvWords {
     this.separator = separator;
   }
 
-  Fault malformed(Layout layout, int field, String what, String cure) {
+  Fault malformed(HeaderLayout layout, int field, String what, String cure) {
     return new Fault(Code.MALFORMED, Cures.with(column(layout, field) + ": " + what, cure));
   }
 
-  Fault fields(int found, Layout layout, byte[] record, int from, int to) {
+  Fault fields(int found, HeaderLayout layout, byte[] record, int from, int to) {
     String what = found + " fields, expected " + layout.fields() + " (" + String.join(", ", fields.names) + ")";
     return new Fault(Code.MALFORMED, Cures.with(what, separatorFor(layout.fields(), new String(record, from, to - from, StandardCharsets.UTF_8))));
   }
@@ -37,7 +37,7 @@ final class CsvWords {
   }
 
   /** The name of the schema's column that this field is of, where there is one. */
-  private String column(Layout layout, int field) {
+  private String column(HeaderLayout layout, int field) {
     for (int i = 0; i < layout.places().length; i++) {
       if (layout.places()[i] == field) {
         return fields.names[i];

@@ -18,11 +18,11 @@ public final class StrictCsv extends Strict {
   private final Code blank;
   private final Form form;
   private final String separator;
-  private final Layouts layouts;
+  private final HeaderLayouts layouts;
   private transient volatile CsvCheck check;
 
   /** {@code schema}: a StructType as JSON; {@code longest}: bytes; {@code blank}: what nothing but blanks is. */
-  public StrictCsv(String schema, int longest, String blank, Form form, String separator, Layouts layouts) {
+  public StrictCsv(String schema, int longest, String blank, Form form, String separator, HeaderLayouts layouts) {
     super(schema, DataTypes.BinaryType, DataTypes.IntegerType);
     this.schema = schema;
     this.longest = longest;

@@ -13,10 +13,10 @@ public final class WhyNotCsv implements UDF2<byte[], Integer, String> {
   private final String schema;
   private final Form form;
   private final String separator;
-  private final Layouts layouts;
+  private final HeaderLayouts layouts;
 
   /** As {@link StrictCsv}. */
-  public WhyNotCsv(String schema, Form form, String separator, Layouts layouts) {
+  public WhyNotCsv(String schema, Form form, String separator, HeaderLayouts layouts) {
     this.schema = schema;
     this.form = form;
     this.separator = separator;

@@ -175,7 +175,9 @@ def subject(ddl: str) -> Subject:
     return Subject(StructType.fromDDL(ddl), {})
 
 
-def judged(frame: Any, about: Subject, row: Stream, layouts: csv_headers.Layouts | None = None) -> list[Any]:
+def judged(
+    frame: Any, about: Subject, row: Stream, layouts: csv_headers.HeaderLayouts | None = None
+) -> list[Any]:
     found = classify(frame, about, row, layouts)
     columns = [F.col(f"_record.`{name}`").alias(name) for name in about.schema.names]
     return found.select(
@@ -440,7 +442,7 @@ def test_columns_are_found_by_the_header_as_the_row_says(
     spark: Any, header: str, options: Any, record: str, expected: Any
 ) -> None:
     row = stream(header=True, **options)
-    layouts = csv_headers.Layouts((csv_headers.of(header, COLUMNS, row.source),))
+    layouts = csv_headers.HeaderLayouts((csv_headers.of(header, COLUMNS, row.source),))
     first, second = judged(
         raw(spark, header, record), subject("dni string, nombre string, apellido string"), row, layouts
     )
@@ -463,7 +465,7 @@ def test_columns_are_found_by_the_header_as_the_row_says(
 
 def test_the_header_of_a_file_that_was_joined_to_another_is_not_a_record(spark: Any) -> None:
     row = stream(header=True)
-    layouts = csv_headers.Layouts((csv_headers.of("nombre;dni;apellido", COLUMNS, row.source),))
+    layouts = csv_headers.HeaderLayouts((csv_headers.of("nombre;dni;apellido", COLUMNS, row.source),))
     lines = ("nombre;dni;apellido", "Ana;1;Ruiz", "\ufeffNombre;DNI;apellido\r", "nombre;dni;Gil")
     found = judged(raw(spark, *lines), subject("dni string, nombre string, apellido string"), row, layouts)
     assert [row["_reason"] for row in found] == ["header", None, "header", None]
@@ -477,7 +479,7 @@ def test_each_file_of_a_batch_is_read_by_its_own_header(spark: Any) -> None:
         .union(raw(spark, "b;a", "2;1", "a;b", origin="y"))
         .union(raw(spark, "c;d", "3;4", origin="z"))
     )
-    found = judged(frame, about, row, csv_headers.Layouts(kinds, {"y": 1, "z": 2}))
+    found = judged(frame, about, row, csv_headers.HeaderLayouts(kinds, {"y": 1, "z": 2}))
     assert [(one["_reason"], tuple(one["row"])) for one in found] == [
         ("header", (None, None)),
         (None, ("1", "2")),

@@ -14,7 +14,7 @@ from jobs.contract.errors import BatchHeld
 from jobs.contract.run import thresholds
 from jobs.contract.run.spec import RunSpec
 from jobs.contract.stream import Stream, Topic
-from jobs.core.read.csv_headers import Layouts
+from jobs.core.read.csv_headers import HeaderLayouts
 from jobs.core.read.records import BLANK, HEADER, Subject, is_refused
 from jobs.core.write import quarantine
 
@@ -26,7 +26,7 @@ def asks_first(stream: Stream) -> bool:
 
 
 def count_first(
-    classified: DataFrame, subject: Subject, spec: RunSpec, plan: BatchPlan, layouts: Layouts | None
+    classified: DataFrame, subject: Subject, spec: RunSpec, plan: BatchPlan, layouts: HeaderLayouts | None
 ) -> None:
     """A pass of its own over the batch. Raises BatchHeld; its refused records lie in quarantine then, to be
     looked at."""

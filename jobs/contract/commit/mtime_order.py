@@ -13,7 +13,7 @@ from jobs.contract.disk.layout import batch_name, parse_batch, parse_generation
 _STEP_NS = 1_000_000  # Spark sees milliseconds
 
 
-def keep(staged: Path, target: Path) -> None:
+def keep_ascending(staged: Path, target: Path) -> None:
     """Moves the mtime of the files in `staged`, which is to be renamed to `target`, behind those of the batch
     before, where they are not. They are synced by whoever seals them."""
     before = max((_mtime_ns(file) for file in _files(_batch_before(target))), default=0)
