@@ -320,6 +320,6 @@ def check_planned_file(file: Path, entry: ledger.Entry | None) -> None:
     try:
         size = file.lstat().st_size
     except FileNotFoundError as error:
-        raise PlannedFileMissing("planned, but not there", file) from error
+        raise PlannedFileMissing("planned, but the file is gone", file) from error
     if size != entry.size_bytes:
         raise PlannedFileMissing(f"{size} bytes now, {entry.size_bytes} at intake", file)

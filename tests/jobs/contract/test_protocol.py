@@ -86,7 +86,7 @@ def test_a_lost_checkpoint_is_said_in_these_words() -> None:
     verdict = pairing(Disk(None, (), (), BATCHES).facts())
     assert verdict == Refuse(
         "output-ahead",
-        "batches 0, 1, 2, 3 are published, but the checkpoint is gone: they would be planned again with "
+        "batches 0, 1, 2, 3 are published, but the checkpoint is gone: Spark would plan them again with "
         "other input",
     )
 

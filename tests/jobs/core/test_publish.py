@@ -139,7 +139,7 @@ def test_a_planned_file_that_is_gone_stops_the_batch_and_spark_does_not_commit_i
     (name,) = intake.waiting_files(home.layout, home.stream)
     admitted = home.layout.en_proceso("facturas_ficheros") / name
     away = admitted.rename(home.path / "away")
-    with pytest.raises(PlannedFileMissing, match="not there"):
+    with pytest.raises(PlannedFileMissing, match="the file is gone"):
         home.run()
     assert not list((home.checkpoint / "commits").glob("0"))
     away.rename(admitted)
