@@ -279,7 +279,7 @@ class TooManyRefused(DataError):
     next run continues. This run is red so that somebody looks."""
 
     code = "too-many-refused"
-    cli = "./caudal quarantine list STREAM, then reprocess or discard; the next run continues in any case"
+    cli = "./caudal quarantine list STREAM; then reprocess or discard; the next run continues in any case"
     ui = "Look at the quarantine, then trigger reprocess_quarantine; the next run continues in any case"
 
 
