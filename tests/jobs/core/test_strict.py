@@ -254,7 +254,7 @@ def test_a_reported_rule_publishes_and_an_unknown_one_is_named(spark: Any) -> No
     subject = Subject(facturas.SCHEMA, facturas.RULES)
     with pytest.raises(BrokenStream, match="'count'; the rules are no-invoice-number"):
         require_known(subject, replace(STREAM, checks=Checks(report=("count",))))
-    with pytest.raises(BrokenStream, match="'When', which is no column"):
+    with pytest.raises(BrokenStream, match="'When', which is not a column"):
         require_known(subject, replace(STREAM, checks=Checks(event_time=EventTime("When"))))
 
 

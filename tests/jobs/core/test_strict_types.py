@@ -235,6 +235,6 @@ def test_numbers_that_sparks_parser_wraps_or_makes_infinite_are_refused(spark: A
 
 def test_a_type_that_json_cannot_be_read_to_is_named_before_anything_runs() -> None:
     odd = StructType().add("a", ArrayType(StructType().add("b", DayTimeIntervalType())))
-    with pytest.raises(BrokenStream, match="column 'a' is of a type that JSON is not read to"):
+    with pytest.raises(BrokenStream, match="column 'a' has a type that cannot be read from JSON"):
         require_known(Subject(odd, {}), STREAM)
     require_known(Subject(SPELLED, {}), STREAM)
