@@ -33,8 +33,13 @@ _FORESEEN: dict[type[CaudalError], str] = {
     OffsetsLost: "faltan en el topic offsets que quedaban por leer",
     ConfigError: "el usuario no puede hacer en Kafka lo que el laboratorio necesita",
     ServiceError: "Kafka no ha contestado a tiempo",
-    StateUnusable: "el estado del checkpoint falta, no se puede leer, o es de otra transformación: sin --keep se empieza de cero",
-    BrokenStream: "este modo de salida necesita otra agregación: con append, withWatermark(…) y su ventana en groupBy",
+    StateUnusable: (
+        "el estado del checkpoint falta, no se puede leer, o es de otra transformación: sin --keep se "
+        "empieza de cero"
+    ),
+    BrokenStream: (
+        "este modo de salida necesita otra agregación: con append, withWatermark(…) y su ventana en groupBy"
+    ),
 }
 
 

@@ -59,7 +59,9 @@ RULES: Mapping[str, str] = MappingProxyType(
     {
         "no-invoice-number": "InvoiceNumber IS NULL",
         "no-line-items": "InvoiceLineItems IS NULL OR size(InvoiceLineItems) = 0",
-        "items-count": "coalesce(NumberOfItems <> size(InvoiceLineItems) AND size(InvoiceLineItems) > 0, false)",
+        "items-count": (
+            "coalesce(NumberOfItems <> size(InvoiceLineItems) AND size(InvoiceLineItems) > 0, false)"
+        ),
     }
 )
 

@@ -6,19 +6,24 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** How the csv files of a batch are laid out; a file's is known by its number here. */
+/** The header layouts of the csv files of a batch. A file refers to its layout by number. */
 public final class HeaderLayouts implements Serializable {
   private static final long serialVersionUID = 1L;
 
   /**
-   * {@code header}: the line that names the columns, or null; {@code names}: what it names, folded, in its order; {@code places}: of each
-   * column of the schema its field, or -1; {@code fields}: of each record; {@code problem}: why the file cannot be read, or null.
+   * {@code header}: the line that names the columns, or null; {@code names}: the folded names in it; {@code
+   * places}: for each column of the schema the number of its field, or -1; {@code fields}: number of fields
+   * of each record; {@code problem}: why the file cannot be read, or null.
    */
-  record HeaderLayout(byte[] header, String[] names, int[] places, int fields, String problem) implements Serializable {}
+  record HeaderLayout(byte[] header, String[] names, int[] places, int fields, String problem)
+      implements Serializable {}
 
   private final List<HeaderLayout> all = new ArrayList<>();
 
-  /** {@code header} without its line end, {@code names} parted by line ends, both empty for none; {@code places} parted by commas. */
+  /**
+   * {@code header}: without its line end; {@code names}: separated by line ends; both empty without a header.
+   * {@code places}: separated by commas.
+   */
   public void add(String header, String names, String places, int fields) {
     byte[] line = header.isEmpty() ? null : header.getBytes(StandardCharsets.UTF_8);
     int[] numbers = Arrays.stream(places.split(",")).mapToInt(Integer::parseInt).toArray();

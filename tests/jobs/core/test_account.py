@@ -22,7 +22,10 @@ from jobs.contract.stream import Files, Stream
 from jobs.core import run
 
 pytestmark = pytest.mark.spark
-GOOD = '{"InvoiceNumber": "%d", "CreatedTime": 1, "TotalAmount": 1.0, "InvoiceLineItems": [{"ItemCode": "a"}, {"ItemCode": "b"}]}\n'
+GOOD = (
+    '{"InvoiceNumber": "%d", "CreatedTime": 1, "TotalAmount": 1.0, "InvoiceLineItems": [{"ItemCode": "a"}, '
+    '{"ItemCode": "b"}]}\n'
+)
 LINES = GOOD % 1 + GOOD % 2 + '{"broken\n'
 
 

@@ -207,7 +207,8 @@ def test_a_field_is_read_to_the_letter_or_refused(spark: Any, column: str) -> No
 _TEXTS = st.one_of(
     st.from_regex(r"[+-]?[0-9]{0,21}[.,]?[0-9]{0,20}([eE][+-]?[0-9]{0,3})?", fullmatch=True),
     st.from_regex(
-        r"[0-9]{3,5}-[0-9]{1,2}-[0-9]{2}([T ][0-2][0-9]:[0-6][0-9](:[0-6][0-9](\.[0-9]{0,10})?)?(Z|[+-][01][0-9](:?[0-6][0-9])?)?)?",
+        r"[0-9]{3,5}-[0-9]{1,2}-[0-9]{2}"
+        r"([T ][0-2][0-9]:[0-6][0-9](:[0-6][0-9](\.[0-9]{0,10})?)?(Z|[+-][01][0-9](:?[0-6][0-9])?)?)?",
         fullmatch=True,
     ),
     st.text(st.sampled_from("0123456789+-.,:TZeE dfx"), max_size=12),
@@ -237,8 +238,14 @@ def test_a_spanish_csv_is_read_right_by_options_of_the_row_and_a_refusal_names_t
         stream(),
     )
     assert [row["message"] for row in told] == [
-        'fecha: "25/11/2026" is not of type date (YYYY-MM-DD) -> date_format="dd/MM/yyyy" in the row would read it',
-        'a: "25/11/2026 9:30" is not of type timestamp (ISO 8601, zone UTC) -> timestamp_format="dd/MM/yyyy H:mm" in the row would read it',
+        (
+            'fecha: "25/11/2026" is not of type date (YYYY-MM-DD) -> date_format="dd/MM/yyyy" in the row '
+            "would read it"
+        ),
+        (
+            'a: "25/11/2026 9:30" is not of type timestamp (ISO 8601, zone UTC) -> '
+            'timestamp_format="dd/MM/yyyy H:mm" in the row would read it'
+        ),
         'importe: "12,50" is not of type decimal(10,2) -> decimal="," in the row reads it',
     ]
     row = stream(
@@ -313,17 +320,27 @@ QUOTES = [
     ("ñ;€😀", ("ñ", "€😀")),
 ]
 BROKEN = {
-    'Ana;"cena': "b: a quote is opened and not closed -> multiline=True in the row reads fields that span lines",
-    '"Ana;cena': "a: a quote is opened and not closed -> multiline=True in the row reads fields that span lines",
-    'fin";x': "a: a quote stands inside a field that does not begin with one -> multiline=True in the row reads fields that span lines",
+    'Ana;"cena': (
+        "b: a quote is opened and not closed -> multiline=True in the row reads fields that span lines"
+    ),
+    '"Ana;cena': (
+        "a: a quote is opened and not closed -> multiline=True in the row reads fields that span lines"
+    ),
+    'fin";x': (
+        "a: a quote stands inside a field that does not begin with one -> multiline=True in the row reads "
+        "fields that span lines"
+    ),
     '"a"b;x': "a: something follows the closing quote",
     '"a" ;x': "a: something follows the closing quote",
-    'a; "b"': "b: a quote stands inside a field that does not begin with one -> multiline=True in the row reads fields that span lines",
+    'a; "b"': (
+        "b: a quote stands inside a field that does not begin with one -> multiline=True in the row reads "
+        "fields that span lines"
+    ),
     "a\rb;x": "a: a line end stands outside quotes",
     "a": "1 fields, expected 2 (a, b)",
     "a;b;c": "3 fields, expected 2 (a, b)",
     ";;": "3 fields, expected 2 (a, b)",
-    "a,b": '1 fields, expected 2 (a, b) -> separator="," in the row would part it so',
+    "a,b": '1 fields, expected 2 (a, b) -> separator="," in the row would split it so',
     '"a;b': "a: a quote is opened and not closed -> multiline=True in the row reads fields that span lines",
 }
 

@@ -25,7 +25,10 @@ from jobs.core import run
         ("UnknownTopicOrPartitionException: x", TopicMissing),
         ("[KAFKA_DATA_LOSS.COULD_NOT_READ_OFFSET_RANGE] x", OffsetsLost),
         (
-            "org.apache.kafka.common.errors.TopicAuthorizationException: Not authorized to access topics: [t]",
+            (
+                "org.apache.kafka.common.errors.TopicAuthorizationException: Not authorized to access "
+                "topics: [t]"
+            ),
             ConfigError,
         ),
         (

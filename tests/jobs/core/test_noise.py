@@ -45,7 +45,10 @@ ERRORS = (
     ),
     (
         TASKS,
-        "Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): SparkException: after TaskKilled (x)",
+        (
+            "Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): SparkException: after "
+            "TaskKilled (x)"
+        ),
     ),
     (TASKS, "Task 0 in stage 0.0 failed 1 times; aborting job"),
     (CONTINUOUS, "Query q terminated with error"),
