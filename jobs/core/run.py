@@ -105,6 +105,7 @@ def main(
     parser = argparse.ArgumentParser(description="A Caudal job. The launcher starts it: ./caudal run STREAM")
     parser.add_argument("--spec", type=Path, required=True, help="spec.json of this run")
     path: Path = parser.parse_args(argv).spec
+    # The parent is the JVM. If it is killed, this process must not go on to publish without the lease.
     processes.die_with_parent(os.getppid())
     spec = RunSpec.from_json(path.read_bytes(), path)
     sys.exit(int(execute(spec, Subject(schema, dict(rules or {})), transform)))
@@ -130,6 +131,7 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
     except Exception as caught:
         _keep_trace(layout, spec)
         error = foreseen(caught, layout.run(spec.stream.name, spec.run_id) / "driver.log")
+    # The report is written after Spark has stopped and under the publish lock: nobody publishes any more.
     if error:
         error = _explained(error, spec)
         error.name_stream(spec.stream.name)

@@ -76,6 +76,7 @@ def retained(state: checkpoint.Checkpoint) -> dict[int, BatchPlan]:
         return {}
     positions = {b: checkpoint.read_offset(state.path, b).position for b in state.offsets}
     if 0 in positions:
+        # batch 0 starts where the stream started; each other batch starts where the one before it ended
         positions[-1] = _first_position(state.path, positions[0])
     by_log_offset = _group(state.path, positions)
     return {

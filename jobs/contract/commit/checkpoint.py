@@ -23,6 +23,8 @@ from jobs.contract.errors import CheckpointDamaged
 _BATCH = re.compile(r"[0-9]+")
 _COMPACT = re.compile(r"([0-9]+)\.compact")
 T = TypeVar("T", int, str)
+# Spark 4 writes v1. v2 offsets name their sources, and v2 and v3 commits exist; what is read here is the same
+# in all.
 _VERSIONS = ("v1", "v2", "v3")
 _NAMED = re.compile(r"([^:{]+):(.*)", re.DOTALL)
 # A file entry exactly as Spark writes it. Other forms go to the JSON parser, which takes four times as long.
@@ -101,6 +103,7 @@ def read(path: Path) -> Checkpoint:
             lambda file: _json("".join(_lines(file)[:1]), file),
             then,
         )
+    # Earlier log files were synced before their batch was published, so only the newest may be incomplete.
     for file in log_files(path)[-1:]:
         _check_log(path, file)
     return state
@@ -152,6 +155,7 @@ def planned_log_files(path: Path, start: dict[str, Any], end: dict[str, Any]) ->
     if "logOffset" not in end:
         return [folder / "0"]
     numbers = range(int(start.get("logOffset", -1)) + 1, int(end["logOffset"]) + 1)
+    # Every tenth file is compact, and which one is a setting of Spark. So both names are given.
     return [folder / name for n in numbers for name in (str(n), f"{n}.compact")]
 
 

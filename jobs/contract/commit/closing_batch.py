@@ -41,6 +41,8 @@ def plan(path: Path, watermark_ms: int, now_ms: int) -> int:
         "batchTimestampMs": now_ms,
         "conf": {**meta.get("conf", {}), _MARK: "true"},
     }
+    # The lines of the positions are copied unchanged: the closing batch starts and ends where the newest
+    # batch ended.
     version, _, *sources = _lines(path, newest)
     text = "\n".join([version, json.dumps(meta, separators=(",", ":")), *sources])
     storage.write_new(path / "offsets" / str(newest + 1), text.encode())

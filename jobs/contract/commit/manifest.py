@@ -84,6 +84,7 @@ class Manifest:
         return Identity(self.query_id, canonical(self.start), canonical(self.end), self.input_digest)
 
     def to_json(self) -> bytes:
+        # Older manifests have no columns. One that is written without them looks the same.
         values = {name: value for name, value in asdict(self).items() if name != "columns" or value}
         return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode(
             "utf-8", "backslashreplace"
@@ -110,6 +111,7 @@ def canonical(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """sha256 of the canonical text, as hex."""
+    # surrogatepass: a file name that is not UTF-8 has lone surrogates in Python
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 

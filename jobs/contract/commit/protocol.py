@@ -131,6 +131,8 @@ def _content_fault(facts: Facts) -> Refuse | None:
         return Refuse(
             "other-query", f"the output belongs to query {min(others)}, the checkpoint to {facts.query_id}"
         )
+    # The newest manifest counts even if the checkpoint no longer has its plan: it must at least have the
+    # query id.
     if unread := sorted(
         ({*facts.planned} & {*facts.published} | {*facts.published[-1:]}) - facts.manifests.keys()
     ):

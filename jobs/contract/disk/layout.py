@@ -13,6 +13,7 @@ from pathlib import Path
 
 MANIFEST = "_MANIFEST"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # streams, folders: safe as path, DAG id, lock and Spark name
+# At least the padded width: more digits follow when the numbers grow beyond it.
 _GENERATION = re.compile(r"gen=([0-9]{4,})")
 _BATCH = re.compile(r"batch=([0-9]{9,})")
 FOLDERS = ("entrada", "en_proceso", "salida", "archivo", "cuarentena", "checkpoints", "retirado", "_staging")

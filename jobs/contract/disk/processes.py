@@ -94,6 +94,7 @@ def die_with_parent(parent: int) -> None:
     # SIGKILL, because a stopped process ignores SIGTERM and would keep the lease
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    # Compared after prctl: a parent that ended before it would send no signal.
     if os.getppid() != parent:
         os._exit(1)
 
@@ -105,6 +106,9 @@ def lock(path: Path) -> int | None:
     The lock is held until the descriptor is closed or its last holder dies. Children do not inherit it.
     Raises UnsafePath when `path` is a link or not a regular file.
     """
+    # flock and not fcntl's locks: those belong to a process and would be lost when another part of it closes
+    # the file. O_NOFOLLOW: a link could create a file elsewhere. O_NONBLOCK: a pipe under that name must not
+    # block.
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:

@@ -92,6 +92,7 @@ def _gone(path: Path, *, keep: bool) -> None:
         info, parent = path.lstat(), path.parent.lstat()
     except OSError:
         return
+    # The copy is needed to restore the file: a power cut may bring back a name whose removal was not synced.
     copy = _copy(path) if keep and stat.S_ISREG(info.st_mode) else ""
     _append({"op": "gone", "dir": parent.st_ino, "name": path.name, "ino": info.st_ino, "copy": copy})
 

@@ -46,7 +46,7 @@ class Database:
         checks.
         """
         storage.make_dirs(path.parent)
-        suspect = _suspect(path)
+        suspect = _suspect(path)  # before connecting, which would remove a killed writer's journal
         with (
             self.errors(path),
             closing(sqlite3.connect(_uri(path, "rwc"), uri=True, isolation_level=None)) as db,
@@ -75,7 +75,7 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary result code
             if code == sqlite3.SQLITE_FULL:
                 raise DiskFull(f"no space left for {self.what}", path) from error
             if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):

@@ -136,7 +136,7 @@ def move_each_new(pairs: Sequence[tuple[Path, Path]]) -> dict[Path, OSError]:
         try:
             _unlink_seen(src, seen)
         except OSError as error:
-            unlink_all([dst])
+            unlink_all([dst])  # the file has changed, so the new name would hold an outdated copy
             stayed[src] = error
     fsync_dirs(src.parent for src, _ in pairs)
     return stayed
@@ -149,6 +149,7 @@ def finish_move(src: Path, dst: Path) -> bool:
         return False
     if not (os.path.samestat(src.lstat(), dst.lstat()) or filecmp.cmp(src, dst, shallow=False)):
         return False
+    # The copy may not be on disk yet: the kill could have come before its fsync.
     fsync_file(dst)
     fsync_dir(dst.parent)
     unlink_all([src])
@@ -273,6 +274,7 @@ def disk_errors(where: object) -> Iterator[None]:
 
 def _write_temp(folder: Path, data: bytes | Iterable[bytes]) -> Path:
     """Writes a temporary file with `data`, not synced yet. Leaves nothing when the disk is full."""
+    # In the target's folder, because a rename is atomic only within one file system.
     temp = folder / f"{TEMP_PREFIX}{secrets.token_hex(8)}"
     try:
         with temp.open("xb") as file:

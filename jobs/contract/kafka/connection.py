@@ -24,6 +24,8 @@ from jobs.contract.kafka import properties as properties_file
 from jobs.contract.run.spec import RunSpec
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+# Logins other than these (Kerberos, OAuth, delegation tokens) need libraries or callbacks that differ between
+# the clients.
 _LOGIN_MODULES = {
     "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
@@ -109,6 +111,7 @@ _LIBRDKAFKA: dict[str, Callable[[str], dict[str, Any]]] = {
     "request.timeout.ms": lambda v: {"socket.timeout.ms": int(v)},
     "security.protocol": lambda v: {"security.protocol": v},
     "ssl.truststore.location": lambda v: {"ssl.ca.location": v},
+    # a PEM keystore has the certificate and the private key in one file
     "ssl.keystore.location": lambda v: {"ssl.certificate.location": v, "ssl.key.location": v},
     "ssl.key.password": lambda v: {"ssl.key.password": v},
     "ssl.endpoint.identification.algorithm": lambda v: {"ssl.endpoint.identification.algorithm": v or "none"},
@@ -171,7 +174,7 @@ def _check_store(properties: Mapping[str, str], store: str, where: object) -> No
 
 
 def _login(properties: Mapping[str, str], where: object) -> Login:
-    mechanism = properties.get("sasl.mechanism", "GSSAPI")
+    mechanism = properties.get("sasl.mechanism", "GSSAPI")  # Kafka's default, which is not supported here
     if mechanism not in _LOGIN_MODULES:
         raise ConfigError(f"sasl.mechanism={mechanism} is not one of {', '.join(_LOGIN_MODULES)}", where)
     match = _JAAS.fullmatch(properties.get("sasl.jaas.config", ""))

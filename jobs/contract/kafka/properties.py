@@ -18,6 +18,7 @@ def read(path: Path) -> dict[str, str]:
     try:
         return parse(path.read_text(encoding="utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
+        # from None: the text of a UnicodeDecodeError shows bytes of the file, which may be a password
         raise ConfigError(f"unreadable Kafka properties ({type(error).__name__})", path) from None
 
 

@@ -75,6 +75,8 @@ def settle(done: Report, layout: Layout, stream: Stream, reported: int, parquet_
     except (OSError, ValueError) as error:  # ValueError: not a parquet file
         where = layout.output(stream.name, done.generation)
         return _failed(done, DataError(f"what was published cannot be read again: {error}", where))
+    # First the mismatch, then the file: the first error is the failure of the run, and later ones are
+    # warnings.
     total.took_s = round(time.monotonic() - start, 3)
     done = replace(done, account=asdict(total))
     if total.differences:
@@ -255,5 +257,5 @@ def _offsets(batch: Manifest, total: Account) -> Iterator[str]:
         width, records = widths.get(name, 0), batch.partitions.get(name, 0)
         if records > width:
             yield f"batch {batch.batch}: {records} records of {name}, its range holds {width} offsets"
-        elif records < width:
+        elif records < width:  # compacted, aborted and control records leave such gaps
             total.gaps[name] = total.gaps.get(name, 0) + width - records

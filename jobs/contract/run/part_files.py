@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 1024 * 1024  # read at once: memory stays small, whatever the size of the file
 ParquetRows = Callable[
     [Path], int
 ]  # the contract has no parquet reader of its own: each side brings pyarrow's

@@ -67,6 +67,7 @@ class Report:
                 raise DataError(f"report version {raw['version']} is not {VERSION}", where)
             if raw["status"] not in get_args(Status):
                 raise DataError(f"unknown status {str(raw['status'])[:20]!r}", where)
+            # Unknown keys are ignored, so that an older Caudal can read the reports of a newer one.
             known = {f.name for f in fields(cls)}
             values: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in known

@@ -28,7 +28,7 @@ from jobs.contract.stream import (
 
 VERSION = 1
 _MADE = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
-RUN_ID = re.compile(r"[0-9TZa-z-]{1,64}")
+RUN_ID = re.compile(r"[0-9TZa-z-]{1,64}")  # what any run id may contain: it becomes part of paths
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ def require_allowed(
         for a in acceptances(layout, stream.name, generation, batch)
     ):
         return
+    # An acceptance for fewer records does not count: the person did not see the others.
     held = BatchHeld(
         f"batch {batch} of generation {generation} is held: {why}",
         layout.refused_records(stream.name, generation, batch),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 BOM = b"\xef\xbb\xbf"
-BLANKS = b" \t\r\n\x0b\x0c"
+BLANKS = b" \t\r\n\x0b\x0c"  # ASCII white space, as in Bytes.java: both sides must count the same records
 # What reading may raise: a missing file, or packed bytes that are cut off or damaged.
 UNREADABLE = (OSError, EOFError, zlib.error)
 Codec = Literal["", "gz", "bz2"]

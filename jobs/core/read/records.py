@@ -87,6 +87,7 @@ def classify(
 def business(classified: DataFrame, subject: Subject, *more: Column) -> DataFrame:
     """Accepted records, with the schema's columns at the top level, followed by `more`."""
     fields = [F.col(f"_record.`{name}`").alias(name) for name in subject.schema.names]
+    # only the schema's columns: a transform must not depend on the names that begin with _
     return classified.where("_reason is null").select(*fields, *more)
 
 
@@ -152,6 +153,7 @@ def _layout(layouts: HeaderLayouts) -> Column:
     for file, number in layouts.files.items():
         files.setdefault(number, []).append(file)
     found = F.lit(0)
+    # Most batches have one layout, so this is the constant 0, and names are compared only for the exceptions.
     for number, names in files.items():
         found = F.when(F.col("_origin").isin(names), number).otherwise(found)
     return found

@@ -37,6 +37,7 @@ CODES = (
     "header",
     "wrong-header",
 )
+# Types that the readers in jvm/ know. Others, as intervals, have no exact form in JSON or csv.
 _SCALARS = (
     "string",
     "boolean",

@@ -114,6 +114,8 @@ class Publisher:
             self._checkpoint, batch, checkpoint.planned_log_files(self._checkpoint, plan.start, plan.end)
         )
         failpoints.hit("planned")
+        # Before anything is written: a planned file that is gone must stop the run, since Spark would commit
+        # without it.
         expected = self._expected_records(plan)
         if self._stands_already(plan):
             self._pass_over(frame)
@@ -169,6 +171,7 @@ class Publisher:
         metrics = [*_metrics(notes(self.subject, self.spec.stream)), *_by_partition(plan)]
         accepted = business(classified.observe(seen, *metrics), self.subject, *sources.position(self.spec))
         rows = self.transform(accepted).observe(written, F.count("*").alias("rows"))
+        # The gate counts in a pass of its own, because the observed frame may have only one action.
         if quality_gate.asks_first(self.spec.stream):
             quality_gate.count_first(classified, self.subject, self.spec, plan, layouts)
         files, taken = self._emit(rows, frame, plan)
@@ -230,6 +233,7 @@ class Publisher:
         storage.make_dirs(staged.parent)
         if isinstance(sink, Files):
             sinks.write_files(rows, sink, staged)
+            # After Spark has read the batch, so that a topic replaced during the read is noticed.
             self.source_topic.require_same()
             mtime_order.keep_ascending(staged, self.target(plan.batch))
             files = sinks.seal(staged, sink.format, sink.header)

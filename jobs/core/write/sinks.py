@@ -100,6 +100,7 @@ def _json_column(field: StructField) -> Column:
 def seal(folder: Path, sink_format: str, header: bool) -> tuple[OutputFile, ...]:
     """Makes staged files durable, and measures them independently of Spark: size, sha256 and records of each.
     Hadoop's .crc files are removed."""
+    # The manifest has a better checksum of each file, and a .crc would be one more file to sync for each.
     for crc in folder.glob(".*.crc"):
         crc.unlink()
     return tuple(_sealed(file, sink_format, header) for file in part_files.data_files(folder))
