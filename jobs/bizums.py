@@ -1,4 +1,4 @@
-"""csv files of bizums -> one document a bizum, exactly once (course: actividad 4)."""
+"""csv files of bizums -> one document per bizum, exactly once (course: actividad 4)."""
 
 from jobs.core.run import main
 from jobs.domain import bizums

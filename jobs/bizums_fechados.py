@@ -1,4 +1,4 @@
-"""csv files of bizums with their date -> one row a bizum, exactly once (course: actividad 4, optional part)."""
+"""csv files of dated bizums -> one row per bizum, exactly once (course: actividad 4, optional part)."""
 
 from jobs.core.run import main
 from jobs.domain import bizums

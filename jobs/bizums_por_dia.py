@@ -1,4 +1,5 @@
-"""bizums that bizums_fechados has published -> the highest of each person and day, when the day is over (course: actividad 4, optional part)."""
+"""what bizums_fechados has published -> the highest bizum of each person and day, when the day is over
+(course: actividad 4, optional part)."""
 
 from jobs.core.run import main
 from jobs.domain import bizums

@@ -1,4 +1,4 @@
-"""topic temperaturas -> readings, strictly read, exactly once (course: IoT)."""
+"""topic temperaturas -> checked readings, exactly once (course: IoT)."""
 
 from jobs.core.run import main
 from jobs.domain import iot

@@ -1,4 +1,5 @@
-"""readings that temperaturas has published -> maximum of each 5 minutes and sensor, once, when they are over (course: IoT)."""
+"""what temperaturas has published -> the maximum of each sensor and 5 minutes, once, when they are over
+(course: IoT)."""
 
 from jobs.core.run import main
 from jobs.domain import iot

@@ -1,4 +1,5 @@
-"""readings that temperaturas has published -> sliding windows of 15 minutes, each once, when it is over (course: IoT)."""
+"""what temperaturas has published -> sliding windows of 15 minutes, each once, when it is over (course:
+IoT)."""
 
 from jobs.core.run import main
 from jobs.domain import iot

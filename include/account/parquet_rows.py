@@ -1,4 +1,4 @@
-"""Counts the rows of parquet files, for the plain reader jobs.contract.run.part_reader."""
+"""Counts the rows of parquet files, for the plain reader jobs.contract.run.part_files."""
 
 from __future__ import annotations
 

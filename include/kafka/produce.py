@@ -44,7 +44,7 @@ def messages(rows: Iterable[bytes], key_field: str = "") -> Iterator[Message]:
     line. With `key_field` each line must be a JSON object with that field: UsageError names the line."""
     for number, row in enumerate(rows, 1):
         if not lines.is_blank(row):
-            value = lines.said(row)
+            value = lines.content(row)
             yield Message(value, _key(value, key_field, number) if key_field else None)
 
 

@@ -1,1 +1,2 @@
-"""What both sides of spark-submit agree on. Standard library only: it runs in the launcher, in Airflow and in the Spark driver."""
+"""What both sides of spark-submit agree on. It uses only the standard library, because it runs in the
+launcher, in Airflow and in the Spark driver."""

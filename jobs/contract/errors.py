@@ -1,6 +1,9 @@
-"""The error tree. Every foreseen failure is one class: a stable code, an exit code, and two ways out (Airflow's UI, the command line).
+"""Every foreseen failure is one class: a stable code, an exit code, and what to do next (Airflow, command
+line).
 
-`docs/errors.md` is generated from this tree, so a class docstring is what an operator reads.
+docs/errors.md is generated from this tree: the docstring of a class is what an operator reads. So a docstring
+says what happened, what was or was not written, and what follows from it. `cli` and `ui` say what to do; the
+words STREAM and BATCH in them are filled in where the error is raised.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from typing import Any, ClassVar
 
 
 class ExitCode(IntEnum):
-    """Process exit codes, after BSD's sysexits."""
+    """Exit codes of a process. From 64 on they are those of BSD's sysexits.h, so other tools understand
+    them."""
 
     DONE = 0
     FAILED = 1  # a check (doctor, test) found something wrong
@@ -24,13 +28,17 @@ class ExitCode(IntEnum):
 
 
 class CaudalError(Exception):
-    """A failure that was foreseen. `what` says what happened, `where` names the file, stream, topic or variable."""
+    """A failure that was foreseen.
+
+    `what` says what happened. `where` names the file, stream, topic or variable. `cli` and `ui` replace the
+    class's own next step where the caller knows a more exact one.
+    """
 
     code: ClassVar[str] = "caudal"
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
-    transient: ClassVar[bool] = (
-        False  # True: the same call may succeed later, so an Airflow retry means something
-    )
+    # True: the same call may succeed later, so Airflow's retry makes sense. False: somebody must change
+    # something.
+    transient: ClassVar[bool] = False
     ui: ClassVar[str] = ""
     cli: ClassVar[str] = ""
 
@@ -48,7 +56,7 @@ class CaudalError(Exception):
         return " ".join(f"{self.code}: {self.what}{where}{way}".split())
 
     def name_stream(self, stream: str) -> None:
-        """The ways out name `stream` where they said STREAM: they can be copied as they stand."""
+        """Replaces STREAM by `stream` in the next steps, so that they can be copied and run."""
         self.way_cli, self.way_ui = (way.replace("STREAM", stream) for way in (self.way_cli, self.way_ui))
 
     def to_json(self) -> dict[str, Any]:
@@ -63,11 +71,11 @@ class CaudalError(Exception):
 
 
 class UsageError(CaudalError):
-    """The words of the call are off: an unknown stream, a bad option, a file that is not there."""
+    """The command or the form is wrong: an unknown option, a bad value, a file that does not exist."""
 
     code, exit_code = "usage", ExitCode.USAGE
     cli = "./caudal --help"
-    ui = "Trigger the DAG again with the form's own fields"
+    ui = "Trigger the DAG again, with the fields of its form"
 
 
 class UnknownStream(UsageError):
@@ -79,55 +87,60 @@ class UnknownStream(UsageError):
 
 
 class ConfigError(CaudalError):
-    """A setting, a registry row or the installation is wrong; the same call fails again until it is changed."""
+    """A setting, a registry row or the installation is wrong. The same call fails until it is changed."""
 
     code, exit_code = "configuration", ExitCode.CONFIG
     cli = "./caudal doctor"
-    ui = "Ask whoever runs this home to read ./caudal doctor"
+    ui = "Ask the person who runs this home to run ./caudal doctor"
 
 
 class BrokenStream(ConfigError):
-    """A stream's registry file does not load; the other streams go on without it."""
+    """A stream's file in include/streams/ does not load. The other streams run without it."""
 
     code = "broken-stream"
-    cli = "mend include/streams/<stream>.py; ./caudal doctor shows the reason"
+    cli = "fix include/streams/<stream>.py; ./caudal doctor shows the reason"
 
 
 class InstallationError(ConfigError):
-    """The environment, a jar or the class-data cache is missing, incomplete or not what the lock file names."""
+    """The environment, a jar or the class-data cache is missing, incomplete, or not the one in the lock
+    file."""
 
     code = "installation"
     cli = "./caudal setup"
 
 
 class MachineUnfit(ConfigError):
-    """This machine, or the user's limits on it, do not let a Spark driver work; the message names what is too little. Spark was not started."""
+    """A Spark driver cannot work on this machine or within this user's limits. The message names what is too
+    low. Spark was not started."""
 
     code = "machine"
-    cli = "raise the limit that is named here"
+    cli = "raise the limit named here"
 
 
 class PortTaken(ConfigError):
-    """A configured port is used by another program."""
+    """Another program uses a port that is configured for this home."""
 
     code = "port-taken"
     cli = "stop the other program, or choose another port with the variable named here"
 
 
 class ServiceError(CaudalError):
-    """A service this needs does not answer: the broker, Airflow, a topic."""
+    """A service that this call needs does not answer: the broker, Airflow, or a topic."""
 
     code, exit_code, transient = "service", ExitCode.SERVICE, True
     cli = "./caudal up, then ./caudal doctor"
-    ui = "The task is tried again by itself; if it stays red, ask for ./caudal doctor"
+    ui = "Airflow tries the task again; if it stays red, ask for ./caudal doctor"
 
 
 class NoTaskRuns(ServiceError):
-    """All services answer, yet Airflow did not get one small task done, so no stream would run either. The message says why."""
+    """All services answer, but Airflow could not run one small task, so it would run no stream either. The
+    message says why."""
 
     code, transient = "no-task-runs", False
-    cli = "mend what is named here, then ./caudal down and ./caudal up; ./caudal doctor --canary tries again"
-    ui = "The log of caudal_canary, if it has one, ends with the reason"
+    cli = (
+        "fix what is named here, then ./caudal down and ./caudal up; ./caudal doctor --canary tests it again"
+    )
+    ui = "If the DAG caudal_canary has a log, its last lines say why"
 
 
 class BrokerDown(ServiceError):
@@ -138,14 +151,18 @@ class BrokerDown(ServiceError):
 
 
 class BrokerUnreachable(BrokerDown):
-    """The broker answers at the bootstrap address, but sends its clients to addresses that this machine cannot reach, or does not know."""
+    """The broker answers at the bootstrap address, but the addresses that it advertises to its clients cannot
+    be reached or resolved from this machine."""
 
     code = "broker-unreachable"
-    cli = "set advertised.listeners on the broker to an address that can be reached from here, or make the name known here (DNS, /etc/hosts)"
+    cli = (
+        "set advertised.listeners on the broker to an address that this machine can reach, or make its name "
+        "known here (DNS, /etc/hosts)"
+    )
 
 
 class TopicMissing(ServiceError):
-    """The broker answers, but has no such topic."""
+    """The broker answers, but it has no such topic."""
 
     code, transient = "topic-missing", False
     cli = "./caudal topics create"
@@ -153,22 +170,24 @@ class TopicMissing(ServiceError):
 
 
 class DeliveryFailed(ServiceError):
-    """Not every record reached the topic. The message says how many did; sending all of them again would repeat those."""
+    """Some records did not reach the topic. The message says how many did. Do not send all of them again:
+    that would repeat the ones that arrived."""
 
     code, transient = "delivery-failed", False
     cli = "./caudal consume TOPIC --last 5 shows what arrived; produce the rest"
 
 
 class DiskFull(ServiceError):
-    """The disk (or quota) is full. Nothing was published; the batch is done again by the next run."""
+    """The disk or the quota is full. Nothing was published. The next run does the batch again."""
 
     code = "disk-full"
-    cli = "free space under CAUDAL_HOME; ./caudal doctor shows where it goes; then ./caudal run STREAM"
+    cli = "free space under CAUDAL_HOME (./caudal doctor shows what uses it); then ./caudal run STREAM"
     ui = "Free space, then clear the task"
 
 
 class DataError(CaudalError):
-    """Data or its bookkeeping on disk is not what it must be. Nothing was written on top of it."""
+    """Data on disk, or the files that keep account of it, are not what they must be. Nothing was written over
+    them."""
 
     code, exit_code = "data", ExitCode.DATA
     cli = "./caudal doctor"
@@ -176,51 +195,71 @@ class DataError(CaudalError):
 
 
 class PlannedFileMissing(DataError):
-    """A file that Spark has planned into this batch is not in en_proceso, or has another size than at intake. Spark would commit without it."""
+    """Spark planned a file into this batch, but the file is not in en_proceso or its size differs from that
+    at intake. The run stopped, because Spark would commit the batch without the file's records."""
 
     code = "planned-file-missing"
-    cli = "./caudal restore STREAM --file NAME --apply if it is in archivo, else put it back, as it was, into en_proceso; then ./caudal run STREAM"
+    cli = (
+        "if the file is in archivo: ./caudal restore STREAM --file NAME --apply; else put it back into "
+        "en_proceso, unchanged; then ./caudal run STREAM"
+    )
 
 
 class FilePassedOver(DataError):
-    """A run has ended, and Spark has put an admitted file into no batch. What was published is whole without it."""
+    """The run ended, but Spark put an admitted file into no batch. What was published is complete without
+    it."""
 
     code = "file-passed-over"
-    cli = "touch the file named here, then ./caudal run STREAM; if it comes again, keep a copy of the file and report this"
+    cli = (
+        "touch the file named here, then ./caudal run STREAM; if it happens again, keep a copy and report "
+        "this"
+    )
 
 
 class CheckpointDamaged(DataError):
-    """A file of Spark's checkpoint is half written, unreadable or of an unknown version."""
+    """A file of Spark's checkpoint is incomplete, unreadable, or of an unknown version."""
 
     code = "checkpoint-damaged"
-    cli = "restore the named checkpoint file from a backup; ./caudal checkpoint show STREAM reads it again"
+    cli = "restore the checkpoint file named here from a backup; ./caudal checkpoint show STREAM checks it"
 
 
 class PairingBroken(DataError):
-    """The checkpoint and the published output contradict each other; going on would lose or repeat records."""
+    """The checkpoint and the published output contradict each other. A run would lose or repeat records, so
+    none starts."""
 
     code = "pairing-broken"
-    cli = "./caudal checkpoint show STREAM names the batch; restore the missing side, or begin anew: ./caudal generation reset STREAM"
+    cli = (
+        "./caudal checkpoint show STREAM names the batch; restore what is missing, or start from the "
+        "beginning: ./caudal generation reset STREAM"
+    )
 
 
 class UpstreamTakenBack(DataError):
-    """Rows that this stream has read are no longer published: the stream they come from was reset or rewound, and publishes their records again."""
+    """This stream has read rows that are no longer published, because the stream that published them was
+    reset or rewound. That stream publishes the same records again."""
 
     code = "upstream-taken-back"
-    cli = "./caudal generation reset STREAM reads from the beginning what is published now; or undo at the other stream"
+    cli = (
+        "./caudal generation reset STREAM reads what is published now, from the beginning; or undo the "
+        "operation of the other stream"
+    )
     ui = "Trigger manage_stream with verb reset"
 
 
 class StateUnusable(DataError):
-    """The state of a stateful stream cannot be read, or is that of another transform. Nothing was published from it."""
+    """The state of a stateful stream cannot be read, or another transform wrote it. Nothing was published
+    from it."""
 
     code = "state-unusable"
-    cli = "./caudal generation reset STREAM makes it anew from what is published; or take back the change of the transform"
+    cli = (
+        "./caudal generation reset STREAM builds the state again from what is published; or undo the change "
+        "of the transform"
+    )
     ui = "Trigger manage_stream with verb reset"
 
 
 class BatchConflict(CaudalError):
-    """A batch of this number is published already with other input. Nothing was written."""
+    """A batch of this number is already published, from other input. Nothing was written."""
 
     code, exit_code = "batch-conflict", ExitCode.BUG
     cli = "./caudal checkpoint show STREAM; keep both folders and report this"
@@ -228,152 +267,197 @@ class BatchConflict(CaudalError):
 
 
 class AccountMismatch(DataError):
-    """Records in, records out and the independent count do not add up. Before publishing: nothing was published; at a run's end: it stands."""
+    """Records in, records out and the independent count do not agree. If this was found before publishing,
+    nothing was published. If it was found at the end of a run, what was published stays."""
 
     code = "account-mismatch"
-    cli = "./caudal audit STREAM names every file and batch that does not add up"
+    cli = "./caudal audit STREAM names every file and batch whose counts do not agree"
 
 
 class TooManyRefused(DataError):
-    """More records were refused than the row's thresholds allow. What is good was published, and the next run goes on; this run is red so that
-    somebody looks."""
+    """More records were refused than the row's thresholds allow. The good records were published, and the
+    next run continues. This run is red so that somebody looks."""
 
     code = "too-many-refused"
-    cli = "./caudal quarantine list STREAM; then reprocess or discard; the next run goes on by itself"
-    ui = "Look at the quarantine, then trigger reprocess_quarantine; the next run goes on by itself"
+    cli = "./caudal quarantine list STREAM; then reprocess or discard; the next run continues in any case"
+    ui = "Look at the quarantine, then trigger reprocess_quarantine; the next run continues in any case"
 
 
 class BatchHeld(DataError):
-    """A batch has more refused records than the row's thresholds allow before anything is published. Nothing of it was published; the next run
-    tries the same batch again, and is held again unless the rule is mended or a person accepts it."""
+    """A batch has more refused records than its row allows before publishing, so nothing of it was published.
+    Each run tries the same batch again. It stays held until the rule is changed or a person accepts the
+    batch."""
 
     code = "batch-held"
-    cli = "./caudal quarantine show STREAM --batch BATCH; then ./caudal quarantine accept STREAM --batch BATCH --apply, or mend the rule or the row"
-    ui = "Ask for ./caudal quarantine show STREAM; accepting is a matter of the command line"
+    cli = (
+        "./caudal quarantine show STREAM --batch BATCH; then ./caudal quarantine accept STREAM --batch BATCH "
+        "--apply, or change the rule or the row"
+    )
+    ui = "Ask for ./caudal quarantine show STREAM; only the command line can accept a batch"
 
 
 class TopicRecreated(DataError):
-    """The topic was deleted and made again: its offsets mean other records than the checkpoint's."""
+    """The topic was deleted and created again, so the checkpoint's offsets no longer point at the same
+    records."""
 
     code = "topic-recreated"
-    cli = "./caudal generation rollover STREAM begins at the new topic's earliest record; or bring the old topic back"
+    cli = (
+        "./caudal generation rollover STREAM starts at the new topic's earliest record; or bring the old "
+        "topic back"
+    )
     ui = "Trigger manage_stream with verb rollover"
 
 
 class OffsetsLost(DataError):
-    """Offsets this stream still had to read are gone from the topic: retention passed, or the topic was cut."""
+    """The topic no longer holds offsets that this stream has not read: their retention ended, or they were
+    deleted."""
 
     code = "offsets-lost"
-    cli = "./caudal generation rollover STREAM --accept-loss goes on behind them; raise the topic's retention, or have them produced again"
+    cli = (
+        "./caudal generation rollover STREAM --accept-loss continues after them; raise the topic's "
+        "retention, or have the records produced again"
+    )
 
 
 class LedgerDamaged(DataError):
-    """The intake ledger of a folder cannot be read or contradicts the files."""
+    """The intake ledger of a folder cannot be read, or contradicts the files."""
 
     code = "ledger-damaged"
-    cli = "move the named ledger aside; the next run rebuilds it from the file names"
+    cli = "move the ledger named here out of the way; the next run rebuilds it from the file names"
 
 
 class JournalDamaged(DataError):
-    """Housekeeping's journal cannot be read, or the files are not where its open operation needs them. Nothing more was moved."""
+    """Housekeeping's journal cannot be read, or a file is not where its open operation expects it. No more
+    files were moved."""
 
     code = "journal-damaged"
-    cli = "./caudal doctor names the operation; put the file named here where the journal says, then run the same command again"
+    cli = (
+        "./caudal doctor names the operation; put the file named here where the journal expects it, then run "
+        "the same command again"
+    )
 
 
 class FileChanged(DataError):
-    """A file in en_proceso whose batch is done is no longer what was admitted, so it is not archived. What was published is whole."""
+    """A file in en_proceso changed after it was admitted. Its batch is done and what was published is
+    complete, but the file is not archived."""
 
     code = "file-changed"
-    cli = "what came after intake was not read: deliver it as a new file, then put this one back as it was, or move it away"
+    cli = (
+        "what was added after intake was not read: deliver it as a new file; then put this file back as it "
+        "was, or move it away"
+    )
 
 
 class UnsafePath(DataError):
-    """A path leaves its root or goes through a link."""
+    """A path leaves its root folder or goes through a link."""
 
     code = "unsafe-path"
-    cli = "remove the link named here; Caudal follows none"
+    cli = "remove the link named here; Caudal does not follow links"
 
 
 class LeaseHeld(CaudalError):
-    """Another run of this stream holds the lease. Nothing was touched."""
+    """Another run of this stream holds the lease. Nothing was changed."""
 
     code, exit_code, transient = "lease-held", ExitCode.HELD, True
     cli = "wait for the run named here, or look at its driver.log"
-    ui = "The task is rescheduled by itself until lease_wait_s is over"
+    ui = "Airflow reschedules the task until lease_wait_s is over"
 
 
 class RunFailed(CaudalError):
-    """Spark failed in a way that was not foreseen; driver.log holds the trace. Nothing half done was published."""
+    """Spark failed in a way that was not foreseen. The trace is in driver.log. Every published batch is
+    complete."""
 
     code, exit_code, transient = "run-failed", ExitCode.BUG, True
-    cli = "read the named driver.log; ./caudal run STREAM tries again"
-    ui = "The task is tried again; its log ends with the reason"
+    cli = "read the driver.log named here; ./caudal run STREAM tries again"
+    ui = "Airflow tries the task again; the last lines of its log say why"
 
 
 class DriverDied(CaudalError):
-    """Spark's driver ended without a report of its own: killed (by the system when memory ran out, by a person), or it could not begin. Its report
-    was finished by whoever noticed, with the last lines of its output; the batches it published stand, and the next run reports them."""
+    """Spark's driver ended without writing its report. It could not start, or it was killed: by a person, or
+    by the system when memory ran out. The report was completed later, with the last lines of the driver's
+    output. The batches that the driver published are valid, and the next run reports them."""
 
     code, exit_code, transient = "driver-died", ExitCode.BUG, True
-    cli = "read the named driver.log and the end of its output in report.json; ./caudal run STREAM goes on where it was"
-    ui = "The task is tried again; its log has the last lines of the driver"
+    cli = (
+        "read the driver.log named here and the driver's last output in report.json; ./caudal run STREAM "
+        "continues where it stopped"
+    )
+    ui = "Airflow tries the task again; the task's log has the driver's last lines"
 
 
 class Refused(CaudalError):
-    """A verb was refused because it would be wrong now; the message says why."""
+    """A command was refused because it would do harm now. The message says why."""
 
     code, exit_code = "refused", ExitCode.USAGE
     cli = "see the reason named here"
 
 
 class NotWritable(ConfigError):
-    """A folder of this home is read-only, or belongs to another user. Nothing was changed."""
+    """A folder of this home is read-only or belongs to another user. Nothing was changed."""
 
     code = "not-writable"
     cli = "give the user that runs Caudal write permission on the path named here"
 
 
 class Fenced(ServiceError):
-    """Another producer took over one of this stream's transactional ids: a second home on this broker, or a killed run. Nothing was sent twice."""
+    """Another producer took over one of this stream's transactional ids: a producer of a second home on this
+    broker, or of a killed run. No message was sent twice."""
 
     code = "fenced"
-    cli = "./caudal run STREAM goes on where it was; if it comes again, look for a second home with this stream on this broker"
+    cli = (
+        "./caudal run STREAM continues where it stopped; if it happens again, look for a second home with "
+        "this stream on this broker"
+    )
 
 
 class TransactionTooLong(ServiceError):
-    """A Kafka transaction was not ended within its time (the run's limit, at most the broker's transaction.max.timeout.ms) and was aborted."""
+    """A Kafka transaction did not end within its timeout and was aborted. The timeout is the run's time
+    limit, but at most the broker's transaction.max.timeout.ms."""
 
     code, transient = "transaction-too-long", False
-    cli = "raise the row's limits.run_s or the broker's transaction.max.timeout.ms, or make batches smaller; then ./caudal run STREAM"
+    cli = (
+        "raise the row's limits.run_s or the broker's transaction.max.timeout.ms, or make batches smaller; "
+        "then ./caudal run STREAM"
+    )
 
 
 class TimeoutRefused(ConfigError):
-    """The broker allows no Kafka transaction of a minute, so none of this stream can be ended in time."""
+    """The broker allows no Kafka transaction of a minute. This stream's transactions could not end in time,
+    so none was begun."""
 
     code = "transaction-timeout"
     cli = "raise transaction.max.timeout.ms on the broker (its default is 900000)"
 
 
 class TokensLost(DataError):
-    """The topic that tells what was sent is gone or was made anew, and a batch is open that may have been sent in part. Nothing was sent now."""
+    """The topic that records which offsets were sent is gone or was created again, and a batch is open of
+    which a part may have been sent. Nothing was sent now."""
 
     code = "tokens-lost"
-    cli = "./caudal generation rewind STREAM --to-batch BATCH --allow-repeats sends the open batch again, as a whole"
+    cli = (
+        "./caudal generation rewind STREAM --to-batch BATCH --allow-repeats sends the whole open batch again"
+    )
 
 
 class MessageRefused(DataError):
-    """The broker takes one of the messages by no means, for its size as a rule. Its transaction was aborted."""
+    """The broker rejected a message, usually because it is too large. The transaction was aborted."""
 
     code = "message-refused"
-    cli = "raise max.message.bytes of the sink's topic, or leave the record out in the transform; then ./caudal run STREAM"
+    cli = (
+        "raise max.message.bytes of the sink's topic, or leave the record out in the transform; then"
+        " ./caudal run STREAM"
+    )
 
 
 class NoCsvForm(DataError):
-    """A row has no csv form: its only column is null. A line that holds nothing is no row to most readers. Nothing was published."""
+    """A row cannot be written as csv: its only column is null, and most readers skip an empty line. Nothing
+    was published."""
 
     code = "no-csv-form"
-    cli = "leave such rows out in the transform, or put a text in their place; or write json or parquet; then ./caudal run STREAM"
+    cli = (
+        "leave such rows out in the transform, put a text in their place, or write json or parquet; then"
+        " ./caudal run STREAM"
+    )
 
 
 def tree(root: type[CaudalError] = CaudalError) -> Iterator[type[CaudalError]]:

@@ -1,6 +1,7 @@
-"""What a mistyped name was meant to be: the nearest of the names there are. `python3 -I nearest.py WORD NAME...` prints the hint, too.
+"""Finds the names that are most similar to a mistyped one. `python3 -I nearest.py WORD NAME...` prints the
+hint.
 
-Standard library only, and Python 3.7 or newer: the front door runs it where nothing is installed.
+It uses only the standard library of Python 3.7, because `./caudal` runs it before anything is installed.
 """
 
 from __future__ import annotations
@@ -10,29 +11,28 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-_MOST = 3
-_LONGEST = 64  # letters of the word that are compared: no name is longer, and a word may be a whole file
-_LIKE, _LIKE_HEAD = (
-    0.6,
-    0.8,
-)  # difflib's own cutoff; more for a name that is only as long as the word because it was cut
-_HEAD_LESS = 0.05  # of two that are as like, the whole name
-_SHORTEST = 3  # letters that a name is looked for by its beginning or a part of it
+_MOST = 3  # names in a hint
+_LONGEST = 64  # letters of the word that are compared: no name is longer, but a word may be a whole file
+_LIKE = 0.6  # least similarity of a name, as difflib's own cutoff
+_LIKE_HEAD = 0.8  # least similarity of a name's beginning; higher, because a part is similar to many words
+_HEAD_LESS = 0.05  # malus for a beginning: of two names that are equally similar, the whole one wins
+_SHORTEST = 3  # letters; a shorter word is part of too many names
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
-    """At most three of `known`, the nearest first; none when nothing resembles `word`. Capitals, accents, `-` and `_` make no difference."""
+    """At most three of `known`, the most similar first; none when no name is similar to `word`. Capitals,
+    accents, `-` and `_` make no difference."""
     names: dict[str, str] = {}
     for name in known:
-        names.setdefault(_plain(name), name)
-    wanted = _plain(word[:_LONGEST])
-    liked = {name: _likeness(wanted, name) for name in names}
-    found = sorted((name for name, how in liked.items() if how), key=lambda name: -liked[name])
-    return [names[name] for name in found[:_MOST]]
+        names.setdefault(_normalized(name), name)
+    wanted = _normalized(word[:_LONGEST])
+    scores = {name: _similarity(wanted, name) for name in names}
+    ranked = sorted((name for name, score in scores.items() if score), key=lambda name: -scores[name])
+    return [names[name] for name in ranked[:_MOST]]
 
 
-def _likeness(word: str, name: str) -> float:
-    """0 for no resemblance. A name that begins with the word, or has it inside, is nearer than one that is only like it."""
+def _similarity(word: str, name: str) -> float:
+    """0 for none. A name that begins with the word or contains it ranks above names that are only similar."""
     if word == name:
         return 4.0
     if len(word) >= _SHORTEST and word in name:
@@ -43,8 +43,8 @@ def _likeness(word: str, name: str) -> float:
 
 
 def hint(word: str, known: Iterable[str]) -> str:
-    """`. Did you mean 'a' or 'b'?`, to be put behind what is wrong; empty when nothing resembles `word`."""
-    return f". Did you mean {listed(found, 'or')}?" if (found := nearest(word, known)) else ""
+    """`. Did you mean 'a' or 'b'?`, to be added to a message; empty when no name is similar to `word`."""
+    return f". Did you mean {listed(names, 'or')}?" if (names := nearest(word, known)) else ""
 
 
 def listed(names: Sequence[str], last: str) -> str:
@@ -53,7 +53,7 @@ def listed(names: Sequence[str], last: str) -> str:
     return f" {last} ".join([*([", ".join(quoted[:-1])] if quoted[1:] else []), quoted[-1]])
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     return bare.casefold().replace("-", "_").replace(" ", "_")
 

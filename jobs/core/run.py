@@ -1,4 +1,7 @@
-"""One run of one stream, inside the Spark driver: spec in, published batches and a report out. The exit code is the report's."""
+"""One run of one stream, inside the Spark driver: from spec.json to published batches and report.json.
+
+The exit code is that of the report.
+"""
 
 from __future__ import annotations
 
@@ -49,21 +52,25 @@ from jobs.core.write import downstream, sinks
 from jobs.core.write.downstream import Downstream
 from jobs.core.write.publish import Publisher, Transform
 
-_PUBLISH_WAIT_S = (
-    10.0  # a killed run's Python driver is gone within 0.3 s; a slow disk may hold it a little longer
-)
+# Seconds. The Python driver of a killed run is gone within 0.3 s; a slow disk may keep it a little longer.
+_PUBLISH_WAIT_S = 10.0
 _CAUSE = re.compile(r"(Caused by: )?[A-Za-z_][\w.$]*(Error|Exception)\b: ")
-_MOVED = "this home was moved or copied: Spark knows its files by the old path; move it back, or ./caudal generation rollover STREAM"
+_MOVED = (
+    "this home was moved or copied, but Spark knows its files by the old path; move it back, or ./caudal "
+    "generation rollover STREAM"
+)
+_LOST = "offsets that this stream has not read yet are gone"
 _OTHER_STATE = "the state of this generation was made by another transform"
-# What Spark and Kafka say when a foreseen thing happened below them.
+# Texts in the exceptions of Spark and Kafka, and what they mean. The first one that matches counts, so
+# general ones are last.
 _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     ("No space left on device", DiskFull, "the disk is full"),
     ("Disk quota exceeded", DiskFull, "the disk quota is used up"),
     ("UnknownTopicOrPartitionException", TopicMissing, "the broker has no such topic"),
-    ("FAIL_ON_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
-    ("KAFKA_DATA_LOSS", OffsetsLost, "offsets this stream still had to read are gone"),
-    ("Some data may have been lost", OffsetsLost, "offsets this stream still had to read are gone"),
-    ("AuthorizationException", ConfigError, "the login may not do on the broker what this stream needs"),
+    ("FAIL_ON_DATA_LOSS", OffsetsLost, _LOST),
+    ("KAFKA_DATA_LOSS", OffsetsLost, _LOST),
+    ("Some data may have been lost", OffsetsLost, _LOST),
+    ("AuthorizationException", ConfigError, "the login has too few rights on the broker for this stream"),
     ("Wrong basePath", PairingBroken, _MOVED),
     ("CANNOT_LOAD_STATE_STORE", StateUnusable, "a file of the state is gone or cannot be read"),
     ("STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE", StateUnusable, _OTHER_STATE),
@@ -77,7 +84,7 @@ _FORESEEN: tuple[tuple[str, type[CaudalError], str], ...] = (
     (
         "CSV_LONE_NULL",
         NoCsvForm,
-        "a row of one column is null, and a blank line is no row to most readers of csv",
+        "a row of one column is null, and most readers of csv skip a blank line",
     ),
     ("TimeoutException", ServiceError, "the broker did not answer in time"),
 )
@@ -90,20 +97,22 @@ def main(
     rules: Mapping[str, str] | None = None,
     argv: Sequence[str] | None = None,
 ) -> NoReturn:
-    """Runs the stream that `--spec PATH` describes, once over what is available now, and exits with its ExitCode."""
+    """Runs the stream of `--spec PATH` once over what is available now, and exits with an ExitCode.
+
+    `schema`: of the source's records. `transform`: accepted records -> rows of the sink. `rules`: code -> SQL
+    condition that is true for a record that breaks the rule.
+    """
     parser = argparse.ArgumentParser(description="A Caudal job. The launcher starts it: ./caudal run STREAM")
     parser.add_argument("--spec", type=Path, required=True, help="spec.json of this run")
     path: Path = parser.parse_args(argv).spec
+    # The parent is the JVM. If it is killed, this process must not go on to publish without the lease.
     processes.die_with_parent(os.getppid())
-    sys.exit(
-        int(
-            execute(RunSpec.from_json(path.read_bytes(), path), Subject(schema, dict(rules or {})), transform)
-        )
-    )
+    spec = RunSpec.from_json(path.read_bytes(), path)
+    sys.exit(int(execute(spec, Subject(schema, dict(rules or {})), transform)))
 
 
 def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
-    """As main, under the publish lock. Writes report.json whatever happens."""
+    """Runs the stream under the publish lock. Writes report.json in any case."""
     layout = Layout(Path(spec.home))
     begin = time.monotonic()
     error: CaudalError | None = None
@@ -122,13 +131,16 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
     except Exception as caught:
         _keep_trace(layout, spec)
         error = foreseen(caught, layout.run(spec.stream.name, spec.run_id) / "driver.log")
+    # The report is written after Spark has stopped and under the publish lock: nobody publishes any more.
     if error:
         error = _explained(error, spec)
         error.name_stream(spec.stream.name)
     done = _final(layout, spec, query, error, time.monotonic() - begin)
     try:
         _write(layout, done)
-    except CaudalError as full:  # without a report the run reads as died; the next one reports its batches
+    except (
+        CaudalError
+    ) as full:  # without its report the run shows as died, and the next one reports its batches
         processes.tell(f"caudal: {full}")
         return full.exit_code
     processes.tell(f"caudal: {_line(done.error)}" if done.error else _summary(done, layout))
@@ -136,7 +148,8 @@ def execute(spec: RunSpec, subject: Subject, transform: Transform) -> ExitCode:
 
 
 def stream(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform) -> dict[str, Any]:
-    """Runs the query over what is available now; returns its id and lag. Raises the publisher's own error where there is one."""
+    """Runs the query over what is available now. Returns its id and lag. Raises the publisher's error if
+    there is one, else Spark's."""
     require_known(subject, spec.stream)
     done = _query(spark, spec, subject, transform, availableNow=True)
     lag = _lag(done.lastProgress)
@@ -146,14 +159,15 @@ def stream(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Tran
         spark, checkpoint, int(time.time() * 1000), spec.stream.name
     ):
         failpoints.hit("closing")
-        _query(spark, spec, subject, transform, once=True)  # the batch that is planned, and no other
+        # once and not availableNow: only the planned batch should run, although new input may have arrived
+        _query(spark, spec, subject, transform, once=True)
     return {"query_id": str(done.id), "lag_records": lag}
 
 
 def _query(
     spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform, **trigger: Any
 ) -> StreamingQuery:
-    """A query of the stream, run to its end. Raises the publisher's own error where there is one."""
+    """Runs a query of the stream to its end. Raises the publisher's error if there is one, else Spark's."""
     publisher, frame = _ends(spark, spec, subject, transform)
     checkpoint = Layout(Path(spec.home)).checkpoint(spec.stream.name, spec.generation)
     writer = (
@@ -172,13 +186,14 @@ def _query(
 
 
 def _announced(publisher: Publisher) -> Callable[[DataFrame, int], None]:
-    """`publisher`, which tells of each batch when it stands; of the first one it is said that it begins, too: Spark has been silent so far."""
-    told: list[int] = []
+    """`publisher`, but prints a line when the first batch begins: until then the log shows nothing for
+    seconds."""
+    begun: list[int] = []
 
     def publish(frame: DataFrame, batch: int) -> None:
-        if not told:
+        if not begun:
             print(f"batch {batch} begins", flush=True)
-        told.append(batch)
+        begun.append(batch)
         publisher(frame, batch)
 
     return publish
@@ -187,7 +202,7 @@ def _announced(publisher: Publisher) -> Callable[[DataFrame, int], None]:
 def _ends(
     spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform
 ) -> tuple[Publisher, DataFrame]:
-    """What publishes each batch, and the frame it is given."""
+    """The publisher of each batch, and the streaming frame that it gets."""
     if spec.stream.upstream:
         return Downstream(spec, subject, transform, spark=spark), downstream.read(
             spark, spec, subject, transform
@@ -196,7 +211,7 @@ def _ends(
 
 
 def _lag(progress: Any) -> int:
-    """Kafka records that came after this run's end was fixed; 0 for files."""
+    """The number of Kafka records that arrived after Spark fixed the end of this run; 0 for files."""
     sources_ = (progress or {}).get("sources", []) if isinstance(progress, dict) else []
     return sum(
         int(float(s.get("metrics", {}).get("maxOffsetsBehindLatest", 0) or 0))
@@ -206,7 +221,7 @@ def _lag(progress: Any) -> int:
 
 
 def foreseen(error: Exception, log: Path) -> CaudalError:
-    """The named error behind what Spark threw, looked for in the text of its causes; RunFailed when it is none of them."""
+    """The foreseen error behind an exception of Spark, found by its text; RunFailed when there is none."""
     text = str(error)
     for needle, kind, what in _FORESEEN:
         if needle in text:
@@ -215,21 +230,22 @@ def foreseen(error: Exception, log: Path) -> CaudalError:
 
 
 def _explained(error: CaudalError, spec: RunSpec) -> CaudalError:
-    """A broker that did not answer: with the addresses it sends its clients to, where they cannot be reached from here."""
+    """`error`, or BrokerUnreachable when the broker's advertised addresses are the reason why it did not
+    answer."""
     if type(error) not in (BrokerDown, ServiceError) or not spec.bootstrap:
         return error
     from confluent_kafka.admin import AdminClient
 
-    with suppress(CaudalError):  # the properties are gone meanwhile: the error at hand is the one to tell
-        found = advertised.explained(
-            BrokerDown(error.what, error.where), AdminClient, connection.of_run(spec).librdkafka()
-        )
-        return found if isinstance(found, BrokerUnreachable) else error
+    with suppress(CaudalError):  # the properties file is gone meanwhile: report the first error
+        options = connection.of_run(spec).librdkafka()
+        reason = advertised.explained(BrokerDown(error.what, error.where), AdminClient, options)
+        return reason if isinstance(reason, BrokerUnreachable) else error
     return error
 
 
 def _cause(text: str) -> str:
-    """The innermost cause: Spark tells a failed function as the last `Error: …` line of several traces, its own words come first."""
+    """The line of the innermost cause. Spark shows several traces: its own text comes first, and the last
+    line of the form `Error: …` is the cause."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if _CAUSE.match(line)]
     return causes[-1].removeprefix("Caused by: ") if causes else next(iter(lines), "no message")
@@ -266,19 +282,20 @@ def _final(
 
 
 def _line(error: Mapping[str, Any]) -> str:
-    """As CaudalError's own text."""
+    """The error of a report in one line, as CaudalError prints it."""
     where = f" [{error['where']}]" if error["where"] else ""
     return " ".join(f"{error['code']}: {error['what']}{where} -> {error['cli']}".split())
 
 
 def _since(started: str) -> float:
-    """Seconds since the launcher began; 0 when the clock was set back meanwhile."""
+    """Seconds since the launcher started; 0 when the clock was set back meanwhile."""
     return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds())
 
 
 def _summary(done: Report, layout: Layout) -> str:
     where = (
-        f" (each with its reason: {layout.refused_records(done.stream, done.generation, done.last_batch).parent})"
+        " (each with its reason: "
+        f"{layout.refused_records(done.stream, done.generation, done.last_batch).parent})"
         if done.quarantined
         else ""
     )

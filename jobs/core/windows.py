@@ -1,4 +1,4 @@
-"""Which windows are open, and the closing batch that publishes them."""
+"""Finds the open windows of a stateful stream, and plans the closing batch that publishes them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from pyspark.sql.types import StructType
 from jobs.contract.commit import closing_batch
 from jobs.contract.errors import BrokenStream
 
-# Operators a closing batch may pass through: one aggregation, and operators that give nothing when they forget.
+# Operators that a closing batch may pass through: one aggregation, and operators that emit nothing when they
+# drop state.
 _AGGREGATION = "stateStoreSave"
 _SILENT = ("dedupe", "dedupeWithinWatermark")
 
 
 def plan_closing(spark: SparkSession, path: Path, now_ms: int, stream: str) -> bool:
-    """Plans a closing batch in the checkpoint at `path`, all of whose batches are committed; False when nothing was read since the last one.
+    """Plans a closing batch in the checkpoint at `path`; all its batches must be committed. Returns False
+    when nothing was read since the last closing batch.
 
-    Raises BrokenStream for a transform whose open windows cannot be told.
+    Raises BrokenStream for a transform whose open windows cannot be determined.
     """
     if not closing_batch.is_due(path):
         return False
@@ -39,7 +41,7 @@ def _last_end_ms(spark: SparkSession, path: Path, stream: str) -> int:
     if others or len(aggregations) != 1:
         kept = ", ".join(others) or f"{len(aggregations)} aggregations"
         raise BrokenStream(
-            f"windows are closed for one aggregation by window; this transform keeps state in {kept}",
+            f"windows can be closed only for one aggregation by window; this transform keeps state in {kept}",
             stream,
             cli=_WAY,
         )
@@ -57,4 +59,7 @@ def _window(state: DataFrame, stream: str) -> Any:
     raise BrokenStream("windows can be closed only where the transform groups by window(…)", stream, cli=_WAY)
 
 
-_WAY = "leave out --close-windows, and close_windows in the row: each window is published when the watermark has passed it"
+_WAY = (
+    "leave out --close-windows, and close_windows in the row: each window is published when the watermark "
+    "has passed it"
+)

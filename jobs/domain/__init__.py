@@ -1,1 +1,4 @@
-"""What is true of the data, one file a subject: schema, named rules, pure transforms. What to do about it is the registry row's business."""
+"""What is true of the data, in one file for each subject: schema, named rules, pure transforms.
+
+What happens to records that break a rule is decided in the registry's row.
+"""

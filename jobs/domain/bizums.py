@@ -1,4 +1,5 @@
-"""Bizums (course: actividad 4): `Nombre;Cantidad;Concepto`. Two names that differ in case or accents alone are one person."""
+"""Bizums (course: actividad 4): `Nombre;Cantidad;Concepto`. Names that differ only in case or accents are one
+person."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ _ACCENTED, _BARE = "áàâäéèêëíìîïóòôöúùûü", "aaaaeeeeiiiioooo
 
 
 def persona(name: Column) -> Column:
-    """One text for each person: lower case, single blanks, without accents; an ñ is a letter of its own, also when it comes in two characters."""
+    """One text for each person: lower case, single blanks, no accents. An ñ stays an ñ, also if it is written
+    as n and a combining tilde."""
     lower = F.lower(F.regexp_replace(F.trim(name), r"\s+", " "))
     composed = F.regexp_replace(lower, "n\u0303", "ñ")
     return F.translate(F.regexp_replace(composed, r"\p{Mn}", ""), _ACCENTED, _BARE)
@@ -48,7 +50,8 @@ def leidos(lineas: DataFrame) -> DataFrame:
 
 
 def maximos(leidos: DataFrame) -> DataFrame:
-    """As `leidos` gives them -> Persona, Maximo, Bizums: the highest of each person so far, and how many; Persona null are the malformed ones."""
+    """Rows of `leidos` -> Persona, Maximo, Bizums: each person's highest bizum so far, and the number of
+    bizums. The row with Persona null counts the malformed lines."""
     who = F.when(~F.col("_mal"), persona(F.col("Nombre"))).alias("Persona")
     return leidos.groupBy(who).agg(
         F.max(F.when(~F.col("_mal"), F.col("Cantidad"))).alias("Maximo"), F.count("*").alias("Bizums")
@@ -56,7 +59,8 @@ def maximos(leidos: DataFrame) -> DataFrame:
 
 
 def maximos_por_dia(bizums: DataFrame, retraso: str = "6 hours") -> DataFrame:
-    """DATED -> Dia, Persona, Maximo: the highest bizum of each person and UTC day; one more than `retraso` late is dropped."""
+    """DATED -> Dia, Persona, Maximo: the highest bizum of each person and UTC day. A bizum that is more than
+    `retraso` late is dropped."""
     window = F.window("Fecha", "1 day").alias("_dia")
     found = (
         bizums.withWatermark("Fecha", retraso)

@@ -1,4 +1,5 @@
-"""State of one's own per person: how many bizums, their sum, and a timer that finds who sends none any more."""
+"""Custom state for each person: the number of bizums, their sum, and a timer that finds people who send no
+more."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ DIA_MS = 86_400_000
 
 
 class Cuenta(StatefulProcessor):
-    """Rows of (Persona, Cantidad, Ms) -> SALIDA: a row for each person and batch, and one with Inactiva = "sí" a day of event time after the last."""
+    """Rows of (Persona, Cantidad, Ms) -> SALIDA: a row for each person and batch; and a row with Inactiva =
+    "sí" when a day of event time has passed since the person's last bizum."""
 
     def init(self, handle: Any) -> None:
         self.handle = handle

@@ -1,7 +1,7 @@
-"""Temperature readings of sensors, and what is made of them by windows of event time (course: the optional IoT activity).
+"""Temperature readings of sensors, and their windows of event time (course: the optional IoT activity).
 
-A window is published once, when the watermark has passed its end: the latest reading seen, less DELAY. A reading for a window that is
-published already is dropped as late.
+The watermark is the time of the latest reading minus DELAY. A window is published once, when the watermark
+has passed its end. A reading for a window that is already published is dropped as late.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ TUMBLING = "5 minutes"
 
 
 def lecturas(temperaturas: DataFrame) -> DataFrame:
-    """SCHEMA -> SCHEMA: readings as they are; strict reading has refused the rest."""
+    """SCHEMA -> SCHEMA: the readings unchanged. Strict reading has refused all others."""
     return temperaturas.select(*SCHEMA.names)
 
 
 def ventanas(lecturas: DataFrame) -> DataFrame:
-    """SCHEMA -> one row per sensor and sliding window with a reading: inicio, fin, sensor, maxima, media, lecturas (how many)."""
+    """SCHEMA -> one row per sensor and sliding window with a reading: inicio, fin, sensor, maxima, media,
+    lecturas (their number)."""
     grouped = lecturas.withWatermark("momento", DELAY).groupBy(F.window("momento", *SLIDING), "sensor")
     made = grouped.agg(
         F.max("temperatura").alias("maxima"),
@@ -60,7 +61,7 @@ def maximas(lecturas: DataFrame) -> DataFrame:
 
 
 def maximas_contadas(lecturas: DataFrame) -> DataFrame:
-    """As `maximas`, and lecturas: how many readings each window holds."""
+    """As `maximas`, with lecturas: the number of readings in each window."""
     grouped = lecturas.withWatermark("momento", DELAY).groupBy(F.window("momento", TUMBLING), "sensor")
     return grouped.agg(F.max("temperatura").alias("maxima"), F.count("*").alias("lecturas")).select(
         "window.start", "sensor", "maxima", "lecturas"

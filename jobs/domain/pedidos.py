@@ -11,14 +11,15 @@ PAGOS = StructType().add("pedido", StringType()).add("importe", DoubleType()).ad
 
 
 def con_tienda(pedidos: DataFrame, tiendas: DataFrame) -> DataFrame:
-    """PEDIDOS with the name of the shop (tienda, nombre), null where the table does not know it. No state: the table is read for each batch."""
+    """PEDIDOS with the name of the shop (tienda, nombre); null if the table does not have the shop. No state
+    is kept: the table is read for each batch."""
     return pedidos.join(tiendas, "tienda", "left")
 
 
 def con_pago(
     pedidos: DataFrame, pagos: DataFrame, plazo: str = "1 hour", retraso: str = "30 minutes"
 ) -> DataFrame:
-    """pedido, importe of payments at most `plazo` after their order; both sides may be `retraso` late."""
+    """pedido, importe of payments at most `plazo` after their order. Both sides may come `retraso` late."""
     orders = pedidos.withWatermark("momento", retraso).alias("a")
     paid = pagos.withWatermark("momento", retraso).alias("b")
     in_time = F.expr(f"a.pedido = b.pedido AND b.momento BETWEEN a.momento AND a.momento + INTERVAL {plazo}")

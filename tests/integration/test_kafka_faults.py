@@ -25,7 +25,7 @@ from include.torture.brokers import Broker
 from include.torture.topic_world import NAME
 from jobs.contract.disk import failpoints
 from jobs.contract.stream import Checks, EventTime
-from jobs.core.kafka_sink.producer import Transactional
+from jobs.core.kafka_sink.producer import TransactionalProducer
 from jobs.domain import facturas
 from tests.integration.faults import OVERRIDES, Faulty, paused, warned
 from tests.jobs.core.test_transactions import cut
@@ -254,7 +254,7 @@ def test_a_batch_that_is_run_again_later_judges_times_as_it_did_before(
 @pytest.mark.fault("aborted transactions on the source topic")
 @pytest.mark.fault("transaction markers as the newest offsets")
 def test_aborted_records_are_not_there_and_markers_at_the_end_leave_nothing_waiting(world: Faulty) -> None:
-    producer = Transactional(world.client(), f"a-producer-{world.source}")
+    producer = TransactionalProducer(world.client(), f"a-producer-{world.source}")
     for kept in (True, False, True, False):
         producer.begin()
         for _ in range(10):
@@ -265,7 +265,7 @@ def test_aborted_records_are_not_there_and_markers_at_the_end_leave_nothing_wait
         if kept:
             producer.commit()
         else:
-            producer = Transactional(world.client(), producer.name)  # its next owner aborts it
+            producer = TransactionalProducer(world.client(), producer.name)  # its next owner aborts it
     assert world.ends() == ""
     world.right_result()
     assert "24 offsets hold no record" in world.out
@@ -283,7 +283,7 @@ def test_records_behind_a_hanging_transaction_wait_until_it_is_decided(
 ) -> None:
     world.produce(30)
     before = world.sent.copy()
-    hanging = Transactional(world.client(), f"hanging-{world.source}")
+    hanging = TransactionalProducer(world.client(), f"hanging-{world.source}")
     hanging.begin()
     hanging.send(world.source, world.invoice(), b"0-0", partition=0)
     hanging.flush()
@@ -302,7 +302,7 @@ def test_records_behind_a_hanging_transaction_wait_until_it_is_decided(
         hanging.commit()
         world.due(number)
     else:
-        Transactional(world.client(), hanging.name)
+        TransactionalProducer(world.client(), hanging.name)
     world.due(later)
     assert world.ends() == ""
     world.right_result()
@@ -337,7 +337,7 @@ def test_a_compacted_source_is_read_over_its_gaps(world: Faulty) -> None:
 def test_a_strangers_hanging_transaction_on_the_sink_holds_its_readers_and_not_the_stream(
     world: Faulty,
 ) -> None:
-    stranger = Transactional(world.client(), f"a-stranger-{world.sink}")
+    stranger = TransactionalProducer(world.client(), f"a-stranger-{world.sink}")
     stranger.begin()
     for partition in range(3):
         stranger.send(world.sink, b"{}", b"k", partition=partition)
@@ -345,7 +345,7 @@ def test_a_strangers_hanging_transaction_on_the_sink_holds_its_readers_and_not_t
     world.produce(60)
     assert world.ends() == ""
     assert list(world.read()) == []
-    Transactional(world.client(), stranger.name)
+    TransactionalProducer(world.client(), stranger.name)
     world.right_result()
 
 

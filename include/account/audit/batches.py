@@ -13,8 +13,8 @@ from include.state import generations, journal
 from jobs.contract.commit import checkpoint, manifest
 from jobs.contract.commit.manifest import Manifest, canonical
 from jobs.contract.errors import DataError
-from jobs.contract.run import part_reader
-from jobs.contract.run.part_reader import Measure
+from jobs.contract.run import part_files
+from jobs.contract.run.part_files import Measure
 from jobs.contract.stream import Files
 
 _EVERY = 50  # batches between two lines of progress
@@ -113,7 +113,7 @@ def _batch(case: Case, number: int, folder: Path, m: Manifest) -> None:
 def _files(case: Case, number: int, folder: Path, m: Manifest, sink: Files) -> None:
     """Compares names, sizes, digests and rows of the part files with the manifest."""
     listed = {file.name: Measure(file.size_bytes, file.sha256, file.records) for file in m.files}
-    there = {file.name: file for file in part_reader.data_files(folder)}
+    there = {file.name: file for file in part_files.data_files(folder)}
     for name in sorted(listed.keys() - there.keys()):
         case.differ_batch(number, m.batch, f"part file {name} is gone from {folder}")
     for name in sorted(there.keys() - listed.keys()):
@@ -128,7 +128,7 @@ def _files(case: Case, number: int, folder: Path, m: Manifest, sink: Files) -> N
 
 def _part(case: Case, number: int, batch: int, file: Path, listed: Measure, sink: Files) -> None:
     try:
-        seen = part_reader.measure(file, sink.format, sink.header, parquet_rows)
+        seen = part_files.measure(file, sink.format, sink.header, parquet_rows)
     except (OSError, ValueError) as error:
         case.differ_batch(number, batch, f"part file {file} cannot be read: {error}")
         return
@@ -149,7 +149,7 @@ def _quarantine(case: Case, number: int, m: Manifest) -> None:
     if not folder.is_dir():
         case.differ_batch(number, m.batch, f"its {m.quarantined} quarantined records are gone: no {folder}")
         return
-    seen = [part_reader.measure(file, "json", False, parquet_rows) for file in part_reader.data_files(folder)]
+    seen = [part_files.measure(file, "json", False, parquet_rows) for file in part_files.data_files(folder)]
     rows = sum(part.rows for part in seen)
     if rows != m.quarantined:
         what = f"{rows} records lie in {folder}, its manifest says {m.quarantined}"

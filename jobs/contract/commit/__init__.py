@@ -1,1 +1,1 @@
-"""The commit protocol and the files it rests on: checkpoint, batch plan, manifest."""
+"""The commit protocol and the files that it reads: checkpoint, batch plan, manifest."""

@@ -1,4 +1,5 @@
-"""What the checkpoint says a batch consists of: the files or offset ranges Spark has planned, and the identity that follows from them."""
+"""Reads from the checkpoint what a batch consists of: its files or offset ranges, and the identity that
+follows."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from jobs.contract.commit.manifest import Identity, canonical, digest
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """`files`: planned files in log order (file source); `start`, `end`: positions, in the source's own form."""
+    """`files`: planned files of a file source, in the order of its log. `start`, `end`: positions as Spark
+    writes them, see manifest.Position."""
 
     query_id: str
     batch: int
@@ -27,13 +29,15 @@ class BatchPlan:
 
     @property
     def input_digest(self) -> str:
-        """Over the admitted names (unique: they carry sequence and content hash), or over the offset ranges."""
+        """Digest of the admitted names, or of the offset ranges. Admitted names contain sequence and content
+        hash, so equal names mean equal content."""
         if "logOffset" in self.end:
             return digest(sorted(f.name for f in self.files))
         return digest({"start": self.start, "end": self.end})
 
     def ranges(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Kafka: (topic, partition) -> (first offset, offset after the last). A partition made meanwhile starts at 0."""
+        """Of a Kafka source: (topic, partition) -> (first offset, offset after the last). A partition that
+        was created since the batch before starts at 0, as Spark reads it."""
         return {
             (topic, partition): (int(self.start.get(topic, {}).get(partition, 0)), int(until))
             for topic, partitions in self.end.items()
@@ -43,14 +47,16 @@ class BatchPlan:
 
     @property
     def new_partitions(self) -> bool:
-        """Whether a Kafka partition appeared in this batch: the checkpoint does not tell its first offset."""
+        """Whether a Kafka partition appeared in this batch. The checkpoint does not contain its first
+        offset."""
         return any(
             p not in self.start.get(t, {}) for t, ps in self.end.items() if isinstance(ps, dict) for p in ps
         )
 
 
 def read(path: Path, batch: int, query_id: str) -> BatchPlan:
-    """The plan of `batch` in the checkpoint at `path`. Raises CheckpointDamaged when the checkpoint no longer tells it."""
+    """The plan of `batch` in the checkpoint at `path`. Raises CheckpointDamaged when the checkpoint no longer
+    contains it."""
     end = checkpoint.read_offset(path, batch).position
     start = checkpoint.read_offset(path, batch - 1).position if batch > 0 else first_position(path, end)
     files: list[checkpoint.SourceEntry] = []
@@ -60,7 +66,8 @@ def read(path: Path, batch: int, query_id: str) -> BatchPlan:
 
 
 def first_position(path: Path, end: dict[str, Any]) -> dict[str, Any]:
-    """Files begin before everything; Kafka's first offsets are what Spark wrote to its source log at the first start."""
+    """The position before batch 0: {} for files. For Kafka, the offsets that Spark wrote to its source log at
+    the first start."""
     return {} if "logOffset" in end or not end else checkpoint.initial_kafka_position(path)
 
 

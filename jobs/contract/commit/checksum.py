@@ -1,4 +1,8 @@
-"""Hadoop's `.NAME.crc` beside Spark's files: Spark does not read a file that differs from it, and a power cut tears either one."""
+"""Checks a checkpoint file against the `.NAME.crc` that Hadoop keeps beside it.
+
+Spark does not read a file that differs from its checksum. A power cut may leave either of the two half
+written.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,15 @@ from pathlib import Path
 
 from jobs.contract.errors import CheckpointDamaged
 
-_HEADER = struct.Struct(">4si")  # magic, bytes a checksum covers; then a CRC-32 for each such piece
+# Magic, and the number of bytes that one checksum covers. Then follows a CRC-32 for each such piece.
+_HEADER = struct.Struct(">4si")
 
 
 def verify(file: Path) -> None:
-    """Raises CheckpointDamaged where Hadoop would refuse to read `file`. One without a (whole) header beside it is read unchecked, as Hadoop does."""
-    beside = file.with_name(f".{file.name}.crc")
+    """Raises CheckpointDamaged where Hadoop would refuse to read `file`. Without a checksum file, or with an
+    incomplete header in it, Hadoop reads the file unchecked; so nothing is raised."""
     try:
-        sums = beside.read_bytes()
+        sums = file.with_name(f".{file.name}.crc").read_bytes()
         data = file.read_bytes()
     except FileNotFoundError:
         return

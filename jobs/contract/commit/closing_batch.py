@@ -1,8 +1,9 @@
-"""The closing batch: a batch without input whose watermark stands at the end of the last open window, so that Spark publishes every window
-that is open and forgets it. It is planned here, as the next entry of Spark's offset log: the positions of the newest one, a later watermark.
+"""Plans the closing batch: a batch without input whose watermark is the end of the last open window.
 
-Spark runs its newest offset whatever it holds and keeps a watermark for ever, so nothing else is needed: a crash at any point leaves either no
-such offset, or one that the next run works on like any batch that was cut short.
+Spark then publishes every open window and drops its state. The batch is written here as the next entry of
+Spark's offset log, with the positions of the newest entry and the later watermark. Nothing else is needed:
+Spark runs its newest offset whatever it contains, and never lowers a watermark. A crash leaves either no such
+offset, or one that the next run executes like any interrupted batch.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 from jobs.contract.commit import checkpoint
 from jobs.contract.disk import storage
 
-_MARK = "caudal.closing"  # beside the settings Spark keeps with a batch; it reads only those it knows
+# Stored among the settings that Spark keeps with a batch. Spark ignores settings that it does not know.
+_MARK = "caudal.closing"
 
 
 def is_closing(path: Path, batch: int) -> bool:
@@ -24,13 +26,14 @@ def is_closing(path: Path, batch: int) -> bool:
 
 
 def is_due(path: Path) -> bool:
-    """Whether something was read since the last closing batch; a newest offset that is one, or none, leaves nothing to close."""
+    """Whether something was read since the last closing batch. Otherwise no window can be open."""
     newest = checkpoint.read(path).newest_offset
     return newest >= 0 and not is_closing(path, newest)
 
 
 def plan(path: Path, watermark_ms: int, now_ms: int) -> int:
-    """Writes the offset of a closing batch behind the newest one, which must be committed; its number. Durable when this returns."""
+    """Writes the offset of a closing batch after the newest one, which must be committed. Returns its number.
+    The offset is durable when this returns."""
     newest = checkpoint.read(path).newest_offset
     meta = _meta(path, newest)
     meta |= {
@@ -38,6 +41,8 @@ def plan(path: Path, watermark_ms: int, now_ms: int) -> int:
         "batchTimestampMs": now_ms,
         "conf": {**meta.get("conf", {}), _MARK: "true"},
     }
+    # The lines of the positions are copied unchanged: the closing batch starts and ends where the newest
+    # batch ended.
     version, _, *sources = _lines(path, newest)
     text = "\n".join([version, json.dumps(meta, separators=(",", ":")), *sources])
     storage.write_new(path / "offsets" / str(newest + 1), text.encode())
@@ -55,8 +60,8 @@ def watermark_ms(path: Path) -> int:
 
 
 def _meta(path: Path, batch: int) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_lines(path, batch)[1])
-    return found
+    meta: dict[str, Any] = json.loads(_lines(path, batch)[1])
+    return meta
 
 
 def _lines(path: Path, batch: int) -> list[str]:

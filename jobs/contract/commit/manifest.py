@@ -1,4 +1,7 @@
-"""`_MANIFEST`: what one published batch holds, and from what. The rename that brings it into salida is the commit point of the output."""
+"""`_MANIFEST` says what one published batch holds, and from which input it was made.
+
+The rename that brings the batch folder into salida is the commit point of the output.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Note:
-    """Published records that break a rule which is only reported; `example`: where one of them came from."""
+    """How many published records break a rule that is only reported. `example`: origin of one of them."""
 
     records: int
     example: str
@@ -36,7 +39,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes two batches the same batch: only then may the second one be skipped."""
+    """What two attempts must have in common to be the same batch. Only then may the second one be skipped."""
 
     query_id: str
     start: str  # canonical JSON of the position before the batch
@@ -46,12 +49,14 @@ class Identity:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`start` and `end` are source positions; `records_in` = accepted + `quarantined`; `rows_out` = sum of the files' records.
+    """One published batch. `records_in` = accepted + `quarantined`. `rows_out` = sum of the files' records.
 
-    `notes`: rule code -> what was published against it. `headers`: csv header lines, -1 when this was not yet counted. `partitions`: of a Kafka
-    source, topic/partition -> records; empty when this was not counted. `dropped_late`: rows that a
-    stateful batch took for too late; Spark counts them after its first aggregation, so it is a lower bound. `columns`: of the rows, in the sink's
-    order, which JSON alone does not keep (it leaves nulls out); empty in older manifests.
+    `start`, `end`: source positions. `notes`: rule code -> records that were published although they break
+    the rule. `headers`: number of csv header lines; -1 in manifests older than this count. `partitions`:
+    topic/partition -> records of a Kafka source; empty when they were not counted. `dropped_late`: rows that
+    a stateful batch dropped because they came too late; a lower bound, because Spark counts them after its
+    first aggregation. `columns`: names of the row's columns in the sink's order, because JSON leaves nulls
+    out; empty in older manifests.
     """
 
     stream: str
@@ -79,10 +84,11 @@ class Manifest:
         return Identity(self.query_id, canonical(self.start), canonical(self.end), self.input_digest)
 
     def to_json(self) -> bytes:
+        # Older manifests have no columns. One that is written without them looks the same.
         values = {name: value for name, value in asdict(self).items() if name != "columns" or value}
         return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode(
             "utf-8", "backslashreplace"
-        )  # names that are no UTF-8
+        )  # file names may contain bytes that are not UTF-8
 
     @classmethod
     def from_json(cls, data: bytes, where: object = "") -> Manifest:
@@ -105,11 +111,12 @@ def canonical(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """sha256 of the canonical text, as hex."""
+    # surrogatepass: a file name that is not UTF-8 has lone surrogates in Python
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read(batch_dir: Path) -> Manifest:
-    """The manifest of a published batch. Raises DataError when the folder holds none."""
+    """The manifest of a published batch. Raises DataError when the folder has none."""
     path = batch_dir / MANIFEST
     try:
         return Manifest.from_json(path.read_bytes(), path)
@@ -118,8 +125,9 @@ def read(batch_dir: Path) -> Manifest:
 
 
 def published(output: Path) -> dict[int, Path]:
-    """Published batches of one generation's folder: number -> folder, ascending. Foreign names are left out."""
+    """batch number -> folder of each published batch in one generation's folder, ascending. Other names are
+    left out."""
     if not output.is_dir():
         return {}
-    found = {batch: entry for entry in output.iterdir() if (batch := parse_batch(entry.name)) is not None}
-    return dict(sorted(found.items()))
+    batches = {batch: entry for entry in output.iterdir() if (batch := parse_batch(entry.name)) is not None}
+    return dict(sorted(batches.items()))

@@ -1,8 +1,10 @@
-"""The commit protocol as pure functions: what lies on disk -> what may happen next. No path, no clock, no I/O.
+"""The commit protocol as pure functions: from what lies on disk to what may happen next. No path, no clock,
+no I/O.
 
-Three commit points exist: Spark's logs, the publish rename, housekeeping's journal. What joins them is one fact about Spark:
-*it runs again only its newest offset, and takes everything below it for done.* The table state x crash x next action, and why each
-rule is there, is docs/decisions/0001-commit-protocol.md; tests/jobs/contract/ goes through every combination.
+Three commit points exist: Spark's logs, the publish rename, and housekeeping's journal. One fact about Spark
+joins them: *it runs only its newest offset again, and assumes that everything below it is done.*
+docs/decisions/0001-commit-protocol.md has the table of states, crashes and next actions, and the reason for
+each rule. The tests in tests/jobs/contract/ go through every combination.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from jobs.contract.commit.manifest import Identity
 class Facts:
     """One generation of one stream, as found on disk.
 
-    `offsets`, `commits`: batch numbers the checkpoint retains, ascending. `published`: batch numbers with a manifest.
-    `planned`: identity of each retained batch as the checkpoint tells it; `manifests`: identity of each manifest that was read, the
-    newest and all planned ones at least.
+    `offsets`, `commits`: batch numbers that the checkpoint retains, ascending. `published`: batch numbers
+    with a manifest. `planned`: identity of each retained batch according to the checkpoint. `manifests`:
+    identity of each manifest that was read; at least the newest one and those of all planned batches.
     `journal`: the housekeeping operation that is still open, if any.
     """
 
@@ -42,17 +44,17 @@ class Facts:
 
 
 class Next(StrEnum):
-    """What a run finds."""
+    """What a run has to do first."""
 
-    FRESH = "fresh"  # nothing planned yet, a crash in the first batch included
+    FRESH = "fresh"  # nothing is planned yet, also after a crash in the first batch
     RERUN = "rerun"  # Spark will run its newest offset again
     ONWARD = "onward"  # everything planned is committed
-    REDO = "redo"  # housekeeping was cut short: its journal first
+    REDO = "redo"  # housekeeping was interrupted: finish its journal first
 
 
 @dataclass(frozen=True)
 class Proceed:
-    """`batch`: the number Spark will work on first."""
+    """A run may start. `batch`: the number of the batch that Spark will run first."""
 
     step: Next
     batch: int
@@ -60,14 +62,16 @@ class Proceed:
 
 @dataclass(frozen=True)
 class Refuse:
-    """Going on would lose or repeat records. `rule` is a stable word, `why` a sentence for the operator."""
+    """Nothing may start, because it would lose or repeat records. `rule` is a stable word, `why` a sentence
+    for the operator."""
 
     rule: str
     why: str
 
 
 def pairing(facts: Facts) -> Proceed | Refuse:
-    """May a run start on this generation? Checked under the lease, before Spark."""
+    """May a run start on this generation? The launcher asks under the lease, before it starts Spark."""
+    # An open journal comes first: halfway through a rewind or a rollover, no other rule holds.
     if facts.journal:
         return Proceed(Next.REDO, facts.newest_offset)
     return _checkpoint_fault(facts) or _listing_fault(facts) or _content_fault(facts) or _next_step(facts)
@@ -81,10 +85,13 @@ def _next_step(facts: Facts) -> Proceed:
 
 
 def _checkpoint_fault(facts: Facts) -> Refuse | None:
-    """Gaps and strays further down are no fault: Spark removes old offsets, then old commits, in no order, and a crash may come between."""
+    """A fault among the newest numbers. Gaps and strays further down are none: Spark removes old offsets,
+    then old commits, in any order, and a crash may come between."""
     newest = facts.newest_offset
     if facts.query_id is None and (facts.offsets or facts.commits):
-        return Refuse("no-query-id", "the checkpoint has lost its metadata file: Spark does not start on it")
+        return Refuse(
+            "no-query-id", "the checkpoint has lost its metadata file, and Spark does not start without it"
+        )
     if newest > 0 and newest - 1 not in facts.offsets:
         return Refuse(
             "offset-gap", f"offset {newest - 1} is gone, and Spark does not start batch {newest} without it"
@@ -104,14 +111,16 @@ def _listing_fault(facts: Facts) -> Refuse | None:
         what = "the checkpoint is gone" if newest < 0 else f"the newest offset is {newest}"
         return Refuse(
             "output-ahead",
-            f"batches {_short(beyond)} are published, but {what}: they would be planned again with other input",
+            f"batches {_short(beyond)} are published, but {what}: Spark would plan them again with other "
+            "input",
         )
     needed = max(facts.newest_commit, newest - 1)  # Spark never runs these again
     missing = sorted(set(range(needed + 1)) - set(published))
     if missing:
         return Refuse(
             "output-missing",
-            f"batches {_short(missing)} are done for Spark, but not published: their records would be lost",
+            f"batches {_short(missing)} are done according to Spark, but not published: their records would "
+            "be lost",
         )
     return None
 
@@ -122,12 +131,14 @@ def _content_fault(facts: Facts) -> Refuse | None:
         return Refuse(
             "other-query", f"the output belongs to query {min(others)}, the checkpoint to {facts.query_id}"
         )
+    # The newest manifest counts even if the checkpoint no longer has its plan: it must at least have the
+    # query id.
     if unread := sorted(
         ({*facts.planned} & {*facts.published} | {*facts.published[-1:]}) - facts.manifests.keys()
     ):
         return Refuse(
             "manifest-unread",
-            f"the manifests of batches {_short(unread)} were not compared with the checkpoint",
+            f"the manifests of batches {_short(unread)} have not been compared with the checkpoint",
         )
     for batch in sorted(facts.planned.keys() & facts.manifests.keys()):
         if why := difference(facts.planned[batch], facts.manifests[batch]):
@@ -139,20 +150,21 @@ def _content_fault(facts: Facts) -> Refuse | None:
 
 class Publish(StrEnum):
     WRITE = "write"
-    SKIP = "skip"  # the same batch is there already: a run died between publish and commit
+    SKIP = "skip"  # the same batch is already published: a run died between publish and commit
 
 
 def publish(planned: Identity, present: Identity | None) -> Publish | Refuse:
-    """What to do with a batch that is about to be written, given what stands under its number."""
+    """What to do with a batch that is about to be written. `present`: identity of the batch published under
+    its number, if there is one."""
     if present is None:
         return Publish.WRITE
     if why := difference(planned, present):
-        return Refuse("batch-conflict", f"this number is published from other input: {why}")
+        return Refuse("batch-conflict", f"a batch of this number is published from other input: {why}")
     return Publish.SKIP
 
 
 def difference(planned: Identity, present: Identity) -> str:
-    """In words, what tells the two apart; empty when they are the same batch."""
+    """In words, how the two differ; empty when they are the same batch."""
     if planned.query_id != present.query_id:
         return f"query id {planned.query_id} now, {present.query_id} then"
     if (planned.start, planned.end) != (present.start, present.end):
@@ -173,16 +185,25 @@ class FileState(StrEnum):
 
 
 def file_state(log_offset: int | None, committed_log_offset: int) -> FileState:
-    """`log_offset`: of the file's entry in the source log, None when it has none; `committed_log_offset`: the source's position in
-    `offsets/<newest commit>`, -1 without one. A name alone proves nothing, and neither does an entry above that position."""
+    """`log_offset`: that of the file's entry in the source log; None when it has no entry.
+    `committed_log_offset`: the source's position in `offsets/<newest commit>`; -1 without one.
+
+    Only an entry at or below that position proves that the file's rows are published. An entry above it
+    belongs to a batch that Spark will run again, and Spark would commit that batch without a file that is
+    gone.
+    """
     if log_offset is None:
         return FileState.WAITING
     return FileState.DONE if log_offset <= committed_log_offset else FileState.PLANNED
 
 
 def is_unplanned(log_offset: int | None, planned_log_offset: int) -> bool:
-    """Does a file in en_proceso still need a batch? `planned_log_offset`: the source's position in the newest offset, -1 without one.
-    A kill may fall between the source log and the offset: such a file has its entry, and no batch. Spark plans it without a new file."""
+    """Does a file in en_proceso still need a batch? `planned_log_offset`: the source's position in the newest
+    offset; -1 without one.
+
+    A kill between source log and offset leaves a file with an entry but without a batch. Spark plans it at
+    its next start, even if no new file has arrived. So such a file counts as waiting.
+    """
     return log_offset is None or log_offset > planned_log_offset
 
 
@@ -194,7 +215,8 @@ _NOT_ONWARD = {
 
 
 def may_roll_over(facts: Facts, unarchived: int) -> Refuse | None:
-    """A new checkpoint may start where the old one ended only when nothing is open. `unarchived`: committed files still in en_proceso."""
+    """May a new checkpoint start where the old one ended? Only when nothing is open. `unarchived`: number of
+    committed files that are still in en_proceso."""
     verdict = pairing(facts)
     if isinstance(verdict, Refuse):
         return verdict
@@ -209,8 +231,11 @@ def may_roll_over(facts: Facts, unarchived: int) -> Refuse | None:
 
 
 def may_rewind(facts: Facts, keep_through: int) -> Refuse | None:
-    """Batches after `keep_through` (-1: none is kept) may be taken back only while the checkpoint still knows that batch and the one
-    before: Spark does not start without the offset before its newest."""
+    """May the batches after `keep_through` be taken back? (-1: none is kept.)
+
+    Only while the checkpoint still has the offsets of that batch and of the one before: Spark does not start
+    without the offset before its newest.
+    """
     verdict = pairing(facts)
     if isinstance(verdict, Refuse):
         return verdict
@@ -226,21 +251,24 @@ def may_rewind(facts: Facts, keep_through: int) -> Refuse | None:
     ):
         return Refuse(
             "past-retention",
-            f"the checkpoint retains offsets {_short(facts.offsets)}: batch {keep_through} cannot be its newest",
+            f"the checkpoint retains offsets {_short(facts.offsets)}: batch {keep_through} cannot be its "
+            "newest",
         )
     if keep_through >= 0 and keep_through not in facts.commits:
         return Refuse(
             "kept-uncommitted",
-            f"Spark would run batch {keep_through} again (a power cut took its commit), and its files may be archived",
+            f"Spark would run batch {keep_through} again, because a power cut took its commit, but its files "
+            "may be archived",
         )
     return None
 
 
 def rewind_step(facts: Facts, keep_through: int) -> tuple[str, int] | None:
-    """The next removal of a rewind: outputs first, newest first, then commits, then offsets; None when it is complete.
+    """The next removal of a rewind, as (kind, batch); None when the rewind is complete.
 
-    In this order every state in between either pairs or has its journal: an offset that outlives its output is run again, an output
-    that outlives its offset would be in the way of another batch.
+    Outputs go first, newest first, then commits, then offsets. An offset without output is simply run again.
+    An output without its offset would block the number for another batch. So in this order every state in
+    between is sound.
     """
     for kind, numbers in (("output", facts.published), ("commit", facts.commits), ("offset", facts.offsets)):
         if numbers and numbers[-1] > keep_through:

@@ -1,4 +1,7 @@
-"""Part files of another stream, as the source log of a stream that reads them names them: .../gen=0001/batch=000000007/part-x."""
+"""Finds the part files that a stream has read from another stream, and checks them against their manifests.
+
+The source log names them by path: .../gen=0001/batch=000000007/part-x.
+"""
 
 from __future__ import annotations
 
@@ -25,57 +28,59 @@ class Part(NamedTuple):
 
 
 def glob(layout: Layout, stream: str) -> str:
-    """The published batches of every live generation; Spark passes over what begins with `_`."""
+    """A path pattern for the published batches of every live generation. Spark skips names that begin with
+    `_`, so it does not read manifests."""
     return f"{layout.salida(stream)}/gen=*/batch=*"
 
 
 def part(path: str) -> Part:
-    """Raises DataError for a path that is no published part file's."""
+    """The part file at `path`. Raises DataError for a path that is not that of a published part file."""
     *_, generation, batch, name = ("", "", *path.split("/"))
     numbers = parse_generation(generation), parse_batch(batch)
     if numbers[0] is None or numbers[1] is None:
-        raise DataError("the source log names a file that no stream has published", path)
+        raise DataError("the source log names a file that is not a published part file", path)
     return Part(numbers[0], numbers[1], name)
 
 
 def outputs(layout: Layout, stream: str, parts: Iterable[Part]) -> dict[Part, OutputFile]:
-    """What the manifest of its batch says of each part file.
+    """The manifest entry of each part file.
 
-    Raises PlannedFileMissing for one that is gone or is not what its manifest names: Spark would commit without its rows.
+    Raises PlannedFileMissing for a file that is gone or differs from its entry: Spark would commit the batch
+    without its rows.
     """
-    found: dict[Part, OutputFile] = {}
+    entries: dict[Part, OutputFile] = {}
     by_batch: dict[Path, list[Part]] = {}
-    for one in parts:
-        by_batch.setdefault(layout.batch(stream, one.generation, one.batch), []).append(one)
-    for folder, wanted in by_batch.items():
+    for wanted in parts:
+        by_batch.setdefault(layout.batch(stream, wanted.generation, wanted.batch), []).append(wanted)
+    for folder, planned_parts in by_batch.items():
         known = {file.name: file for file in manifest.read(folder).files} if folder.is_dir() else {}
-        for one in wanted:
-            if one.name not in known:
-                raise _missing(stream, "planned, but no longer published", folder / one.name)
-            if (have := _size(stream, folder / one.name)) != known[one.name].size_bytes:
-                raise _missing(
-                    stream,
-                    f"{have} bytes now, {known[one.name].size_bytes} when it was published",
-                    folder / one.name,
-                )
-            found[one] = known[one.name]
-    return found
+        for wanted in planned_parts:
+            file, entry = folder / wanted.name, known.get(wanted.name)
+            if entry is None:
+                raise _missing(stream, "planned, but no longer published", file)
+            if (size := _size(stream, file)) != entry.size_bytes:
+                what = f"{size} bytes now, {entry.size_bytes} when it was published"
+                raise _missing(stream, what, file)
+            entries[wanted] = entry
+    return entries
 
 
 def planned(layout: Layout, stream: str, files: Iterable[SourceEntry]) -> int:
-    """Records of a batch's planned files. Raises as `outputs`."""
-    return sum(
-        found.records for found in outputs(layout, stream, [part(file.path) for file in files]).values()
-    )
+    """The number of records in a batch's planned files. Raises as `outputs`."""
+    entries = outputs(layout, stream, [part(file.path) for file in files])
+    return sum(entry.records for entry in entries.values())
 
 
 def _size(stream: str, path: Path) -> int:
     try:
         return path.lstat().st_size
     except FileNotFoundError as error:
-        raise _missing(stream, "planned, but not there", path) from error
+        raise _missing(stream, "planned, but the file is gone", path) from error
 
 
 def _missing(stream: str, what: str, path: Path) -> PlannedFileMissing:
-    way = f"./caudal generation undo {stream} if it was reset or retired, else ./caudal generation reset STREAM reads what is published now"
+    way = (
+        f"./caudal generation undo {stream} if it was reset or retired, else ./caudal generation reset "
+        "STREAM reads what is published now"
+    )
     return PlannedFileMissing(what, path, cli=way)

@@ -1,1 +1,1 @@
-"""Where everything lies, and every change on disk."""
+"""Paths, durable changes on disk, locks, SQLite and the intake ledger."""

@@ -1,8 +1,9 @@
-"""Named places where a test may kill the process that comes by. Inert, one comparison each, unless CAUDAL_FAILPOINT is set.
+"""Failpoints: named places where a test may kill the process that passes. Only tests and `torture` set them.
 
-`CAUDAL_FAILPOINT=name[:hit[:victims]]`: at the hit-th time (1) at `name`, SIGKILL for each of `victims`: `self` (default), `parent`, or both
-joined by `+`; in the Python driver `parent` is its JVM, in a Python worker of Spark `grandparent` is. Only tests and the torture runs set it;
-`doctor` names it where it is set.
+`CAUDAL_FAILPOINT=name[:hit[:victims]]` sends SIGKILL to each of `victims` when `name` is passed for the
+hit-th time (default 1). Victims are `self` (default), `parent`, `grandparent`, or several joined by `+`. The
+JVM is the parent of the Python driver, and the grandparent of a Python worker. Without the variable, a
+failpoint costs one comparison. `doctor` warns if it is set.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ _hits: Counter[str] = Counter()
 
 
 def armed(name: str) -> bool:
-    """Whether a kill is meant for `name`: for what only then is worth doing before it."""
+    """Whether the variable names `name`. For work that is only needed before a kill."""
     return bool(_ARMED) and _ARMED.partition(":")[0] == name
 
 
 def hit(name: str) -> None:
-    """Called where a kill is worth trying; returns, unless armed for this name and this time."""
+    """Passes the failpoint `name`. Kills if the variable says so, else returns."""
     if not _ARMED:
         return
     wanted, _, rest = _ARMED.partition(":")
@@ -43,8 +44,8 @@ def hit(name: str) -> None:
 
 
 def _kill(victims: str) -> None:
-    """Itself last: afterwards there is nobody left to do it."""
     wanted = victims.split("+")
+    # Its own process last: it must still be alive to kill the others.
     if "grandparent" in wanted:
         os.kill(processes.parent(os.getppid()), signal.SIGKILL)
     if "parent" in wanted:

@@ -1,4 +1,4 @@
-"""Where everything of a home lies: pure path arithmetic and its inverse. Nothing here touches the disk.
+"""The paths of a home, and how to parse their names. Nothing here touches the disk.
 
     entrada/F -> en_proceso/F -> _staging/S -> salida/S/gen=0001/batch=000000007/{part-*,_MANIFEST}
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 MANIFEST = "_MANIFEST"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # streams, folders: safe as path, DAG id, lock and Spark name
+# At least the padded width: more digits follow when the numbers grow beyond it.
 _GENERATION = re.compile(r"gen=([0-9]{4,})")
 _BATCH = re.compile(r"batch=([0-9]{9,})")
 FOLDERS = ("entrada", "en_proceso", "salida", "archivo", "cuarentena", "checkpoints", "retirado", "_staging")
@@ -37,7 +38,8 @@ def parse_generation(name: str) -> int | None:
 
 
 def parse_batch(name: str) -> int | None:
-    """The number in `batch=000000007`; None for any other name (staging leftovers carry a run id behind it)."""
+    """The number in `batch=000000007`; None for any other name, as for staged batches, whose names end with a
+    run id."""
     match = _BATCH.fullmatch(name)
     return int(match[1]) if match and batch_name(int(match[1])) == name else None
 
@@ -67,7 +69,8 @@ class Layout:
         return self.data / "en_proceso" / folder
 
     def claims(self, folder: str) -> Path:
-        """Claimed but not yet admitted files: a hidden name, so Spark does not see them."""
+        """Files that are claimed but not yet admitted. Spark does not list a folder whose name begins with a
+        dot."""
         return self.en_proceso(folder) / ".claims"
 
     def archivo(self, folder: str) -> Path:
@@ -77,14 +80,15 @@ class Layout:
         return self.data / "cuarentena" / folder / "ficheros"
 
     def quarantine(self, stream: str) -> Path:
-        """Refused records, in a folder for each generation."""
+        """Refused records, in one folder for each generation."""
         return self.data / "cuarentena" / stream / "registros"
 
     def refused_records(self, stream: str, generation: int, batch: int) -> Path:
         return self.quarantine(stream) / generation_name(generation) / batch_name(batch)
 
     def accepted(self, stream: str, generation: int, batch: int) -> Path:
-        """A file for each acceptance of a batch that has more refused records than its row allows."""
+        """One file for each time a person accepted this batch although it has more refused records than its
+        row allows."""
         return self.state / "accepted" / stream / generation_name(generation) / batch_name(batch)
 
     def salida(self, stream: str) -> Path:
@@ -118,11 +122,12 @@ class Layout:
         return self.state / "journal" / f"{stream}.sqlite"
 
     def retired(self, stream: str) -> Path:
-        """What a generation verb took out of sight, in a folder for each operation, laid out as under data."""
+        """What generation verbs have retired: one folder for each operation, with the same folders as
+        data."""
         return self.data / "retirado" / stream
 
     def tokens(self, stream: str) -> Path:
-        """On which topic the tokens of an exactly-once Kafka sink are, by the broker's own id for it."""
+        """The id of the topic that has the tokens of an exactly-once Kafka sink."""
         return self.state / "tokens" / f"{stream}.json"
 
     def lease(self, stream: str) -> Path:
@@ -139,7 +144,7 @@ class Layout:
 
     @property
     def labs(self) -> Path:
-        """Each lab's own folder; what lies there is the lab's to clear."""
+        """One folder for each lab. A lab may clear its own folder."""
         return self.home / "labs"
 
     def lab(self, name: str) -> Path:

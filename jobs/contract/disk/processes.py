@@ -1,4 +1,8 @@
-"""Processes and locks, as the launcher and the Spark Python driver need them: death with the parent, flock, state of a pid. Linux first."""
+"""Processes and locks for the launcher and Spark's Python driver: the death signal, flock, the state of a
+pid.
+
+Written for Linux. Elsewhere a killed parent leaves its child running, and the state of a process is unknown.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from jobs.contract.deadline import attempts
 from jobs.contract.errors import UnsafePath
 
 _PR_SET_PDEATHSIG = 1
-_POLL_S = 0.02
+_POLL_S = 0.02  # seconds between two tries for a lock; is_locked holds one for an instant
 WORDS = {
     "R": "running", "S": "running (asleep)", "D": "running (waiting for the disk)",
     "T": "STOPPED", "t": "STOPPED by a debugger", "Z": "ended, not yet reaped",
@@ -28,13 +32,19 @@ class Stopped(Exception):
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.exit_code = 128 + number  # as a shell says it
+        self.exit_code = 128 + number  # as shells report a signal
 
 
 def begin(folder: Path) -> None:
-    """Mends what a caller may hand over to a program of ours besides its environment: closed standard streams (the next file that is opened would
-    become stdout), a working directory that is gone (no JVM starts there; `folder` instead), a umask that shuts the owner out, ignored SIGCHLD
-    (every child would seem to end with 0), blocked signals, an output that cannot say what is printed."""
+    """Repairs what this process may have inherited from its caller:
+
+    - closed standard streams: the next file to be opened would become stdout;
+    - a working directory that is gone: no JVM starts there, so it becomes `folder`;
+    - a umask that takes rights from the owner;
+    - ignored SIGCHLD: every child would seem to end with 0;
+    - blocked signals;
+    - an output encoding that cannot encode what is printed.
+    """
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
@@ -54,11 +64,14 @@ def begin(folder: Path) -> None:
 
 
 def tell(text: str) -> None:
-    """A line on stdout. What its reader or its disk does not take is lost: no run ends for it."""
+    """Prints a line on stdout. If that fails (a closed pipe, a full disk), the line is lost: no run fails for
+    a log line."""
     try:
         print(text, flush=True)
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would try the same bytes again at its end
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 1
+        )  # else Python would write the same bytes again at its exit
 
 
 def _opened(fd: int) -> TextIOWrapper:
@@ -66,28 +79,36 @@ def _opened(fd: int) -> TextIOWrapper:
 
 
 def die_with_parent(parent: int) -> None:
-    """From now on this process is killed (SIGKILL: a stopped process ignores SIGTERM) when its parent ends. Survives exec.
+    """Lets the kernel kill this process when its parent ends. The setting survives exec.
 
-    `parent`: the pid read before; if the parent has changed since, this process ends here, as it would have.
+    `parent`: pid of the parent, read before the call. If the parent has ended since, this process ends here.
     """
     if sys.platform != "linux":
         print(
-            "caudal: this system has no death signal; a killed parent leaves this process running to its end",
+            "caudal: this system has no death signal; if the parent is killed, this process runs on to its "
+            "end",
             file=sys.stderr,
             flush=True,
         )
         return
+    # SIGKILL, because a stopped process ignores SIGTERM and would keep the lease
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    # Compared after prctl: a parent that ended before it would send no signal.
     if os.getppid() != parent:
         os._exit(1)
 
 
 def lock(path: Path) -> int | None:
-    """Exclusive flock on `path` (made if missing), held until the descriptor is closed or its last holder dies; None when held by another.
+    """A descriptor with an exclusive flock on `path`, which is created if missing; None when another process
+    holds it.
 
-    The descriptor is not inherited by children. Raises UnsafePath when `path` is a link or no regular file.
+    The lock is held until the descriptor is closed or its last holder dies. Children do not inherit it.
+    Raises UnsafePath when `path` is a link or not a regular file.
     """
+    # flock and not fcntl's locks: those belong to a process and would be lost when another part of it closes
+    # the file. O_NOFOLLOW: a link could create a file elsewhere. O_NONBLOCK: a pipe under that name must not
+    # block.
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
@@ -108,7 +129,7 @@ def lock(path: Path) -> int | None:
 
 
 def wait_lock(path: Path, timeout_s: float) -> int | None:
-    """As `lock`, tried for `timeout_s` seconds; at least once."""
+    """As `lock`, but tries for `timeout_s` seconds, and at least once."""
     for _ in attempts(timeout_s, _POLL_S):
         if (fd := lock(path)) is not None:
             break
@@ -116,7 +137,11 @@ def wait_lock(path: Path, timeout_s: float) -> int | None:
 
 
 def is_locked(path: Path) -> bool:
-    """True while another open file holds the exclusive lock. Takes a shared lock for an instant, so takers try for more than one poll."""
+    """True while another open file holds the exclusive lock.
+
+    It takes a shared lock for an instant, so whoever wants the exclusive lock should try twice (see
+    wait_lock).
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -131,7 +156,8 @@ def is_locked(path: Path) -> bool:
 
 
 def lock_pid(path: Path) -> int | None:
-    """The pid that took the flock on `path`, from /proc/locks; None when free or unknown."""
+    """The pid that took the flock on `path`, from /proc/locks; None when the lock is free or the pid
+    unknown."""
     try:
         inode = str(path.stat().st_ino)
         lines = Path("/proc/locks").read_text().splitlines()
@@ -144,12 +170,14 @@ def lock_pid(path: Path) -> int | None:
 
 
 def make_inheritable(fd: int) -> None:
-    """The descriptor outlives exec, and every child started from now on gets it: call it right before exec."""
+    """Keeps the descriptor open across exec. Call it right before exec: every child started afterwards
+    inherits it, too."""
     os.set_inheritable(fd, True)
 
 
 def process_state(pid: int) -> str | None:
-    """'R', 'S', 'D', 'T', 'Z'… of a process; None when there is none (or the system has no /proc)."""
+    """The state letter of a process ('R', 'S', 'D', 'T', 'Z'…); None when there is no such process or no
+    /proc."""
     fields = _stat(pid)
     return fields[0] if fields else None
 
@@ -161,7 +189,8 @@ def parent(pid: int) -> int:
 
 
 def start_ticks(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot: with the pid it names one process, so a recycled pid is told apart."""
+    """Start of a process in clock ticks since boot. Pid and start together identify a process, even if the
+    pid is used again."""
     fields = _stat(pid)
     return int(fields[19]) if fields else None
 
@@ -173,7 +202,8 @@ def describe(pid: int) -> str:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Fields of /proc/PID/stat from the third (state) on; the command before them may hold spaces and brackets."""
+    """Fields of /proc/PID/stat from the third one (state) on. The second one, the command, may contain spaces
+    and brackets, so the text is cut at the last bracket."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:

@@ -1,11 +1,14 @@
-"""What would be left after a power cut: writes down which files and folders were flushed, and what was removed or renamed since.
+"""Records which files and folders were synced and what was removed or renamed since, to simulate a power cut.
 
-Inert, one comparison at import, unless CAUDAL_RECORD names a folder outside of the home. Then `os.fsync`, `unlink`, `rmdir`, `rename` and `replace`
-of this process are followed, so that no writer can forget to say what it did; include/torture/power.py reads the log and takes back what was
-not durable. CAUDAL_RECORD_OMIT: flushes of paths with this text in them are left out, as if the code had forgotten them.
+It works only if CAUDAL_RECORD names a folder outside of the home. Then `os.fsync`, `unlink`, `rmdir`,
+`rename` and `replace` of this process are wrapped, so that no writer can forget to report what it did.
+include/torture/power.py reads the log and undoes what was not durable. CAUDAL_RECORD_OMIT: syncs of paths
+that contain this text are not recorded, as if the code had forgotten them.
 
-One JSON line an event, appended whole by any process: `file` (inode, size, mtime: flushed), `dir` (inode, names: flushed with these names),
-`gone` (folder's inode, name, inode, copy: this name went; `copy` is a file under `kept/`, "" for a folder or a rename).
+The log has one JSON line for each event. Each line is appended in one write, so several processes can share
+the log: `file` (inode, size and mtime of a synced file), `dir` (inode and names of a synced folder), `gone`
+(the folder's inode, the removed name, its inode and `copy`: a file under `kept/`, or "" for a folder or a
+rename).
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ _OMIT = os.environ.get(OMIT, "")  # noqa: TID251
 
 
 def arm() -> None:
-    """Follows this process's calls from now on; nothing unless the variable is set."""
+    """Wraps this process's calls from now on. It does nothing unless the variable is set."""
     if _FOLDER:
         for name, wrap in (
             ("fsync", _fsync),
@@ -40,38 +43,38 @@ def arm() -> None:
 
 
 def flushed(path: Path, folder: Path | None = None) -> None:
-    """`path` is on the disk as it is now: a file's content, or a folder's names. Into the armed folder, or `folder`."""
+    """Records that `path` is durable as it is now: the content of a file, or the names in a folder. `folder`:
+    where the log is, by default CAUDAL_RECORD."""
     info = path.lstat()
     if _OMIT and _OMIT in str(path):
         return
     if stat.S_ISDIR(info.st_mode):
-        _say(
-            {"op": "dir", "ino": info.st_ino, "names": {e.name: e.inode() for e in os.scandir(path)}}, folder
-        )
+        names = {entry.name: entry.inode() for entry in os.scandir(path)}
+        _append({"op": "dir", "ino": info.st_ino, "names": names}, folder)
     else:
-        _say({"op": "file", "ino": info.st_ino, "size": info.st_size, "mtime": info.st_mtime_ns}, folder)
+        _append({"op": "file", "ino": info.st_ino, "size": info.st_size, "mtime": info.st_mtime_ns}, folder)
 
 
 def flushed_all(root: Path, folder: Path | None = None) -> None:
-    """Everything below `root` is on the disk, as after syncfs."""
+    """Records that everything below `root` is durable."""
     for path in (root, *root.rglob("*")):
         if not path.is_symlink() and (path.is_file() or path.is_dir()):
             flushed(path, folder)
 
 
 def synced_system(path: Path) -> None:
-    """The file system of `path` was flushed; its home's data and state, as far as this matters."""
+    """Records a syncfs of the file system of `path`: the home's data or state is durable."""
     if _FOLDER:
         flushed_all(next((p for p in path.parents if p.name in ("data", "state")), path))
 
 
 def leaving(path: Path) -> None:
-    """Called before the name `path` goes by a rename."""
+    """Call it before a rename takes the name `path` away."""
     if _FOLDER:
         _gone(path, keep=False)
 
 
-def _say(event: dict[str, Any], folder: Path | None = None) -> None:
+def _append(event: dict[str, Any], folder: Path | None = None) -> None:
     line = json.dumps({"t": time.time_ns(), **event}) + "\n"
     fd = os.open(
         (folder or Path(_FOLDER)) / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
@@ -83,14 +86,15 @@ def _say(event: dict[str, Any], folder: Path | None = None) -> None:
 
 
 def _gone(path: Path, *, keep: bool) -> None:
-    """Said before it happens, or a kill in between would hide it; of a name that stays after all nobody takes notice. `keep`: with a copy
-    of a file that nothing will be left of."""
+    """Records that the name `path` goes, before it goes: a kill in between would hide the event. If the name
+    stays after all, the event does no harm. `keep`: keeps a copy of a file that is about to be removed."""
     try:
         info, parent = path.lstat(), path.parent.lstat()
     except OSError:
         return
+    # The copy is needed to restore the file: a power cut may bring back a name whose removal was not synced.
     copy = _copy(path) if keep and stat.S_ISREG(info.st_mode) else ""
-    _say({"op": "gone", "dir": parent.st_ino, "name": path.name, "ino": info.st_ino, "copy": copy})
+    _append({"op": "gone", "dir": parent.st_ino, "name": path.name, "ino": info.st_ino, "copy": copy})
 
 
 def _copy(path: Path) -> str:

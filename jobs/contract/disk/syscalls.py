@@ -1,4 +1,5 @@
-"""Two Linux calls that Python does not offer: a rename that never overwrites, and the flush of one file system."""
+"""Two Linux calls that Python does not offer: a rename that never overwrites, and a sync of one file
+system."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _RENAME_NOREPLACE = 1
 
 
 def rename_noreplace(src: Path, dst: Path) -> bool:
-    """True when renamed; False when kernel, C library or file system has no such call, or the target is on another device."""
+    """Renames `src` unless `dst` exists (FileExistsError). Returns False and does nothing where kernel, C
+    library or file system has no such call, or where the target is on another device."""
     call = getattr(_libc(), "renameat2", None)
     if call is None:
         return False
@@ -30,7 +32,8 @@ def rename_noreplace(src: Path, dst: Path) -> bool:
 
 
 def syncfs(folder: Path) -> bool:
-    """Flushes the file system that holds `folder`. False where there is no such call; write errors are raised (Linux >= 5.8)."""
+    """Syncs the file system of `folder`. Returns False where there is no such call. Raises OSError for write
+    errors; Linux reports them since 5.8."""
     call = getattr(_libc(), "syncfs", None)
     if call is None:
         return False

@@ -1,1 +1,1 @@
-"""How each client reaches the broker."""
+"""How each Kafka client reaches the broker."""

@@ -1,7 +1,10 @@
-"""Why a broker that answers is still out of reach: it sends its clients on to addresses of its own choice (`advertised.listeners`).
+"""Finds out why a broker that answers cannot be used: its `advertised.listeners` are addresses that we cannot
+reach.
 
-A client forgets the bootstrap address as soon as it hears of others, and then answers by chance. So a plain broker is asked without one, by the one
-request that says it all; confluent-kafka's AdminClient, which is handed over (the contract imports none), asks where TLS or a login is needed.
+A client forgets the bootstrap address as soon as it knows the advertised ones, and then reports the cause
+only sometimes. So a plain broker is asked without a client, with a single metadata request on a socket. Where
+TLS or a login is needed, confluent-kafka's AdminClient asks; the caller hands it over, because the contract
+may not import it.
 """
 
 from __future__ import annotations
@@ -18,14 +21,15 @@ from typing import Any
 
 from jobs.contract.errors import BrokerDown, BrokerUnreachable
 
-PROBE_S = 2.0  # all addresses together; on one machine a connection takes a millisecond
-# a client with these settings answers five times of six (one of three without: measured, 30 each): another is begun every _NEXT_S
+PROBE_S = 2.0  # seconds for all addresses together; a connection to this machine takes a millisecond
+# With the settings of _PATIENT a client answers in five of six cases, without them in one of three (30 tries
+# each). So a new client is started every _NEXT_S seconds, until one has answered or _ASK_S seconds are over.
 _ASK_S, _NEXT_S = 2.0, 0.2
 _PATIENT = {"enable.sparse.connections": False, "reconnect.backoff.ms": 0, "reconnect.backoff.max.ms": 10}
-_METADATA = struct.pack(
-    ">hhihi", 3, 1, 1, -1, 0
-)  # key, version, correlation id, no client id, of no topic: the brokers alone
-_MOST = 1 << 20  # bytes of an answer
+# Kafka's metadata request: API key, version, correlation id, no client id, no topics. It returns only the
+# brokers.
+_METADATA = struct.pack(">hhihi", 3, 1, 1, -1, 0)
+_MOST_BYTES = 1 << 20  # of an answer; a larger one does not come from a Kafka broker
 
 
 @dataclass(frozen=True)
@@ -40,24 +44,30 @@ class Address:
 def explained(
     error: BrokerDown, client: Callable[[Mapping[str, Any]], Any], options: Mapping[str, Any]
 ) -> BrokerDown:
-    """`error`, or BrokerUnreachable with every address that the broker advertises and this machine cannot reach. Raises nothing.
+    """BrokerUnreachable with every advertised address that this machine cannot reach; `error` when there is
+    none. Raises nothing.
 
-    `client`, `options`: AdminClient and what it takes.
+    `client`, `options`: the class AdminClient, and its argument.
     """
     servers = _parsed(options["bootstrap.servers"])
-    there = [server for server, reason in zip(servers, probe(servers), strict=True) if not reason]
-    if not there:
+    reachable = [server for server, reason in zip(servers, probe(servers), strict=True) if not reason]
+    if not reachable:
         return error
     is_plain = options.get("security.protocol", "PLAINTEXT") == "PLAINTEXT"
-    named = next(filter(None, map(_told, there)), []) if is_plain else _named(client, options)
-    away = {address: reason for address, reason in zip(named, probe(named), strict=True) if reason}
+    advertised = (
+        next(filter(None, map(_ask_socket, reachable)), []) if is_plain else _ask_client(client, options)
+    )
+    away = {address: reason for address, reason in zip(advertised, probe(advertised), strict=True) if reason}
     if not away:
         return error
-    told = ", ".join(f"{address} ({reason})" for address, reason in away.items())
-    rest = f"; of its {len(named)} addresses the others can be reached" if len(away) < len(named) else ""
-    return BrokerUnreachable(
-        f"the broker answers, but sends its clients to {told}{rest}", options["bootstrap.servers"]
+    listed = ", ".join(f"{address} ({reason})" for address, reason in away.items())
+    rest = (
+        f"; the others of its {len(advertised)} addresses can be reached"
+        if len(away) < len(advertised)
+        else ""
     )
+    what = f"the broker answers, but sends its clients to {listed}{rest}"
+    return BrokerUnreachable(what, options["bootstrap.servers"])
 
 
 def _parsed(bootstrap: str) -> list[Address]:
@@ -65,8 +75,8 @@ def _parsed(bootstrap: str) -> list[Address]:
     return [Address(host.strip("[]"), int(port)) for host, _, port in parts]
 
 
-def _told(server: Address) -> list[Address]:
-    """Where this broker says that the brokers are; nothing from what is no broker."""
+def _ask_socket(server: Address) -> list[Address]:
+    """The addresses that this broker advertises; none when it is not a broker."""
     try:
         with (
             socket.create_connection((server.host, server.port), _ASK_S) as link,
@@ -74,13 +84,14 @@ def _told(server: Address) -> list[Address]:
         ):
             link.sendall(struct.pack(">i", len(_METADATA)) + _METADATA)
             (size,) = struct.unpack(">i", answer.read(4))
-            return sorted(_brokers(answer.read(size)) if 0 < size < _MOST else [], key=str)
+            return sorted(_brokers(answer.read(size)) if 0 < size < _MOST_BYTES else [], key=str)
     except (OSError, struct.error, UnicodeDecodeError):
         return []
 
 
 def _brokers(answer: bytes) -> Iterator[Address]:
-    """Of Kafka's metadata response, version 1: correlation id, then for each broker its id, host, port and rack."""
+    """Parses Kafka's metadata response, version 1: correlation id, then id, host, port and rack of each
+    broker."""
     at = struct.calcsize(">ii")
     for _ in range(struct.unpack_from(">ii", answer)[1]):
         (length,) = struct.unpack_from(">4xh", answer, at)
@@ -90,8 +101,8 @@ def _brokers(answer: bytes) -> Iterator[Address]:
         yield Address(host, port)
 
 
-def _named(client: Callable[[Mapping[str, Any]], Any], options: Mapping[str, Any]) -> list[Address]:
-    """Where the broker sends its clients; none when it does not answer."""
+def _ask_client(client: Callable[[Mapping[str, Any]], Any], options: Mapping[str, Any]) -> list[Address]:
+    """The addresses that the broker advertises; none when it does not answer."""
     answers: queue.SimpleQueue[list[Address]] = queue.SimpleQueue()
     until_s = time.monotonic() + _ASK_S
     asked = {**options, **_PATIENT, "error_cb": lambda _error: None}
@@ -107,40 +118,41 @@ def _ask(
     options: Mapping[str, Any],
     answers: queue.SimpleQueue[list[Address]],
 ) -> None:
-    """Hands over what it hears before its client is taken down, which waits for a name service that does not answer (5 s)."""
     try:
-        asking = client(options)
-        brokers = asking.list_topics(timeout=_ASK_S).brokers.values()
-    except Exception:  # its client's errors are not known here, and none of them is news
+        admin = client(options)
+        brokers = admin.list_topics(timeout=_ASK_S).brokers.values()
+    except Exception:  # the client's own error classes cannot be imported here, and all mean: no answer
         return
+    # Before the client is destroyed, which takes 5 s if a name service does not answer.
     answers.put(sorted({Address(broker.host, broker.port) for broker in brokers}, key=str))
 
 
 def probe(addresses: Sequence[Address], within_s: float = PROBE_S) -> list[str]:
-    """For each address why no connection can be opened to it; empty where one can.
+    """For each address, why no connection can be opened to it; empty where one can.
 
-    In threads that nobody waits for longer: a name service that does not answer cannot be interrupted.
+    Each address has a daemon thread, because a lookup in a name service that does not answer cannot be
+    interrupted.
     """
-    found = dict.fromkeys(addresses, f"no answer within {within_s:g} s")
+    reasons = dict.fromkeys(addresses, f"no answer within {within_s:g} s")
     threads = [
-        threading.Thread(target=_try, args=(address, within_s, found), daemon=True) for address in addresses
+        threading.Thread(target=_try, args=(address, within_s, reasons), daemon=True) for address in addresses
     ]
     until_s = time.monotonic() + within_s
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, until_s - time.monotonic()))
-    return [found[address] for address in addresses]
+    return [reasons[address] for address in addresses]
 
 
-def _try(address: Address, within_s: float, found: dict[Address, str]) -> None:
+def _try(address: Address, within_s: float, reasons: dict[Address, str]) -> None:
     try:
         socket.create_connection((address.host, address.port), timeout=within_s).close()
     except (socket.gaierror, UnicodeError):
-        found[address] = "this machine does not know that name"
+        reasons[address] = "this machine does not know that name"
     except TimeoutError:
-        return  # as it stands there
+        return  # "no answer" is the initial value
     except OSError as error:
-        found[address] = (error.strerror or str(error)).lower()
+        reasons[address] = (error.strerror or str(error)).lower()
     else:
-        found[address] = ""
+        reasons[address] = ""

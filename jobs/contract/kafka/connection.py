@@ -1,12 +1,14 @@
-"""Where the broker is and how to talk to it: one Java-style properties file, said again in the words of each client.
+"""How to reach the broker: translates one Java properties file into the options of each Kafka client.
 
-| Java | confluent-kafka | kafka-python |
-|---|---|---|
-| security.protocol | security.protocol | security_protocol |
-| sasl.mechanism + sasl.jaas.config | sasl.mechanism, sasl.username, sasl.password | sasl_mechanism, sasl_plain_username, sasl_plain_password |
-| ssl.truststore.location (PEM) | ssl.ca.location | ssl_cafile |
-| ssl.keystore.location (PEM), ssl.key.password | ssl.certificate.location, ssl.key.location, ssl.key.password | ssl_certfile, ssl_keyfile, … |
-| ssl.endpoint.identification.algorithm | the same (empty: none) | ssl_check_hostname |
+Java's keys, and the keys for confluent-kafka and kafka-python:
+
+- security.protocol: the same; security_protocol
+- sasl.mechanism and sasl.jaas.config: sasl.mechanism, sasl.username, sasl.password; sasl_mechanism,
+  sasl_plain_username, sasl_plain_password
+- ssl.truststore.location (PEM): ssl.ca.location; ssl_cafile
+- ssl.keystore.location (PEM) and ssl.key.password: ssl.certificate.location, ssl.key.location,
+  ssl.key.password; ssl_certfile, ssl_keyfile, ssl_password
+- ssl.endpoint.identification.algorithm (empty: none): the same; ssl_check_hostname
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from jobs.contract.kafka import properties as properties_file
 from jobs.contract.run.spec import RunSpec
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+# Logins other than these (Kerberos, OAuth, delegation tokens) need libraries or callbacks that differ between
+# the clients.
 _LOGIN_MODULES = {
     "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
@@ -58,14 +62,15 @@ class Login:
 
 @dataclass(frozen=True)
 class Connection:
-    """One broker address with its checked client properties. Neither repr nor any error shows a value of `properties`."""
+    """A broker's address and checked client properties. Neither repr nor errors show values of
+    `properties`."""
 
     bootstrap: str
     properties: Mapping[str, str] = field(default_factory=dict, repr=False)
     login: Login | None = None
 
     def librdkafka(self) -> dict[str, Any]:
-        """For confluent-kafka. Its own log goes nowhere: what matters comes back as an error."""
+        """Options for confluent-kafka. It logs nothing, because failed calls raise errors."""
         return {
             "bootstrap.servers": self.bootstrap,
             "log_level": 0,
@@ -74,7 +79,7 @@ class Connection:
         }
 
     def kafka_python(self) -> dict[str, Any]:
-        """For kafka-python's KafkaAdminClient, KafkaConsumer, KafkaProducer."""
+        """Options for kafka-python's KafkaAdminClient, KafkaConsumer and KafkaProducer."""
         return {
             "bootstrap_servers": self.bootstrap.split(","),
             **self._mapped(_KAFKA_PYTHON),
@@ -106,6 +111,7 @@ _LIBRDKAFKA: dict[str, Callable[[str], dict[str, Any]]] = {
     "request.timeout.ms": lambda v: {"socket.timeout.ms": int(v)},
     "security.protocol": lambda v: {"security.protocol": v},
     "ssl.truststore.location": lambda v: {"ssl.ca.location": v},
+    # a PEM keystore has the certificate and the private key in one file
     "ssl.keystore.location": lambda v: {"ssl.certificate.location": v, "ssl.key.location": v},
     "ssl.key.password": lambda v: {"ssl.key.password": v},
     "ssl.endpoint.identification.algorithm": lambda v: {"ssl.endpoint.identification.algorithm": v or "none"},
@@ -124,24 +130,27 @@ _KAFKA_PYTHON_LOGIN = ("sasl_mechanism", "sasl_plain_username", "sasl_plain_pass
 
 
 def of_run(spec: RunSpec) -> Connection:
-    """As a run's spec names broker and properties file, which is read here, in the driver, and nowhere logged. Raises ConfigError."""
+    """The connection of a run. The properties file is read here, in the driver, so that its secrets appear
+    neither in spec.json nor in a log. Raises ConfigError."""
     given = properties_file.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
     return from_properties(spec.bootstrap, given, spec.kafka_properties)
 
 
 def from_properties(servers: str, properties: Mapping[str, str], where: object = "") -> Connection:
-    """Checks every key, so that no client silently goes without one. Raises ConfigError naming key and reason, never a value of a secret."""
+    """Checks every key, so that no client silently ignores one. Raises ConfigError with key and reason, but
+    without the value of a secret."""
     unknown = sorted(set(properties) - _KEYS)
     if unknown:
         raise ConfigError(
-            f"{unknown[0]} cannot be said to all three Kafka clients; known keys: {', '.join(sorted(_KEYS))}",
+            f"{unknown[0]} has no counterpart in all three Kafka clients; known keys: "
+            f"{', '.join(sorted(_KEYS))}",
             where,
         )
     if properties.get("bootstrap.servers", servers) != servers:
         raise ConfigError("bootstrap.servers differs from CAUDAL_KAFKA_BOOTSTRAP", where)
     protocol = properties.get("security.protocol", "PLAINTEXT")
     if protocol not in _PROTOCOLS:
-        raise ConfigError(f"security.protocol={protocol} is none of {', '.join(_PROTOCOLS)}", where)
+        raise ConfigError(f"security.protocol={protocol} is not one of {', '.join(_PROTOCOLS)}", where)
     if not properties.get("request.timeout.ms", "1").isdigit():
         raise ConfigError("request.timeout.ms is not a number of milliseconds", where)
     for store in ("truststore", "keystore"):
@@ -157,17 +166,17 @@ def _check_store(properties: Mapping[str, str], store: str, where: object) -> No
         return
     if kind != "PEM":
         raise ConfigError(
-            f"ssl.{store}.type={kind} is read by Java alone; the Python clients need ssl.{store}.type=PEM",
+            f"ssl.{store}.type={kind} can only be read by Java; the Python clients need ssl.{store}.type=PEM",
             where,
         )
     if not Path(location).is_file():
-        raise ConfigError(f"ssl.{store}.location names no file", location)
+        raise ConfigError(f"ssl.{store}.location does not name a file", location)
 
 
 def _login(properties: Mapping[str, str], where: object) -> Login:
-    mechanism = properties.get("sasl.mechanism", "GSSAPI")
+    mechanism = properties.get("sasl.mechanism", "GSSAPI")  # Kafka's default, which is not supported here
     if mechanism not in _LOGIN_MODULES:
-        raise ConfigError(f"sasl.mechanism={mechanism} is none of {', '.join(_LOGIN_MODULES)}", where)
+        raise ConfigError(f"sasl.mechanism={mechanism} is not one of {', '.join(_LOGIN_MODULES)}", where)
     match = _JAAS.fullmatch(properties.get("sasl.jaas.config", ""))
     if match is None or match[1] != _LOGIN_MODULES[mechanism]:
         raise ConfigError(
@@ -175,17 +184,17 @@ def _login(properties: Mapping[str, str], where: object) -> Login:
         )
     options = _jaas_options(match[2])
     if options.keys() != {"username", "password"}:
-        raise ConfigError("sasl.jaas.config must hold username and password, and nothing else", where)
+        raise ConfigError("sasl.jaas.config must have username and password, and nothing else", where)
     return Login(mechanism, options["username"], options["password"])
 
 
 def _jaas_options(text: str) -> dict[str, str]:
-    """name="value" pairs; {} when anything else stands between them."""
-    found, end = {}, 0
+    """The name="value" pairs; {} when there is anything else in the text."""
+    options, end = {}, 0
     for match in _JAAS_OPTION.finditer(text):
         if match.start() != end:
             return {}
         value = next((g for g in match.groups()[1:] if g is not None), "")
-        found[match[1]] = re.sub(r"\\(.)", r"\1", value)
+        options[match[1]] = re.sub(r"\\(.)", r"\1", value)
         end = match.end()
-    return found if end == len(text) else {}
+    return options if end == len(text) else {}

@@ -1,18 +1,19 @@
-"""Two waits of Kafka's C client that a caller need not sit through. It takes a client of confluent-kafka as it is: the contract imports none."""
+"""Shortens two waits of Kafka's C client. Callers hand over their confluent-kafka client: the contract may
+not import it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-QUICK_FETCH = {
-    "fetch.wait.max.ms": 20
-}  # not 500: the end of a partition is told only in the fetch after its last record
-_ANSWER_S = 1.0
+# Instead of 500 ms: the client learns of the end of a partition only in the fetch after its last record.
+QUICK_FETCH = {"fetch.wait.max.ms": 20}
+_ANSWER_S = 1.0  # a broker on the same network answers within milliseconds
 
 
 def meet(client: Any, topic: str) -> None:
-    """Two answers from the broker: before the second, the client may find it not connected and look again only after half a second."""
+    """Waits for two answers of the broker. After the first one the client may still lack a connection, and
+    would look for it again only after half a second. Errors are ignored: the next real call raises them."""
     for _ in range(2):
         try:
             client.list_topics(topic, timeout=_ANSWER_S)
@@ -21,12 +22,16 @@ def meet(client: Any, topic: str) -> None:
 
 
 def arrived(consumer: Any, most: int, wait_s: float) -> Iterator[Any]:
-    """The next message, waited for, and what has come with it: to ask for `most` at once waits until there are as many."""
+    """Waits for the next message, then returns it and the messages that have already arrived, at most `most`
+    more.
+
+    Consuming `most` messages in one call would wait until there are that many.
+    """
     if (first := consumer.poll(wait_s)) is not None:
         yield first
         yield from consumer.consume(most, 0)
 
 
 def id_text(text: str) -> str:
-    """A topic's id: the client prints it in plain base64, Kafka's tools in the file-safe form, which is taken here."""
+    """A topic's id in the URL-safe base64 of Kafka's tools. The client prints it in plain base64."""
     return text.replace("+", "-").replace("/", "_").rstrip("=")

@@ -1,4 +1,5 @@
-"""Java's `.properties` text, as Kafka's clients read it. Values may be secrets: errors here name keys and lines, never a value."""
+"""Reads Java `.properties` files, as Kafka's clients do. Values may be secrets, so errors name only keys and
+lines."""
 
 from __future__ import annotations
 
@@ -17,28 +18,31 @@ def read(path: Path) -> dict[str, str]:
     try:
         return parse(path.read_text(encoding="utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
+        # from None: the text of a UnicodeDecodeError shows bytes of the file, which may be a password
         raise ConfigError(f"unreadable Kafka properties ({type(error).__name__})", path) from None
 
 
 def parse(text: str, where: object = "") -> dict[str, str]:
-    """After java.util.Properties.load: `#` and `!` comments, `=` `:` or blank between key and value, `\\` continues a line and escapes.
+    """Keys and values of a text, as java.util.Properties.load reads it: `#` and `!` begin comments; `=`, `:`
+    or a blank separates key and value; `\\` continues a line and escapes.
 
-    Stricter in one thing: a key given twice is a ConfigError, since Java would silently take the last.
+    It is stricter in one thing: a repeated key is a ConfigError. Java would silently use the last one.
     """
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for number, line in _logical_lines(text):
         match = _PAIR.fullmatch(line)
         if match is None:
             raise ConfigError(f"line {number} is not key=value", where)
         key = _unescape(match[1])
-        if key in found:
-            raise ConfigError(f"line {number} gives {key} a second time", where)
-        found[key] = _unescape(match[2])
-    return found
+        if key in pairs:
+            raise ConfigError(f"line {number} repeats the key {key}", where)
+        pairs[key] = _unescape(match[2])
+    return pairs
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:
-    """(number of its first line, text) with continuations joined, comments and blanks left out."""
+    """(number of its first line, text) of each logical line: continuations are joined, comments and blanks
+    left out."""
     lines: list[tuple[int, str]] = []
     pending = False
     for number, raw in enumerate(re.split(r"\r\n|\n|\r", text), 1):

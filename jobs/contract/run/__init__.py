@@ -1,1 +1,1 @@
-"""One run: its spec, its report, its account."""
+"""One run: its spec, its report, and the account of its batches."""

@@ -1,6 +1,8 @@
-"""Does it add up? What the end of a run recounts of the batches its report covers; history is the business of `./caudal audit`.
+"""Recounts, at the end of a run, the batches that its report covers. `./caudal audit` recounts older ones.
 
-Lines counted at intake or offset ranges = records in = accepted + quarantined; rows out = what the manifests say = what a plain reader counts.
+These must be equal: the lines counted at intake, or the widths of the offset ranges; records in; accepted +
+quarantined. And these: rows out; the records of the files in the manifests; the rows that a plain reader
+counts.
 """
 
 from __future__ import annotations
@@ -23,18 +25,20 @@ from jobs.contract.errors import (
     PlannedFileMissing,
     tree,
 )
-from jobs.contract.run import admitted, part_reader
-from jobs.contract.run.part_reader import ParquetRows
+from jobs.contract.run import admitted, part_files
+from jobs.contract.run.part_files import ParquetRows
 from jobs.contract.run.report import Report
 from jobs.contract.stream import Files, Stream, Topic
 
 
 @dataclass
 class Account:
-    """Of some batches. `counted`: before Spark: lines at intake, or offsets. `headers`: csv header lines among them.
+    """The account of some batches. `counted`: what was counted before Spark, as lines at intake or offsets.
+    `headers`: the csv header lines among them.
 
-    `gaps`: topic/partition -> offsets that hold no record (compacted, aborted, control). `rows_read`, `bytes_read`: by the plain reader; None
-    and 0 for a topic. `unchecked`: what could not be recounted, and why. `differences`: a sentence each, naming the batch.
+    `gaps`: topic/partition -> offsets without a record (compacted, aborted or control records). `rows_read`,
+    `bytes_read`: counted by the plain reader; None and 0 for a topic. `unchecked`: what could not be
+    recounted, and why. `differences`: one sentence each, with the batch.
     """
 
     files: int = 0
@@ -53,41 +57,37 @@ class Account:
 
 
 def settle(done: Report, layout: Layout, stream: Stream, reported: int, parquet_rows: ParquetRows) -> Report:
-    """`done` with the account of its batches; failed by AccountMismatch, by FilePassedOver when Spark has left an
-    admitted file out, or by what hindered the recount, unless it had failed before.
+    """`done` with the account of its batches.
 
-    `reported`: newest batch that an earlier report covers. Reads what the later ones hold and nothing older; an idle report without batches is
-    given back as it is.
+    A run that has not failed before fails now with AccountMismatch, with FilePassedOver when Spark has left
+    out an admitted file, or with the error that prevented the recount. `reported`: newest batch that an
+    earlier report covers; only later ones are read. An idle report without batches is returned unchanged.
     """
     if done.status == "idle" and not done.batches:
         return done
     start = time.monotonic()
     try:
-        found = recount(layout, stream, done.generation, done.batches, parquet_rows)
+        total = recount(layout, stream, done.generation, done.batches, parquet_rows)
         passed = _passed_over(done, layout, stream)
-        found.differences += _lost(layout, done, reported)
+        total.differences += _lost(layout, done, reported)
     except CaudalError as error:
         return _failed(done, error)
-    except (OSError, ValueError) as error:  # the latter: no parquet file
-        return _failed(
-            done,
-            DataError(
-                f"what was published cannot be read again: {error}",
-                layout.output(stream.name, done.generation),
-            ),
-        )
-    found.took_s = round(time.monotonic() - start, 3)
-    done = replace(done, account=asdict(found))
-    if found.differences:
-        more = f" (and {len(found.differences) - 1} more)" if len(found.differences) > 1 else ""
+    except (OSError, ValueError) as error:  # ValueError: not a parquet file
         where = layout.output(stream.name, done.generation)
-        done = _failed(done, AccountMismatch(f"{found.differences[0]}{more}", where))
+        return _failed(done, DataError(f"what was published cannot be read again: {error}", where))
+    # First the mismatch, then the file: the first error is the failure of the run, and later ones are
+    # warnings.
+    total.took_s = round(time.monotonic() - start, 3)
+    done = replace(done, account=asdict(total))
+    if total.differences:
+        more = f" (and {len(total.differences) - 1} more)" if len(total.differences) > 1 else ""
+        where = layout.output(stream.name, done.generation)
+        done = _failed(done, AccountMismatch(f"{total.differences[0]}{more}", where))
     return _failed(done, passed) if passed else done
 
 
 def _passed_over(done: Report, layout: Layout, stream: Stream) -> FilePassedOver | None:
-    """Only a run that has come to its end should have read everything."""
-    if done.status != "done":
+    if done.status != "done":  # a failed run need not have read everything
         return None
     return admitted.passed_over(layout, stream.name, stream.folder, done.generation)
 
@@ -95,50 +95,51 @@ def _passed_over(done: Report, layout: Layout, stream: Stream) -> FilePassedOver
 def recount(
     layout: Layout, stream: Stream, generation: int, batches: Sequence[int], parquet_rows: ParquetRows
 ) -> Account:
-    """The account of published batches, ascending, of one generation. Raises DataError, CheckpointDamaged, LedgerDamaged, OSError."""
-    found = Account(rows_read=0 if isinstance(stream.sink, Files) else None)
+    """The account of published `batches` (ascending) of one generation. Raises DataError, CheckpointDamaged,
+    LedgerDamaged or OSError."""
+    total = Account(rows_read=0 if isinstance(stream.sink, Files) else None)
     manifests = [manifest.read(layout.batch(stream.name, generation, batch)) for batch in batches]
     if not manifests:
-        return found
-    for one in manifests:
-        found.records_in += one.records_in
-        found.quarantined += one.quarantined
-        found.rows_out += one.rows_out
-        found.differences += _quarantine(layout, one, parquet_rows)
+        return total
+    for batch in manifests:
+        total.records_in += batch.records_in
+        total.quarantined += batch.quarantined
+        total.rows_out += batch.rows_out
+        total.differences += _quarantine(layout, batch, parquet_rows)
         if isinstance(stream.sink, Files):
-            found.differences += _rows(
-                layout.batch(stream.name, generation, one.batch), one, stream.sink, parquet_rows, found
-            )
-    found.accepted = found.records_in - found.quarantined
+            folder = layout.batch(stream.name, generation, batch.batch)
+            total.differences += _rows(folder, batch, stream.sink, parquet_rows, total)
+    total.accepted = total.records_in - total.quarantined
     if isinstance(stream.source, Files):
-        found.differences += _lines(layout, stream, generation, manifests, found)
+        total.differences += _lines(layout, stream, generation, manifests, total)
     elif isinstance(stream.source, Topic):
-        for one in manifests:
-            found.differences += _offsets(one, found)
+        for batch in manifests:
+            total.differences += _offsets(batch, total)
     else:
-        found.differences += _published(layout, stream, generation, manifests, found)
-    if found.rows_read is None:
-        found.unchecked.append(
+        total.differences += _published(layout, stream, generation, manifests, total)
+    if total.rows_read is None:
+        total.unchecked.append(
             f"messages on the topic were counted by the sink; ./caudal audit {stream.name} reads them again"
         )
-    return found
+    return total
 
 
 def failure(done: Report) -> CaudalError | None:
-    """What a report failed by, as an error that can be raised; None when it did not."""
+    """The error in a report, as an exception that can be raised; None when the run did not fail."""
     if not done.error:
         return None
     kind = next((kind for kind in tree() if kind.code == done.error["code"]), CaudalError)
     return kind(done.error["what"], done.error["where"], cli=done.error["cli"], ui=done.error["ui"])
 
 
-def ranges(one: Manifest) -> dict[tuple[str, str], tuple[int, int]]:
+def ranges(batch: Manifest) -> dict[tuple[str, str], tuple[int, int]]:
     """Offset ranges of a batch of a Kafka source, as BatchPlan.ranges."""
-    return BatchPlan(one.query_id, one.batch, dict(one.start), dict(one.end), ()).ranges()
+    return BatchPlan(batch.query_id, batch.batch, dict(batch.start), dict(batch.end), ()).ranges()
 
 
 def _failed(done: Report, error: CaudalError) -> Report:
-    """An earlier failure stays the reason; then this one is a warning."""
+    """The report of a run that failed with `error`. If the run has failed before, `error` becomes a
+    warning."""
     error.name_stream(done.stream)
     if done.error:
         return replace(done, warnings=(*done.warnings, str(error)))
@@ -146,60 +147,70 @@ def _failed(done: Report, error: CaudalError) -> Report:
 
 
 def _lost(layout: Layout, done: Report, reported: int) -> Iterator[str]:
-    """Batches that Spark has committed, or that others follow, and whose folder is not there."""
+    """A sentence for each batch without a folder that Spark has committed or that has a successor."""
     newest = checkpoint.read(layout.checkpoint(done.stream, done.generation)).newest_commit
     for batch in sorted({*range(reported + 1, max(newest, done.last_batch) + 1)} - {*done.batches}):
-        yield f"batch {batch} is committed, but its folder is gone from {layout.output(done.stream, done.generation)}"
+        yield (
+            f"batch {batch} is committed, but its folder is gone from "
+            f"{layout.output(done.stream, done.generation)}"
+        )
 
 
 def _rows(
-    folder: Path, one: Manifest, sink: Files, parquet_rows: ParquetRows, found: Account
+    folder: Path, batch: Manifest, sink: Files, parquet_rows: ParquetRows, total: Account
 ) -> Iterator[str]:
     rows = 0
-    for file in part_reader.data_files(folder):
-        seen = part_reader.measure(file, sink.format, sink.header, parquet_rows, digest=False)
-        rows += seen.rows
-        found.bytes_read += seen.size_bytes
-    found.rows_read = (found.rows_read or 0) + rows
-    told = sum(file.records for file in one.files)
-    if not rows == told == one.rows_out:
-        yield f"batch {one.batch}: {one.rows_out} rows out, {told} in its manifest's files, a plain reader counts {rows}"
-
-
-def _quarantine(layout: Layout, one: Manifest, parquet_rows: ParquetRows) -> Iterator[str]:
-    folder = layout.refused_records(one.stream, one.generation, one.batch)
-    rows = 0
-    if one.quarantined and folder.is_dir():
-        rows = sum(
-            part_reader.measure(file, "json", False, parquet_rows, digest=False).rows
-            for file in part_reader.data_files(folder)
+    for file in part_files.data_files(folder):
+        measured = part_files.measure(file, sink.format, sink.header, parquet_rows, digest=False)
+        rows += measured.rows
+        total.bytes_read += measured.size_bytes
+    total.rows_read = (total.rows_read or 0) + rows
+    in_files = sum(file.records for file in batch.files)
+    if not rows == in_files == batch.rows_out:
+        yield (
+            f"batch {batch.batch}: {batch.rows_out} rows out, {in_files} in its manifest's files, a plain "
+            f"reader counts {rows}"
         )
-    if rows != one.quarantined:
-        yield f"batch {one.batch}: {one.quarantined} records quarantined, {rows} lie in {folder}"
+
+
+def _quarantine(layout: Layout, batch: Manifest, parquet_rows: ParquetRows) -> Iterator[str]:
+    folder = layout.refused_records(batch.stream, batch.generation, batch.batch)
+    rows = 0
+    if batch.quarantined and folder.is_dir():
+        rows = sum(
+            part_files.measure(file, "json", False, parquet_rows, digest=False).rows
+            for file in part_files.data_files(folder)
+        )
+    if rows != batch.quarantined:
+        yield f"batch {batch.batch}: {batch.quarantined} records quarantined, {rows} lie in {folder}"
 
 
 def _published(
-    layout: Layout, stream: Stream, generation: int, manifests: Sequence[Manifest], found: Account
+    layout: Layout, stream: Stream, generation: int, manifests: Sequence[Manifest], total: Account
 ) -> Iterator[str]:
-    """Records of the other stream's part files, as its manifests say; what was taken out of sight there meanwhile cannot be counted again."""
-    first, last = (int(one.get("logOffset", -1)) for one in (manifests[0].start, manifests[-1].end))
+    """Compares with the records of the other stream's part files, according to its manifests. What was
+    retired there meanwhile cannot be counted again."""
+    first, last = (int(position.get("logOffset", -1)) for position in (manifests[0].start, manifests[-1].end))
     entries = checkpoint.planned_entries(layout.checkpoint(stream.name, generation), first, last)
     try:
-        found.counted = upstream.planned(layout, stream.upstream, entries)
+        total.counted = upstream.planned(layout, stream.upstream, entries)
     except PlannedFileMissing as error:
-        found.unchecked.append(f"what was read of {stream.upstream}: {error.what}")
+        total.unchecked.append(f"what was read of {stream.upstream}: {error.what}")
         return
-    found.files = len(entries)
-    if found.counted != found.records_in:
-        yield f"{found.counted} records were published by {stream.upstream} in what was read, {found.records_in} were counted by Spark"
+    total.files = len(entries)
+    if total.counted != total.records_in:
+        yield (
+            f"the files that were read have {total.counted} records according to {stream.upstream}, but "
+            f"Spark counted {total.records_in}"
+        )
 
 
 def _lines(
-    layout: Layout, stream: Stream, generation: int, manifests: Sequence[Manifest], found: Account
+    layout: Layout, stream: Stream, generation: int, manifests: Sequence[Manifest], total: Account
 ) -> Iterator[str]:
-    """Lines counted at intake, of the files that the source log puts into each batch."""
+    """Compares with the lines counted at intake, for the files that the source log puts into each batch."""
     positions = [
-        (int(one.start.get("logOffset", -1)), int(one.end.get("logOffset", -1))) for one in manifests
+        (int(batch.start.get("logOffset", -1)), int(batch.end.get("logOffset", -1))) for batch in manifests
     ]
     logged = checkpoint.planned_entries(
         layout.checkpoint(stream.name, generation), positions[0][0], positions[-1][1]
@@ -208,40 +219,43 @@ def _lines(
     for entry in logged:
         names.setdefault(entry.log_offset, []).append(entry.name)
     entries = ledger.lookup(layout.ledger(stream.folder), [entry.name for entry in logged])
-    for one, (after, through) in zip(manifests, positions, strict=True):
-        here = [name for number in range(after + 1, through + 1) for name in names.get(number, ())]
-        if strange := [name for name in here if name not in entries]:
-            yield f"batch {one.batch}: the intake ledger does not know {strange[0]}"
-        counted = sum(entries[name].records for name in here if name in entries)
-        found.files += len(here)
-        found.counted += counted
-        found.headers += max(0, one.headers)
-        if one.headers < 0:
-            found.unchecked.append(f"batch {one.batch}: its manifest is older than the count of header lines")
-        elif counted != one.records_in + one.headers:
-            what = f"{one.records_in} records in" + (
-                f" and {one.headers} header lines" if one.headers else ""
+    for batch, (after, through) in zip(manifests, positions, strict=True):
+        planned = [name for number in range(after + 1, through + 1) for name in names.get(number, ())]
+        if unknown := [name for name in planned if name not in entries]:
+            yield f"batch {batch.batch}: the intake ledger does not know {unknown[0]}"
+        counted = sum(entries[name].records for name in planned if name in entries)
+        total.files += len(planned)
+        total.counted += counted
+        total.headers += max(0, batch.headers)
+        if batch.headers < 0:
+            total.unchecked.append(
+                f"batch {batch.batch}: its manifest is older than the count of header lines"
             )
-            yield f"batch {one.batch}: {counted} lines were counted at intake, its manifest has {what}"
+        elif counted != batch.records_in + batch.headers:
+            headers = f" and {batch.headers} header lines" if batch.headers else ""
+            what = f"its manifest has {batch.records_in} records in{headers}"
+            yield f"batch {batch.batch}: {counted} lines were counted at intake, {what}"
 
 
-def _offsets(one: Manifest, found: Account) -> Iterator[str]:
-    """Records of each partition against its offset range; fewer is Kafka's own doing, more cannot be."""
+def _offsets(batch: Manifest, total: Account) -> Iterator[str]:
+    """Compares the records of each partition with its offset range. Kafka itself may leave offsets without a
+    record, but a range cannot have more records than offsets."""
     widths = {
         f"{topic}/{partition}": max(0, until - start)
-        for (topic, partition), (start, until) in ranges(one).items()
+        for (topic, partition), (start, until) in ranges(batch).items()
     }
-    found.counted += sum(widths.values())
-    if not one.partitions and one.records_in:
-        found.unchecked.append(f"batch {one.batch}: records were not counted by partition")
-        if one.records_in > sum(widths.values()):
-            yield f"batch {one.batch}: {one.records_in} records in, its ranges hold {sum(widths.values())} offsets"
+    offsets = sum(widths.values())
+    total.counted += offsets
+    if not batch.partitions and batch.records_in:
+        total.unchecked.append(f"batch {batch.batch}: records were not counted by partition")
+        if batch.records_in > offsets:
+            yield f"batch {batch.batch}: {batch.records_in} records in, its ranges hold {offsets} offsets"
         return
-    if (total := sum(one.partitions.values())) != one.records_in:
-        yield f"batch {one.batch}: {one.records_in} records in, {total} by partition"
-    for name in sorted({*widths, *one.partitions}):
-        gap = widths.get(name, 0) - one.partitions.get(name, 0)
-        if gap < 0:
-            yield f"batch {one.batch}: {one.partitions[name]} records of {name}, its range holds {widths.get(name, 0)} offsets"
-        elif gap:
-            found.gaps[name] = found.gaps.get(name, 0) + gap
+    if (records := sum(batch.partitions.values())) != batch.records_in:
+        yield f"batch {batch.batch}: {batch.records_in} records in, {records} by partition"
+    for name in sorted({*widths, *batch.partitions}):
+        width, records = widths.get(name, 0), batch.partitions.get(name, 0)
+        if records > width:
+            yield f"batch {batch.batch}: {records} records of {name}, its range holds {width} offsets"
+        elif records < width:  # compacted, aborted and control records leave such gaps
+            total.gaps[name] = total.gaps.get(name, 0) + width - records

@@ -1,4 +1,4 @@
-"""Admitted files in en_proceso, and which of them Spark has planned into no batch. Reads only."""
+"""Finds admitted files in en_proceso, and those that are in no batch of Spark. Reads only."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from jobs.contract.errors import FilePassedOver
 
 
 def names(layout: Layout, folder: str) -> list[str]:
-    """Of the files that lie in en_proceso, in no order; none for a stream without a folder."""
+    """Names of the admitted files in en_proceso, in no order; none for a stream without a folder."""
     place = layout.en_proceso(folder)
     if not folder or not place.is_dir():
         return []
-    found = os.listdir(place)  # noqa: PTH208 - 200,000 names, no Path of each
-    return [name for name in found if ledger.is_admitted(name)]
+    entries = os.listdir(place)  # noqa: PTH208 - 200,000 names, no Path of each
+    return [name for name in entries if ledger.is_admitted(name)]
 
 
-def unplanned(path: Path, found: Iterable[str]) -> set[str]:
-    """Those of `found` that no planned batch of the checkpoint at `path` holds. Reads its newest logs first, and no more
-    than it needs, one entry at a time: the log may hold a million."""
-    left = set(found)
+def unplanned(path: Path, names: Iterable[str]) -> set[str]:
+    """Those of `names` that are in no planned batch of the checkpoint at `path`.
+
+    A source log may have a million entries. So the newest files are read first, entry by entry, and reading
+    stops when all names were met.
+    """
+    left = set(names)
     if not left:
         return left
     planned = int(position(path).get("logOffset", -1))
@@ -44,8 +47,11 @@ def position(path: Path) -> dict[str, Any]:
 
 
 def passed_over(layout: Layout, stream: str, folder: str, generation: int) -> FilePassedOver | None:
-    """At the end of a run, under its lease: the error that names an admitted file without a batch. Nobody has admitted
-    any since this run's own intake, and Spark has listed the folder after that."""
+    """The error that names an admitted file without a batch; None when there is none.
+
+    Call it at the end of a run, under its lease: then no file was admitted since the run's own intake, and
+    Spark has listed the folder after it.
+    """
     left = unplanned(layout.checkpoint(stream, generation), names(layout, folder))
     if not left:
         return None

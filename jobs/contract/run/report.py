@@ -1,4 +1,5 @@
-"""`report.json`: what one run did. Written as `running` before Spark starts, replaced when the run ends."""
+"""`report.json` says what one run did. It is written with status `running` before Spark starts, and replaced
+at the end."""
 
 from __future__ import annotations
 
@@ -15,16 +16,17 @@ from jobs.contract.errors import DataError
 from jobs.contract.run.spec import RunSpec
 
 VERSION = 1
-Status = Literal[
-    "running", "done", "idle", "failed", "died"
-]  # died: `running` on disk without a lease holder; never written
+# `died` is never written: it is how a report is shown that says `running` although nobody holds the lease.
+Status = Literal["running", "done", "idle", "failed", "died"]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Counts are records, but for `files_*`. `batches` are the numbers published since the last reported one, a killed run's among them.
+    """The report of one run. Counts are records, except `files_*`.
 
-    `account`: what was recounted of these batches (jobs.contract.run.account); empty without batches, and in older reports.
+    `batches`: numbers of the batches published since the last reported one, including those of a killed run.
+    `account`: what was recounted of these batches (jobs.contract.run.account); empty without batches, and in
+    older reports.
     """
 
     stream: str
@@ -54,7 +56,7 @@ class Report:
     def to_json(self) -> bytes:
         return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode(
             "utf-8", "backslashreplace"
-        )  # names that are no UTF-8
+        )  # file names may contain bytes that are not UTF-8
 
     @classmethod
     def from_json(cls, data: bytes, where: object = "") -> Report:
@@ -65,6 +67,7 @@ class Report:
                 raise DataError(f"report version {raw['version']} is not {VERSION}", where)
             if raw["status"] not in get_args(Status):
                 raise DataError(f"unknown status {str(raw['status'])[:20]!r}", where)
+            # Unknown keys are ignored, so that an older Caudal can read the reports of a newer one.
             known = {f.name for f in fields(cls)}
             values: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in known
@@ -93,8 +96,11 @@ def of(spec: RunSpec, status: Status, duration_s: float = 0.0) -> Report:
 
 
 def with_published(base: Report, output: Path) -> Report:
-    """`base` with every batch published after its `last_batch`: a killed run's batches are reported by the next, also by one that finds
-    nothing waiting. `output`: the generation's folder. Raises DataError when a manifest cannot be read."""
+    """`base` with every batch published after its `last_batch`. `output`: the generation's folder.
+
+    So the batches of a killed run are reported by the next run, even if that one finds nothing to read.
+    Raises DataError when a manifest cannot be read.
+    """
     batches = [
         manifest.read(path) for number, path in manifest.published(output).items() if number > base.last_batch
     ]
@@ -112,10 +118,11 @@ def with_published(base: Report, output: Path) -> Report:
 
 
 def _noted(batches: Sequence[Manifest]) -> Iterator[str]:
-    """A sentence for each rule that records were published against."""
+    """A sentence for each rule that published records break."""
     for code in sorted({code for m in batches for code in m.notes}):
-        found = [m.notes[code] for m in batches if code in m.notes]
-        yield f"{sum(note.records for note in found)} records published against the rule {code}, for example in {found[0].example}"
+        notes = [m.notes[code] for m in batches if code in m.notes]
+        records = sum(note.records for note in notes)
+        yield f"{records} records published against the rule {code}, for example in {notes[0].example}"
 
 
 def read(path: Path) -> Report | None:
@@ -127,16 +134,18 @@ def read(path: Path) -> Report | None:
 
 
 def newest(runs: Path) -> Iterator[Path]:
-    """Report files of one stream, newest run first (run ids sort by time). Lazy: a stream has hundreds of runs a day."""
+    """Report files of one stream, newest run first; run ids sort by time. An iterator, because a stream has
+    hundreds of runs a day and callers stop early."""
     names = sorted((entry.name for entry in runs.iterdir()), reverse=True) if runs.is_dir() else []
     return (path for name in names if (path := runs / name / "report.json").is_file())
 
 
 def newest_with_data(runs: Path) -> Report | None:
-    """The newest report of a run that read or published something: a schedule's empty runs come after it. Unreadable ones are passed over."""
+    """The newest report of a run that read or published something; scheduled runs without input may be newer.
+    Unreadable reports are skipped."""
     for path in newest(runs):
         with suppress(DataError, OSError):
-            found = read(path)
-            if found and (found.records_in or found.rows_out):
-                return found
+            candidate = read(path)
+            if candidate and (candidate.records_in or candidate.rows_out):
+                return candidate
     return None

@@ -1,4 +1,7 @@
-"""`spec.json`: all that the Spark side is told about one run. Made by the launcher alone; holds no secret (a properties file is named, not read)."""
+"""`spec.json` is all that the Spark side gets to know about one run. Only the launcher writes it.
+
+It contains no secret: it names a properties file, and the driver reads that file.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +28,18 @@ from jobs.contract.stream import (
 
 VERSION = 1
 _MADE = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
-RUN_ID = re.compile(r"[0-9TZa-z-]{1,64}")
+RUN_ID = re.compile(r"[0-9TZa-z-]{1,64}")  # what any run id may contain: it becomes part of paths
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """`start`: for a Kafka source the generation's start ("earliest" or {topic: {partition: offset}}), else empty.
+    """What one run should do. `start`: for a Kafka source, where the generation starts ("earliest" or {topic:
+    {partition: offset}}); else empty.
 
-    `reported_through`: newest batch that an earlier report covers. `home` is absolute. `rewinds`: finished ones of this generation; what was
-    sent before the last of them is sent again. `close_windows`: whether the run ends by publishing the windows that are still open. `source_id`: the
-    broker's id of the source topic, as this generation knows it; empty for files, or where it does not know.
+    `reported_through`: newest batch that an earlier report covers. `home`: absolute path. `rewinds`: number
+    of finished rewinds of this generation; what was sent before the last one is sent again. `close_windows`:
+    whether the run ends by publishing the windows that are still open. `source_id`: the id of the source
+    topic when this generation began; empty for files, and in generations that do not know it.
     """
 
     stream: Stream
@@ -59,7 +64,7 @@ class RunSpec:
     def to_json(self) -> bytes:
         return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode(
             "utf-8", "backslashreplace"
-        )  # names that are no UTF-8
+        )  # file names may contain bytes that are not UTF-8
 
     @classmethod
     def from_json(cls, data: bytes, where: object = "") -> RunSpec:
@@ -105,11 +110,12 @@ def _end(raw: dict[str, Any]) -> Files | Topic:
 
 
 def is_run_id(name: str) -> bool:
-    """True for a name that `new_run_id` makes."""
+    """Whether `name` has the form of `new_run_id`."""
     return bool(_MADE.fullmatch(name))
 
 
 def new_run_id(now: datetime) -> str:
-    """Sortable by time to the millisecond, unique by 32 random bits: `20261123T201500123Z-1f2e3d4c`."""
+    """A run id such as `20261123T201500123Z-1f2e3d4c`: it sorts by time to the millisecond, and 32 random
+    bits make it unique."""
     now = now.astimezone(UTC)
     return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"

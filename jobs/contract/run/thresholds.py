@@ -1,4 +1,5 @@
-"""Are more records refused than the row allows? Judged of a run's report after it has published, or of a batch before it is."""
+"""Decides whether more records were refused than the row allows: of a run after publishing, or of a batch
+before it."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from jobs.contract.stream import Stream
 
 @dataclass(frozen=True)
 class Acceptance:
-    """A person's word that this very batch, `identity`, may be published with up to `records` refused ones. `at`: UTC, ISO 8601."""
+    """A person's decision that the batch with this `identity` may be published with up to `records` refused
+    records. `at`: UTC, ISO 8601."""
 
     identity: Identity
     records: int
@@ -25,24 +27,27 @@ class Acceptance:
 
 
 def acceptances(layout: Layout, stream: str, generation: int, batch: int) -> list[Acceptance]:
-    """Those given for a batch of this number. Raises DataError for one that cannot be read."""
+    """The acceptances for a batch of this number. Raises DataError for one that cannot be read."""
     folder = layout.accepted(stream, generation, batch)
-    found = []
+    given = []
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
         try:
             raw = json.loads(path.read_bytes())
-            found.append(Acceptance(Identity(**raw["identity"]), int(raw["records"]), str(raw["at"])))
+            given.append(Acceptance(Identity(**raw["identity"]), int(raw["records"]), str(raw["at"])))
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"unreadable acceptance ({type(error).__name__}: {error})", path) from error
-    return found
+    return given
 
 
 def over(records_in: int, refused: int, share: float | None, records: int | None) -> str:
-    """In words, the limit that is passed; empty when none is. A share of nothing is 0."""
+    """In words, which limit is exceeded; empty when none is. A share of 0 records is 0."""
     if records is not None and refused > records:
         return f"{refused} of {records_in} records were refused, the row allows {records}"
     if share is not None and records_in and refused / records_in > share:
-        return f"{refused} of {records_in} records were refused ({refused / records_in:.1%}), the row allows {share:.1%}"
+        return (
+            f"{refused} of {records_in} records were refused ({refused / records_in:.1%}), the row allows "
+            f"{share:.1%}"
+        )
     return ""
 
 
@@ -55,7 +60,8 @@ def require_allowed(
     records_in: int,
     refused: int,
 ) -> None:
-    """Of a row that asks before: raises BatchHeld for a batch over a fail limit that nobody has accepted with as many refused records."""
+    """Raises BatchHeld if the row has `when="before"`, the batch exceeds a fail limit, and nobody has
+    accepted it with at least as many refused records."""
     asked = stream.thresholds
     why = over(records_in, refused, asked.fail_share, asked.fail_records) if asked.when == "before" else ""
     if not why or any(
@@ -63,6 +69,7 @@ def require_allowed(
         for a in acceptances(layout, stream.name, generation, batch)
     ):
         return
+    # An acceptance for fewer records does not count: the person did not see the others.
     held = BatchHeld(
         f"batch {batch} of generation {generation} is held: {why}",
         layout.refused_records(stream.name, generation, batch),
@@ -72,7 +79,8 @@ def require_allowed(
 
 
 def exceeded(done: Report, stream: Stream) -> TooManyRefused | None:
-    """The error of a run that has published more refused records than its row allows; of a row that asks before, all of it was allowed."""
+    """The error of a run in which more records were refused than its row allows; None otherwise. With
+    `when="before"`, every published batch was within the limit or accepted."""
     asked = stream.thresholds
     why = (
         over(done.records_in, done.quarantined, asked.fail_share, asked.fail_records)
@@ -81,13 +89,14 @@ def exceeded(done: Report, stream: Stream) -> TooManyRefused | None:
     )
     if not why:
         return None
-    found = TooManyRefused(why, stream.name)
-    found.name_stream(stream.name)
-    return found
+    error = TooManyRefused(why, stream.name)
+    error.name_stream(stream.name)
+    return error
 
 
 def judged(done: Report, stream: Stream) -> Report:
-    """The report with the row's thresholds applied: a warning, or the run's failure; beside another failure both are warnings."""
+    """The report with the row's thresholds applied: a warning, or the failure of the run. If the run has
+    failed before, it is a warning in both cases."""
     asked = stream.thresholds
     error = exceeded(done, stream)
     if error and not done.error:

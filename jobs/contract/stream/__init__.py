@@ -1,4 +1,4 @@
-"""What a stream is: the values that a row of the registry is made of. They are frozen, and checked when they are made."""
+"""What a row of the registry may contain. The values are frozen, and checked when they are constructed."""
 
 from jobs.contract.stream.declaration import (
     Delivery,

@@ -1,4 +1,5 @@
-"""A stream as the registry declares it: frozen values, checked when they are made."""
+"""A stream as the registry declares it: source, sink and options. Frozen values, checked when they are
+constructed."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def is_separator(text: str) -> bool:
-    """Whether csv fields may be told apart by it."""
+    """Whether `text` may separate csv fields."""
     return len(text) == 1 and text not in '\r\n"'
 
 
@@ -36,19 +37,27 @@ def _require_spelling(end: Files | Topic, where: str) -> None:
 
 @dataclass(frozen=True)
 class Files:
-    """Files of one record a line. As a source, `folder` names the folder under entrada (default: the stream's name).
+    """Files with one record on each line, as source or sink. `folder`: the source's folder under entrada;
+    default: the stream's name.
 
-    `settle_s`: seconds a file must lie unchanged before it is claimed. `duplicates`: what becomes of a file with the content of an admitted
-    one; `take` is for sources whose equal files are different deliveries. `under_way`: endings of files that are still being
-    delivered, besides those of docs/files.md.
+    `settle_s`: seconds for which a file must stay unchanged before it is claimed. `duplicates`: what happens
+    to a file with the content of an admitted one; `take` is for sources whose equal files are different
+    deliveries. `under_way`: endings of files that are still being delivered, in addition to those in
+    docs/files.md.
 
-    Of a csv source: `separator`; `header`: each file's first line names its columns; `columns`: they are found by their names, or must
-    also stand in the schema's order, or are taken by position whatever their names are; `missing_columns` and `extra_columns`: a file with
-    such columns is refused, or reads null there, or is read without them; `decimal`: the mark in numbers; `multiline`: a quoted field may hold
-    line ends, and a file is read whole (`Limits.whole_file_bytes`).
+    Of a csv source:
 
-    `date_format`, `timestamp_format`: patterns as `dd/MM/yyyy` of dates and times that are text (csv, JSON strings); empty: ISO 8601.
-    `timezone`: of times without a zone.
+    - `separator`: the character between two fields.
+    - `header`: the first line of each file names its columns.
+    - `columns`: columns are found by name, or must also be in the schema's order, or are found by position.
+    - `missing_columns`: a file without such a column is refused, or the column is null.
+    - `extra_columns`: a file with such a column is refused, or read without it.
+    - `decimal`: the decimal mark in numbers.
+    - `multiline`: a quoted field may contain line ends. Files are then read whole
+      (`Limits.whole_file_bytes`).
+
+    `date_format`, `timestamp_format`: patterns such as `dd/MM/yyyy` for dates and times in text (csv, JSON
+    strings); empty: ISO 8601. `timezone`: zone of times that have none.
     """
 
     format: Format = "json"
@@ -101,18 +110,20 @@ class Files:
 
     @property
     def multiline_separator(self) -> bytes:
-        """The separator of csv records that may span lines; empty where every line is a record."""
+        """The separator if csv records may span lines; empty if every line is a record."""
         return self.separator.encode() if self.multiline else b""
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A Kafka topic. As a source, `decimal`, `date_format`, `timestamp_format` and `timezone` are those of Files.
+    """A Kafka topic. As a source, `decimal`, `date_format`, `timestamp_format` and `timezone` are those of
+    Files.
 
     As a sink, `key` names the column that becomes the message key; the other columns become the value.
 
-    `config` are topic settings at creation (`retention.ms`…); the registry owns them. `delivery`, of a sink: exactly-once by Kafka's
-    transactions (readers must read committed records), or at-least-once by Spark's own sink.
+    `config`: settings of the topic at its creation (`retention.ms`…). `delivery` of a sink: exactly-once with
+    Kafka transactions, for consumers that set isolation.level=read_committed; or at-least-once with Spark's
+    own sink.
     """
 
     name: str
@@ -146,9 +157,10 @@ class Topic:
 
 @dataclass(frozen=True)
 class Published:
-    """What another registered stream has published, read as rows of its files: the source of a stateful stream, whose records are strict already.
+    """The rows that another registered stream has published. A stateful stream has such a source, because
+    those records are already checked.
 
-    `files`: how those files are written; the registry takes it from the other stream's sink.
+    `files`: format of those files; the registry fills it from the other stream's sink.
     """
 
     stream: str
@@ -167,10 +179,12 @@ Source = Files | Topic | Published
 
 @dataclass(frozen=True)
 class Stream:
-    """One row of the registry. `schedule`: cron text or None (by hand only). `lease_wait_s`: how long a task waits for a held lease.
+    """One row of the registry. `schedule`: a cron expression, or None for runs by hand only. `lease_wait_s`:
+    seconds for which a task waits for a lease that another run holds.
 
-    `stateful`: the transform keeps state between batches; then a rollover drops it, and a rewind is refused. `close_windows`: each run ends by
-    publishing the windows that are still open; later rows of theirs are dropped as late.
+    `stateful`: the transform keeps state between batches. Then a rollover drops the state, and a rewind is
+    refused. `close_windows`: each run ends by publishing the windows that are still open; rows that arrive
+    later for them are dropped as late.
     """
 
     name: str
@@ -205,7 +219,7 @@ class Stream:
         )
         require(
             not (isinstance(self.sink, Files) and self.sink.multiline),
-            "multiline is for a source; a sink writes what it is given",
+            "multiline is for a source; a sink needs no such option",
             self.name,
         )
         require(
@@ -241,8 +255,10 @@ class Stream:
 
     @property
     def tokens(self) -> Topic | None:
-        """The stream's own topic of what it has sent; None for a stream that needs none. One a stream: a hanging transaction of another stream
-        would hide this one's tokens. One partition: what is newest must be beyond doubt. Compacted: the newest token of each id is kept for ever."""
+        """The topic that records what this stream has sent; None for a stream that needs none."""
+        # A topic for each stream: an open transaction of another stream would hide this one's tokens. One
+        # partition, so that the newest token is beyond doubt. Compacted, so that the newest token of each id
+        # is kept for ever; Kafka compacts only closed segments, so a segment is closed after an hour.
         config = (("cleanup.policy", "compact"), ("segment.ms", "3600000"))
         return (
             Topic(f"caudal-tokens-{self.name}", partitions=1, config=config) if self.transactional else None
@@ -250,22 +266,23 @@ class Stream:
 
     @property
     def guarantee(self) -> str:
-        """What a reader of the output may rely on."""
+        """What readers of the output can rely on."""
         if not isinstance(self.sink, Topic):
             return "exactly-once"
         return (
-            "exactly-once (for readers of committed records)"
+            "exactly-once (for consumers with isolation.level=read_committed)"
             if self.transactional
             else "at-least-once (Spark's Kafka sink)"
         )
 
 
-# Why a published batch is final, and what to use where the result must change.
+# Published batches are final, so only append is possible. What to use instead where the result must change:
 _NOT_APPEND = {
-    "complete": "each batch would publish the whole result again beside the older ones; use mode='append' with a watermark, so that each window "
-    "is published once, when it is over, or a console or memory sink in a lab",
-    "update": "a row that changed would stand in two batches, and no reader could tell which holds; use mode='append' with a watermark, or a lab "
-    "whose foreachBatch updates rows by key",
+    "complete": "each batch would publish the whole result again beside the older ones; use mode='append' "
+    "with a watermark, so that each window is published once, when it is over, or a console or memory sink "
+    "in a lab",
+    "update": "a row that changed would stand in two batches, and no reader could tell which is valid; use "
+    "mode='append' with a watermark, or a lab whose foreachBatch updates rows by key",
 }
 
 

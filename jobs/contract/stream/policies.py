@@ -1,4 +1,5 @@
-"""What a row says of a stream beside its ends: limits, checks, thresholds and upkeep; frozen values, checked when they are made."""
+"""What a row says besides source and sink: limits, checks, thresholds and upkeep. Frozen values, checked when
+they are constructed."""
 
 from __future__ import annotations
 
@@ -16,24 +17,24 @@ def require(condition: bool, what: str, where: object) -> None:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one batch and one run may take. A replay after a rewind ignores the batch limits (Spark's doing)."""
+    """What one batch and one run may take. A replay after a rewind ignores the batch limits, because Spark
+    does."""
 
     batch_bytes: int = 256 * 1024 * 1024  # files: maxBytesPerTrigger
     batch_records: int = 500_000  # Kafka: maxOffsetsPerTrigger
     record_bytes: int = 4 * 1024 * 1024  # a longer record goes to quarantine unparsed
-    line_bytes: int = (
-        16 * 1024 * 1024
-    )  # a file with a longer line is refused whole; two tasks in 1024 MiB read 16 MiB lines, and died of 32 MiB ones
-    file_bytes: int = (
-        8 * 1024 * 1024 * 1024
-    )  # a larger file is refused unread; of a packed one its text counts
-    whole_file_bytes: int = (
-        64 * 1024 * 1024
-    )  # of a csv with multiline=True, unpacked: one task holds it in memory several times
-    unpack_ratio: int = 250  # bytes of text for one packed byte; judged from 64 MiB of text on
-    run_s: int = 3600  # a run longer than this is stopped by Airflow
+    # A file with a longer line is refused whole. Two tasks in 1024 MiB read lines of 16 MiB, and died of 32
+    # MiB.
+    line_bytes: int = 16 * 1024 * 1024
+    # A larger file is refused unread. Of a packed file, the unpacked text counts.
+    file_bytes: int = 8 * 1024 * 1024 * 1024
+    # Of a csv with multiline=True, unpacked. One task holds the whole file in memory several times.
+    whole_file_bytes: int = 64 * 1024 * 1024
+    # Bytes of text for one packed byte, checked from 64 MiB of text on: protects against archive bombs.
+    unpack_ratio: int = 250
+    run_s: int = 3600  # Airflow stops a run that takes longer
     driver_memory_mib: int = 1024
-    transaction_records: int = 100_000  # of one Kafka transaction: a second or two
+    transaction_records: int = 100_000  # in one Kafka transaction, which then takes a second or two
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -44,8 +45,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class EventTime:
-    """`column` holds when it happened, as `unit` says. A record is refused when that is over `future_s` after its admission (a file's, or the
-    Kafka record's own time), or over `past_s` before; None: however old."""
+    """Which event times are plausible. `column`: the column with the event time, in `unit`.
+
+    A record is refused when its event time is more than `future_s` after its admission, or more than `past_s`
+    before it (None: any age). Admission is that of its file, or the Kafka record's timestamp. One event in
+    the far future would move the watermark, and Spark would drop all later records.
+    """
 
     column: str
     unit: Literal["ms", "s", "timestamp"] = "ms"
@@ -67,8 +72,11 @@ class EventTime:
 
 @dataclass(frozen=True)
 class Checks:
-    """What becomes of records that break a rule of their domain. Those of the rules in `report` are published, and counted as warnings with an
-    example; every other rule refuses. `unknown_fields`: of a JSON record, kept quiet about, reported, or refused."""
+    """What happens to records that break a rule of their domain.
+
+    Records that break a rule in `report` are published, and counted in a warning with an example. All other
+    rules refuse the record. `unknown_fields` of a JSON record are ignored, reported, or refused.
+    """
 
     report: tuple[str, ...] = ()
     unknown_fields: Literal["quiet", "report", "refuse"] = "report"
@@ -81,10 +89,12 @@ class Checks:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """How many refused records are too many: a share of the records read (0.05: more than five in a hundred) or a number; None: no limit.
+    """How many refused records are too many: a share of the records read (0.05: more than five in a hundred),
+    or a number. None: no limit.
 
-    `when`: "after" publishes what is good, and the run then fails; "before" publishes nothing of a batch over a fail limit until a person
-    accepts it (`quarantine accept`). "after" judges all batches of a run together, "before" each by itself.
+    `when="after"` publishes the good records and then fails the run; it judges all batches of a run together.
+    `when="before"` publishes nothing of a batch over a fail limit until a person accepts it (`quarantine
+    accept`); it judges each batch by itself.
     """
 
     warn_share: float | None = None
@@ -116,9 +126,11 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Upkeep:
-    """When housekeeping acts by itself. `*_days`: how long archived files, retired generations and run folders are kept; None: for ever.
+    """When housekeeping acts without a person. `*_days`: how long archived files, retired generations and run
+    folders are kept; None: for ever.
 
-    A checkpoint with more files or bytes in its source log, or more batches, begins a new generation at the next cleaning.
+    A checkpoint with more than `log_files` or `log_bytes` in its source log, or more than `batches`, gets a
+    new generation at the next cleaning: Spark never shrinks that log and reads it at every start.
     """
 
     archive_days: int | None = None

@@ -1,6 +1,7 @@
-"""How a source spells numbers, dates and times: what a row of the registry may say of it, checked when the row is made.
+"""Checks the patterns and zones by which a source writes dates and times.
 
-Patterns are those of Java's DateTimeFormatter, of digits alone: names of months differ from one machine's locale to another.
+Patterns are those of Java's DateTimeFormatter, but only those for digits: names of months depend on the
+machine's locale.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-# One part of a pattern: a quoted literal, a run of pattern letters, or other characters. In Java, letters must be quoted and # { } [ ] are special.
+# One part of a pattern: a quoted literal, a run of pattern letters, or other characters. In Java, letters
+# must be quoted and # { } [ ] are special.
 PART = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z'#{}\[\]]")
 _YEARS, _MONTHS, _DAYS = {"yy", "yyyy"}, {"M", "MM"}, {"d", "dd"}
 _DATES = _YEARS | _MONTHS | _DAYS
@@ -28,23 +30,22 @@ _TIMES = {
 
 
 def unfit_date(pattern: str) -> str:
-    """Why no date can be read by `pattern`; empty when one can."""
+    """Why `pattern` cannot read a date; empty when it can."""
     return _unfit(pattern, _DATES, "a year (yyyy), a month (MM) and a day (dd), each once")
 
 
 def unfit_timestamp(pattern: str) -> str:
-    """Why no time can be read by `pattern`; empty when one can. A pattern without an hour reads midnight."""
+    """Why `pattern` cannot read a time; empty when it can. A pattern without an hour reads midnight."""
     if why := _unfit(pattern, _DATES | _TIMES, "a date (yyyy, MM, dd) and HH, mm, ss, SSS or XXX, each once"):
         return why
     letters = {part[0] for part in _letters(pattern)}
     if ("h" in letters) != ("a" in letters) or {"h", "H"} <= letters:
         return f"{pattern!r}: an hour is HH (0 to 23), or hh (1 to 12) together with a (AM or PM)"
-    there = [bool(letters & {"H", "h"}), *(letter in letters for letter in "msS")]
-    return (
-        ""
-        if there == sorted(there, reverse=True)
-        else f"{pattern!r} has a part of a time without the larger one before it"
-    )
+    # hour, minute, second, fraction: each needs the one before it
+    present = [bool(letters & {"H", "h"}), *(letter in letters for letter in "msS")]
+    if present != sorted(present, reverse=True):
+        return f"{pattern!r} has a part of a time without the larger part before it"
+    return ""
 
 
 def unfit_zone(name: str) -> str:
@@ -68,5 +69,5 @@ def _unfit(pattern: str, known: set[str], asked: str) -> str:
 
 
 def _letters(pattern: str) -> list[str]:
-    """The runs of pattern letters, literals left out."""
+    """The runs of pattern letters, without literals."""
     return [match[0] for match in PART.finditer(pattern) if match[1]]

@@ -1,1 +1,1 @@
-"""The text of delivered files: decoded and cut into records, alike on both sides."""
+"""Decodes delivered files and cuts them into records, in the same way on both sides."""

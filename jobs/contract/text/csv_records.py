@@ -1,13 +1,16 @@
-"""Records of a csv text whose quoted fields may hold line ends, after RFC 4180. The Java side cuts by the same rules: both are tested with
-tests/jobs/contract/records_cases.py.
+"""Cuts a csv text into records whose quoted fields may contain line ends (RFC 4180).
 
-A record ends at a \\n, of which a \\r before it is a part, or at the end of the text; but not inside a quoted field. A field is quoted only if
-a quote is its first character (byte order marks at the start of a record do not count); elsewhere a quote is a character. Inside, two quotes
-stand for one. The quote that closes must be followed by a separator, a line end, or the end of the text.
+The Java side (SplitCsv.java) cuts by the same rules; tests/jobs/contract/records_cases.py tests both.
 
-A quoted field that does not close so, or not at all, is broken, and costs no more than its own line: its record ends with the line in which
-the field opens, and the next line begins a new record. Every stretch between two quotes is looked at twice at most: a field that opens at one
-quote is judged at the next unpaired one, and no other field opens between them. So the time is linear in the text, whatever is in it.
+A record ends at a \\n, together with a \\r before it, or at the end of the text; but not inside a quoted
+field. A field is quoted only if a quote is its first character, after byte order marks at the start of a
+record. Elsewhere a quote is an ordinary character. Inside a quoted field, two quotes stand for one. The
+closing quote must be followed by a separator, a line end, or the end of the text.
+
+A quoted field that is not closed like this is broken. It spoils only its own line: its record ends with the
+line in which the field opens, and the next line begins a new record. The time is linear in the length of any
+text. Each stretch between two quotes is read at most twice, because a field that opens at one quote is judged
+at the next unpaired one, and no other field can open between them.
 """
 
 from __future__ import annotations
@@ -22,16 +25,20 @@ from jobs.contract.text import lines
 
 _QUOTE = b'"'
 _LINE_END = re.compile(rb"\r?(\n|\Z)")
-_BROKEN, _LAST = -1, -2  # what stands behind a closing quote, where it is no separator
+_BROKEN, _LAST = (
+    -1,
+    -2,
+)  # instead of a place: the field is not closed properly; no field follows in this record
 
 
 def split_records(data: bytes, separator: bytes) -> Iterator[bytes]:
-    """The records of a whole text in order, as they came, without their line ends; blank ones are left out."""
+    """The records of a whole text, in order and unchanged, without their line ends. Blank ones are left
+    out."""
     return (record for _, record in numbered(data, separator))
 
 
 def numbered(data: bytes, separator: bytes) -> Iterator[tuple[int, bytes]]:
-    """As split_records, each with the number of the line it starts in, from 1."""
+    """As split_records, but each record with the number of the line in which it starts, from 1."""
     start, line = 0, 1
     while start < len(data):
         end = _end(data, start, separator)
@@ -43,12 +50,12 @@ def numbered(data: bytes, separator: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def stands_alone(record: bytes, separator: bytes) -> bool:
-    """Whether it is one record whatever follows it: no quoted field of its own is left open."""
+    """Whether the record stays one record whatever follows it, because it leaves no quoted field open."""
     return next(split_records(record + b'\n"\n', separator), b"") == record.removesuffix(b"\r")
 
 
 def _end(data: bytes, start: int, separator: bytes) -> int:
-    """Where the record that begins at `start` ends: the place of its \\n, or the end of the text."""
+    """The end of the record that begins at `start`: the place of its \\n, or the end of the text."""
     line_end, field = _line_end(data, start), _unmarked(data, start)
     while (opening := _opening(data, field, line_end, separator)) >= 0:
         closing = _closing(data, opening + 1, len(data))
@@ -68,14 +75,15 @@ def _line_end(data: bytes, start: int) -> int:
 
 
 def _unmarked(data: bytes, start: int) -> int:
-    """Behind the byte order marks at `start`."""
+    """The place after the byte order marks at `start`."""
     while data.startswith(lines.BOM, start):
         start += len(lines.BOM)
     return start
 
 
 def _opening(data: bytes, field: int, end: int, separator: bytes) -> int:
-    """Where the first quoted field before `end` opens, or -1. `field`: where a field begins."""
+    """The place where the first quoted field before `end` opens, or -1. `field`: a place where a field
+    begins."""
     quote = data.find(_QUOTE, field, end)
     while quote > field and not data.endswith(separator, field, quote):
         quote = data.find(_QUOTE, quote + 1, end)
@@ -83,7 +91,7 @@ def _opening(data: bytes, field: int, end: int, separator: bytes) -> int:
 
 
 def _closing(data: bytes, inside: int, end: int) -> int:
-    """Where the first quote without a pair stands before `end`, or -1. `inside`: a place in a quoted field."""
+    """The place of the first unpaired quote before `end`, or -1. `inside`: a place in a quoted field."""
     quote = data.find(_QUOTE, inside, end)
     while quote >= 0 and data.startswith(_QUOTE, quote + 1):
         quote = data.find(_QUOTE, quote + 2, end)
@@ -91,7 +99,8 @@ def _closing(data: bytes, inside: int, end: int) -> int:
 
 
 def _behind(data: bytes, closing: int, separator: bytes) -> int:
-    """Where the next field begins, _LAST at a line end, _BROKEN where the field does not close."""
+    """The place where the next field begins; _LAST at a line end; _BROKEN where the field is not closed
+    properly."""
     if closing < 0:
         return _BROKEN
     if data.startswith(separator, closing + 1):
@@ -101,16 +110,20 @@ def _behind(data: bytes, closing: int, separator: bytes) -> int:
 
 @dataclass
 class Spans:
-    """Looks for a quoted field with a whole line inside it: read line by line, that one could pass for a record. `found`: the first such field as
-    (line it opens in, line it closes in), from 1. Memory: a few numbers."""
+    """Finds a quoted field that contains a whole line, in a text that is fed line by line. A reader of lines
+    could take that line for a record.
+
+    `found`: the first such field, as (line in which it opens, line in which it closes), from 1. Memory: a few
+    numbers.
+    """
 
     separator: bytes
     found: tuple[int, int] | None = None
     _line: int = 0
-    _opened: int = 0  # the line in which a field was opened that is open still; 0: none is
+    _opened: int = 0  # the line in which the field was opened that is still open; 0 when none is open
 
     def feed(self, text: bytes, ends: int) -> None:
-        """The next lines, each with its \\n, of which there are `ends`."""
+        """Reads the next `ends` lines; `text` has each with its \\n."""
         if self._opened or _has_odd(text):
             for number, line in enumerate(text.split(b"\n"), self._line + 1):
                 if self._opened or line.count(_QUOTE) % 2 or self._may_open(line):
@@ -118,13 +131,14 @@ class Spans:
         self._line += ends
 
     def _may_open(self, line: bytes) -> bool:
-        """Of a line with an even number of quotes, as one with an inch sign in a field that is not quoted: whether its last field may be open."""
+        """Whether the last field of a line may be open although the line has an even number of quotes. That
+        happens when another quote stands in a field that is not quoted, such as an inch sign."""
         last = (self.separator + line).rfind(self.separator + _QUOTE)
         return last >= 0 and line.count(_QUOTE, last + 1) % 2 == 0
 
     def _look(self, line: bytes, number: int) -> None:
         field = self._close(line, number) if self._opened else _unmarked(line, 0)
-        if field == _BROKEN:  # the lines since the field opened stand for themselves, and so does this one
+        if field == _BROKEN:  # so each line since the field opened is a record of its own, and so is this one
             self._opened, field = 0, _unmarked(line, 0)
         while field >= 0 and (opening := _opening(line, field, len(line), self.separator)) >= 0:
             closing = _closing(line, opening + 1, len(line))
@@ -132,7 +146,7 @@ class Spans:
             self._opened = number if closing < 0 else 0
 
     def _close(self, line: bytes, number: int) -> int:
-        """Where the next field begins in a line that may close the open one; _LAST also where it stays open; _BROKEN."""
+        """As _behind, for a line that may close the open field; _LAST also where the field stays open."""
         closing = _closing(line, 0, len(line))
         if closing < 0:
             return _LAST
@@ -147,17 +161,19 @@ _NEITHER = bytes(set(range(256)) - set(b'"\n'))
 
 
 def _has_odd(text: bytes) -> bool:
-    """Whether one of the lines has an odd number of quotes: a field that spans lines of well-formed text opens and closes in such a line."""
+    """Whether one of the lines has an odd number of quotes. In well-formed text, a field that spans lines
+    opens and closes in such lines. This test is fast, and most texts need no other."""
     return _QUOTE in text and _QUOTE in text.translate(None, _NEITHER).replace(b'""', b"")
 
 
 def read(path: Path, source: Files) -> Iterator[tuple[int, bytes]]:
-    """The records of a delivered file as Spark gets them: (line it starts in, bytes as they came), blank ones left out. Raises lines.UNREADABLE."""
+    """The records of a delivered file as Spark gets them: (line in which it starts, unchanged bytes). Blank
+    ones are left out. Raises lines.UNREADABLE."""
     with lines.opened(path) as text:
         if source.multiline:
             yield from numbered(text.read(), source.multiline_separator)
             return
         for number, line in enumerate(text, 1):
             if not lines.is_blank(line):
-                # of a mark at the start of a file, Spark's own reader leaves out one
+                # Spark's own reader drops one mark at the start of a file.
                 yield number, (line.removeprefix(lines.BOM) if number == 1 else line).removesuffix(b"\n")

@@ -1,7 +1,8 @@
-"""The one reader of delivered files: whatever looks into a file sees its text through the codec of its name, cut into lines as Spark cuts it.
+"""Reads delivered files: unpacks them by the ending of their name, and cuts them into lines as Spark does.
 
-A line ends at \\n alone; a \\r before it is no part of what the line says. A byte order mark is no part of it either, however many stand at its
-start: files that were joined with `cat` have one in the middle. A mark anywhere else in a line is data.
+A line ends only at \\n. A \\r before it does not belong to the text. Byte order marks at the start of a line
+do not belong to it either, because files joined with `cat` have them in the middle. Anywhere else in a line,
+a mark is data.
 """
 
 from __future__ import annotations
@@ -15,32 +16,29 @@ from pathlib import Path
 from typing import IO, Literal
 
 BOM = b"\xef\xbb\xbf"
-BLANKS = b" \t\r\n\x0b\x0c"
-UNREADABLE = (
-    OSError,
-    EOFError,
-    zlib.error,
-)  # what reading raises: no such file, or packed bytes that are cut off or damaged
+BLANKS = b" \t\r\n\x0b\x0c"  # ASCII white space, as in Bytes.java: both sides must count the same records
+# What reading may raise: a missing file, or packed bytes that are cut off or damaged.
+UNREADABLE = (OSError, EOFError, zlib.error)
 Codec = Literal["", "gz", "bz2"]
 Text = IO[bytes] | gzip.GzipFile | bz2.BZ2File
 
 
 def codec(name: str) -> Codec:
-    """How the content of a file of this name is packed."""
+    """How a file of this name is packed; empty when it is not."""
     name = name.lower()
     return "gz" if name.endswith(".gz") else "bz2" if name.endswith(".bz2") else ""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Text]:
-    """The text of a file, unpacked. Raises UNREADABLE, here and while it is read."""
+    """The unpacked text of a file. Raises UNREADABLE, also while the text is read."""
     kind = codec(path.name)
     with gzip.open(path) if kind == "gz" else bz2.open(path) if kind == "bz2" else path.open("rb") as text:
         yield text
 
 
-def said(line: bytes) -> bytes:
-    """What a line says: without byte order marks at its start, and without its line end."""
+def content(line: bytes) -> bytes:
+    """The line without byte order marks at its start, and without its line end."""
     return unmarked(line).removesuffix(b"\n").rstrip(b"\r")
 
 
@@ -52,14 +50,15 @@ def unmarked(line: bytes) -> bytes:
 
 
 def is_blank(line: bytes) -> bool:
-    """Whether a line is no record: white space only, byte order marks before it left out."""
+    """Whether the line is not a record: only white space, after byte order marks if there are any."""
     return not unmarked(line).strip(BLANKS)
 
 
 def first_line(path: Path, longest: int) -> bytes:
-    """What the first line that is not blank says, at most `longest` bytes of it; empty when there is none. Raises UNREADABLE."""
+    """The content of the first line that is not blank, at most `longest` bytes; empty when there is none.
+    Raises UNREADABLE."""
     with opened(path) as text:
         while line := text.readline(longest):
             if not is_blank(line):
-                return said(line)
+                return content(line)
     return b""

@@ -1,4 +1,5 @@
-"""How a delivery of reprocessed records begins. Both sides must recognise it: intake by its first line, csv reading by its name too."""
+"""The first line of a delivery of reprocessed records. Intake recognises it by this line, csv reading also by
+its name."""
 
 from __future__ import annotations
 
@@ -11,10 +12,10 @@ _HEADED = re.compile(r"-reproceso-.*-b\d{9,}-h\d+\.")
 
 
 def id_line(operation: str, name: str) -> bytes:
-    """The first line of the delivery `name`: a blank line whose spaces and tabs spell its identity.
+    """The first line of the delivery `name`: a blank line whose spaces and tabs encode 128 bits of a hash.
 
-    It is no record to any reader. It makes the content differ from every other file, so the delivery is nobody's
-    duplicate, and it identifies the delivery under whatever name it was admitted.
+    No reader counts it as a record. It makes the content unique, so that intake does not refuse the delivery
+    as a duplicate, and it identifies the delivery whatever name it was admitted under.
     """
     spelled = hashlib.sha256(f"{operation} {name}".encode()).digest()[:16]
     return (
@@ -28,7 +29,8 @@ def is_id_line(start: bytes) -> bool:
 
 
 def is_headless(path: Path) -> bool:
-    """Whether the admitted file at `path` is a delivery of csv records in the schema's order, without a header."""
+    """Whether the admitted file at `path` is a delivery of csv records in the schema's order, without a
+    header."""
     if "-reproceso-" not in path.name or _HEADED.search(path.name):
         return False
     with path.open("rb") as file:

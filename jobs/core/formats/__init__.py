@@ -1,1 +1,1 @@
-"""Avro and csv, for sources and sinks."""
+"""Avro schemas, and the csv that Caudal writes."""

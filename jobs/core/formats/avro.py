@@ -1,4 +1,5 @@
-"""A Spark schema as an Avro schema, for single-record Avro on topics. Every field is a union with null, as Spark's own writer makes them."""
+"""Makes an Avro schema of a Spark schema, for single-record Avro on topics. Each nullable field is a union
+with null, as in what Spark itself writes."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ _PLAIN: dict[type[DataType], Any] = {
 
 
 def schema_json(schema: StructType, name: str = "topLevelRecord") -> str:
-    """As text, for from_avro and to_avro. Raises BrokenStream for a type that has no Avro form here."""
+    """The Avro schema as JSON, for from_avro and to_avro. Raises BrokenStream for a type that has no Avro
+    form here."""
     return json.dumps(_record(schema, name))
 
 

@@ -1,4 +1,5 @@
-"""The csv that Caudal writes (jvm/src/caudal/CsvLine.java), and how Spark reads it back to the letter. Its form: docs/csv.md."""
+"""The csv that Caudal writes (jvm/src/caudal/CsvLine.java), and the options with which Spark reads the same
+values back. docs/csv.md describes its form."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ _SCALARS = (
     "timestamp",
     "timestamp_ntz",
 )
-_WAY = "make text of it in the transform (to_json, hex, cast), or write json or parquet"
+_WAY = "turn it into text in the transform (to_json, hex, cast), or write json or parquet"
 
 
 def require_writable(schema: StructType) -> None:
@@ -53,11 +54,13 @@ def value(rows: DataFrame, separator: str = ",") -> Column:
 
 
 def read_options(separator: str, header: bool) -> dict[str, str]:
-    """For spark.read and readStream: values come as they were written, with their line ends; null is no empty text.
+    """Options for spark.read and readStream. Values are read as they were written, with their line ends, and
+    null stays different from an empty text.
 
-    Without `nullValue` Spark takes an empty text for null; a fixed one would turn a value that equals it into null.
+    `nullValue` is random: without it Spark reads an empty text as null, and a fixed one would turn an equal
+    value into null.
     """
-    same = {"escape": '"', "charToEscapeQuoteEscaping": '"'}  # without the second NUL is lost beside a quote
-    sep = "\\\\" if separator == "\\" else separator  # to Spark a backslash begins \t and its like
+    same = {"escape": '"', "charToEscapeQuoteEscaping": '"'}  # without the second, NUL beside a quote is lost
+    sep = "\\\\" if separator == "\\" else separator  # for Spark a backslash begins an escape such as \t
     lines = {"header": str(header).lower(), "multiLine": "true", "lineSep": "\n"}
     return {"sep": sep, **lines, "nullValue": secrets.token_hex(16), **same}

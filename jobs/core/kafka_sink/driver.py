@@ -1,9 +1,14 @@
-"""The exactly-once Kafka sink, in the driver: fence, read the tokens, claim; then let the tasks send. docs/decisions tells why in this order.
+"""The driver side of the exactly-once Kafka sink: fence, read the tokens, claim; then let the tasks send.
 
-- *Fence* every id this stream ever used: a producer of a killed run is shut out, its open transaction is resolved. Before that the tokens
-  behind an open transaction are hidden, and messages would be sent twice.
-- *Claim* every id, under the id itself: a worker of a killed run that wakes up later finds the claim and stops.
-- A record below its partition's token is sent already and dropped; the next token goes with the next records, in one transaction.
+The order matters (docs/decisions/0010-exactly-once-sink.md):
+
+1. *Fence* every transactional id that this stream ever used. A producer of a killed run is shut out, and its
+   open transaction is aborted. An open transaction hides the tokens behind it, so reading them first would
+   send messages twice.
+2. *Read the tokens.* A record below its partition's token was already sent and is dropped.
+3. *Claim* every id, in a transaction of that id. A worker of a killed run that wakes up later finds the claim
+   and stops.
+4. *Send.* Each transaction holds records and, as its last record, the next token.
 """
 
 from __future__ import annotations
@@ -25,22 +30,22 @@ from jobs.contract.errors import BrokenStream, CaudalError, TimeoutRefused
 from jobs.contract.kafka import connection
 from jobs.contract.run.spec import RunSpec
 from jobs.contract.stream import Topic
-from jobs.core.kafka_sink import producer as transactional
-from jobs.core.kafka_sink import token_topic, worker
-from jobs.core.kafka_sink.producer import Client, Transactional
+from jobs.core.kafka_sink import producer, token_topic, worker
+from jobs.core.kafka_sink.producer import Client, TransactionalProducer
 from jobs.core.kafka_sink.tokens import Token, id_of, key_of, newest
-from jobs.core.kafka_sink.worker import Order
+from jobs.core.kafka_sink.worker import WorkerConfig
 from jobs.core.write import sinks
 from jobs.domain.positions import POSITION
 
-_BROKERS_MAXIMUM_MS = 900_000  # transaction.max.timeout.ms, unless a broker says otherwise
-_TIMEOUTS_MS = (_BROKERS_MAXIMUM_MS, 300_000, 60_000)  # tried in turn where the broker allows less
-_AT_ONCE = 16  # ids that are fenced at the same time: each costs two round trips
+# Transaction timeouts, tried in turn until the broker allows one. The first is the default of its
+# transaction.max.timeout.ms. A client cannot ask for that limit, only exceed it.
+_TIMEOUTS_MS = (900_000, 300_000, 60_000)
+_FENCED_AT_ONCE = 16  # ids opened in parallel: each needs two round trips, and a topic may have hundreds
 
 
 @dataclass
-class Sending:
-    """The transactional sink of one run. Nothing is asked of the broker before the first batch that has something to send.
+class KafkaSinkDriver:
+    """Sends the batches of one run. It contacts the broker only when the first batch has something to send.
 
     `planned`: newest batch that was planned before this run.
     """
@@ -48,37 +53,41 @@ class Sending:
     spec: RunSpec
     planned: int
     _client: Client | None = None
-    _since: int = -1
+    _claims_start: int = -1
     _claimed: set[str] = field(default_factory=set)
 
     def send(self, rows: DataFrame, frame: DataFrame, plan: BatchPlan) -> int:
-        """Sends what of `rows` (made of `frame`, the batch) was not sent before; the number of rows, sent now or before.
+        """Sends those of `rows` that were not sent before. Returns the number of all rows, sent now or
+        before.
 
-        Raises BrokenStream before anything is sent when the rows have lost their position, and the sink's named errors.
+        `frame`: the batch that `rows` were made of. Raises BrokenStream, before anything is sent, when the
+        rows have lost their position; and the errors of TransactionalProducer.
         """
-        by_partition, order = self._by_partition, self._order(plan)
-        wanted = {order.id(t, int(p)) for t, p in plan.ranges()} if by_partition else {order.batch_id}
-        with ThreadPoolExecutor(1) as beside:  # half a second of waiting for the broker, while Spark plans
-            claimed = beside.submit(self._claim, wanted, plan)
+        by_partition, config = self._by_partition, self._worker_config(plan)
+        wanted = {config.id(t, int(p)) for t, p in plan.ranges()} if by_partition else {config.batch_id}
+        # Fencing waits half a second for the broker. Meanwhile Spark plans the query, to count its tasks.
+        with ThreadPoolExecutor(1) as background:
+            claimed = background.submit(self._claim, wanted, plan)
             if by_partition:
                 _require_position(rows, frame, self.spec.stream.name)
         claimed.result()
-        order = self._order(plan)
+        config = self._worker_config(plan)  # again: claiming has set the client and claims_start
         encoded = rows.select(*self._columns(rows))
-        work = worker.by_partition(order) if by_partition else worker.by_batch(order)
+        work = worker.by_partition(config) if by_partition else worker.by_batch(config)
         results = (encoded if by_partition else encoded.coalesce(1)).mapInArrow(work, worker.RESULT).collect()
         failpoints.hit("sent")
         return self._total(results)
 
     @property
     def _by_partition(self) -> bool:
-        """Else by batch: files have no offsets, and what a stateful transform gives comes from no single record."""
+        """Whether each source partition has its own transactional id. Otherwise a batch is one transaction:
+        files have no offsets, and a row of a stateful transform comes from many records."""
         return isinstance(self.spec.stream.source, Topic) and not self.spec.stream.stateful
 
-    def _order(self, plan: BatchPlan) -> Order:
+    def _worker_config(self, plan: BatchPlan) -> WorkerConfig:
         sink, tokens = self.spec.stream.sink, self.spec.stream.tokens
         assert isinstance(sink, Topic) and tokens  # noqa: S101 - the caller's condition
-        return Order(
+        return WorkerConfig(
             client=self._client or self._new_client(_TIMEOUTS_MS[0]),
             stream=self.spec.stream.name,
             generation=self.spec.generation,
@@ -86,10 +95,10 @@ class Sending:
             run=self.spec.run_id,
             topic=sink.name,
             token_topic=tokens.name,
-            since=self._since,
+            claims_start=self._claims_start,
             batch=plan.batch,
             input_digest=plan.input_digest,
-            unit_records=self.spec.stream.limits.transaction_records,
+            transaction_records=self.spec.stream.limits.transaction_records,
         )
 
     def _new_client(self, most_ms: int) -> Client:
@@ -109,31 +118,31 @@ class Sending:
         return [*encoded, F.lit(None).cast("string").alias("where")]
 
     def _claim(self, wanted: set[str], plan: BatchPlan) -> None:
-        """Once a run, and again should a batch bring a partition that no batch before it had."""
+        """Fences and claims the ids of `wanted`, and all ids used before. It works once per run, and again if
+        a later batch has a new partition."""
         if wanted <= self._claimed:
             return
-        order = self._order(plan)
-        token_topic.require_sink(order.client, order.topic)
-        token_topic.require(self.spec, order, self.planned)
-        ever, _ = transactional.records(order.client, order.token_topic, 0, committed=False)
-        ids = sorted((wanted | {id_of(key) for key, _ in ever}) - self._claimed)
-        self._client, producers = self._fenced(ids)
+        config = self._worker_config(plan)
+        token_topic.require_sink(config.client, config.topic)
+        token_topic.require(self.spec, config, self.planned)
+        # Uncommitted tokens, too: an id whose only transaction is still open must be fenced as well.
+        all_tokens, _ = producer.records(config.client, config.token_topic, 0, committed=False)
+        ids = sorted((wanted | {id_of(key) for key, _ in all_tokens}) - self._claimed)
+        self._client, owners = self._fence(ids)
         failpoints.hit("fenced")
-        found, end = transactional.records(self._client, order.token_topic, 0)
-        self._since = end if self._since < 0 else self._since
-        _each(
-            producers,
-            lambda producer: _write_claim(producer, order, newest(found, producer.name, order.epoch)),
-        )
+        tokens, end = producer.records(self._client, config.token_topic, 0)
+        self._claims_start = end if self._claims_start < 0 else self._claims_start
+        _map(owners, lambda owner: _write_claim(owner, config, newest(tokens, owner.name, config.epoch)))
         self._claimed |= set(ids)
         failpoints.hit("claimed")
 
-    def _fenced(self, ids: list[str]) -> tuple[Client, list[Transactional]]:
-        """A producer for each id, and the client it was made with: the longest transactions that the broker allows."""
+    def _fence(self, ids: list[str]) -> tuple[Client, list[TransactionalProducer]]:
+        """A client with the longest transaction timeout that the broker allows, and a producer for each
+        id."""
         for most_ms in _TIMEOUTS_MS:
             client = self._client or self._new_client(most_ms)
             try:
-                return client, _each(ids, partial(Transactional, client))
+                return client, _map(ids, partial(TransactionalProducer, client))
             except TimeoutRefused:
                 continue
         raise TimeoutRefused(
@@ -153,41 +162,47 @@ class Sending:
             )
         total, sent = sum(row["rows"] for row in rows), sum(row["sent"] for row in rows)
         if sent < total:
-            print(
-                f"{total - sent} of {total} messages had been sent by an earlier attempt, {sent} are sent now",
-                flush=True,
-            )
+            before = f"{total - sent} of {total} messages had been sent by an earlier attempt"
+            print(f"{before}, {sent} are sent now", flush=True)
         return total
 
 
-def _each(items: list[Any], work: Callable[[Any], Any]) -> list[Any]:
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+def _map(items: list[Any], work: Callable[[Any], Any]) -> list[Any]:
+    with ThreadPoolExecutor(_FENCED_AT_ONCE) as pool:
         return list(pool.map(work, items))
 
 
-def _write_claim(producer: Transactional, order: Order, last: Token | None) -> None:
-    """Takes over the last token. It is committed only if nobody else has opened this id since the fencing."""
-    claim = replace(last or Token(order.epoch, order.run), run=order.run, claim=True)
-    producer.begin()
-    producer.send(order.token_topic, claim.to_json(), key_of(producer.name, order.epoch), partition=0)
-    producer.commit()
-    producer.close()
+def _write_claim(owner: TransactionalProducer, config: WorkerConfig, last: Token | None) -> None:
+    """Repeats the last token as a claim of this run. The commit fails if somebody else has opened the id
+    since the fencing."""
+    claim = replace(last or Token(config.epoch, config.run), run=config.run, claim=True)
+    owner.begin()
+    owner.send(config.token_topic, claim.to_json(), key_of(owner.name, config.epoch), partition=0)
+    owner.commit()
+    owner.close()
 
 
 def _require_position(rows: DataFrame, frame: DataFrame, stream: str) -> None:
-    """Raises BrokenStream for what would be told apart only after something was sent."""
+    """Raises BrokenStream for a transform that the workers could refuse only after some messages were
+    sent."""
     if POSITION not in rows.columns:
-        what = f"the transform drops the column {POSITION}, by which an exactly-once topic sink knows what it has sent"
-        way = 'end its select with *kept(frame) (jobs.domain.positions), or set delivery="at-least-once" in the row'
-        raise BrokenStream(what, stream, cli=way)
-    made, read = _tasks(rows), _tasks(frame)
-    if made != read:
-        what = f"the transform makes {made} tasks of {read}: an exactly-once topic sink needs each source partition in one task, in order"
-        raise BrokenStream(
-            what,
-            stream,
-            cli='take out the union, repartition or aggregation, or set delivery="at-least-once" in the row',
+        what = (
+            f"the transform drops the column {POSITION}, by which an exactly-once topic sink knows what it "
+            "has sent"
         )
+        way = (
+            "end its select with *kept(frame) (jobs.domain.positions), or set "
+            'delivery="at-least-once" in the row'
+        )
+        raise BrokenStream(what, stream, cli=way)
+    before, after = _tasks(frame), _tasks(rows)
+    if before != after:
+        what = (
+            f"the transform turns {before} tasks into {after}: an exactly-once topic sink needs each source "
+            "partition in one task, in order"
+        )
+        way = 'remove the union, repartition or aggregation, or set delivery="at-least-once" in the row'
+        raise BrokenStream(what, stream, cli=way)
 
 
 def _tasks(frame: DataFrame) -> int:

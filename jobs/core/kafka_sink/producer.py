@@ -1,6 +1,7 @@
-"""One transactional id on Kafka, and the reading of a one-partition topic to its end; every refusal of the broker as a named error.
+"""A producer for one transactional id, and a reader of a one-partition topic. Each Kafka error becomes one of
+Caudal's.
 
-Runs in the driver and in Spark's Python workers, so it imports nothing of Spark.
+It runs in the driver and in Spark's Python workers, so it imports nothing of Spark.
 """
 
 from __future__ import annotations
@@ -26,26 +27,33 @@ from jobs.contract.errors import (
 )
 from jobs.contract.kafka import librdkafka
 
-AWAY_S = 90.0  # a broker that restarts is back within this; a run that waits longer only holds its lease
-SETTLED_S = 3.0  # a broker that has just started may deny for a moment that it has a topic
-_CALL_S = 10.0  # one call into the client; what it began goes on in the next
-_REPORT_S = 0.1  # how late a refusal may be seen
-_FETCH_RECORDS = 5000
+# Seconds. A broker that restarts is back within this time. A run that waits longer only keeps its lease.
+AWAY_S = 90.0
+SETTLED_S = 3.0  # a broker that has just started may answer for a moment that a topic does not exist
+_CALL_S = 10.0  # one call into the client; the next call continues what this one began
+_REPORT_S = 0.1  # delay until a rejected message is noticed
+_FETCH_RECORDS = 5000  # a token is about 200 bytes, so this is a megabyte
 _GROUP = "caudal-tokens"
 _SENDING: Mapping[str, Any] = {
+    # Few large requests: no consumer sees a message before its transaction is committed, so 20 ms cost
+    # nothing.
     "linger.ms": 20,
     "batch.size": 524_288,
-    "partitioner": "murmur2_random",  # as the Java client: the same key stays on the partition where Spark's own sink put it
-    "message.max.bytes": 1_000_000_000,  # the broker decides what is too big, not the client
+    # The Java client's choice, so a key stays on its partition when a stream changes from Spark's own sink to
+    # this one.
+    "partitioner": "murmur2_random",
+    "message.max.bytes": 1_000_000_000,  # the broker decides which message is too large, not the client
     "queue.buffering.max.messages": 200_000,
-    "queue.buffering.max.kbytes": 65_536,  # memory of one worker
+    "queue.buffering.max.kbytes": 65_536,  # bounds the memory of one worker
     "delivery.report.only.error": True,
-    "retry.backoff.ms": 20,  # the first step of a back-off that grows: opening an id has one or two
+    # The first step of a growing back-off. Opening an id needs one or two retries, so the default of 100 ms
+    # would be felt.
+    "retry.backoff.ms": 20,
     "reconnect.backoff.ms": 20,
 }
-_COORDINATOR = "__transaction_state"  # any topic will do; this one is where transactions are
+_COORDINATOR = "__transaction_state"  # any topic would do to get connected; this one holds the transactions
 Headers = list[tuple[str, bytes]]
-# what the broker or the client answers, by what it means here
+# Codes of the broker and of the client, grouped by what they mean for a run.
 _FENCED = frozenset(
     {
         KafkaError._FENCED,
@@ -82,22 +90,19 @@ _TOO_BIG = frozenset(
 
 
 def named(error: Any, where: str) -> CaudalError:
-    """A KafkaError as one of Caudal's own."""
+    """The Caudal error for a KafkaError."""
     code = error.code()
     if code in _FENCED:
         return Fenced("another producer has taken over this transactional id", where)
     if code in _AWAY:
         return BrokerDown(f"no broker answers in time ({error.name()})", where)
     if code in _DENIED:
-        return ConfigError(
-            f"Kafka refuses the login or its rights ({error.name()})",
-            where,
-            cli="check CAUDAL_KAFKA_PROPERTIES and its rights",
-        )
+        what = f"Kafka refuses the login, or the login has too few rights ({error.name()})"
+        return ConfigError(what, where, cli="check CAUDAL_KAFKA_PROPERTIES and the rights of its user")
     if code in _MISSING:
         return TopicMissing("the broker has no such topic", where)
     if code in _TOO_BIG:
-        return MessageRefused(f"the broker refuses a message ({error.name()})", where)
+        return MessageRefused(f"the broker rejected a message ({error.name()})", where)
     if code == KafkaError.INVALID_TRANSACTION_TIMEOUT:
         return TimeoutRefused("the broker allows no transaction of this length", where)
     return ServiceError(f"Kafka answers {error.name()}", where)
@@ -105,7 +110,8 @@ def named(error: Any, where: str) -> CaudalError:
 
 @dataclass(frozen=True)
 class Client:
-    """librdkafka's connection options (they may hold a password: repr shows none) and how long a transaction may take."""
+    """librdkafka's connection options, and the transaction timeout. The options may hold a password, so repr
+    hides them."""
 
     options: Mapping[str, Any]
     timeout_ms: int
@@ -114,19 +120,21 @@ class Client:
         return f"Client({self.options.get('bootstrap.servers')}, timeout_ms={self.timeout_ms})"
 
     def quiet(self, **more: Any) -> dict[str, Any]:
-        """Its own log goes nowhere: what matters comes back as an error."""
+        """Options for a client that logs nothing. Failed calls raise an error, and that is enough."""
         return {**self.options, "log_level": 0, "error_cb": _unheard, **more}
 
 
 def _unheard(_error: Any) -> None:
-    """A connection that is down now may be up again: the call that fails says so."""
+    """Ignores errors of single connections: the client reconnects. If it cannot, the next call fails."""
 
 
-class Transactional:
-    """A producer that owns transactional id `name` from here on: every other one is fenced, its open transaction is resolved.
+class TransactionalProducer:
+    """A producer that owns transactional id `name`. Opening it fences every other producer of the id, and
+    aborts or commits the open transaction.
 
-    Every method may raise BrokerDown, Fenced, TransactionTooLong, MessageRefused, TopicMissing, ConfigError or ServiceError; then the
-    transaction is not committed, and will be aborted by the next owner of the id.
+    `away_s`: how long a broker that does not answer is waited for. Every method may raise BrokerDown, Fenced,
+    TransactionTooLong, MessageRefused, TopicMissing, ConfigError or ServiceError. Then the transaction is not
+    committed, and the next owner of the id aborts it.
     """
 
     def __init__(self, client: Client, name: str, away_s: float = AWAY_S) -> None:
@@ -143,14 +151,14 @@ class Transactional:
             self._producer: Any = Producer(config)
         except KafkaException as error:
             raise ConfigError(
-                f"the Kafka client refuses its configuration ({error.args[0].name()})", name
+                f"the Kafka client rejects its configuration ({error.args[0].name()})", name
             ) from None
         librdkafka.meet(self._producer, _COORDINATOR)
         self._persist(self._producer.init_transactions)
 
     @property
     def age_s(self) -> float:
-        """Since the open transaction began."""
+        """Seconds since the open transaction began."""
         return time.monotonic() - self._begun_s
 
     def begin(self) -> None:
@@ -166,7 +174,7 @@ class Transactional:
         headers: Headers | None = None,
         partition: int = -1,
     ) -> None:
-        """Hands one message over; it is sent in the background."""
+        """Puts one message into the client's queue. It is sent in the background."""
         while True:
             try:
                 self._producer.produce(topic, value, key, partition, headers=headers or [])
@@ -177,21 +185,22 @@ class Transactional:
                 raise self._error(error.args[0]) from None
 
     def flush(self) -> None:
-        """Waits until all that was handed over is on the broker."""
+        """Waits until the broker has all queued messages."""
         self._persist(lambda timeout_s: self._producer.flush(timeout_s))
 
     def commit(self) -> None:
-        """Ends the transaction; when it returns, all of it counts."""
+        """Commits the transaction. When this returns, consumers can see all of its messages."""
         self._deliver()
         self._persist(self._producer.commit_transaction)
 
     def close(self) -> None:
-        """Without a word to the broker: what is open stays so until the id's next owner. What went wrong, the call that failed has said."""
+        """Closes the client without telling the broker. An open transaction stays open until the id's next
+        owner aborts it. Errors are ignored: the call that failed has raised them."""
         with suppress(KafkaException):
             self._producer.close(0)
 
     def _deliver(self) -> None:
-        """Until the broker has taken all of it, or refused something: the commit itself would see that only when its call has run out of time."""
+        """Flush, and stop at the first rejection: commit() would report it only after its timeout."""
         until_s = time.monotonic() + _CALL_S
         while self._producer.flush(_REPORT_S) and not self._refused and time.monotonic() < until_s:
             pass
@@ -199,17 +208,17 @@ class Transactional:
             raise self._error(self._refused[0])
 
     def _make_room(self) -> None:
-        """The queue is full: waits until the broker has taken something."""
+        """Waits until the full queue has room again."""
         until_s, before = time.monotonic() + self._away_s, len(self._producer)
         while len(self._producer) >= before:
             self._producer.poll(0.05)
             if self._refused:
                 raise self._error(self._refused[0])
             if time.monotonic() > until_s:
-                raise BrokerDown(f"the broker took no message for {self._away_s:.0f} s", self.name)
+                raise BrokerDown(f"the broker accepted no message for {self._away_s:.0f} s", self.name)
 
     def _persist(self, call: Callable[[float], Any]) -> None:
-        """`call` again and again while the client says that it may succeed."""
+        """Repeats `call` (its argument: a timeout in seconds) while the client calls its error retriable."""
         until_s = time.monotonic() + self._away_s
         while True:
             try:
@@ -221,6 +230,7 @@ class Transactional:
                 time.sleep(0.05)
 
     def _undelivered(self, error: Any, message: Any) -> None:
+        # an aborted transaction purges its queue: each purged message is a consequence, not the reason
         if error is not None and error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
             self._refused.append(error)
             self._which = (
@@ -235,38 +245,39 @@ class Transactional:
             raise self._error(error.args[0]) from None
 
     def _error(self, error: Any) -> CaudalError:
-        """The reason itself, where the client only says that the transaction must be aborted because of one."""
+        """The first rejection, if there was one: afterwards the client only says that the transaction must be
+        aborted."""
         first = self._refused[0] if self._refused else error
         if self._begun_s and self.age_s * 1000 >= self._timeout_ms:
             return TransactionTooLong(
                 f"not ended within {self._timeout_ms / 1000:.0f} s ({first.name()})", self.name
             )
-        found = named(first, self.name)
-        found.what += self._which if isinstance(found, MessageRefused) else ""
-        return found
+        reason = named(first, self.name)
+        reason.what += self._which if isinstance(reason, MessageRefused) else ""
+        return reason
 
 
 def end_offset(client: Client, topic: str) -> int:
-    """Behind the newest record of partition 0, committed or not. Raises TopicMissing, BrokerDown, …"""
-    # not by an AdminClient: one new client in fifty waits three seconds before it asks
-    asking, began_s = (
-        Consumer(client.quiet(**{"group.id": _GROUP, "isolation.level": "read_uncommitted"})),
-        time.monotonic(),
-    )
+    """The offset after the newest record of partition 0, committed or not. Raises TopicMissing, BrokerDown
+    and other service errors."""
+    # A consumer, not an AdminClient: one new AdminClient in fifty waits three seconds before its first
+    # request.
+    consumer = Consumer(client.quiet(**{"group.id": _GROUP, "isolation.level": "read_uncommitted"}))
+    began_s = time.monotonic()
     try:
         while True:
             try:
-                return int(asking.get_watermark_offsets(TopicPartition(topic, 0), _CALL_S)[1])
+                return int(consumer.get_watermark_offsets(TopicPartition(topic, 0), _CALL_S)[1])
             except KafkaException as error:
                 if time.monotonic() - began_s > _may_pass_s(error.args[0].code()):
                     raise named(error.args[0], topic) from None
                 time.sleep(0.05)
     finally:
-        asking.close()
+        consumer.close()
 
 
 def _may_pass_s(code: int) -> float:
-    """How long an answer of the broker may be one that another follows."""
+    """Seconds for which this answer of the broker may be temporary."""
     if code in _MISSING:
         return SETTLED_S
     return AWAY_S if code in _ELECTING | _AWAY else 0.0
@@ -275,9 +286,10 @@ def _may_pass_s(code: int) -> float:
 def records(
     client: Client, topic: str, start: int, *, committed: bool = True, silence_s: float = AWAY_S
 ) -> tuple[list[tuple[bytes, bytes]], int]:
-    """(key, value) of partition 0 from offset `start` to the end it has now, and that end.
+    """(key, value) of each record of partition 0, from offset `start` to its present end; and that end.
 
-    `committed`: waits until every transaction below that end is decided. Raises ServiceError when one is not within `silence_s`.
+    `committed`: waits until every transaction below that end is committed or aborted. Raises ServiceError
+    when one is still open after `silence_s` seconds.
     """
     end = end_offset(client, topic)
     level = "read_committed" if committed else "read_uncommitted"
@@ -293,28 +305,33 @@ def records(
             }
         )
     )
-    found: list[tuple[bytes, bytes]] = []
+    entries: list[tuple[bytes, bytes]] = []
     try:
         consumer.assign([TopicPartition(topic, 0, start)])
         until_s, here = time.monotonic() + silence_s, start
         while here < end:
             for message in librdkafka.arrived(consumer, _FETCH_RECORDS, 0.1):
-                here = max(here, _take(message, found))
+                here = max(here, _take(message, entries))
             if time.monotonic() > until_s:
                 raise ServiceError(
-                    f"offsets {here} to {end - 1} could not be read within {silence_s:.0f} s: a transaction is undecided",
+                    f"offsets {here} to {end - 1} could not be read within {silence_s:.0f} s: a transaction "
+                    "is still open",
                     topic,
                 )
     finally:
         consumer.close()
-    return found, end
+    return entries, end
 
 
-def _take(message: Any, found: list[tuple[bytes, bytes]]) -> int:
-    """Keeps the record; the offset up to which the partition is known by it. The end of what is decided comes as an error."""
+def _take(message: Any, entries: list[tuple[bytes, bytes]]) -> int:
+    """Appends the record to `entries`. Returns the offset up to which the partition has been read.
+
+    A consumer does not count offsets of aborted transactions and of control records. The "end of partition"
+    event tells how far it came.
+    """
     error = message.error()
     if error is None:
-        found.append((message.key(), message.value()))
+        entries.append((message.key(), message.value()))
         return int(message.offset()) + 1
     if error.code() == KafkaError._PARTITION_EOF:
         return int(message.offset())

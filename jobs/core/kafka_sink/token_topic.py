@@ -1,4 +1,8 @@
-"""Is the token topic there, and the one that this stream's tokens are on? A lost one is no reason to send again what may have been sent."""
+"""Checks that the token topic exists and is still the same topic.
+
+If it is not, nobody knows what of an open batch was sent. Then the run stops instead of sending the batch
+again.
+"""
 
 from __future__ import annotations
 
@@ -17,45 +21,49 @@ from jobs.contract.run.spec import RunSpec
 from jobs.core.kafka_sink.producer import AWAY_S, SETTLED_S, Client, named
 
 if TYPE_CHECKING:
-    from jobs.core.kafka_sink.worker import Order
+    from jobs.core.kafka_sink.worker import WorkerConfig
 
-_VISIBLE_S = 15.0  # 0.2 s on one node; clusters take longer
+_VISIBLE_S = 15.0  # until a new topic is visible: 0.2 s on one node, longer on clusters
 
 
-def require(spec: RunSpec, order: Order, planned: int) -> None:
-    """Makes the topic where the stream has none yet, and writes down which it is before anything is sent.
+def require(spec: RunSpec, config: WorkerConfig, planned: int) -> None:
+    """Creates the token topic if the stream has none, and stores its id on disk before anything is sent.
 
-    `planned`: newest batch that an earlier run has planned. Raises TokensLost when tokens of this very epoch were written on another topic,
-    and the batch at hand may be one that was sent then.
+    `planned`: newest batch that an earlier run has planned. Raises TokensLost when tokens of this epoch were
+    written to another topic and the current batch may already have been sent.
     """
-    path, admin = Layout(Path(spec.home)).tokens(spec.stream.name), _admin(order.client)
+    path, admin = Layout(Path(spec.home)).tokens(spec.stream.name), _admin(config.client)
     known = _read(path)
-    found = settled_id(admin, order.token_topic) if known else _topic_id(admin, order.token_topic)
-    if known.get("epoch") == order.epoch and known.get("topic_id") != found and order.batch <= planned:
-        way = f"./caudal generation rewind {spec.stream.name} --to-batch {order.batch - 1} --allow-repeats sends the open batch again, as a whole"
+    found = settled_id(admin, config.token_topic) if known else _topic_id(admin, config.token_topic)
+    if known.get("epoch") == config.epoch and known.get("topic_id") != found and config.batch <= planned:
+        way = (
+            f"./caudal generation rewind {spec.stream.name} --to-batch {config.batch - 1} --allow-repeats "
+            "sends the whole open batch again"
+        )
         raise TokensLost(
-            f"the topic that tells what of batch {order.batch} was sent is gone or was made anew",
-            order.token_topic,
+            f"the topic that records what of batch {config.batch} was sent is gone or was created again",
+            config.token_topic,
             cli=way,
         )
     if found is None:
         _create(admin, spec)
-        found = _topic_id(admin, order.token_topic)
-    if (known.get("epoch"), known.get("topic_id")) != (order.epoch, found):
+        found = _topic_id(admin, config.token_topic)
+    if (known.get("epoch"), known.get("topic_id")) != (config.epoch, found):
         storage.make_dirs(path.parent)
         storage.replace(
-            path, json.dumps({"epoch": order.epoch, "topic": order.token_topic, "topic_id": found}).encode()
+            path, json.dumps({"epoch": config.epoch, "topic": config.token_topic, "topic_id": found}).encode()
         )
 
 
 def require_sink(client: Client, topic: str) -> None:
-    """Raises TopicMissing: a producer would wait half a minute for a topic that is not there."""
+    """Raises TopicMissing when the sink's topic does not exist. A producer would wait for it for half a
+    minute."""
     if settled_id(_admin(client), topic) is None:
         raise TopicMissing("the broker has no such topic", topic)
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Raises DataError."""
+    """{"epoch", "topic", "topic_id"} as written by `require`; {} before the first run. Raises DataError."""
     try:
         return dict(json.loads(path.read_bytes()))
     except FileNotFoundError:
@@ -64,12 +72,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise DataError(
             f"unreadable ({type(error).__name__})",
             path,
-            cli="remove it if the token topic was never deleted; then run again",
+            cli="if the token topic was never deleted, remove this file; then run again",
         ) from None
 
 
 def settled_id(admin: AdminClient, topic: str) -> str | None:
-    """The broker's own id; None when it says for SETTLED_S that there is no such topic."""
+    """The topic's id; None when the broker answers for SETTLED_S seconds that there is no such topic."""
     return until(lambda: _topic_id(admin, topic), SETTLED_S, 0.1)
 
 
@@ -78,7 +86,7 @@ def _admin(client: Client) -> AdminClient:
 
 
 def _topic_id(admin: AdminClient, topic: str) -> str | None:
-    """The broker's own id; None when there is no such topic."""
+    """The topic's id; None when there is no such topic."""
     try:
         return str(
             admin.describe_topics(TopicCollection([topic]), request_timeout=AWAY_S)[topic].result().topic_id
@@ -96,9 +104,10 @@ def _create(admin: AdminClient, spec: RunSpec) -> None:
         new = NewTopic(topic.name, topic.partitions, -1, config=dict(topic.config))
         admin.create_topics([new], operation_timeout=AWAY_S)[topic.name].result()
     except KafkaException as error:
+        # another run of this stream on another home may have created it a moment ago
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise named(error.args[0], topic.name) from None
     if not until(lambda: _topic_id(admin, topic.name), _VISIBLE_S, 0.05):
         raise ServiceError(
-            f"the topic was made, but the broker does not show it within {_VISIBLE_S:.0f} s", topic.name
+            f"the topic was created, but the broker does not list it within {_VISIBLE_S:.0f} s", topic.name
         )

@@ -1,7 +1,9 @@
-"""Tokens: what an exactly-once sink has sent, written in the same Kafka transaction as the messages themselves.
+"""Tokens record what an exactly-once sink has sent. A token is written in the same Kafka transaction as its
+messages.
 
-Key: the transactional id and the epoch, so that compaction keeps each epoch's newest; tokens of another epoch count for nothing. A *claim* is
-the first token that a run writes under an id, before it sends anything; whoever finds one of another run behind its own has been overtaken.
+The key is the transactional id and the epoch, so compaction keeps the newest token of each epoch. Tokens of
+other epochs are ignored. A *claim* is the first token that a run writes under an id, before it sends
+anything. A task that finds the claim of a later run stops.
 """
 
 from __future__ import annotations
@@ -12,21 +14,22 @@ from dataclasses import asdict, dataclass, field
 
 from jobs.contract.errors import DataError
 
-Next = Mapping[str, Mapping[str, int]]
+NextOffsets = Mapping[str, Mapping[str, int]]  # topic -> partition -> first source offset not yet sent
 
 
 @dataclass(frozen=True)
 class Token:
-    """`epoch`: the checkpoint's query id and the number of rewinds; another home on the same broker has another. `run`: whose token.
+    """`epoch`: the checkpoint's query id and the number of finished rewinds, so two homes on one broker have
+    different epochs. `run`: id of the run that wrote the token.
 
-    By source partition, `next`: {topic: {partition: first source offset not yet sent}}. By batch: the newest `batch` that is sent, and the
-    digest of its input.
+    A task for a source partition fills `next`. A task for a whole batch fills `batch`, the newest batch that
+    was sent, and `input_digest`.
     """
 
     epoch: str
     run: str
     claim: bool = False
-    next: Next = field(default_factory=dict)
+    next: NextOffsets = field(default_factory=dict)
     batch: int = -1
     input_digest: str = ""
 
@@ -35,14 +38,14 @@ class Token:
 
     @classmethod
     def from_json(cls, data: bytes, where: object = "") -> Token:
-        """Raises DataError: somebody else writes on this topic."""
+        """Raises DataError when the bytes are not a token, so another program writes to this topic."""
         try:
             return cls(**json.loads(data))
         except (ValueError, TypeError) as error:
             raise DataError(
                 f"not a token ({type(error).__name__})",
                 where,
-                cli="nobody but Caudal may write on this topic",
+                cli="find the other program that writes to this topic, and stop it",
             ) from None
 
     def offset(self, topic: str, partition: int) -> int:
@@ -62,5 +65,5 @@ def id_of(key: bytes) -> str:
 def newest(records: Iterable[tuple[bytes, bytes]], name: str, epoch: str) -> Token | None:
     """The last token of this id and epoch. Raises DataError."""
     wanted = key_of(name, epoch)
-    found = [value for key, value in records if key == wanted]
-    return Token.from_json(found[-1], name) if found else None
+    values = [value for key, value in records if key == wanted]
+    return Token.from_json(values[-1], name) if values else None

@@ -1,7 +1,9 @@
-"""The sending of one Spark task: encoded rows in, Kafka transactions out. Runs in Spark's Python workers; imports nothing of Spark's SQL.
+"""The worker side of the Kafka sink: one Spark task sends its encoded rows in Kafka transactions.
 
-Rows: key, value (binary), where (text), partition, offset, task: where a row's source record lies, and in which task it was read. A failure
-that was foreseen comes back as a result, so that it is one line in the driver; what was not committed then is not sent.
+It runs in Spark's Python workers and imports nothing of Spark SQL. Its rows have the columns key and value
+(binary), where (text), partition and offset (the source record of the row), and task (the task that read it).
+A foreseen failure is returned as a result row, so that the driver reports it in one line instead of a Spark
+stack trace. What was not committed by then was not sent.
 """
 
 from __future__ import annotations
@@ -16,19 +18,21 @@ import pyarrow
 
 from jobs.contract.disk import failpoints
 from jobs.contract.errors import BatchConflict, BrokenStream, CaudalError, Fenced, ServiceError
-from jobs.core.kafka_sink.producer import Client, Headers, Transactional, records
+from jobs.core.kafka_sink.producer import Client, Headers, TransactionalProducer, records
 from jobs.core.kafka_sink.tokens import Token, id_of, key_of
 
-_UNIT_S = (
-    30.0  # a transaction older than this ends with its record: what Spark computes meanwhile may be slow
-)
+# Seconds. An older transaction is committed at the next record. Spark may compute slowly between two rows,
+# and neither the broker's timeout nor read_committed consumers should wait for that.
+_TRANSACTION_S = 30.0
 RESULT = "id string, task int, rows long, sent long, failure string"
 Batches = Iterator[pyarrow.RecordBatch]
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a task is told. `since`: offset on the token topic where this run's claims begin. `batch`, `input_digest`: of this micro-batch."""
+class WorkerConfig:
+    """What the driver sends to each task. `claims_start`: offset on the token topic where this run's claims
+    begin. `transaction_records`: a transaction ends with the source record that reaches this number. `batch`
+    and `input_digest` identify the micro-batch."""
 
     client: Client
     stream: str
@@ -37,13 +41,15 @@ class Order:
     run: str
     topic: str
     token_topic: str
-    since: int
+    claims_start: int
     batch: int
     input_digest: str
-    unit_records: int
+    transaction_records: int
 
     def id(self, topic: str, partition: int) -> str:
-        """Of a source partition; never with the generation, or an old one's open transaction would be nobody's."""
+        """The transactional id for a source partition. It does not contain the generation: otherwise no
+        producer would abort the open transaction of an old generation, and it would block consumers until it
+        times out."""
         return f"caudal.{self.stream}.{topic}.{partition}"
 
     @property
@@ -55,200 +61,209 @@ class Order:
         return [("caudal-stream", self.stream.encode()), ("caudal-generation", str(self.generation).encode())]
 
 
-class Outlet:
-    """The transactional id of one task, from its opening on; `token` is what is sent already."""
+class TaskProducer:
+    """The transactional producer of one task. `token`: what was already sent under its id."""
 
-    def __init__(self, order: Order, name: str) -> None:
-        self.order, self.name, self.open = order, name, False
-        self._kafka = Transactional(order.client, name)
+    def __init__(self, config: WorkerConfig, name: str) -> None:
+        self.config, self.name, self.open = config, name, False
+        self._producer = TransactionalProducer(config.client, name)
         self.token = self._own_token()
 
     def _own_token(self) -> Token:
-        """The newest under this id. Raises Fenced when another run has claimed it since: then this task belongs to a run that is past."""
-        found, _ = records(self.order.client, self.order.token_topic, self.order.since)
-        own = [Token.from_json(value, self.name) for key, value in found if id_of(key) == self.name]
+        """The newest token of this id. Raises Fenced when a later run has claimed the id: then this task
+        belongs to a run that is over."""
+        entries, _ = records(self.config.client, self.config.token_topic, self.config.claims_start)
+        own = [Token.from_json(value, self.name) for key, value in entries if id_of(key) == self.name]
         if not own:
-            raise ServiceError("this run's claim is gone", self.order.token_topic)
-        if any((token.epoch, token.run) != (self.order.epoch, self.order.run) for token in own):
-            raise Fenced(f"run {own[-1].run} has taken over, this is {self.order.run}", self.name)
+            raise ServiceError("this run's claim is gone", self.config.token_topic)
+        # Any foreign token counts, not only the newest one: in no order of events may both runs commit
+        # (decision 0010).
+        if any((token.epoch, token.run) != (self.config.epoch, self.config.run) for token in own):
+            raise Fenced(f"run {own[-1].run} has taken over from this run, {self.config.run}", self.name)
         return own[-1]
 
     def send(self, value: bytes | None, key: bytes | None, headers: Headers) -> None:
         if not self.open:
-            self._kafka.begin()
+            self._producer.begin()
             self.open = True
-        self._kafka.send(self.order.topic, value, key, headers)
+        self._producer.send(self.config.topic, value, key, headers)
 
     @property
     def age_s(self) -> float:
-        return self._kafka.age_s
+        return self._producer.age_s
 
     def hit(self, failpoint: str) -> None:
-        """A kill here finds the messages on the broker."""
+        """Passes a failpoint. If it is armed, the messages are flushed first, so that the kill leaves them on
+        the broker."""
         if failpoints.armed(failpoint):
-            self._kafka.flush()
+            self._producer.flush()
         failpoints.hit(failpoint)
 
     def commit(self, token: Token) -> None:
-        """The token is the transaction's last record."""
+        """Sends the token as the transaction's last record, and commits. Both appear together or not at
+        all."""
         if not self.open:
             return
         self.hit("sending")
-        self._kafka.send(self.order.token_topic, token.to_json(), key_of(self.name, token.epoch), partition=0)
+        self._producer.send(
+            self.config.token_topic, token.to_json(), key_of(self.name, token.epoch), partition=0
+        )
         self.hit("token")
-        self._kafka.commit()
+        self._producer.commit()
         self.open, self.token = False, token
         failpoints.hit("unit")
 
     def close(self) -> None:
-        self._kafka.close()
+        self._producer.close()
 
 
 @dataclass
-class _Sent:
-    """What one task has done. `seen`: source offset of the newest row; `last`: of the newest that was sent, `row` its number in its record."""
+class _Progress:
+    """What one task has done so far. `seen`: source offset of the newest row. `last`: source offset of the
+    newest row that was sent. `row`: number of that row among the rows of its source record."""
 
     name: str = ""
     rows: int = 0
     sent: int = 0
-    in_unit: int = 0
+    in_transaction: int = 0
     seen: int = -1
     last: int = -1
     row: int = 0
 
 
 class PartitionTask:
-    """One task of an order by source partitions: its rows are of one partition, in offset order, and go in units that end with a record."""
+    """Sends the rows of one source partition, in offset order. Each transaction ends with a complete source
+    record: a token is an offset, and cannot name a part of a record."""
 
-    def __init__(self, order: Order, task: int) -> None:
-        self.order, self.task, self.done = order, task, _Sent()
-        self.outlet: Outlet | None = None
-        self._where: tuple[str, int] = ("", -1)
+    def __init__(self, config: WorkerConfig, task: int) -> None:
+        self.config, self.task, self.progress = config, task, _Progress()
+        self.producer: TaskProducer | None = None
+        self._source: tuple[str, int] = ("", -1)
 
     def take(self, batch: pyarrow.RecordBatch) -> None:
         offsets = self._checked(batch)
-        self.done.rows += len(offsets)
-        outlet = self.outlet or self._opened()
-        start = int(numpy.searchsorted(offsets, outlet.token.offset(*self._where)))
+        self.progress.rows += len(offsets)
+        producer = self.producer or self._opened()
+        start = int(numpy.searchsorted(offsets, producer.token.offset(*self._source)))
         keys, values = batch.column(0).to_pylist(), batch.column(1).to_pylist()
         while start < len(offsets):
-            if self._full(outlet) and offsets[start] != self.done.last:
-                self._commit(outlet)
-            room = max(1, self.order.unit_records - self.done.in_unit)
+            if self._full(producer) and offsets[start] != self.progress.last:
+                self._commit(producer)
+            room = max(1, self.config.transaction_records - self.progress.in_transaction)
             stop = int(numpy.searchsorted(offsets, offsets[min(start + room, len(offsets)) - 1], "right"))
-            self._send(outlet, keys[start:stop], values[start:stop], offsets[start:stop].tolist())
+            self._send(producer, keys[start:stop], values[start:stop], offsets[start:stop].tolist())
             start = stop
 
     def finish(self) -> None:
-        if self.outlet:
-            self._commit(self.outlet)
+        if self.producer:
+            self._commit(self.producer)
 
     def _checked(self, batch: pyarrow.RecordBatch) -> Any:
-        """The rows' offsets. Raises BrokenStream unless all rows are of one source partition, of this very task, in order."""
+        """The offsets of the rows. Raises BrokenStream unless all rows come from one source partition, were
+        read by this task, and are in order."""
         first = batch.column(2)[0].as_py(), batch.column(3)[0].as_py()
         offsets = batch.column(4).to_numpy(zero_copy_only=False)
-        here = self._where if self.outlet else first
+        here = self._source if self.producer else first
         fits = (
-            _all(batch.column(2), here[0])
-            and _all(batch.column(3), here[1])
-            and _all(batch.column(5), self.task)
+            _all_equal(batch.column(2), here[0])
+            and _all_equal(batch.column(3), here[1])
+            and _all_equal(batch.column(5), self.task)
         )
-        if not fits or (numpy.diff(offsets) < 0).any() or offsets[0] < self.done.seen:
-            what = "the transform mixes the source's partitions or their order (a shuffle, a sort, a union?): what was sent could not be told"
-            raise BrokenStream(
-                what,
-                self.order.stream,
-                cli='keep rows where they are, or set delivery="at-least-once" in the row',
+        if not fits or (numpy.diff(offsets) < 0).any() or offsets[0] < self.progress.seen:
+            what = (
+                "the transform mixes source partitions or changes their order (a shuffle, a sort or a "
+                "union), so the sink could not know what it has sent"
             )
-        self._where, self.done.seen = here, int(offsets[-1])
+            way = 'keep the rows in their partition and order, or set delivery="at-least-once" in the row'
+            raise BrokenStream(what, self.config.stream, cli=way)
+        self._source, self.progress.seen = here, int(offsets[-1])
         return offsets
 
-    def _opened(self) -> Outlet:
-        self.done.name = self.order.id(*self._where)
-        self.outlet = Outlet(self.order, self.done.name)
-        return self.outlet
+    def _opened(self) -> TaskProducer:
+        self.progress.name = self.config.id(*self._source)
+        self.producer = TaskProducer(self.config, self.progress.name)
+        return self.producer
 
-    def _full(self, outlet: Outlet) -> bool:
-        return self.done.in_unit >= self.order.unit_records or (outlet.open and outlet.age_s > _UNIT_S)
+    def _full(self, producer: TaskProducer) -> bool:
+        return self.progress.in_transaction >= self.config.transaction_records or (
+            producer.open and producer.age_s > _TRANSACTION_S
+        )
 
     def _send(
-        self, outlet: Outlet, keys: list[bytes | None], values: list[bytes | None], offsets: list[int]
+        self, producer: TaskProducer, keys: list[bytes | None], values: list[bytes | None], offsets: list[int]
     ) -> None:
-        topic, partition = self._where
-        fixed, begin, send, done = self.order.headers, f"{topic}/{partition}/", outlet.send, self.done
+        topic, partition = self._source
+        fixed, progress = self.config.headers, self.progress
         for key, value, offset in zip(keys, values, offsets, strict=True):
-            done.row = done.row + 1 if offset == done.last else 0
-            done.last = offset
-            send(value, key, [*fixed, ("caudal-source", f"{begin}{offset}".encode()), *_numbered(done.row)])
-        done.sent += len(offsets)
-        done.in_unit += len(offsets)
+            progress.row = progress.row + 1 if offset == progress.last else 0
+            progress.last = offset
+            source = ("caudal-source", f"{topic}/{partition}/{offset}".encode())
+            producer.send(value, key, [*fixed, source, *_row_header(progress.row)])
+        progress.sent += len(offsets)
+        progress.in_transaction += len(offsets)
 
-    def _commit(self, outlet: Outlet) -> None:
-        topic, partition = self._where
-        outlet.commit(
-            Token(self.order.epoch, self.order.run, next={topic: {str(partition): self.done.last + 1}})
+    def _commit(self, producer: TaskProducer) -> None:
+        topic, partition = self._source
+        producer.commit(
+            Token(self.config.epoch, self.config.run, next={topic: {str(partition): self.progress.last + 1}})
         )
-        self.done.in_unit = 0
+        self.progress.in_transaction = 0
 
 
 class BatchTask:
-    """The one task of an order by batch: all of the batch in one transaction, or nothing when it is there already."""
+    """Sends a whole batch in one transaction, or nothing if the batch was already sent."""
 
-    def __init__(self, order: Order, task: int) -> None:
-        self.order, self.task, self.done = order, task, _Sent(order.batch_id)
-        self.outlet: Outlet | None = None
-        self._there = False
+    def __init__(self, config: WorkerConfig, task: int) -> None:
+        self.config, self.task, self.progress = config, task, _Progress(config.batch_id)
+        self.producer: TaskProducer | None = None
+        self._sent_before = False
 
     def take(self, batch: pyarrow.RecordBatch) -> None:
-        self.done.rows += batch.num_rows
-        self.outlet = self.outlet or self._opened()
-        if self._there:
+        self.progress.rows += batch.num_rows
+        self.producer = self.producer or self._opened()
+        if self._sent_before:
             return
-        fixed = self.order.headers
+        fixed = self.config.headers
         for key, value, where in zip(*(batch.column(i).to_pylist() for i in range(3)), strict=True):
-            self.outlet.send(
+            self.producer.send(
                 value, key, [*fixed, ("caudal-source", where.encode())] if where is not None else fixed
             )
-        self.done.sent += batch.num_rows
+        self.progress.sent += batch.num_rows
 
     def finish(self) -> None:
-        if self.outlet and not self._there:
-            self.outlet.commit(
-                Token(
-                    self.order.epoch,
-                    self.order.run,
-                    batch=self.order.batch,
-                    input_digest=self.order.input_digest,
-                )
+        if self.producer and not self._sent_before:
+            config = self.config
+            self.producer.commit(
+                Token(config.epoch, config.run, batch=config.batch, input_digest=config.input_digest)
             )
 
-    def _opened(self) -> Outlet:
-        """Raises BatchConflict when this batch, or a later one, was sent from other input."""
-        outlet, order = Outlet(self.order, self.done.name), self.order
-        sent, digest = outlet.token.batch, outlet.token.input_digest
-        if sent > order.batch or (sent == order.batch and digest != order.input_digest):
+    def _opened(self) -> TaskProducer:
+        """Raises BatchConflict when this batch was sent from other input, or a later batch was sent."""
+        producer, config = TaskProducer(self.config, self.progress.name), self.config
+        sent, digest = producer.token.batch, producer.token.input_digest
+        if sent > config.batch or (sent == config.batch and digest != config.input_digest):
             raise BatchConflict(
-                f"batch {sent} was sent from other input, this is batch {order.batch}", order.token_topic
+                f"batch {sent} was sent from other input, this is batch {config.batch}", config.token_topic
             )
-        self._there = sent == order.batch
-        return outlet
+        self._sent_before = sent == config.batch
+        return producer
 
 
-def by_partition(order: Order) -> Callable[[Batches], Batches]:
-    """For mapInArrow, before anything was shuffled."""
-    return lambda batches: _work(order, PartitionTask, batches)
+def by_partition(config: WorkerConfig) -> Callable[[Batches], Batches]:
+    """The function for mapInArrow on a frame that was not shuffled: each task has one source partition."""
+    return lambda batches: _work(config, PartitionTask, batches)
 
 
-def by_batch(order: Order) -> Callable[[Batches], Batches]:
-    """For mapInArrow on a single partition."""
-    return lambda batches: _work(order, BatchTask, batches)
+def by_batch(config: WorkerConfig) -> Callable[[Batches], Batches]:
+    """The function for mapInArrow on a frame with a single partition."""
+    return lambda batches: _work(config, BatchTask, batches)
 
 
-def _work(order: Order, kind: type[PartitionTask] | type[BatchTask], batches: Batches) -> Batches:
+def _work(config: WorkerConfig, kind: type[PartitionTask] | type[BatchTask], batches: Batches) -> Batches:
     from pyspark import TaskContext
 
     context = TaskContext.get()
-    work, failure = kind(order, context.partitionId() if context else 0), ""
+    work, failure = kind(config, context.partitionId() if context else 0), ""
     try:
         for batch in batches:
             if batch.num_rows:
@@ -259,28 +274,28 @@ def _work(order: Order, kind: type[PartitionTask] | type[BatchTask], batches: Ba
             {"kind": type(error).__name__, "what": error.what, "where": error.where, "cli": error.way_cli}
         )
         for _ in batches:
-            pass  # Spark wants its rows taken
+            pass  # Spark waits until its rows are read, even if they are not needed any more
     finally:
-        if work.outlet:
-            work.outlet.close()
-    done = work.done
+        if work.producer:
+            work.producer.close()
+    progress = work.progress
     yield pyarrow.RecordBatch.from_pydict(
         {
-            "id": [done.name],
+            "id": [progress.name],
             "task": pyarrow.array([work.task], pyarrow.int32()),
-            "rows": [done.rows],
-            "sent": [done.sent],
+            "rows": [progress.rows],
+            "sent": [progress.sent],
             "failure": [failure],
         }
     )
 
 
-def _all(column: Any, value: object) -> bool:
+def _all_equal(column: Any, value: object) -> bool:
     import pyarrow.compute as pc
 
     return column.null_count == 0 and bool(pc.all(pc.equal(column, value)).as_py())
 
 
-def _numbered(row: int) -> list[tuple[str, bytes]]:
-    """The second and later rows of one source record say which they are."""
+def _row_header(row: int) -> list[tuple[str, bytes]]:
+    """A header with the row's number, for the second and later rows of one source record."""
     return [("caudal-row", str(row).encode())] if row else []

@@ -1,1 +1,1 @@
-"""From source to typed records, or reasons for refusal."""
+"""Reads a source; each record becomes a typed row, or gets a reason why not."""

@@ -1,6 +1,8 @@
-"""First lines of csv files: which field of a file's records is which column. A first line is never a record.
+"""Reads the first lines of csv files: which field of a file's records is which column. A header is never a
+record.
 
-A file whose header does not fit is refused: every record of it, its first line too, which may be a record of a file without a header.
+If a header does not fit, every record of the file is refused, and the first line too, because it may be a
+record of a file without a header.
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ from pathlib import Path
 from jobs.contract.stream import Files
 from jobs.contract.text import lines, reprocessed
 
-_LONGEST = 1024 * 1024
+_LONGEST = 1024 * 1024  # bytes of a first line that are read
 
 
 @dataclass(frozen=True)
-class Layout:
-    """`header`: the first line, empty for none, and `names`, what it names, folded; `places`: of each column of the schema its field, or -1;
-    `fields`: of each record; `problem`: why nothing of the file is read."""
+class HeaderLayout:
+    """How the records of a file are laid out. `header`: its first line; empty when it has no header. `names`:
+    the folded names in it. `places`: for each column of the schema, the number of its field, or -1. `fields`:
+    number of fields of each record. `problem`: why nothing of the file is read; empty when it fits."""
 
     header: str = ""
     names: tuple[str, ...] = ()
@@ -31,39 +34,41 @@ class Layout:
 
     @property
     def follows_schema(self) -> bool:
-        """Whether its records can be read without the header."""
+        """Whether the records can be read without the header."""
         return self.places == tuple(range(self.fields)) and not self.problem
 
 
 @dataclass(frozen=True)
-class Layouts:
-    """Of the files of a batch: `kinds`, the first of which is every file's that `files` does not name; `files`: name -> place in `kinds`."""
+class HeaderLayouts:
+    """The layouts of a batch's files. `files`: file name -> place in `kinds`. Files that are not in it have
+    the first of `kinds`, the most common layout: that keeps the SQL short."""
 
-    kinds: tuple[Layout, ...]
+    kinds: tuple[HeaderLayout, ...]
     files: dict[str, int] = field(default_factory=dict)
 
 
-def plain(columns: Sequence[str]) -> Layout:
-    """Of records that follow the schema, without a header."""
-    return Layout(places=tuple(range(len(columns))), fields=len(columns))
+def plain(columns: Sequence[str]) -> HeaderLayout:
+    """The layout of records in the schema's order, without a header."""
+    return HeaderLayout(places=tuple(range(len(columns))), fields=len(columns))
 
 
-def read(files: Iterable[Path], columns: Sequence[str], source: Files) -> Layouts:
-    """Of files that are there. Raises lines.UNREADABLE."""
-    found = {file.name: _of_file(file, columns, source) for file in files}
-    kinds = [layout for layout, _ in Counter(found.values()).most_common()] or [plain(columns)]
+def read(files: Iterable[Path], columns: Sequence[str], source: Files) -> HeaderLayouts:
+    """The layouts of existing files. Raises lines.UNREADABLE."""
+    layouts = {file.name: _of_file(file, columns, source) for file in files}
+    kinds = [layout for layout, _ in Counter(layouts.values()).most_common()] or [plain(columns)]
     number = {layout: i for i, layout in enumerate(kinds)}
-    return Layouts(tuple(kinds), {name: number[layout] for name, layout in found.items() if number[layout]})
+    numbers = {name: number[layout] for name, layout in layouts.items() if number[layout]}
+    return HeaderLayouts(tuple(kinds), numbers)
 
 
-def _of_file(file: Path, columns: Sequence[str], source: Files) -> Layout:
+def _of_file(file: Path, columns: Sequence[str], source: Files) -> HeaderLayout:
     if reprocessed.is_headless(file):
         return plain(columns)
     return of(lines.first_line(file, _LONGEST).decode("utf-8", "replace"), columns, source)
 
 
-def of(header: str, columns: Sequence[str], source: Files) -> Layout:
-    """The layout that a first line says, by the row's `columns`, `missing_columns` and `extra_columns`."""
+def of(header: str, columns: Sequence[str], source: Files) -> HeaderLayout:
+    """The layout given by a first line, under the row's `columns`, `missing_columns` and `extra_columns`."""
     given = _names(header, source.separator)
     names = tuple(map(folded, given))
     if source.columns == "by-position":
@@ -72,20 +77,19 @@ def of(header: str, columns: Sequence[str], source: Files) -> Layout:
         known = {name: i for i, name in enumerate(names)}
         places = tuple(known.get(folded(column), -1) for column in columns)
     problem = _problem(given, columns, places, source)
-    return Layout(problem=problem) if problem else Layout(header, names, places, len(given))
+    return HeaderLayout(problem=problem) if problem else HeaderLayout(header, names, places, len(given))
 
 
 def folded(name: str) -> str:
-    """What two spellings of one column have in common; jvm/src/caudal/CsvCheck.java folds alike."""
+    """The name without differences of case, outer blanks and Unicode form. CsvCheck.java does the same."""
     return unicodedata.normalize("NFC", name.strip()).lower()
 
 
 def _problem(given: Sequence[str], columns: Sequence[str], places: Sequence[int], source: Files) -> str:
-    """Why records under these names cannot be read, in words, and the option of the row that would read them."""
-    names, unknown = (
-        [folded(name) for name in given],
-        [given[i] for i in range(len(given)) if i not in places],
-    )
+    """Why records under these names cannot be read, with the option of the row that would read them; empty
+    when they can."""
+    names = [folded(name) for name in given]
+    unknown = [given[i] for i in range(len(given)) if i not in places]
     missing = [column for column, place in zip(columns, places, strict=True) if place < 0]
     there = [place for place in places if place >= 0]
     twice = next(

@@ -1,4 +1,5 @@
-"""Raw record -> typed record or a reason why not. Stateless; every raw record gets exactly one of the two."""
+"""Turns each raw record into a typed record, or into a reason why not: exactly one of the two. No state is
+kept."""
 
 from __future__ import annotations
 
@@ -12,16 +13,17 @@ from pyspark.sql.types import StructType
 from jobs.contract.errors import BrokenStream
 from jobs.contract.stream import Files, Published, Stream, Topic
 from jobs.core.read import csv_headers, strict
-from jobs.core.read.csv_headers import Layouts
+from jobs.core.read.csv_headers import HeaderLayouts
 
-# Lines that are no records: counted, neither accepted nor quarantined.
+# Reasons of lines that are not records. They are counted, but neither accepted nor quarantined.
 BLANK, HEADER = "blank", "header"
 UNKNOWN_FIELD, EVENT_TIME = "unknown-field", "event-time"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is true of the data. `rules`: code -> SQL condition over the schema's columns that is true for a record which breaks it."""
+    """What is known of the data. `rules`: code -> SQL condition over the schema's columns that is true for a
+    record that breaks the rule."""
 
     schema: StructType
     rules: Mapping[str, str]
@@ -33,7 +35,7 @@ def require_known(subject: Subject, stream: Stream) -> None:
     if (form := stream.source.format) in ("json", "csv") and (
         name := strict.unreadable(subject.schema, form)
     ):
-        raise BrokenStream(f"column {name!r} is of a type that {form.upper()} is not read to", stream.name)
+        raise BrokenStream(f"column {name!r} has a type that cannot be read from {form.upper()}", stream.name)
     unknown = [code for code in checks.report if code not in subject.rules]
     if unknown:
         raise BrokenStream(
@@ -42,13 +44,13 @@ def require_known(subject: Subject, stream: Stream) -> None:
         )
     if checks.event_time and checks.event_time.column not in subject.schema.names:
         raise BrokenStream(
-            f"checks.event_time names {checks.event_time.column!r}, which is no column of the schema",
+            f"checks.event_time names {checks.event_time.column!r}, which is not a column of the schema",
             stream.name,
         )
 
 
 def notes(subject: Subject, stream: Stream) -> tuple[str, ...]:
-    """Codes that are published and only reported, in the order of their bits in _notes."""
+    """Codes of the rules that are only reported, in the order of their bits in _notes."""
     unknown = (
         (UNKNOWN_FIELD,)
         if stream.checks.unknown_fields == "report" and stream.source.format == "json"
@@ -57,13 +59,17 @@ def notes(subject: Subject, stream: Stream) -> tuple[str, ...]:
     return (*unknown, *(code for code in subject.rules if code in stream.checks.report))
 
 
-def classify(frame: DataFrame, subject: Subject, stream: Stream, layouts: Layouts | None = None) -> DataFrame:
-    """(_raw: binary, _origin, _admitted) -> (_raw, _origin, _layout, _verdict: long, _record: struct, _reason: string or null, _notes: bit mask).
+def classify(
+    frame: DataFrame, subject: Subject, stream: Stream, layouts: HeaderLayouts | None = None
+) -> DataFrame:
+    """(_raw: binary, _origin, _admitted) -> (_raw, _origin, _layout, _verdict: long, _record: struct,
+    _reason: string or null, _notes: bit mask).
 
-    `_reason` null means accepted. `layouts`: of the csv files; without them records follow the schema.
+    A record with `_reason` null is accepted. `layouts`: those of the csv files; without them, records follow
+    the schema.
     """
     parsed = _read(frame, subject, stream, layouts or _as_the_schema(subject))
-    # the rules' SQL names the schema's columns, so they stand beside the record for this one step
+    # The SQL of the rules uses the schema's columns, so they are at the top level for this one step.
     judged = parsed.select("*", "_record.*").withColumn(
         "_reason", _by_rules(_reason(stream), subject, stream)
     )
@@ -79,8 +85,9 @@ def classify(frame: DataFrame, subject: Subject, stream: Stream, layouts: Layout
 
 
 def business(classified: DataFrame, subject: Subject, *more: Column) -> DataFrame:
-    """Accepted records with the schema's columns at the top, and `more` behind them."""
+    """Accepted records, with the schema's columns at the top level, followed by `more`."""
     fields = [F.col(f"_record.`{name}`").alias(name) for name in subject.schema.names]
+    # only the schema's columns: a transform must not depend on the names that begin with _
     return classified.where("_reason is null").select(*fields, *more)
 
 
@@ -91,20 +98,19 @@ def is_refused() -> Column:
 
 
 def message(
-    classified: DataFrame, subject: Subject, stream: Stream, layouts: Layouts | None = None
+    classified: DataFrame, subject: Subject, stream: Stream, layouts: HeaderLayouts | None = None
 ) -> Column:
-    """What a person reads beside the reason code of a refused record; null where the code says it all."""
-    told = strict.is_refused() | (F.col("_reason") == UNKNOWN_FIELD)
+    """An explanation of the reason code of a refused record; null where the code says it all."""
+    needs_words = strict.is_refused() | (F.col("_reason") == UNKNOWN_FIELD)
     source = _raw_source(stream)
     if source.format == "json":
-        return F.when(told, strict.why_not_json(classified, subject.schema, source))
-    return F.when(
-        told, strict.why_not_csv(classified, subject.schema, source, layouts or _as_the_schema(subject))
-    )
+        return F.when(needs_words, strict.why_not_json(classified, subject.schema, source))
+    layouts = layouts or _as_the_schema(subject)
+    return F.when(needs_words, strict.why_not_csv(classified, subject.schema, source, layouts))
 
 
-def header(layouts: Layouts | None) -> Column:
-    """Of a refused csv record, the line that names its fields; null where they follow the schema."""
+def header(layouts: HeaderLayouts | None) -> Column:
+    """The line that names the fields of a refused csv record; null where they follow the schema."""
     found = F.lit(None).cast("string")
     for number, kind in enumerate(layouts.kinds if layouts else ()):
         if kind.header and not kind.follows_schema:
@@ -112,22 +118,23 @@ def header(layouts: Layouts | None) -> Column:
     return found
 
 
-def _as_the_schema(subject: Subject) -> Layouts:
-    return Layouts((csv_headers.plain(subject.schema.names),))
+def _as_the_schema(subject: Subject) -> HeaderLayouts:
+    return HeaderLayouts((csv_headers.plain(subject.schema.names),))
 
 
 def _blank(source: Files | Topic) -> str:
-    """What nothing but blanks is."""
+    """The code of a record of white space. A blank line of a file is not a record; a blank message is a
+    refused one."""
     return BLANK if isinstance(source, Files) else "empty-value"
 
 
 def _raw_source(stream: Stream) -> Files | Topic:
-    """The source of raw records: a stream that reads published rows never comes here."""
+    """The source of raw records. Streams that read published rows do not use this module."""
     assert not isinstance(stream.source, Published)  # noqa: S101 - the caller's condition
     return stream.source
 
 
-def _read(frame: DataFrame, subject: Subject, stream: Stream, layouts: Layouts) -> DataFrame:
+def _read(frame: DataFrame, subject: Subject, stream: Stream, layouts: HeaderLayouts) -> DataFrame:
     source = _raw_source(stream)
     given = (subject.schema, stream.limits.record_bytes, _blank(source), source)
     frame = frame.withColumn("_layout", _layout(layouts))
@@ -140,12 +147,13 @@ def _read(frame: DataFrame, subject: Subject, stream: Stream, layouts: Layouts) 
     return frame.withColumn("_read", read).select("_raw", "_origin", "_layout", "_admitted", verdict, record)
 
 
-def _layout(layouts: Layouts) -> Column:
-    """The number of the layout of a record's file."""
+def _layout(layouts: HeaderLayouts) -> Column:
+    """The number of the header layout of a record's file."""
     files: dict[int, list[str]] = {}
     for file, number in layouts.files.items():
         files.setdefault(number, []).append(file)
     found = F.lit(0)
+    # Most batches have one layout, so this is the constant 0, and names are compared only for the exceptions.
     for number, names in files.items():
         found = F.when(F.col("_origin").isin(names), number).otherwise(found)
     return found
@@ -168,7 +176,8 @@ def _by_rules(reason: Column, subject: Subject, stream: Stream) -> Column:
 
 
 def _out_of_time(stream: Stream) -> Column:
-    """Event time outside [admitted - past_s, admitted + future_s]: one such event would move a watermark, and all later ones be dropped."""
+    """Whether the event time is outside of [admitted - past_s, admitted + future_s]. One event in the far
+    future would move the watermark, and Spark would drop all later ones."""
     asked = stream.checks.event_time
     assert asked is not None  # noqa: S101 - the caller's condition
     column = F.col(f"`{asked.column}`")

@@ -1,4 +1,7 @@
-"""Is the source topic still the one whose offsets the batch was planned by? Made anew while a run reads it, it would be read at the old offsets."""
+"""Checks that the source topic is still the one that the batch was planned from.
+
+If the topic is deleted and created again while a run reads it, Spark reads other records at the same offsets.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ from jobs.contract.stream import Topic
 from jobs.core.kafka_sink.producer import Client
 from jobs.core.kafka_sink.token_topic import settled_id
 
-_NO_TRANSACTION_MS = 1000
+_NO_TRANSACTION_MS = 1000  # Client wants a transaction timeout, but this client begins no transaction
 
 
 @dataclass
 class SourceTopic:
-    """Of one run. Nothing is asked of the broker for another source, or where the generation does not know the topic's id."""
+    """The check for one run. It does not contact the broker for other sources, or if the generation does not
+    know the topic's id."""
 
     spec: RunSpec
     _admin: Any = None
@@ -33,10 +37,10 @@ class SourceTopic:
             self._admin = AdminClient(
                 Client(connection.of_run(self.spec).librdkafka(), _NO_TRANSACTION_MS).quiet()
             )
-        found = settled_id(self._admin, source.name)
-        if found is None:
+        current = settled_id(self._admin, source.name)
+        if current is None:
             raise TopicMissing("the broker has no such topic any more", source.name)
-        if (now := librdkafka.id_text(found)) != self.spec.source_id:
+        if (now := librdkafka.id_text(current)) != self.spec.source_id:
             raise TopicRecreated(
                 f"topic id {now} now, {self.spec.source_id} when this generation began", source.name
             )

@@ -1,4 +1,5 @@
-"""Streaming sources: each raw record, where it came from, and since when it is here. records.py parses it."""
+"""Streaming sources: each raw record, its origin, and the time of its admission. records.py parses the
+record."""
 
 from __future__ import annotations
 
@@ -18,15 +19,22 @@ from jobs.core.formats import csv_form
 from jobs.core.read import strict
 from jobs.domain.positions import POSITION
 
-# Admitted files carry their admission time as mtime, so only an outage longer than this could hide one.
+# A hundred years. Spark ignores files that are older than this; the mtime of an admitted file is its
+# admission, so only a longer outage could hide one. The default of 7 days could.
 _NEVER_TOO_OLD = "36500d"
-# not 500: Spark asks once more at the end of what it reads; three short partitions on two cores take 0.4 s instead of 1.4
+# Instead of 500: Spark fetches once more after the last record. Three short partitions on two cores then take
+# 0.4 s instead of 1.4 s.
 FETCH_WAIT_MS = "20"
 
 
 def read(spark: SparkSession, spec: RunSpec) -> DataFrame:
-    """The stream's source: _raw (binary: one record as it came, null for a Kafka tombstone), _origin (admitted file, or topic/partition/offset),
-    _admitted (timestamp: the file's admission, or the Kafka record's own time, but none later than the batch's planning)."""
+    """The stream's source, with the columns
+
+    - _raw: binary, one record as it came; null for a Kafka tombstone
+    - _origin: name of the admitted file, or topic/partition/offset
+    - _admitted: timestamp of the file's admission, or the Kafka record's own, but not later than the batch's
+      planning
+    """
     source = spec.stream.source
     return _topic(spark, spec, source) if isinstance(source, Topic) else _files(spark, spec)
 
@@ -63,11 +71,12 @@ def _topic(spark: SparkSession, spec: RunSpec, source: Topic) -> DataFrame:
         .option("maxOffsetsPerTrigger", str(spec.stream.limits.batch_records))
         .option("kafka.isolation.level", "read_committed")
         .option("kafka.fetch.max.wait.ms", FETCH_WAIT_MS)
-        .option("kafka.max.poll.records", "5000")  # 2.7 -> 2.2 s for 500,000 records, with the bigger fetch
+        .option("kafka.max.poll.records", "5000")  # 2.7 -> 2.2 s for 500,000 records, with the larger fetch
         .option("kafka.max.partition.fetch.bytes", "8388608")
     )
     origin = F.concat_ws("/", F.col("topic"), F.col("partition"), F.col("offset"))
-    # a producer may write any time on its record; "now" is the batch's own in the checkpoint, so that the batch run again judges alike
+    # A producer may give its record any time. Spark's "now" is the batch's time in the checkpoint, so a batch
+    # that is run again gets the same verdicts.
     admitted = F.least(F.col("timestamp"), F.current_timestamp())
     return reader.load().select(
         F.col("value").alias("_raw"), origin.alias("_origin"), admitted.alias("_admitted")
@@ -75,7 +84,8 @@ def _topic(spark: SparkSession, spec: RunSpec, source: Topic) -> DataFrame:
 
 
 def published(spark: SparkSession, spec: RunSpec, schema: StructType) -> DataFrame:
-    """Rows that another stream has published, in the order it did, typed by `schema`; a value of another type fails the batch."""
+    """The rows that another stream has published, in the order of publishing, typed by `schema`. A value of
+    another type fails the batch."""
     source = spec.stream.source
     assert isinstance(source, Published)  # noqa: S101 - the caller's condition
     reader = spark.readStream.format(source.files.format).schema(schema).option("mode", "FAILFAST")
@@ -88,7 +98,8 @@ def published(spark: SparkSession, spec: RunSpec, schema: StructType) -> DataFra
 
 
 def position(spec: RunSpec) -> list[Column]:
-    """Made of _origin, for a transactional sink: the column that its rows must keep. For files `where` is the file's name, the numbers are null."""
+    """The column that rows for a transactional sink must keep; none for other sinks. It is made of _origin.
+    For files `where` is the file's name, and the numbers are null."""
     if not spec.stream.transactional:
         return []
     where, partition, offset = F.col("_origin"), F.lit(None), F.lit(None)
@@ -103,7 +114,8 @@ def position(spec: RunSpec) -> list[Column]:
 
 
 def kafka_options(spec: RunSpec) -> dict[str, str]:
-    """Connection options for Spark's Kafka source and sink; the properties file is read here, in the driver, and nowhere logged."""
+    """Connection options for Spark's Kafka source and sink. The properties file is read here, in the driver,
+    so that its secrets are in no log."""
     given = properties.read(Path(spec.kafka_properties)) if spec.kafka_properties else {}
     return {f"kafka.{key}": value for key, value in given.items()} | {
         "kafka.bootstrap.servers": spec.bootstrap

@@ -1,6 +1,8 @@
-"""Strict reading: one walk over a record's bytes (`jvm/`) checks them and makes the row of what it checked.
+"""Strict reading: one pass over a record's bytes, in `jvm/`, checks them and makes the row of what it has
+checked.
 
-Its verdict is a number: negative for a record that is refused (see CODES), 1 where there were fields that the schema does not know, else 0.
+Its verdict is a number: negative for a refused record (see CODES), 1 if there were fields that the schema
+does not know, else 0.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BinaryType, DataType, MapType, StringType, StructType
 
 from jobs.contract.stream import Files, Topic
-from jobs.core.read.csv_headers import Layouts
+from jobs.core.read.csv_headers import HeaderLayouts
 
-# by the verdict's number (jvm/src/caudal/Fault.java, same order)
+# Code of verdict -1, -2, …; jvm/src/caudal/Fault.java has the same order.
 CODES = (
     "malformed",
     "not-an-object",
@@ -35,6 +37,7 @@ CODES = (
     "header",
     "wrong-header",
 )
+# Types that the readers in jvm/ know. Others, as intervals, have no exact form in JSON or csv.
 _SCALARS = (
     "string",
     "boolean",
@@ -50,35 +53,46 @@ _SCALARS = (
     "timestamp_ntz",
     "binary",
 )
-_CATALOG = "caudal"  # of SQL functions
+_CATALOG = "caudal"  # SQL catalog in which Functions.java offers the readers
 
 
 def read_json(
     frame: DataFrame, schema: StructType, most_bytes: int, blank: str, source: Files | Topic
 ) -> Column:
-    """Of the binary column _raw a struct (verdict: long, record: struct of `schema`, null where it is refused).
+    """Reads the binary column _raw: a struct of verdict (long) and record (a struct of `schema`; null if
+    refused).
 
-    `blank`: the code for nothing but blanks. `source` says how dates and times are spelled.
+    `most_bytes`: longer records are refused. `blank`: the code for a record of white space. `source` says how
+    dates and times are written.
     """
     given = (schema.json(), most_bytes, _java_name(blank))
     return _call(frame, "StrictJson", given, source, (), "_raw")
 
 
 def read_csv(
-    frame: DataFrame, schema: StructType, most_bytes: int, blank: str, source: Files | Topic, layouts: Layouts
+    frame: DataFrame,
+    schema: StructType,
+    most_bytes: int,
+    blank: str,
+    source: Files | Topic,
+    layouts: HeaderLayouts,
 ) -> Column:
-    """As `read_json`, of _raw and _layout: the number of its file's layout."""
+    """As `read_json`, of _raw and _layout, the number of the header layout of its file."""
     given = (schema.json(), most_bytes, _java_name(blank))
     return _call(frame, "StrictCsv", given, source, (separator(source), layouts), "_raw", "_layout")
 
 
 def why_not_json(frame: DataFrame, schema: StructType, source: Files | Topic) -> Column:
-    """Of a record that was refused or has unknown fields: which field, or fields. Walks the record anew: for the few that need it."""
+    """Which fields of a record are wrong or unknown. Reads the record again, which only the few refused ones
+    need."""
     return _udf(frame, "WhyNotJson", StringType(), (schema.json(),), source, (), "_raw")
 
 
-def why_not_csv(frame: DataFrame, schema: StructType, source: Files | Topic, layouts: Layouts) -> Column:
-    """Of a record that was refused: the column, the value, the type, and the option of the row that would read it. Walks the record anew."""
+def why_not_csv(
+    frame: DataFrame, schema: StructType, source: Files | Topic, layouts: HeaderLayouts
+) -> Column:
+    """Why a record was refused: the column, the value, the type, and the option of the row that would read
+    it. Reads the record again."""
     return _udf(
         frame,
         "WhyNotCsv",
@@ -92,7 +106,7 @@ def why_not_csv(frame: DataFrame, schema: StructType, source: Files | Topic, lay
 
 
 def split_csv(frame: DataFrame, source: Files, text: str) -> Column:
-    """Of the binary column `text`, a whole csv file, an array of its records as they came."""
+    """Splits the binary column `text`, a whole csv file, into an array of its unchanged records."""
     return _udf(frame, "SplitCsv", ArrayType(BinaryType()), (source.separator,), None, (), text)
 
 
@@ -114,7 +128,8 @@ def _call(
 
 
 def function(session: Any, name: str, made: Any) -> str:
-    """The SQL name of a function of jvm/. `name` says what it is made of: one of the same name is the same."""
+    """Registers `made`, an object of jvm/, as a SQL function. Returns its SQL name. `name` must depend on
+    everything that the object was made of, because objects of one name are taken to be equal."""
     getattr(session._jvm, "caudal.Functions").put(name, made)
     session.conf.set(f"spark.sql.catalog.{_CATALOG}", "caudal.Functions")
     return f"{_CATALOG}.{name}"
@@ -139,10 +154,10 @@ def _udf(
 def _made(
     session: Any, kind: str, given: Sequence[Any], source: Files | Topic | None, more: Sequence[Any]
 ) -> Any:
-    """An object of a class of `jvm/`: `given`, then the source's form, then `more`."""
+    """An object of the class caudal.`kind`. Arguments: `given`, then the source's form, then `more`."""
     forms = [getattr(session._jvm, "caudal.Form")(*_form(source))] if source else []
     return getattr(session._jvm, f"caudal.{kind}")(
-        *given, *forms, *(_layouts(session, x) if isinstance(x, Layouts) else x for x in more)
+        *given, *forms, *(_layouts(session, x) if isinstance(x, HeaderLayouts) else x for x in more)
     )
 
 
@@ -150,13 +165,14 @@ def _form(source: Files | Topic) -> tuple[str, str, str, str]:
     return source.timezone, source.decimal, source.date_format, source.timestamp_format
 
 
-def _layouts(session: Any, given: Layouts) -> Any:
-    made = getattr(session._jvm, "caudal.Layouts")()
-    for one in given.kinds:
-        if one.problem:
-            made.addRefused(one.problem)
+def _layouts(session: Any, given: HeaderLayouts) -> Any:
+    made = getattr(session._jvm, "caudal.HeaderLayouts")()
+    for layout in given.kinds:
+        if layout.problem:
+            made.addRefused(layout.problem)
         else:
-            made.add(one.header, "\n".join(one.names), ",".join(map(str, one.places)), one.fields)
+            places = ",".join(map(str, layout.places))
+            made.add(layout.header, "\n".join(layout.names), places, layout.fields)
     return made
 
 
@@ -165,13 +181,13 @@ def _java_name(code: str) -> str:
 
 
 def unreadable(schema: StructType, form: str) -> str | None:
-    """The first column whose type has no strict reading from `form`, json or csv; None when all have."""
+    """The first column whose type cannot be read strictly from `form` (json or csv); None when all can."""
     fits = _is_readable if form == "json" else _is_text
     return next((field.name for field in schema.fields if not fits(field.dataType)), None)
 
 
 def _is_text(kind: DataType) -> bool:
-    """A scalar that a field of csv can spell."""
+    """Whether it is a scalar type that a csv field can express."""
     return kind.simpleString().partition("(")[0] in _SCALARS and not isinstance(kind, BinaryType)
 
 
@@ -199,5 +215,5 @@ def code() -> Column:
 
 
 def has_unknown() -> Column:
-    """Of a record that is not refused."""
+    """Whether an accepted record has fields that the schema does not know."""
     return F.col("_verdict") > 0

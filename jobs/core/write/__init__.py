@@ -1,1 +1,1 @@
-"""From business rows to a published batch."""
+"""Writes business rows and publishes them as a batch."""

@@ -1,5 +1,8 @@
-"""A stream that reads what another one has published: its records are strict already, so the transform is applied to the streaming frame itself
-and may keep state. Spark runs it once in each batch; foreachBatch publishes its rows as every stream's, counted on both sides.
+"""Publishes a stream that reads what another stream has published.
+
+Those records are already checked, so the transform is applied to the streaming frame itself and may keep
+state. Spark runs it once in each batch. foreachBatch publishes its rows like those of every stream, counted
+on both sides.
 """
 
 from __future__ import annotations
@@ -27,14 +30,16 @@ _LATE = "numRowsDroppedByWatermark"
 
 
 def read(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Transform) -> DataFrame:
-    """The streaming result of `transform` over what the other stream has published; what it reads is counted as it is read."""
+    """The streaming result of `transform` over what the other stream has published. An observation counts
+    what is read."""
     rows = sources.published(spark, spec, subject.schema)
     return transform(rows.observe(_READ, F.count("*").alias("rows")))
 
 
 @dataclass
 class Downstream(Publisher):
-    """The foreachBatch callback. `spark`: the session that the query was started in; the callback's own is a copy that does not know it."""
+    """The foreachBatch callback. `spark`: the session in which the query was started. The callback's own
+    session is a copy that does not know the query."""
 
     spark: SparkSession | None = None
     _synced: dict[str, int] = field(default_factory=dict)
@@ -43,7 +48,8 @@ class Downstream(Publisher):
         return upstream.planned(self.layout, self.spec.stream.upstream, plan.files)
 
     def _pass_over(self, frame: DataFrame) -> None:
-        """Evaluated all the same: what this batch does to the state would be missing for good."""
+        # The frame is evaluated, too. Otherwise the state would lack this batch for good, and later runs
+        # would die.
         frame.write.format("noop").mode("overwrite").save()
         self._keep_state()
 
@@ -62,14 +68,15 @@ class Downstream(Publisher):
         return done
 
     def _keep_state(self) -> None:
-        """Before the rename: a published batch is never run again, so its state must outlive a power cut as it does."""
+        # Before the rename: a published batch is never run again, so a power cut must not take its state.
         durable.make_state_durable(self._checkpoint, self._synced)
 
     def _lines(self, plan: BatchPlan) -> int:
-        """What Spark read in this batch. Raises RunFailed where it does not tell."""
-        found = self._execution().observedMetrics().get(_READ)
-        if found.isDefined():
-            return int(found.get().getLong(0))
+        """The number of records that Spark read in this batch. Raises RunFailed when Spark did not count
+        them."""
+        counted = self._execution().observedMetrics().get(_READ)
+        if counted.isDefined():
+            return int(counted.get().getLong(0))
         if plan.files:
             raise RunFailed(
                 f"batch {plan.batch} was written, but Spark did not count what it read",
@@ -78,14 +85,15 @@ class Downstream(Publisher):
         return 0
 
     def _require_declared(self) -> None:
-        """A row that says nothing of state could be rewound or rolled over as if there were none. Raises BrokenStream."""
+        """Raises BrokenStream when the transform keeps state but the row does not say so. Such a stream could
+        be rewound or rolled over as if it had no state."""
         if not self.spec.stream.stateful and list(self._metrics(_LATE)):
             raise BrokenStream(
-                "the transform keeps state, and the row does not say stateful=True", self.spec.stream.name
+                "the transform keeps state, but the row does not say stateful=True", self.spec.stream.name
             )
 
     def _metrics(self, name: str) -> Iterator[int]:
-        """A metric of every operator of this batch's plan that has it: the operators with state, of those that Spark keeps for them."""
+        """The metric `name` of every operator of this batch's plan that has it."""
         return _walk(self._execution().executedPlan(), name)
 
     def _execution(self) -> Any:

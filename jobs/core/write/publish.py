@@ -1,6 +1,12 @@
-"""One micro-batch from Spark's plan to a published folder, exactly once: HOUSE's publish contract, step by step.
+"""Publishes one micro-batch exactly once, from Spark's plan to a folder in salida.
 
-plan -> durable checkpoint -> inputs as planned? -> what stands under this number? -> stage -> count -> quarantine -> manifest -> rename
+1. Read the batch's plan, and make the checkpoint durable: Spark syncs nothing, and the output must not
+   outlive its plan.
+2. Check that the inputs are as planned, and look whether the batch is already published.
+3. Stage the rows, count them, and publish the refused records.
+4. Write the manifest, and rename the folder. This rename is the commit point of the output.
+
+docs/architecture.md has the order of commit points. Do not change it without a decision.
 """
 
 from __future__ import annotations
@@ -15,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
-from jobs.contract.commit import batch_mtimes, batch_plan, checkpoint, manifest, protocol
+from jobs.contract.commit import batch_plan, checkpoint, manifest, mtime_order, protocol
 from jobs.contract.commit.batch_plan import BatchPlan
 from jobs.contract.commit.durable import make_durable
 from jobs.contract.commit.manifest import Manifest, Note, OutputFile
@@ -28,20 +34,22 @@ from jobs.contract.stream import Files, Topic
 from jobs.core.read import csv_headers, sources
 from jobs.core.read.records import BLANK, HEADER, Subject, business, classify, is_refused, notes
 from jobs.core.read.source_topic import SourceTopic
-from jobs.core.write import held_batches, quarantine, sinks
+from jobs.core.write import quality_gate, quarantine, sinks
 from jobs.domain.positions import POSITION
 
 if TYPE_CHECKING:
-    from jobs.core.kafka_sink.driver import Sending
+    from jobs.core.kafka_sink.driver import KafkaSinkDriver
 
 Transform = Callable[[DataFrame], DataFrame]
-_PARTITIONS = 64  # each is one more comparison of a short prefix for every record
-_METRICS_WAIT_S = 30.0  # they follow the action on Spark's listener thread, within milliseconds
+_PARTITIONS = (
+    64  # counted one by one up to this number; each adds a comparison of a short prefix to every record
+)
+_METRICS_WAIT_S = 30.0  # they come on Spark's listener thread, usually within milliseconds of the action
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Records of one batch. `lines` = blank + headers + accepted + quarantined."""
+    """Counts of one batch. `lines` = blank + headers + accepted + quarantined."""
 
     lines: int
     blank: int
@@ -58,7 +66,8 @@ class Counts:
 
 @dataclass
 class Publisher:
-    """The foreachBatch callback of one run. `failure` keeps the first error in its own type: Spark passes on only its text."""
+    """The foreachBatch callback of one run. `failure`: the first error that was raised. Spark passes on only
+    its text, so it is kept here."""
 
     spec: RunSpec
     subject: Subject
@@ -72,11 +81,12 @@ class Publisher:
         self._planned = checkpoint.read(self._checkpoint).newest_offset
 
     @cached_property
-    def sending(self) -> Sending:
-        """The sink of a topic. Its imports (numpy, Arrow, Kafka's client) take a tenth of a second that a stream to files need not spend."""
-        from jobs.core.kafka_sink.driver import Sending
+    def kafka_sink(self) -> KafkaSinkDriver:
+        """The exactly-once sink. Its imports (numpy, Arrow, Kafka's client) take a tenth of a second, which a
+        stream to files does not spend."""
+        from jobs.core.kafka_sink.driver import KafkaSinkDriver
 
-        return Sending(self.spec, self._planned)
+        return KafkaSinkDriver(self.spec, self._planned)
 
     def __call__(self, frame: DataFrame, batch: int) -> None:
         try:
@@ -97,17 +107,20 @@ class Publisher:
         return self.layout.batch(self.spec.stream.name, self.spec.generation, batch)
 
     def publish(self, frame: DataFrame, batch: int) -> None:
-        """Raises DataError, BatchConflict or AccountMismatch; then nothing of this batch is visible."""
+        """Publishes one batch, or skips it if it is published. Raises DataError, BatchConflict or
+        AccountMismatch; then nothing of this batch is visible."""
         start = time.monotonic()
         plan = self._plan(batch)
         make_durable(
             self._checkpoint, batch, checkpoint.planned_log_files(self._checkpoint, plan.start, plan.end)
         )
         failpoints.hit("planned")
+        # Before anything is written: a planned file that is gone must stop the run, since Spark would commit
+        # without it.
         expected = self._expected_records(plan)
         if self._stands_already(plan):
             self._pass_over(frame)
-            print(f"batch {batch}: published by an earlier run, nothing written", flush=True)
+            print(f"batch {batch}: already published by an earlier run, nothing written", flush=True)
             return
         done = self._write(frame, plan, expected)
         storage.make_dirs(self.target(batch).parent)
@@ -115,7 +128,8 @@ class Publisher:
         failpoints.hit("published")
         took = time.monotonic() - start
         print(
-            f"batch {batch}: {done.records_in} records in, {done.rows_out} rows out, {done.quarantined} quarantined, {took:.2f} s",
+            f"batch {batch}: {done.records_in} records in, {done.rows_out} rows out, {done.quarantined} "
+            f"quarantined, {took:.2f} s",
             flush=True,
         )
 
@@ -148,18 +162,19 @@ class Publisher:
         return verdict is protocol.Publish.SKIP
 
     def _pass_over(self, frame: DataFrame) -> None:
-        """A batch that stands already: nothing to do where no state is kept."""
+        """Handles a batch that is already published. Without state there is nothing to do."""
 
     def _write(self, frame: DataFrame, plan: BatchPlan, expected: int) -> Manifest:
-        """Stages the batch whole, with its manifest; only the rename is left."""
+        """Stages the whole batch with its manifest. After this, only the rename is left."""
         seen, written = Observation(), Observation()
         layouts = self._layouts(plan)
         classified = classify(frame, self.subject, self.spec.stream, layouts)
         metrics = [*_metrics(notes(self.subject, self.spec.stream)), *_by_partition(plan)]
         accepted = business(classified.observe(seen, *metrics), self.subject, *sources.position(self.spec))
         rows = self.transform(accepted).observe(written, F.count("*").alias("rows"))
-        if held_batches.asks_first(self.spec.stream):
-            held_batches.count_first(classified, self.subject, self.spec, plan, layouts)
+        # The gate counts in a pass of its own, because the observed frame may have only one action.
+        if quality_gate.asks_first(self.spec.stream):
+            quality_gate.count_first(classified, self.subject, self.spec, plan, layouts)
         files, taken = self._emit(rows, frame, plan)
         failpoints.hit("staged")
         counts = self._counts(self._observed(seen, plan.batch), self._observed(written, plan.batch), plan)
@@ -170,17 +185,18 @@ class Publisher:
                 classified, self.subject, self.spec, plan.batch, counts.quarantined, layouts
             )
             failpoints.hit("quarantined")
-            held_batches.require_allowed(self.spec, plan, counts.records_in, counts.quarantined)
+            quality_gate.require_allowed(self.spec, plan, counts.records_in, counts.quarantined)
         done = self._manifest(rows, plan, files, counts, digest)
         storage.write_new(self.staged(plan.batch) / MANIFEST, done.to_json())
         failpoints.hit("manifest")
         return done
 
     def _observed(self, observation: Observation, batch: int) -> dict[str, int]:
-        """The metrics of a finished action. `get` alone would wait for ever where Spark lost them. Raises RunFailed."""
+        """The metrics of a finished action. Raises RunFailed when Spark has lost them: `get` alone would wait
+        for ever."""
         if not until(observation._jo.future().isCompleted, _METRICS_WAIT_S, 0.005):
             raise RunFailed(
-                f"batch {batch} was written, but Spark gave no count of it within {_METRICS_WAIT_S:.0f} s",
+                f"batch {batch} was written, but Spark did not count it within {_METRICS_WAIT_S:.0f} s",
                 self.staged(batch),
             )
         return dict(observation.get)
@@ -196,8 +212,8 @@ class Publisher:
         partitions = {name: int(seen[f"partition{i}"]) for i, name in enumerate(_counted_partitions(plan))}
         return Counts(**plain, rows_out=int(written["rows"]), notes=reported, partitions=partitions)
 
-    def _layouts(self, plan: BatchPlan) -> csv_headers.Layouts | None:
-        """What the first lines of a csv batch's files say; None for every other source."""
+    def _layouts(self, plan: BatchPlan) -> csv_headers.HeaderLayouts | None:
+        """The header layouts of a csv batch's files; None for every other source."""
         source = self.spec.stream.source
         if not isinstance(source, Files) or source.format != "csv" or not source.header:
             return None
@@ -207,20 +223,25 @@ class Publisher:
     def _emit(
         self, rows: DataFrame, frame: DataFrame, plan: BatchPlan
     ) -> tuple[tuple[OutputFile, ...], int | None]:
-        """The publishing write: the first and only action on the observed frame. Gives the files, and how many rows the sink itself counted
-        (None where it cannot tell)."""
+        """Writes or sends the rows. Returns the files, and the number of rows that the sink counted (None:
+        unknown).
+
+        This must be the first and only action on the observed frame: an Observation reports only its first
+        action.
+        """
         sink, staged = self.spec.stream.sink, self.staged(plan.batch)
         storage.make_dirs(staged.parent)
         if isinstance(sink, Files):
             sinks.write_files(rows, sink, staged)
+            # After Spark has read the batch, so that a topic replaced during the read is noticed.
             self.source_topic.require_same()
-            batch_mtimes.keep(staged, self.target(plan.batch))
+            mtime_order.keep_ascending(staged, self.target(plan.batch))
             files = sinks.seal(staged, sink.format, sink.header)
             return files, sum(f.records for f in files)
-        self.source_topic.require_same()  # before: what is sent cannot be taken back
+        self.source_topic.require_same()  # before sending, because messages cannot be taken back
         taken = None
         if self.spec.stream.transactional:
-            taken = self.sending.send(rows, frame, plan)
+            taken = self.kafka_sink.send(rows, frame, plan)
         else:
             sinks.send(rows, sink, sources.kafka_options(self.spec))
         storage.make_dirs(staged)
@@ -229,19 +250,19 @@ class Publisher:
     def _account(self, counts: Counts, expected: int, taken: int | None, plan: BatchPlan) -> None:
         if taken is not None and taken != counts.rows_out:
             raise AccountMismatch(
-                f"Spark made {counts.rows_out} rows, the sink counts {taken}", self.staged(plan.batch)
+                f"Spark made {counts.rows_out} rows, but the sink counts {taken}", self.staged(plan.batch)
             )
-        found = counts.records_in + counts.headers
-        gap = expected - found
+        counted = counts.records_in + counts.headers
+        gap = expected - counted
         if isinstance(self.spec.stream.source, Topic) and (gap > 0 or plan.new_partitions):
-            # offsets without a record are Kafka's own: compacted, aborted, control; a partition made meanwhile has no known start
+            # Kafka itself leaves offsets without a record, and the start of a new partition is unknown.
             print(
                 f"batch {plan.batch}: {gap} offsets hold no record (compacted, aborted or control records)",
                 flush=True,
             )
         elif gap:
             raise AccountMismatch(
-                f"{expected} records were counted before Spark, {found} by Spark", self.target(plan.batch)
+                f"{expected} records were counted before Spark, {counted} by Spark", self.target(plan.batch)
             )
 
     def _manifest(
@@ -274,7 +295,8 @@ class Publisher:
 
 
 def _counted_partitions(plan: BatchPlan) -> list[str]:
-    """topic/partition of each range that is not empty; none of a topic with very many, whose records are then counted only as a whole."""
+    """topic/partition of each range that is not empty; none if there are more than _PARTITIONS, and then the
+    records are counted only as a whole."""
     names = sorted(
         f"{topic}/{partition}"
         for (topic, partition), (start, until) in plan.ranges().items()
@@ -291,7 +313,9 @@ def _by_partition(plan: BatchPlan) -> list[Column]:
 
 
 def _metrics(codes: Sequence[str]) -> list[Column]:
-    """`codes`: as `notes` names them; each is counted, with the least origin of such a record as an example."""
+    """The counts that Spark makes of classified records. `codes`: from `notes`; each is counted, and the
+    first origin in alphabetical order is its example, so that a batch that is done again has the same
+    manifest."""
     reason = F.col("_reason")
     has = [F.col("_notes").bitwiseAND(1 << bit) != 0 for bit, _ in enumerate(codes)]
     return [
@@ -305,12 +329,13 @@ def _metrics(codes: Sequence[str]) -> list[Column]:
 
 
 def check_planned_file(file: Path, entry: ledger.Entry | None) -> None:
-    """Spark would commit a batch without the rows of a file that is gone. Raises PlannedFileMissing."""
+    """Raises PlannedFileMissing for a file that is gone or differs from intake. Spark would commit the batch
+    without its rows."""
     if entry is None:
         raise PlannedFileMissing("planned, but the intake ledger does not know it", file)
     try:
         size = file.lstat().st_size
     except FileNotFoundError as error:
-        raise PlannedFileMissing("planned, but not there", file) from error
+        raise PlannedFileMissing("planned, but the file is gone", file) from error
     if size != entry.size_bytes:
         raise PlannedFileMissing(f"{size} bytes now, {entry.size_bytes} at intake", file)

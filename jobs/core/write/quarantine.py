@@ -1,4 +1,8 @@
-"""Refused records of a batch: staged whole and renamed before the batch itself. They count only if the published manifest names their digest."""
+"""Writes the refused records of a batch into cuarentena: staged first, then moved by one rename.
+
+They are published before the batch itself, because a batch that is published is never done again. They count
+only if the published manifest has their digest, so a leftover of a killed attempt does no harm.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +16,33 @@ from jobs.contract.disk import storage
 from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import AccountMismatch
 from jobs.contract.run.spec import RunSpec
-from jobs.core.read.csv_headers import Layouts
+from jobs.core.read.csv_headers import HeaderLayouts
 from jobs.core.read.records import Subject, header, is_refused, message
 from jobs.core.write import sinks
 
 
 def publish(
-    classified: DataFrame, subject: Subject, spec: RunSpec, batch: int, expected: int, layouts: Layouts | None
+    classified: DataFrame,
+    subject: Subject,
+    spec: RunSpec,
+    batch: int,
+    expected: int,
+    layouts: HeaderLayouts | None,
 ) -> str:
-    """Writes the refused records of `classified` as JSON (reason, message, origin, run_id, header of a csv record whose fields are not in the
-    schema's order, and raw, or raw_base64 where the bytes are no UTF-8) and brings them into cuarentena. Returns their digest.
+    """Publishes the refused records of `classified` in cuarentena. Returns their digest.
 
-    A leftover of an attempt that died before its manifest is replaced. Raises AccountMismatch when their number is not `expected`.
+    They are JSON with reason, message, origin and run_id; header, for a csv record whose fields are not in
+    the schema's order; and raw, or raw_base64 where the bytes are not UTF-8. A leftover of an attempt that
+    died before its manifest is replaced. Raises AccountMismatch when their number is not `expected`.
     """
     layout = Layout(Path(spec.home))
     staged = layout.staged_batch(spec.stream.name, spec.generation, batch, f"{spec.run_id}.registros")
     target = layout.refused_records(spec.stream.name, spec.generation, batch)
     _refused(classified, subject, spec, layouts).write.mode("errorifexists").json(str(staged))
     files = sinks.seal(staged, "json", header=False)
-    if (found := sum(f.records for f in files)) != expected:
-        raise AccountMismatch(f"{expected} records refused, {found} written to quarantine", staged)
+    if (written := sum(f.records for f in files)) != expected:
+        raise AccountMismatch(f"{expected} records refused, {written} written to quarantine", staged)
+    # the folder's names, then its new name: a name that survives a power cut must lead to whole files
     storage.fsync_dir(staged)
     storage.make_dirs(target.parent)
     if target.exists():
@@ -40,13 +51,14 @@ def publish(
     return digest(sorted((f.sha256, f.records) for f in files))
 
 
-def _refused(classified: DataFrame, subject: Subject, spec: RunSpec, layouts: Layouts | None) -> DataFrame:
+def _refused(
+    classified: DataFrame, subject: Subject, spec: RunSpec, layouts: HeaderLayouts | None
+) -> DataFrame:
     text = F.col("_raw").cast("string")
     is_text = F.is_valid_utf8(text)
-    told = message(classified, subject, spec.stream, layouts).alias("message")
     columns = [
         F.col("_reason").alias("reason"),
-        told,
+        message(classified, subject, spec.stream, layouts).alias("message"),
         F.col("_origin").alias("origin"),
         header(layouts).alias("header"),
     ]

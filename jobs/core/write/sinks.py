@@ -1,4 +1,4 @@
-"""Encodes business rows and writes them into the staging folder, or sends them. Never publishes."""
+"""Encodes business rows and writes them into the staging folder, or sends them. It never publishes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyspark.sql.types import DataType, StructField, TimestampNTZType, Timestamp
 
 from jobs.contract.commit.manifest import OutputFile
 from jobs.contract.disk import storage
-from jobs.contract.run import part_reader
+from jobs.contract.run import part_files
 from jobs.contract.stream import Files, Topic, ValueFormat
 from jobs.core.formats import avro, csv_form
 from jobs.domain.positions import POSITION
@@ -23,7 +23,8 @@ _ZONES: dict[DataType, str] = {
 
 
 def write_files(rows: DataFrame, sink: Files, folder: Path) -> None:
-    """Rows -> part files under `folder` (made by Spark, must not exist). Raises BrokenStream for a type that csv has not."""
+    """Writes rows as part files into `folder`, which must not exist: Spark creates it. Raises BrokenStream
+    for a type that csv does not have."""
     rows = with_micros(rows) if sink.format == "json" else rows
     writer = rows.write.mode("errorifexists").format(sink.format)
     if sink.format == "csv":
@@ -53,7 +54,8 @@ def _value(rows: DataFrame, sink: Topic) -> Column:
 
 
 def packed(rows: DataFrame, form: ValueFormat) -> Column:
-    """All columns as the value of one message; as text, the first column alone. Raises BrokenStream for a type that has no csv or Avro form."""
+    """All columns as the value of one message; as text, the first column alone. Raises BrokenStream for a
+    type that has no csv or Avro form."""
     fields = F.struct(
         *(_json_columns(rows) if form == "json" else [F.col(f"`{name}`") for name in rows.columns])
     )
@@ -69,7 +71,8 @@ def packed(rows: DataFrame, form: ValueFormat) -> Column:
 
 
 def with_micros(rows: DataFrame) -> DataFrame:
-    """Columns of times as the text that Spark's JSON has for them, with microseconds where there are some: Spark drops them without a word."""
+    """Writes columns of times as text in the form of Spark's JSON, but with microseconds where there are any:
+    Spark drops them silently."""
     return (
         rows.select(*_json_columns(rows))
         if any(field.dataType in _ZONES for field in rows.schema.fields)
@@ -95,20 +98,22 @@ def _json_column(field: StructField) -> Column:
 
 
 def seal(folder: Path, sink_format: str, header: bool) -> tuple[OutputFile, ...]:
-    """Makes staged files durable and counts them apart from Spark: size, sha256 and records of each. Hadoop's .crc files are dropped."""
+    """Makes staged files durable, and measures them independently of Spark: size, sha256 and records of each.
+    Hadoop's .crc files are removed."""
+    # The manifest has a better checksum of each file, and a .crc would be one more file to sync for each.
     for crc in folder.glob(".*.crc"):
         crc.unlink()
-    return tuple(_sealed(file, sink_format, header) for file in part_reader.data_files(folder))
+    return tuple(_sealed(file, sink_format, header) for file in part_files.data_files(folder))
 
 
 def _sealed(file: Path, sink_format: str, header: bool) -> OutputFile:
-    seen = part_reader.measure(file, sink_format, header, parquet_rows)
+    seen = part_files.measure(file, sink_format, header, parquet_rows)
     storage.fsync_file(file)
     return OutputFile(file.name, seen.size_bytes, seen.sha256, seen.rows)
 
 
 def parquet_rows(file: Path) -> int:
-    """From the footer alone."""
+    """The number of rows according to the footer."""
     from pyarrow import parquet  # 0.3 s to import: only where the row asks for parquet
 
     return int(parquet.read_metadata(file).num_rows)

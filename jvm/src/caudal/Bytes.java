@@ -6,14 +6,18 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import org.apache.spark.unsafe.types.UTF8String;
 
-/** What is said of a record's bytes before any parsing. */
+/** Checks a record's bytes before they are parsed. */
 final class Bytes {
-  private static final VarHandle EIGHT = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
+  private static final VarHandle EIGHT =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
   private static final long HIGH_BITS = 0x8080808080808080L;
 
   private Bytes() {}
 
-  /** Why they need no parsing; null when they do. */
+  /**
+   * Why the bytes are not parsed; null when they are. {@code longest}: in bytes; {@code blank}: the code of a
+   * record of white space.
+   */
   static Code unread(byte[] bytes, int longest, Code blank) {
     if (bytes == null) {
       return Code.NULL_VALUE;
@@ -24,11 +28,11 @@ final class Bytes {
     if (isBlank(bytes)) {
       return blank;
     }
-    // Jackson takes overlong forms
+    // Jackson accepts overlong forms of UTF-8, so the bytes are checked before
     return isAscii(bytes) || UTF8String.fromBytes(bytes).isValid() ? null : Code.MALFORMED;
   }
 
-  /** Whether a record says nothing: white space alone, byte order marks before it left out. */
+  /** Whether a record has only white space, after byte order marks if there are any. */
   static boolean isBlank(byte[] bytes) {
     for (int at = unmarked(bytes, 0); at < bytes.length; at++) {
       if (bytes[at] != ' ' && (bytes[at] < '\t' || bytes[at] > '\r' || bytes[at] == '\n')) {
@@ -38,10 +42,15 @@ final class Bytes {
     return true;
   }
 
-  /** Behind the byte order marks that stand at {@code from}: files that were joined have one at the start of a later line. */
+  /**
+   * The place after the byte order marks at {@code from}: joined files have one at the start of a later line.
+   */
   static int unmarked(byte[] bytes, int from) {
     int at = from;
-    while (bytes.length - at >= 3 && bytes[at] == (byte) 0xEF && bytes[at + 1] == (byte) 0xBB && bytes[at + 2] == (byte) 0xBF) {
+    while (bytes.length - at >= 3
+        && bytes[at] == (byte) 0xEF
+        && bytes[at + 1] == (byte) 0xBB
+        && bytes[at + 2] == (byte) 0xBF) {
       at += 3;
     }
     return at;

@@ -20,7 +20,9 @@ import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
 import org.apache.spark.sql.catalyst.util.ArrayBasedMapData;
 import org.apache.spark.sql.catalyst.util.GenericArrayData;
 
-/** One walk over one record, which makes its row of what it checks. The first fault ends it. */
+/**
+ * Reads one JSON record in one pass, and makes its row of what it has checked. It stops at the first fault.
+ */
 final class Check {
   private static final int DEEPEST = 64;
   private static final int LONGEST_NAME = 10_000;
@@ -29,7 +31,7 @@ final class Check {
   private static final int LONGEST_SHOWN = 40;
   private static final JsonFactory JSON =
       JsonFactory.builder()
-          .disable(JsonFactory.Feature.CHARSET_DETECTION) // UTF-8 alone: a record in UTF-16 is refused, not guessed
+          .disable(JsonFactory.Feature.CHARSET_DETECTION) // only UTF-8: UTF-16 is refused, not guessed
           .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
           .enable(StreamReadFeature.USE_FAST_DOUBLE_PARSER) // rounds as Java's own does
           .streamReadConstraints(
@@ -46,13 +48,13 @@ final class Check {
   private final Form form;
   private JsonParser in;
 
-  /** {@code form}: what faults of dates and times are told with; null for faults that nobody reads. */
+  /** {@code form}: used to explain faults of dates and times; null if nobody reads the explanation. */
   Check(Fields fields, Form form) {
     this.fields = fields;
     this.form = form;
   }
 
-  /** The record's row. */
+  /** The row of the record. */
   InternalRow of(byte[] record) throws Fault {
     int from = Bytes.unmarked(record, 0);
     try (JsonParser parser = JSON.createParser(record, from, record.length - from)) {
@@ -67,7 +69,7 @@ final class Check {
     }
   }
 
-  /** Some of the fields that the schema does not know, as one text; null when there were none. */
+  /** The first few fields that the schema does not know, joined by commas; null when there were none. */
   String unknown() {
     return unknown.isEmpty() ? null : String.join(",", unknown);
   }
@@ -83,7 +85,7 @@ final class Check {
     return row;
   }
 
-  /** At the start of an object: to its end. */
+  /** Reads an object, from its start to its end. */
   private InternalRow row(Fields of) throws IOException {
     Object[] values = new Object[of.names.length];
     boolean[] seen = new boolean[of.names.length];
@@ -109,7 +111,7 @@ final class Check {
     return new GenericInternalRow(values);
   }
 
-  /** At a name that the schema does not know: past its value. */
+  /** Skips the value of a name that the schema does not know. */
   private void skip(Fields of, String name, Set<String> others) throws IOException {
     if (of.otherCase(name) != null) {
       throw new Fault(Code.WRONG_CASE_KEY, name);
@@ -122,7 +124,10 @@ final class Check {
     skipValue(name);
   }
 
-  /** At a value that nobody reads: to its end. Its keys must be unique, too: Jackson's own skipping would not look. */
+  /**
+   * Skips a value that is not in the schema. Its keys must be unique, too; Jackson's skipChildren would not
+   * check them.
+   */
   private void skipValue(String name) throws IOException {
     if (in.currentToken() == JsonToken.START_ARRAY) {
       while (in.nextToken() != JsonToken.END_ARRAY) {
@@ -138,7 +143,7 @@ final class Check {
     }
   }
 
-  /** At a value that is not null: all of it, as Spark holds it. */
+  /** Reads a value that is not null. Returns it in Spark's internal form. */
   private Object value(Type type, String name) throws IOException {
     JsonToken token = in.currentToken();
     switch (type.kind()) {
@@ -153,14 +158,17 @@ final class Check {
         return entries(type, name);
       default:
         Object value = Scalars.read(type, token, in, name);
-        require(value != null, value == null && form != null && type.isTime() && token == JsonToken.VALUE_STRING ? told(type, name) : name);
+        boolean isText = token == JsonToken.VALUE_STRING;
+        boolean isExplained = value == null && form != null && type.isTime() && isText;
+        require(value != null, isExplained ? timeFault(type, name) : name);
         return value;
     }
   }
 
-  private String told(Type type, String name) throws IOException {
+  private String timeFault(Type type, String name) throws IOException {
     byte[] text = in.getText().getBytes(StandardCharsets.UTF_8);
-    String what = name + ": " + Cures.text(text, 0, text.length) + " is not of type " + Cures.expected(form, type);
+    String shown = Cures.text(text, 0, text.length);
+    String what = name + ": " + shown + " is not of type " + Cures.expected(form, type);
     return Cures.with(what, Cures.option(form, type, text, 0, text.length));
   }
 
@@ -173,14 +181,15 @@ final class Check {
   }
 
   private ArrayBasedMapData entries(Type map, String name) throws IOException {
-    Map<Object, Object> found = new LinkedHashMap<>();
+    Map<Object, Object> entries = new LinkedHashMap<>();
     while (in.nextToken() != JsonToken.END_OBJECT) {
       Object key = Scalars.text(in.currentName(), name);
-      requireNew(!found.containsKey(key), name);
+      requireNew(!entries.containsKey(key), name);
       in.nextToken();
-      found.put(key, element(map, name));
+      entries.put(key, element(map, name));
     }
-    return new ArrayBasedMapData(new GenericArrayData(found.keySet().toArray()), new GenericArrayData(found.values().toArray()));
+    GenericArrayData keys = new GenericArrayData(entries.keySet().toArray());
+    return new ArrayBasedMapData(keys, new GenericArrayData(entries.values().toArray()));
   }
 
   private Object element(Type of, String name) throws IOException {

@@ -19,19 +19,21 @@ import scala.collection.immutable.Seq;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
- * A format to write with: part files of {@link CsvLine}s. Options {@code sep} and {@code header}. Spark's own csv writer drops blanks at the
- * ends, NUL, and the microseconds of a time.
+ * A data source that writes part files of {@link CsvLine}s. Options: {@code sep} and {@code header}. It
+ * exists because Spark's own csv writer drops blanks at the ends, NUL, and the microseconds of a time.
  */
 public final class CsvFiles extends TextBasedFileFormat {
-  private static final int FULL = 64 * 1024;
+  private static final int FULL = 64 * 1024; // bytes gathered before they are written
 
   @Override
-  public Option<StructType> inferSchema(SparkSession session, Map<String, String> options, Seq<FileStatus> files) {
+  public Option<StructType> inferSchema(
+      SparkSession session, Map<String, String> options, Seq<FileStatus> files) {
     return Option.empty();
   }
 
   @Override
-  public OutputWriterFactory prepareWrite(SparkSession session, Job job, Map<String, String> options, StructType schema) {
+  public OutputWriterFactory prepareWrite(
+      SparkSession session, Job job, Map<String, String> options, StructType schema) {
     var given = CollectionConverters.asJava(options);
     return new Factory(given.get("sep"), Boolean.parseBoolean(given.get("header")));
   }

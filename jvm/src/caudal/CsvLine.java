@@ -9,6 +9,7 @@ import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Arrays;
+import java.util.List;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -18,20 +19,32 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Rows as csv, RFC 4180 with a line feed as line end. Null is nothing between two separators, an empty string is {@code ""}. A value is quoted
- * where a reader could take it for anything else: a quote, separator or control character in it, a blank at either end, a {@code #} or a byte
- * order mark in front.
+ * Writes rows as csv: RFC 4180, with a line feed as line end. Null is nothing between two separators; an
+ * empty string is {@code ""}. A value is quoted where a reader could misread it: with a quote, separator or
+ * control character in it, a blank at either end, or a {@code #} or byte order mark at its start.
  */
 final class CsvLine implements Serializable {
   private static final long serialVersionUID = 1L;
   private static final DateTimeFormatter MILLIS = DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSS");
   private static final DateTimeFormatter MICROS = DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSSSSS");
   private static final int MILLION = 1_000_000;
+  private static final List<DataType> SCALARS =
+      List.of(
+          DataTypes.BooleanType,
+          DataTypes.ByteType,
+          DataTypes.ShortType,
+          DataTypes.IntegerType,
+          DataTypes.LongType,
+          DataTypes.FloatType,
+          DataTypes.DoubleType,
+          DataTypes.DateType,
+          DataTypes.TimestampType,
+          DataTypes.TimestampNTZType);
 
   private final StructType schema;
   private final DataType[] types;
   private final byte[] separator;
-  private final boolean[] risky = new boolean[256]; // by byte: a value that holds it is quoted
+  private final boolean[] risky = new boolean[256]; // by byte: whether a value with this byte is quoted
   private byte[] line = new byte[1024];
   private int size;
 
@@ -51,16 +64,14 @@ final class CsvLine implements Serializable {
 
   private static DataType known(StructField field) {
     DataType type = field.dataType();
-    boolean ours = type instanceof StringType || type instanceof DecimalType
-        || Arrays.asList(DataTypes.BooleanType, DataTypes.ByteType, DataTypes.ShortType, DataTypes.IntegerType, DataTypes.LongType,
-            DataTypes.FloatType, DataTypes.DoubleType, DataTypes.DateType, DataTypes.TimestampType, DataTypes.TimestampNTZType).contains(type);
-    if (!ours) {
-      throw new IllegalArgumentException("column " + field.name() + ": " + type.simpleString() + " has no csv form");
+    if (!(type instanceof StringType || type instanceof DecimalType || SCALARS.contains(type))) {
+      String what = type.simpleString() + " has no csv form";
+      throw new IllegalArgumentException("column " + field.name() + ": " + what);
     }
     return type;
   }
 
-  /** The columns' names as a line. */
+  /** Adds a line with the names of the columns. */
   void names() {
     String[] names = schema.fieldNames();
     for (int i = 0; i < names.length; i++) {
@@ -70,7 +81,7 @@ final class CsvLine implements Serializable {
     end();
   }
 
-  /** A row as a line. Throws {@link LoneNull}: a line that holds nothing is none to most readers. */
+  /** Adds a row as a line. Throws {@link LoneNull} for an empty line, which most readers skip. */
   void row(InternalRow row) throws LoneNull {
     if (types.length == 1 && row.isNullAt(0)) {
       throw new LoneNull(schema.fieldNames()[0]);
@@ -79,7 +90,7 @@ final class CsvLine implements Serializable {
     end();
   }
 
-  /** A row without a line end. */
+  /** Adds a row without a line end. */
   void values(InternalRow row) {
     for (int i = 0; i < types.length; i++) {
       separate(i);
@@ -115,7 +126,10 @@ final class CsvLine implements Serializable {
     };
   }
 
-  /** Microseconds since 1970 as ISO 8601: three digits of the second, six where three would lose any. */
+  /**
+   * Microseconds since 1970 as ISO 8601, with three digits after the second, or six where three would lose
+   * some.
+   */
   private static String time(long micros) {
     long rest = Math.floorMod(micros, MILLION);
     Instant at = Instant.ofEpochSecond(Math.floorDiv(micros, MILLION), rest * 1000);
@@ -146,7 +160,8 @@ final class CsvLine implements Serializable {
 
   private boolean isPlain(byte[] text) {
     int end = text.length;
-    if (end == 0 || text[0] == ' ' || text[end - 1] == ' ' || text[0] == '#' || text[0] == (byte) 0xef) { // 0xef: a byte order mark, and a few more
+    // 0xef is the first byte of a byte order mark, and of a few other characters
+    if (end == 0 || text[0] == ' ' || text[end - 1] == ' ' || text[0] == '#' || text[0] == (byte) 0xef) {
       return false;
     }
     for (byte one : text) {
@@ -178,20 +193,20 @@ final class CsvLine implements Serializable {
     return size;
   }
 
-  /** What was gathered; begins anew. */
+  /** Returns what was gathered, and begins again. */
   byte[] take() {
     byte[] all = Arrays.copyOf(line, size);
     size = 0;
     return all;
   }
 
-  /** What was gathered; begins anew. */
+  /** Writes out what was gathered, and begins again. */
   void drain(OutputStream out) throws IOException {
     out.write(line, 0, size);
     size = 0;
   }
 
-  /** A null that stands alone in its row. */
+  /** A row whose only value is null. */
   static final class LoneNull extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

@@ -9,15 +9,17 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.unsafe.types.UTF8String;
 
-/** A SQL function of a struct: its fields as one {@link CsvLine} without a line end. */
+/** A SQL function that writes the fields of a struct as one {@link CsvLine} without a line end. */
 public final class CsvValue implements ScalarFunction<UTF8String>, UnboundFunction {
   private static final long serialVersionUID = 1L;
 
   private final String schema;
   private final String separator;
-  private transient CsvLine line; // of one task: each has a copy of its own
+  private transient CsvLine line; // each task has its own copy of this object
 
-  /** {@code schema}: a StructType as JSON. Throws IllegalArgumentException for a type that has no csv form. */
+  /**
+   * {@code schema}: a StructType as JSON. Throws IllegalArgumentException for a type that has no csv form.
+   */
   public CsvValue(String schema, String separator) {
     this.schema = schema;
     this.separator = separator;
@@ -69,7 +71,7 @@ public final class CsvValue implements ScalarFunction<UTF8String>, UnboundFuncti
     return "csv_value";
   }
 
-  /** As it stands in a plan. */
+  /** Its text in a query plan. */
   @Override
   public String toString() {
     return name();

@@ -3,26 +3,36 @@ package caudal;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** Values that could not be read, as a person is told of them, and the row's option that would read them. */
+/** Describes values that could not be read, and finds the row's option that would read them. */
 final class Cures {
   private static final int SHOWN = 60;
   private static final List<String> DAYS =
-      List.of("dd/MM/yyyy", "d/M/yyyy", "MM/dd/yyyy", "M/d/yyyy", "dd-MM-yyyy", "dd.MM.yyyy", "d.M.yyyy", "yyyy/MM/dd", "yyyyMMdd", "dd/MM/yy", "yyyy-MM-dd");
+      List.of(
+          "dd/MM/yyyy", "d/M/yyyy", "MM/dd/yyyy", "M/d/yyyy", "dd-MM-yyyy", "dd.MM.yyyy", "d.M.yyyy",
+          "yyyy/MM/dd", "yyyyMMdd", "dd/MM/yy", "yyyy-MM-dd");
   private static final List<String> HOURS =
-      List.of("", " HH:mm", " HH:mm:ss", " H:mm", " H:mm:ss", "'T'HH:mm:ss", "'T'HH:mm", " HH:mm:ss.SSS", " h:mm a", " hh:mm:ss a", "HHmmss", "'T'HHmmssX");
+      List.of(
+          "", " HH:mm", " HH:mm:ss", " H:mm", " H:mm:ss", "'T'HH:mm:ss", "'T'HH:mm", " HH:mm:ss.SSS",
+          " h:mm a", " hh:mm:ss a", "HHmmss", "'T'HHmmssX");
 
   private Cures() {}
 
-  /** What was expected of a date or a time, in words. */
+  /** The expected form of a date or a time, in words. */
   static String expected(Form form, Type type) {
     return switch (type.kind()) {
       case DATE -> "date (" + (form.date().isEmpty() ? "YYYY-MM-DD" : form.date()) + ")";
-      case TIMESTAMP -> "timestamp (" + (form.timestamp().isEmpty() ? "ISO 8601" : form.timestamp()) + ", zone " + form.zone() + ")";
-      default -> "timestamp_ntz (" + (form.timestamp().isEmpty() ? "ISO 8601 without a zone" : form.timestamp()) + ")";
+      case TIMESTAMP -> {
+        String pattern = form.timestamp().isEmpty() ? "ISO 8601" : form.timestamp();
+        yield "timestamp (" + pattern + ", zone " + form.zone() + ")";
+      }
+      default -> {
+        String pattern = form.timestamp().isEmpty() ? "ISO 8601 without a zone" : form.timestamp();
+        yield "timestamp_ntz (" + pattern + ")";
+      }
     };
   }
 
-  /** Of a date or a time that was refused: null when no option would read it. */
+  /** The option that would read a refused date or time; null when there is none. */
   static String option(Form form, Type type, byte[] text, int from, int to) {
     String option = type.kind() == Type.Kind.DATE ? "date_format" : "timestamp_format";
     if (reads(form, "", type, text, from, to)) {
@@ -53,7 +63,11 @@ final class Cures {
   /** Quoted, cut to a readable length, control characters escaped. */
   static String shown(String value) {
     StringBuilder made = new StringBuilder("\"");
-    value.codePoints().limit(SHOWN).forEach(one -> made.append(Character.isISOControl(one) ? String.format("\\u%04x", one) : Character.toString(one)));
+    value
+        .codePoints()
+        .limit(SHOWN)
+        .forEach(
+            c -> made.append(Character.isISOControl(c) ? String.format("\\u%04x", c) : Character.toString(c)));
     return made.append(value.codePointCount(0, value.length()) > SHOWN ? "…\"" : "\"").toString();
   }
 }

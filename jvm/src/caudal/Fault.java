@@ -2,11 +2,15 @@ package caudal;
 
 import java.io.IOException;
 
-/** Why a record is refused; the message is what is wrong: the field's name where the code says the rest, or null. Without a trace: it is an answer, not an accident. */
+/**
+ * Why a record is refused. The message says what is wrong: only the field's name where the code says the
+ * rest, or null. It has no stack trace, because refusing is a normal result and a trace would cost time for
+ * each record.
+ */
 final class Fault extends IOException {
   private static final long serialVersionUID = 1L;
 
-  /** Their numbers are known to jobs/core/read/strict.py, in this order. */
+  /** jobs/core/read/strict.py has the same codes in the same order; their numbers are the verdicts. */
   enum Code {
     MALFORMED,
     NOT_AN_OBJECT,

@@ -7,7 +7,10 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
-/** The fields of one struct, by exact name; {@code folded} holds their names in lower case, to tell a wrong case from an unknown field. */
+/**
+ * The fields of one struct, by exact name. {@code folded} has their names in lower case, to distinguish a
+ * wrong case from an unknown field.
+ */
 final class Fields {
   final String[] names;
   final Type[] types;
@@ -29,12 +32,12 @@ final class Fields {
     }
   }
 
-  /** Raises IllegalArgumentException for a type that cannot be read. */
+  /** Throws IllegalArgumentException for a type that cannot be read. */
   static Fields parse(String json, Form form) {
     return new Fields((StructType) DataType.fromJson(json), new Times(form));
   }
 
-  /** The first field that must hold a value and does not; -1 when none. */
+  /** The first field that needs a value and has none; -1 when there is none. */
   int firstMissing(Object[] values) {
     for (int i = 0; i < required.length; i++) {
       if (required[i] && values[i] == null) {
@@ -50,7 +53,7 @@ final class Fields {
     return found == null ? -1 : found;
   }
 
-  /** The field this name would be with other capitals; null when there is none. */
+  /** The field whose name differs from this one only in case; null when there is none. */
   String otherCase(String name) {
     return folded.get(name.toLowerCase(Locale.ROOT));
   }

@@ -9,15 +9,15 @@ import java.time.format.ResolverStyle;
 import java.util.Locale;
 
 /**
- * How a source spells values that are text. {@code zone}: of times without one; {@code decimal}: the mark in numbers; {@code date} and
- * {@code timestamp}: patterns, or empty for ISO 8601.
+ * How a source writes values as text. {@code zone}: that of times without a zone; {@code decimal}: the
+ * decimal mark; {@code date} and {@code timestamp}: patterns, or empty for ISO 8601.
  */
 public record Form(String zone, String decimal, String date, String timestamp) implements Serializable {
   ZoneId zoneId() {
     return ZoneId.of(zone);
   }
 
-  /** Null for an empty pattern: then the text is ISO 8601. */
+  /** The formatter for a pattern; null for an empty one, which means ISO 8601. */
   static DateTimeFormatter strict(String pattern) {
     if (pattern.isEmpty()) {
       return null;
@@ -30,7 +30,7 @@ public record Form(String zone, String decimal, String date, String timestamp) i
         .withResolverStyle(ResolverStyle.STRICT);
   }
 
-  /** In strict reading `y` is a year of an era that nobody writes; `u` is the year. */
+  /** Replaces y by u: in strict mode y is a year within an era, and nobody writes the era. */
   private static String unquotedYears(String pattern) {
     StringBuilder made = new StringBuilder();
     boolean quoted = false;

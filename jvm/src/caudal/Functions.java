@@ -9,14 +9,17 @@ import org.apache.spark.sql.connector.catalog.functions.UnboundFunction;
 import org.apache.spark.sql.util.CaseInsensitiveStringMap;
 
 /**
- * A catalog of functions only. Spark calls a function of a catalog on its own rows, compiled into the stage; one that is registered as a UDF
- * gets each value boxed, and its rows converted.
+ * A catalog that has only functions. Spark compiles a call of a catalog function into the stage and passes
+ * its internal rows. A registered UDF would get each value boxed, and its rows converted.
  */
 public final class Functions implements FunctionCatalog {
   private static final Map<String, UnboundFunction> KNOWN = new ConcurrentHashMap<>();
   private String name = "";
 
-  /** To be called in the driver, where queries are analysed. Its name says what it is made of, so one of the same name is the same. */
+  /**
+   * Call it in the driver, where queries are analysed. The name depends on everything that the function is
+   * made of, so functions of one name are equal.
+   */
   public static void put(String name, UnboundFunction function) {
     KNOWN.put(name, function);
   }

@@ -7,7 +7,10 @@ import org.apache.spark.sql.types.Decimal;
 import org.apache.spark.sql.types.DecimalType;
 import org.apache.spark.unsafe.types.UTF8String;
 
-/** A field of plain text as a column's value, as Spark holds it, without rounding or loss; null when it is not spelled as one. */
+/**
+ * Reads a field of plain text as a column's value, in Spark's internal form, without rounding or loss; null
+ * when the text is not such a value.
+ */
 final class Plain {
   private static final int LONGEST_NUMBER = 1_000;
 
@@ -19,14 +22,17 @@ final class Plain {
     decimal = (byte) form.decimal().charAt(0);
   }
 
-  /** Of the UTF-8 bytes {@code from} to {@code to}. */
+  /** Reads the UTF-8 bytes {@code from} to {@code to}. */
   Object read(Type type, byte[] text, int from, int to) {
     return switch (type.kind()) {
       case STRING -> UTF8String.fromBytes(text, from, to - from);
       case WHOLE -> whole(text, from, to, type);
       case DOUBLE -> real(text, from, to);
       case FLOAT -> narrow(text, from, to);
-      case DECIMAL -> isNumber(text, from, to, false) ? fitting(new BigDecimal(pointed(text, from, to)), type.decimal()) : null;
+      case DECIMAL ->
+          isNumber(text, from, to, false)
+              ? fitting(new BigDecimal(pointed(text, from, to)), type.decimal())
+              : null;
       case BOOLEAN -> truth(text, from, to);
       case DATE -> times.date(text, from, to);
       case TIMESTAMP -> times.timestamp(text, from, to, false);
@@ -35,10 +41,11 @@ final class Plain {
     };
   }
 
-  /** {@code value} when the type holds it with all of its digits. */
+  /** {@code value} if the type can represent all of its digits, else null. */
   static Decimal fitting(BigDecimal value, DecimalType type) {
     BigDecimal bare = value.signum() == 0 ? BigDecimal.ZERO : value.stripTrailingZeros();
-    boolean fits = bare.scale() <= type.scale() && (long) bare.precision() - bare.scale() <= type.precision() - type.scale();
+    long whole = (long) bare.precision() - bare.scale();
+    boolean fits = bare.scale() <= type.scale() && whole <= type.precision() - type.scale();
     return fits ? Decimal.apply(bare, type.precision(), type.scale()) : null;
   }
 
@@ -48,7 +55,7 @@ final class Plain {
     if (first == to) {
       return null;
     }
-    long value = 0; // below zero, which reaches further than above
+    long value = 0; // counted below zero: the range of longs reaches one further there
     for (int i = first; i < to; i++) {
       int digit = text[i] - '0';
       if (!Times.isDigit(text[i]) || value < (Long.MIN_VALUE + digit) / 10) {
@@ -83,7 +90,10 @@ final class Plain {
     return word.equals("true") ? Boolean.TRUE : word.equals("false") ? Boolean.FALSE : null;
   }
 
-  /** A sign or none, digits with or without a part behind the mark, or that part alone; with an exponent if {@code exponents}. */
+  /**
+   * Whether it is an optional sign, then digits, a decimal mark with digits, or both; and an exponent if
+   * {@code exponents}.
+   */
   private boolean isNumber(byte[] text, int from, int to, boolean exponents) {
     int start = from + (isSigned(text, from, to) ? 1 : 0);
     int at = digits(text, start, to);
@@ -114,7 +124,7 @@ final class Plain {
     return at;
   }
 
-  /** Of a number: whether each digit before its exponent is 0. */
+  /** Whether each digit of a number before its exponent is 0. */
   private static boolean isZero(byte[] text, int from, int to) {
     for (int i = from; i < to && (text[i] | 0x20) != 'e'; i++) {
       if (text[i] >= '1' && text[i] <= '9') {

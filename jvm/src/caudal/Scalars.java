@@ -9,11 +9,14 @@ import org.apache.spark.sql.types.Decimal;
 import org.apache.spark.sql.types.DecimalType;
 import org.apache.spark.unsafe.types.UTF8String;
 
-/** A scalar token as a column's value, as Spark holds it, without rounding, wrapping or quoting; null when it is none. */
+/**
+ * Reads a scalar token as a column's value, in Spark's internal form, without rounding, overflow or
+ * conversion; null when it is not such a value.
+ */
 final class Scalars {
   private Scalars() {}
 
-  /** {@code name}: the field's, for the fault. */
+  /** {@code name}: the field's name, for a fault. */
   static Object read(Type type, JsonToken token, JsonParser in, String name) throws IOException {
     return switch (type.kind()) {
       case STRING -> token == JsonToken.VALUE_STRING ? text(in, name) : null;
@@ -48,7 +51,7 @@ final class Scalars {
     return Plain.fitting(value, type);
   }
 
-  /** Of types that JSON has not: their text, as the row spells it. */
+  /** Reads types that JSON does not have from their text, in the form that the row declares. */
   private static Object spelled(Type type, JsonParser in, String name) throws IOException {
     if (type.kind() == Type.Kind.BINARY) {
       return base64(in);
@@ -85,16 +88,17 @@ final class Scalars {
     return UTF8String.fromBytes(bytes);
   }
 
-  /** A name that is data. */
+  /** A key of a map, which is data. */
   static UTF8String text(String key, String name) throws Fault {
     requireWhole(key.toCharArray(), 0, key.length(), name);
     return UTF8String.fromString(key);
   }
 
-  /** Half a surrogate pair is no character: a question mark would be put in its place. */
+  /** Refuses half a surrogate pair: it is not a character, and Java would write a question mark for it. */
   private static void requireWhole(char[] text, int from, int end, String name) throws Fault {
     for (int i = from; i < end; i++) {
-      if (Character.isSurrogate(text[i]) && !(Character.isHighSurrogate(text[i]) && i + 1 < end && Character.isLowSurrogate(text[++i]))) {
+      if (Character.isSurrogate(text[i])
+          && !(Character.isHighSurrogate(text[i]) && i + 1 < end && Character.isLowSurrogate(text[++i]))) {
         throw new Fault(Code.HALF_CHARACTER, name);
       }
     }

@@ -6,8 +6,9 @@ import java.util.List;
 import org.apache.spark.sql.api.java.UDF1;
 
 /**
- * A SQL function of a whole csv file whose quoted fields may hold line ends: its records in order, as they came, without their line ends;
- * blank ones are left out. By the rules of jobs/contract/text/csv_records.py, which counts them at intake.
+ * A SQL function that splits a whole csv file into its records, in order and unchanged, without their line
+ * ends. Blank ones are left out. Quoted fields may have line ends. The rules are those of
+ * jobs/contract/text/csv_records.py, which counts the records at intake.
  */
 public final class SplitCsv implements UDF1<byte[], byte[][]> {
   private static final long serialVersionUID = 1L;
@@ -35,7 +36,7 @@ public final class SplitCsv implements UDF1<byte[], byte[][]> {
     return records.toArray(byte[][]::new);
   }
 
-  /** Where the record that begins at {@code start} ends: the place of its \n, or the end of the data. */
+  /** The end of the record that begins at {@code start}: the place of its \n, or the end of the data. */
   private int end(byte[] data, int start) {
     int lineEnd = lineEnd(data, start);
     int field = Bytes.unmarked(data, start);
@@ -63,7 +64,10 @@ public final class SplitCsv implements UDF1<byte[], byte[][]> {
     return at;
   }
 
-  /** Where the first quoted field before {@code end} opens, or -1. {@code field}: where a field begins. */
+  /**
+   * The place where the first quoted field before {@code end} opens, or -1. {@code field}: a place where a
+   * field begins.
+   */
   private int opening(byte[] data, int field, int end) {
     for (int at = field; at < end; at++) {
       if (data[at] == '"' && (at == field || follows(data, field, at))) {
@@ -73,13 +77,13 @@ public final class SplitCsv implements UDF1<byte[], byte[][]> {
     return -1;
   }
 
-  /** Whether a separator ends at {@code at}, and does not begin before {@code field}. */
+  /** Whether a separator ends at {@code at} and begins at or after {@code field}. */
   private boolean follows(byte[] data, int field, int at) {
     int from = at - separator.length;
     return from >= field && Arrays.equals(data, from, at, separator, 0, separator.length);
   }
 
-  /** Where the first quote without a pair stands, or -1. {@code inside}: a place in a quoted field. */
+  /** The place of the first unpaired quote, or -1. {@code inside}: a place in a quoted field. */
   private static int closing(byte[] data, int inside) {
     for (int at = inside; at < data.length; at++) {
       if (data[at] == '"') {
@@ -92,13 +96,16 @@ public final class SplitCsv implements UDF1<byte[], byte[][]> {
     return -1;
   }
 
-  /** Where the next field begins, LAST at a line end, BROKEN where the field does not close. */
+  /**
+   * The place where the next field begins; LAST at a line end; BROKEN where the field is not closed properly.
+   */
   private int behind(byte[] data, int closing) {
     if (closing < 0) {
       return BROKEN;
     }
     int next = closing + 1;
-    if (next + separator.length <= data.length && Arrays.equals(data, next, next + separator.length, separator, 0, separator.length)) {
+    int end = next + separator.length;
+    if (end <= data.length && Arrays.equals(data, next, end, separator, 0, separator.length)) {
       return next + separator.length;
     }
     int line = next < data.length && data[next] == '\r' ? next + 1 : next;

@@ -11,8 +11,9 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * What strict readers have in common: a SQL function that gives (verdict: long, record: struct). A record that is whole and of this schema to
- * the letter gives its row and the verdict 0 or above; else the verdict is minus the number of a {@link Fault.Code}, and the record null.
+ * What strict readers have in common: a SQL function that returns (verdict: long, record: struct). A record
+ * that is complete and fits the schema exactly gives its row and a verdict of at least 0. Otherwise the
+ * verdict is minus the number of a {@link Fault.Code}, and the record is null.
  */
 abstract class Strict implements ScalarFunction<InternalRow>, UnboundFunction {
   private static final long serialVersionUID = 1L;
@@ -55,7 +56,7 @@ abstract class Strict implements ScalarFunction<InternalRow>, UnboundFunction {
     return false;
   }
 
-  /** As it stands in a plan. */
+  /** Its text in a query plan. */
   @Override
   public String toString() {
     return name();

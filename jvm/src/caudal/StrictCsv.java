@@ -7,8 +7,9 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * A SQL function of the bytes of one csv record and the number of its file's layout: (verdict: long, record: struct), as {@link StrictJson}
- * has them. Nothing is rounded, cut or guessed: a field is spelled as {@link Plain} asks, or the record is refused.
+ * A SQL function that reads the bytes of one csv record, given the number of its file's layout. Its result is
+ * that of {@link StrictJson}. Nothing is rounded, cut or guessed: a field has the form that {@link Plain}
+ * reads, or the record is refused.
  */
 public final class StrictCsv extends Strict {
   private static final long serialVersionUID = 1L;
@@ -18,11 +19,15 @@ public final class StrictCsv extends Strict {
   private final Code blank;
   private final Form form;
   private final String separator;
-  private final Layouts layouts;
+  private final HeaderLayouts layouts;
   private transient volatile CsvCheck check;
 
-  /** {@code schema}: a StructType as JSON; {@code longest}: bytes; {@code blank}: what nothing but blanks is. */
-  public StrictCsv(String schema, int longest, String blank, Form form, String separator, Layouts layouts) {
+  /**
+   * {@code schema}: a StructType as JSON; {@code longest}: in bytes; {@code blank}: the code of a record of
+   * white space.
+   */
+  public StrictCsv(
+      String schema, int longest, String blank, Form form, String separator, HeaderLayouts layouts) {
     super(schema, DataTypes.BinaryType, DataTypes.IntegerType);
     this.schema = schema;
     this.longest = longest;
@@ -61,6 +66,7 @@ public final class StrictCsv extends Strict {
 
   @Override
   public String canonicalName() {
-    return "caudal.strict_csv/" + System.identityHashCode(layouts) + "/" + schema + form + separator + longest + blank;
+    int number = System.identityHashCode(layouts);
+    return "caudal.strict_csv/" + number + "/" + schema + form + separator + longest + blank;
   }
 }

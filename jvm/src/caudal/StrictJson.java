@@ -5,9 +5,10 @@ import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.types.DataTypes;
 
 /**
- * A SQL function of the bytes of one record: (verdict: long, record: struct). If they are one JSON document, whole, and of this schema to the
- * letter, the record is the row of what was read, and the verdict 0, or 1 when there were fields that the schema does not know. Else the
- * verdict is minus the number of a {@link Fault.Code}, and the record null.
+ * A SQL function that reads the bytes of one record: (verdict: long, record: struct). If they are one
+ * complete JSON document that fits the schema exactly, the record is its row, and the verdict is 0, or 1 if
+ * there were fields that the schema does not know. Otherwise the verdict is minus the number of a {@link
+ * Fault.Code}, and the record is null.
  */
 public final class StrictJson extends Strict {
   private static final long serialVersionUID = 3L;
@@ -18,20 +19,23 @@ public final class StrictJson extends Strict {
   private final Form form;
   private transient volatile Fields fields;
 
-  /** {@code schema}: a StructType as JSON; {@code longest}: bytes; {@code blank}: what nothing but blanks is; {@code form}: of dates and times. */
+  /**
+   * {@code schema}: a StructType as JSON; {@code longest}: in bytes; {@code blank}: the code of a record of
+   * white space; {@code form}: of dates and times.
+   */
   public StrictJson(String schema, int longest, String blank, Form form) {
     super(schema, DataTypes.BinaryType);
     this.schema = schema;
     this.longest = longest;
     this.blank = Code.valueOf(blank);
     this.form = form;
-    fields = Fields.parse(schema, form); // a type that cannot be read is said here
+    fields = Fields.parse(schema, form); // throws for a type that cannot be read
   }
 
   /** Spark finds this method by its name. */
   public InternalRow invoke(byte[] bytes) {
     Fields known = fields;
-    if (known == null) { // was sent to an executor
+    if (known == null) { // this object was sent to an executor, without its transient fields
       fields = known = Fields.parse(schema, form);
     }
     Code unread = Bytes.unread(bytes, longest, blank);
@@ -59,6 +63,7 @@ public final class StrictJson extends Strict {
 
   @Override
   public String canonicalName() {
-    return String.join("/", "caudal.strict_json", schema, Integer.toString(longest), blank.name(), form.toString());
+    String limits = longest + "/" + blank.name();
+    return String.join("/", "caudal.strict_json", schema, limits, form.toString());
   }
 }

@@ -14,8 +14,9 @@ import java.time.temporal.TemporalQueries;
 import java.util.List;
 
 /**
- * Dates and times of text, as Spark holds them: days, or microseconds, since 1970. Null for what is not spelled as the form says to the letter,
- * is not on the calendar, has more than microseconds, or names a local time that its zone has not, or has twice.
+ * Reads dates and times from text, in Spark's internal form: days or microseconds since 1970. Null for a text
+ * that does not have exactly the declared form, is not in the calendar, has more digits than microseconds, or
+ * names a local time that does not exist in its zone or occurs twice.
  */
 final class Times {
   private static final long MICROS = 1_000_000L;
@@ -36,12 +37,14 @@ final class Times {
     return found == null ? null : (Integer) (int) found.toEpochDay();
   }
 
-  /** {@code local}: of a column whose times have no zone. */
+  /** {@code local}: for a column whose times have no zone. */
   Long timestamp(byte[] text, int from, int to, boolean local) {
     if (timestamps != null) {
       TemporalAccessor found = parsed(timestamps, text, from, to);
       LocalDate day = date(found);
-      return day == null ? null : micros(day.atTime(time(found)), found.query(TemporalQueries.offset()), local);
+      return day == null
+          ? null
+          : micros(day.atTime(time(found)), found.query(TemporalQueries.offset()), local);
     }
     LocalDate day = to - from < 16 ? null : isoDate(text, from, from + 10);
     if (day == null || text[from + 10] != 'T' && text[from + 10] != ' ') {
@@ -89,7 +92,12 @@ final class Times {
   private static LocalTime isoTime(byte[] text, int from, int to) {
     int length = to - from;
     boolean whole = length == 5 || length == 8 || length > 9 && length <= 18;
-    if (!whole || text[from + 2] != ':' || length > 5 && text[from + 5] != ':' || length > 8 && text[from + 8] != '.') {
+    boolean marks =
+        whole
+            && text[from + 2] == ':'
+            && (length <= 5 || text[from + 5] == ':')
+            && (length <= 8 || text[from + 8] == '.');
+    if (!marks) {
       return null;
     }
     int hour = number(text, from, from + 2);
@@ -99,7 +107,8 @@ final class Times {
     for (int digits = length - 9; length > 8 && nano >= 0 && digits < 9; digits++) {
       nano *= 10;
     }
-    boolean there = hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second < 60 && nano >= 0;
+    boolean there =
+        hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second < 60 && nano >= 0;
     return there ? LocalTime.of(hour, minute, second, nano) : null;
   }
 
@@ -122,7 +131,7 @@ final class Times {
     return ZoneOffset.ofHoursMinutes(sign * hours, sign * minutes);
   }
 
-  /** Of digits alone, nine at most; -1 for anything else. */
+  /** The number in a text of at most nine digits; -1 for any other text. */
   private static int number(byte[] text, int from, int to) {
     int value = 0;
     for (int i = from; i < to; i++) {
@@ -151,7 +160,7 @@ final class Times {
     return day == null || day.get(ChronoField.YEAR) < 1 || day.get(ChronoField.YEAR) > LAST_YEAR ? null : day;
   }
 
-  /** Midnight where the pattern has no hour. */
+  /** The time of a parsed text; midnight if the pattern has no hour. */
   private static LocalTime time(TemporalAccessor found) {
     LocalTime time = found.query(TemporalQueries.localTime());
     return time == null ? LocalTime.MIDNIGHT : time;

@@ -19,11 +19,15 @@ import org.apache.spark.sql.types.TimestampNTZType;
 import org.apache.spark.sql.types.TimestampType;
 
 /**
- * A column's type, made ready for reading. {@code element}: of an array or map, and {@code nulls}, whether it may be null; {@code fields}: of a
- * struct; {@code most}: of whole numbers the greatest; {@code times}: how dates and times are spelled.
+ * A column's type, prepared for reading. {@code element}: the type of an array's or map's elements, and
+ * {@code nulls}: whether they may be null; {@code fields}: of a struct; {@code most}: the greatest whole
+ * number; {@code times}: reads dates and times.
  */
-record Type(Kind kind, Type element, boolean nulls, Fields fields, long most, DecimalType decimal, Times times) {
-  enum Kind { STRING, DOUBLE, WHOLE, BOOLEAN, FLOAT, DECIMAL, DATE, TIMESTAMP, TIMESTAMP_NTZ, BINARY, STRUCT, ARRAY, MAP }
+record Type(
+    Kind kind, Type element, boolean nulls, Fields fields, long most, DecimalType decimal, Times times) {
+  enum Kind {
+    STRING, DOUBLE, WHOLE, BOOLEAN, FLOAT, DECIMAL, DATE, TIMESTAMP, TIMESTAMP_NTZ, BINARY, STRUCT, ARRAY, MAP
+  }
 
   static Type of(DataType type, Times times) {
     if (type instanceof StructType struct) {
@@ -35,14 +39,15 @@ record Type(Kind kind, Type element, boolean nulls, Fields fields, long most, De
     if (type instanceof MapType map && map.keyType() instanceof StringType) {
       return new Type(Kind.MAP, of(map.valueType(), times), map.valueContainsNull(), null, 0, null, times);
     }
-    return new Type(kind(type), null, true, null, most(type), type instanceof DecimalType decimal ? decimal : null, times);
+    DecimalType decimal = type instanceof DecimalType given ? given : null;
+    return new Type(kind(type), null, true, null, most(type), decimal, times);
   }
 
   boolean isTime() {
     return kind == Kind.DATE || kind == Kind.TIMESTAMP || kind == Kind.TIMESTAMP_NTZ;
   }
 
-  /** The number as Spark holds it in a column of this type; null when it is out of range. */
+  /** The number in Spark's internal form for this type; null when it is out of range. */
   Object whole(long value) {
     if (value > most || value < -most - 1) {
       return null;
@@ -50,7 +55,10 @@ record Type(Kind kind, Type element, boolean nulls, Fields fields, long most, De
     if (most == Long.MAX_VALUE) {
       return value;
     }
-    return most == Integer.MAX_VALUE ? (Object) (int) value : most == Short.MAX_VALUE ? (Object) (short) value : (Object) (byte) value;
+    if (most == Integer.MAX_VALUE) {
+      return (int) value;
+    }
+    return most == Short.MAX_VALUE ? (Object) (short) value : (Object) (byte) value;
   }
 
   private static Kind kind(DataType type) {

@@ -2,7 +2,10 @@ package caudal;
 
 import org.apache.spark.sql.api.java.UDF1;
 
-/** A SQL function of a record that {@link StrictJson} refused, or reported: the field that it was about, or the fields nobody knows; or null. */
+/**
+ * A SQL function that names the field for which {@link StrictJson} refused a record, or the unknown fields
+ * that it reported; or null.
+ */
 public final class WhyNotJson implements UDF1<byte[], String> {
   private static final long serialVersionUID = 1L;
 

@@ -182,7 +182,7 @@ def second_node(first: Settings, folder: Path) -> Iterator[None]:
 
 def named(settings: Settings) -> list[Address]:
     (server,) = advertised._parsed(settings.kafka_bootstrap)
-    return advertised._told(server)
+    return advertised._ask_socket(server)
 
 
 def on_both(settings: Settings, topic: str) -> None:
@@ -206,7 +206,7 @@ def test_a_cluster_of_which_half_is_out_of_reach_names_that_half(broker: Away, t
         with pytest.raises(BrokerUnreachable) as found:
             offsets.positions(broker.half, "mixed", timeout_s=2.0)
         assert re.search(
-            rf"to {NAME}:9092 {UNKNOWN}; of its 2 addresses the others can be reached", found.value.what
+            rf"to {NAME}:9092 {UNKNOWN}; the others of its 2 addresses can be reached", found.value.what
         )
 
 
@@ -214,7 +214,7 @@ def test_the_client_that_asks_behind_tls_or_a_login_hears_the_same(broker: Away)
     from confluent_kafka.admin import AdminClient
 
     assert (
-        advertised._named(AdminClient, connect(broker.port).librdkafka())
+        advertised._ask_client(AdminClient, connect(broker.port).librdkafka())
         == named(broker.port)
         == [Address("127.0.0.1", broker.closed)]
     )
@@ -241,7 +241,7 @@ def test_what_is_no_broker_advertises_nothing(answer: bytes) -> None:
 
         thread = threading.Thread(target=speak)
         thread.start()
-        assert advertised._told(Address("127.0.0.1", server.getsockname()[1])) == []
+        assert advertised._ask_socket(Address("127.0.0.1", server.getsockname()[1])) == []
         thread.join()
 
 

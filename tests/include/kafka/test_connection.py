@@ -133,10 +133,13 @@ def test_no_secret_shows_in_a_repr(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("ssl.truststore.password=s3cr3t", "ssl.truststore.password cannot be said"),
-        ("security.protocol=TLS", "security.protocol=TLS is none of"),
-        ("security.protocol=SASL_SSL", "sasl.mechanism=GSSAPI is none of"),
-        ("security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER", "sasl.mechanism=OAUTHBEARER is none of"),
+        ("ssl.truststore.password=s3cr3t", "ssl.truststore.password has no counterpart"),
+        ("security.protocol=TLS", "security.protocol=TLS is not one of"),
+        ("security.protocol=SASL_SSL", "sasl.mechanism=GSSAPI is not one of"),
+        (
+            "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER",
+            "sasl.mechanism=OAUTHBEARER is not one of",
+        ),
         ("security.protocol=SASL_SSL\nsasl.mechanism=PLAIN", "sasl.jaas.config is not"),
         (
             f"security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config={SCRAM}",
@@ -150,14 +153,14 @@ def test_no_secret_shows_in_a_repr(tmp_path: Path) -> None:
             f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config={SCRAM.replace('required', 'required s3cr3t')}",
             "username and",
         ),
-        ("ssl.truststore.location=/nowhere/t.jks", "ssl.truststore.type=JKS is read by Java alone"),
+        ("ssl.truststore.location=/nowhere/t.jks", "ssl.truststore.type=JKS can only be read by Java"),
         (
             "ssl.keystore.type=PEM\nssl.keystore.location=/nowhere/k.pem",
-            "ssl.keystore.location names no file",
+            "ssl.keystore.location does not name a file",
         ),
         ("bootstrap.servers=other:9092", "bootstrap.servers differs"),
         ("request.timeout.ms=soon", "request.timeout.ms is not a number"),
-        ("client.id=a\nclient.id=b", "line 2 gives client.id a second time"),
+        ("client.id=a\nclient.id=b", "line 2 repeats the key client.id"),
         ("=s3cr3t", "line 1 is not key=value"),
     ],
 )

@@ -15,8 +15,9 @@ Path = tuple[str, ...]
 
 @dataclass
 class Found:
-    """`failures`: kind of failure -> the shortest way to it, one word a step (operation, micro-step, kill or cut). `cut`: states all of whose power
-    cuts are among `seen`, or about to be: whoever comes there again, not sooner, adds nothing."""
+    """`failures`: kind of failure -> the shortest way to it, one word a step (operation, micro-step, kill or
+    cut). `cut`: states all of whose power cuts are among `seen`, or about to be: whoever comes there again,
+    not sooner, adds nothing."""
 
     states: int = 0
     failures: dict[str, Path] = field(default_factory=dict)
@@ -50,7 +51,8 @@ def arrivals(state: State) -> tuple[State, ...]:
 
 
 def explore(stream: Stream, records: int, depth: int, until: str = "") -> Found:
-    """All states that `depth` operations reach, each cut off anywhere; every one is settled and checked. Stops when the failure `until` is found."""
+    """All states that `depth` operations reach, each cut off anywhere; every one is settled and checked.
+    Stops when the failure `until` is found."""
     first = State((Place.ENTRADA,) + (Place.OUTSIDE,) * (records - 1))
     found = Found(seen={first})
     queue: deque[tuple[State, int, Path]] = deque([(first, 0, ())])

@@ -1,18 +1,21 @@
-"""An explicit-state model of one stream: every interleaving of run, archive, rollover, rewind, reset, retire and undo, cut off after any micro-step.
+"""An explicit-state model of one stream: every interleaving of run, archive, rollover, rewind, reset, retire
+and undo, cut off after any micro-step.
 
-A *kill* keeps what was written; a *power cut* may also take what nobody fsynced: any of Spark's unsynced commits, and the newest entries of
-its source log and offsets. Every decision is taken by the real functions of jobs.contract.commit.protocol, on Facts built from the model's state;
-the model owns only the hands (model_stream.py, model_housekeeping.py): the order of renames and fsyncs, as HOUSE's contracts,
+A *kill* keeps what was written; a *power cut* may also take what nobody fsynced: any of Spark's unsynced
+commits, and the newest entries of its source log and offsets. Every decision is taken by the real functions
+of jobs.contract.commit.protocol, on Facts built from the model's state; the model owns only the hands
+(model_stream.py, model_housekeeping.py): the order of renames and fsyncs, as HOUSE's contracts,
 jobs/core/write/publish.py and the planners of include/housekeeping have it.
 
-Housekeeping is what it is on disk: a list of steps, written into the journal whole, each of which can be done again. The newest finished
-operation is remembered, so that it can be undone.
+Housekeeping is what it is on disk: a list of steps, written into the journal whole, each of which can be done
+again. The newest finished operation is remembered, so that it can be undone.
 
-Records are numbers. A file stream's file f holds record f (and BAD records go to quarantine); a Kafka stream's record i lies at offset i, so
-its log is the topic itself, never lost. `Generation.offsets[b]` is the log offset up to which batch b reads.
+Records are numbers. A file stream's file f holds record f (and BAD records go to quarantine); a Kafka
+stream's record i lies at offset i, so its log is the topic itself, never lost. `Generation.offsets[b]` is the
+log offset up to which batch b reads.
 
-Not modelled, since Spark then stops by name and loses nothing (tried on 4.2): an offset kept whose source log entry a power cut took, and a
-file that is there but empty (jobs.contract.commit.checkpoint names it).
+Not modelled, since Spark then stops by name and loses nothing (tried on 4.2): an offset kept whose source log
+entry a power cut took, and a file that is there but empty (jobs.contract.commit.checkpoint names it).
 """
 
 from __future__ import annotations
@@ -52,8 +55,8 @@ class Durable(NamedTuple):
 
 
 class Generation(NamedTuple):
-    """`live`, `refused`, `state`: whether its output, its quarantine and its checkpoint are in place, else they lie in retirado.
-    `alone`: it was taken out of sight by a retirement, so nobody misses its rows."""
+    """`live`, `refused`, `state`: whether its output, its quarantine and its checkpoint are in place, else
+    they lie in retirado. `alone`: it was taken out of sight by a retirement, so nobody misses its rows."""
 
     live: bool = True
     start: int = -1  # log offset everything begins after (Kafka, from the generation's record)
@@ -69,7 +72,8 @@ class Generation(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One line of the journal: `kind`, the record, batch or generation (from 0) it is about, and the value before and after."""
+    """One line of the journal: `kind`, the record, batch or generation (from 0) it is about, and the value
+    before and after."""
 
     kind: str
     number: int
@@ -166,8 +170,8 @@ def power_cuts(state: State) -> Iterator[State]:
 
 
 def faults(state: State, kafka_sink: bool) -> Iterator[str]:
-    """What is wrong with a state at rest: every record stands once in the live generations, bad ones once in a quarantine that counts.
-    Rows of a generation that was retired alone are missed by nobody."""
+    """What is wrong with a state at rest: every record stands once in the live generations, bad ones once in
+    a quarantine that counts. Rows of a generation that was retired alone are missed by nobody."""
     live = [g for g in state.generations if g.live]
     missed = {f for g in state.generations if g.alone and not g.live for o in g.output for f in o.records}
     count = Counter(f for g in live for o in g.output for f in o.records)

@@ -1,4 +1,5 @@
-"""Housekeeping's hands in the model: each verb plans its steps in the order of the real planner, writes them down, and does them.
+"""Housekeeping's hands in the model: each verb plans its steps in the order of the real planner, writes them
+down, and does them.
 
 test_model_is_the_planners.py (tests/include/housekeeping) compares the order with the real plans.
 """
@@ -25,14 +26,16 @@ class Stream(Run):
         return (yield from self.redo(state))
 
     def sync_moved(self, state: State, steps: Plan) -> State:
-        """A power cut must not take what the journal says there is to move: Spark's commits and offsets are on no disk yet."""
+        """A power cut must not take what the journal says there is to move: Spark's commits and offsets are
+        on no disk yet."""
         now, batches = state.current, {step.number for step in steps if step.kind == "commit"}
         offsets = len(now.offsets) if any(step.kind == "offset" for step in steps) else now.durable.offsets
         commits = tuple(sorted({*now.durable.commits, *batches}))
         return state.having(now._replace(durable=now.durable._replace(offsets=offsets, commits=commits)))
 
     def redo(self, state: State) -> Steps:
-        """Steps are done in order, so what is done is a beginning of them; a later one with nothing to move is damage, for a person."""
+        """Steps are done in order, so what is done is a beginning of them; a later one with nothing to move
+        is damage, for a person."""
         assert state.journal is not None
         kind, steps = state.journal
         due = [done(state, step) != state for step in steps]

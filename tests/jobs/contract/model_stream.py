@@ -1,4 +1,5 @@
-"""The hands of the model: what a run does to a state, micro-step by micro-step. model.py explains the whole, model_housekeeping.py goes on."""
+"""The hands of the model: what a run does to a state, micro-step by micro-step. model.py explains the whole,
+model_housekeeping.py goes on."""
 
 from __future__ import annotations
 
@@ -26,8 +27,9 @@ def identity(generation: int, start: int, end: int, records: frozenset[int]) -> 
 
 @dataclass
 class Run:
-    """`kafka_source`, `kafka_sink`: else files. `limit`: new records a batch takes at most (Spark's maxBytesPerTrigger or maxOffsetsPerTrigger).
-    The methods below are the hands; tests replace one to see what it is for."""
+    """`kafka_source`, `kafka_sink`: else files. `limit`: new records a batch takes at most (Spark's
+    maxBytesPerTrigger or maxOffsetsPerTrigger). The methods below are the hands; tests replace one to see
+    what it is for."""
 
     kafka_source: bool = False
     kafka_sink: bool = False

@@ -1,7 +1,9 @@
-"""What Spark and the publish step would do on a disk state, played without the protocol's rules, and the states a crash leaves behind.
+"""What Spark and the publish step would do on a disk state, played without the protocol's rules, and the
+states a crash leaves behind.
 
-The player knows Spark's start as tried on Spark 4.2: the newest offset is run again if it is not the newest commit, everything below is
-taken for done, batch n needs offset n-1 and the metadata file, and a batch is not committed twice.
+The player knows Spark's start as tried on Spark 4.2: the newest offset is run again if it is not the newest
+commit, everything below is taken for done, batch n needs offset n-1 and the metadata file, and a batch is not
+committed twice.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ def right(batch: int, query_id: str = "q") -> Identity:
 
 
 def fresh(batch: int, query_id: str) -> Identity:
-    """A batch planned now: it takes what has arrived since, so it equals nothing that was ever published under its number."""
+    """A batch planned now: it takes what has arrived since, so it equals nothing that was ever published
+    under its number."""
     return replace(right(batch, query_id), input_digest="what has arrived since")
 
 
@@ -79,7 +82,8 @@ def publish_as_the_house_says(out: dict[int, Identity], batch: int, plan: Identi
 
 
 def play(disk: Disk) -> tuple[dict[int, Identity], list[int]]:
-    """Spark starts on this checkpoint, runs what it thinks is open and one new batch. Returns the output and the batches it ran."""
+    """Spark starts on this checkpoint, runs what it thinks is open and one new batch. Returns the output and
+    the batches it ran."""
     if disk.query_id is None and (disk.offsets or disk.commits):
         raise Stuck("STREAMING_CHECKPOINT_MISSING_METADATA_FILE")
     query_id = disk.query_id or "a new one"
@@ -100,7 +104,8 @@ def play(disk: Disk) -> tuple[dict[int, Identity], list[int]]:
 
 
 def safe(disk: Disk) -> bool:
-    """After the run every planned batch stands published once, with its own content, and nothing else does."""
+    """After the run every planned batch stands published once, with its own content, and nothing else
+    does."""
     try:
         out, (*_, last) = play(disk)
     except Stuck:
@@ -110,7 +115,8 @@ def safe(disk: Disk) -> bool:
 
 
 def disks() -> Iterator[Disk]:
-    """offsets x commits x published x wrong contents x query id. Content below what the checkpoint retains is taken as right: nobody can know."""
+    """offsets x commits x published x wrong contents x query id. Content below what the checkpoint retains is
+    taken as right: nobody can know."""
     for query_id, offsets, commits, published in product(
         (None, "q", "other"), subsets(BATCHES), subsets(BATCHES), subsets(BATCHES)
     ):
@@ -119,7 +125,8 @@ def disks() -> Iterator[Disk]:
             yield replace(disk, wrong=wrong)
 
 
-# What kill -9 and power cuts leave, by hand; the model in test_protocol_model.py reaches these and many more by itself.
+# What kill -9 and power cuts leave, by hand; the model in test_protocol_model.py reaches these and many more
+# by itself.
 REACHABLE = {
     "nothing yet": (Disk(None, (), (), ()), Next.FRESH, 0),
     "crash in the first batch, metadata only": (Disk("q", (), (), ()), Next.FRESH, 0),

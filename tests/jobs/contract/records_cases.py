@@ -1,4 +1,5 @@
-"""How a csv text is cut into records: (text, separator, records). The Python side and the Java side are both held to it."""
+"""How a csv text is cut into records: (text, separator, records). The Python side and the Java side are both
+held to it."""
 
 from __future__ import annotations
 

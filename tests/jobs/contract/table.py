@@ -1,4 +1,5 @@
-"""The protocol's table (state x crash x next action), written by asking the protocol: docs/decisions/0001-commit-protocol.md holds a copy."""
+"""The protocol's table (state x crash x next action), written by asking the protocol:
+docs/decisions/0001-commit-protocol.md holds a copy."""
 
 from __future__ import annotations
 
@@ -46,7 +47,9 @@ def row(state: str, disk: Disk, facts: Facts) -> str:
 
 
 def lines() -> Iterator[str]:
-    yield "| state and crash | query id | offsets | commits | published | next run | rollover | rewind by one |"
+    yield (
+        "| state and crash | query id | offsets | commits | published | next run | rollover | rewind by one |"
+    )
     yield "|---|---|---|---|---|---|---|---|"
     for state, (disk, _, _) in REACHABLE.items():
         yield row(state, disk, disk.facts())

@@ -70,7 +70,8 @@ def test_ranges_go_on_from_the_batch_before() -> None:
 
 
 def test_a_partition_that_was_added_begins_at_0() -> None:
-    """As Spark reads it; where 0 is gone from the topic it stops instead (tried: `Added partition facturas-2 starts from 2 instead of 0`)."""
+    """As Spark reads it; where 0 is gone from the topic it stops instead (tried: `Added partition facturas-2
+    starts from 2 instead of 0`)."""
     assert plan("kafka", 2).ranges() == {
         ("facturas", "0"): (3, 3),
         ("facturas", "1"): (4, 4),

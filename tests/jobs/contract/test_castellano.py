@@ -16,7 +16,8 @@ from jobs.labs.declared.ends import Console, Folder, Pipeline, Socket
 
 # words that Spanish has not, and that no term of Spark's is
 ENGLISH = re.compile(
-    r"\b(the|is|are|was|were|not|no file|none of|read|rows|lines|with|without|from|this|that|has|have|does|must|cannot|again)\b"
+    r"\b(the|is|are|was|were|not|no file|none of|read|rows|lines|with|without|"
+    r"from|this|that|has|have|does|must|cannot|again)\b"
 )
 PRINTED = (
     "say",

@@ -1,4 +1,5 @@
-"""The checkpoint reader on checkpoints that Spark wrote (data/README.md), on damaged copies of them, and on generated ones."""
+"""The checkpoint reader on checkpoints that Spark wrote (data/README.md), on damaged copies of them, and on
+generated ones."""
 
 from __future__ import annotations
 
@@ -71,7 +72,8 @@ def test_log_files_are_the_newest_compact_one_and_all_later_ones() -> None:
 @pytest.mark.parametrize("name", ["files", "retained"])
 @pytest.mark.parametrize("after", range(-1, 12))
 def test_planned_files_of_any_range_are_those_of_its_log_offsets(name: str, after: int) -> None:
-    """Also where the range begins, ends or passes at a compact file, and where Spark has removed the files a compact one covers."""
+    """Also where the range begins, ends or passes at a compact file, and where Spark has removed the files a
+    compact one covers."""
     for through in range(after, 12):
         entries = checkpoint.planned_entries(DATA / name, after, through)
         assert [e.name for e in entries] == NAMES[after + 1 : through + 1]
@@ -255,7 +257,8 @@ LOGS = st.lists(st.lists(FILE_NAMES, min_size=1, max_size=3, unique=True), min_s
 
 
 def write_log(folder: Path, batches: list[list[str]], every: int, keep_all: bool) -> None:
-    """`every`-th file compact; `keep_all=False` removes what the newest compact one covers, as Spark does in time."""
+    """`every`-th file compact; `keep_all=False` removes what the newest compact one covers, as Spark does in
+    time."""
     folder.mkdir(parents=True)
     lines: list[str] = []
     for number, names in enumerate(batches):

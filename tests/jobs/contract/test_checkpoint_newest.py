@@ -1,4 +1,5 @@
-"""What each run asks of the source log, the newest files among all ever seen, is answered as if every line had been read."""
+"""What each run asks of the source log, the newest files among all ever seen, is answered as if every line
+had been read."""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ def test_the_newest_source_log_is_checked_and_may_go_while_no_batch_was_planned_
 
 @pytest.mark.spark
 def test_sparks_own_checksums_are_understood(spark: object, tmp_path: Path) -> None:
-    """A checkpoint of a real query: every file that has one verifies, and none does after a byte was changed."""
+    """A checkpoint of a real query: every file that has one verifies, and none does after a byte was
+    changed."""
     source = tmp_path / "in"
     source.mkdir()
     (source / "a.txt").write_text("x\n")

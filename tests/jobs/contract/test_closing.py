@@ -1,4 +1,5 @@
-"""The closing batch's place in Spark's offset log; that Spark does it is tests/jobs/core/test_downstream.py's business."""
+"""The closing batch's place in Spark's offset log; that Spark does it is tests/jobs/core/test_downstream.py's
+business."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract.commit import batch_mtimes, checkpoint, closing_batch, durable
+from jobs.contract.commit import checkpoint, closing_batch, durable, mtime_order
 from jobs.contract.disk import storage
 from jobs.contract.errors import CheckpointDamaged
 
@@ -84,9 +85,9 @@ def test_a_batch_is_younger_than_the_one_before_it_whatever_the_clock_did(tmp_pa
         ("s3", "gen=0001/batch=000000002", 2000),
     ):
         file = part(staged, seconds)
-        batch_mtimes.keep(file.parent, tmp_path / target)
+        mtime_order.keep_ascending(file.parent, tmp_path / target)
         found = file.stat().st_mtime_ns
         assert found == (last.stat().st_mtime_ns + 1_000_000 if seconds < 1000 else 2000 * 10**9), staged
     first = part("s4", 3)
-    batch_mtimes.keep(first.parent, tmp_path / "none/gen=0001/batch=000000000")
+    mtime_order.keep_ascending(first.parent, tmp_path / "none/gen=0001/batch=000000000")
     assert first.stat().st_mtime == 3

@@ -1,4 +1,5 @@
-"""What goes with what: every combination has one answer, a refusal always with a way out, and a row is refused before Spark starts."""
+"""What goes with what: every combination has one answer, a refusal always with a way out, and a row is
+refused before Spark starts."""
 
 from __future__ import annotations
 

@@ -99,7 +99,8 @@ def test_a_newer_ledger_and_a_busy_one_are_named(tmp_path: Path) -> None:
 def test_a_reader_reads_what_was_committed_before_a_writer_was_killed_in_mid_transaction(
     tmp_path: Path,
 ) -> None:
-    """The killed writer has spilled pages into the file and leaves its journal: the reader rolls it back first."""
+    """The killed writer has spilled pages into the file and leaves its journal: the reader rolls it back
+    first."""
     path = tmp_path / "l.sqlite"
     write(path, [entry(1)], finished=True)
     code = (

@@ -55,10 +55,10 @@ def test_what_is_cut_off_or_no_archive_at_all_raises_what_callers_catch(tmp_path
 @settings(deadline=None)
 @given(st.integers(0, 3), PART, st.sampled_from([b"", b"\n", b"\r\n"]))
 def test_a_line_says_the_same_with_marks_and_line_end(marks: int, text: bytes, end: bytes) -> None:
-    assert lines.said(BOM * marks + text + end) == lines.unmarked(text)
+    assert lines.content(BOM * marks + text + end) == lines.unmarked(text)
     assert lines.is_blank(BOM * marks + text + end) == lines.is_blank(text)
 
 
 def test_a_mark_inside_a_line_is_data() -> None:
-    assert lines.said(b"a" + BOM + b"\n") == b"a" + BOM
+    assert lines.content(b"a" + BOM + b"\n") == b"a" + BOM
     assert not lines.is_blank(b" " + BOM)

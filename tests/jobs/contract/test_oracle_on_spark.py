@@ -1,4 +1,5 @@
-"""The player in oracle.py is believed by the exhaustive tests; here real Spark plays the same checkpoints, and must do what the player says."""
+"""The player in oracle.py is believed by the exhaustive tests; here real Spark plays the same checkpoints,
+and must do what the player says."""
 
 from __future__ import annotations
 

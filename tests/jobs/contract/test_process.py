@@ -74,8 +74,14 @@ def test_states_and_start_times_tell_processes_apart() -> None:
     assert processes.describe(child.pid) == "gone"
 
 
-CHILD = "import os; from jobs.contract.disk import processes as process; process.die_with_parent(os.getppid()); os.execvp('sleep', ['sleep', '60'])"
-PARENT = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {CHILD!r}]); print(p.pid, flush=True); time.sleep(60)"
+CHILD = (
+    "import os; from jobs.contract.disk import processes as process; process.die_with_parent(os.getppid()); "
+    "os.execvp('sleep', ['sleep', '60'])"
+)
+PARENT = (
+    f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {CHILD!r}]); print(p.pid, "
+    "flush=True); time.sleep(60)"
+)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the death signal is Linux's")
@@ -91,7 +97,10 @@ def test_a_child_dies_with_its_killed_parent_even_after_exec_and_when_stopped(st
 
 
 def test_a_child_whose_parent_has_gone_before_ends_at_once() -> None:
-    code = "from jobs.contract.disk import processes as process; process.die_with_parent(1234567); print('still here')"
+    code = (
+        "from jobs.contract.disk import processes as process; process.die_with_parent(1234567); print('still "
+        "here')"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
 

@@ -1,4 +1,5 @@
-"""Java's properties text: the cases of java.util.Properties.load, checked against what that class gives (noted beside each)."""
+"""Java's properties text: the cases of java.util.Properties.load, checked against what that class gives
+(noted beside each)."""
 
 from __future__ import annotations
 

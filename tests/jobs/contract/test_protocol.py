@@ -1,4 +1,5 @@
-"""Every small state of disk, judged twice: by jobs.contract.commit.protocol, and by a player of Spark's part that knows none of its rules."""
+"""Every small state of disk, judged twice: by jobs.contract.commit.protocol, and by a player of Spark's part
+that knows none of its rules."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ def test_a_lost_checkpoint_is_said_in_these_words() -> None:
     verdict = pairing(Disk(None, (), (), BATCHES).facts())
     assert verdict == Refuse(
         "output-ahead",
-        "batches 0, 1, 2, 3 are published, but the checkpoint is gone: they would be planned again with other input",
+        "batches 0, 1, 2, 3 are published, but the checkpoint is gone: Spark would plan them again with "
+        "other input",
     )
 
 

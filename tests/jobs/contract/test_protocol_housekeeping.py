@@ -10,7 +10,8 @@ from tests.jobs.contract.oracle import REACHABLE, Disk, disks, safe
 
 
 def after_rollover_is_right(disk: Disk) -> bool:
-    """A new checkpoint starts at the end of the newest *offset*; what was not published by then is never run again."""
+    """A new checkpoint starts at the end of the newest *offset*; what was not published by then is never run
+    again."""
     return (
         safe(disk)
         and bool(disk.offsets)
@@ -47,7 +48,8 @@ def as_disk(facts: Facts) -> Disk:
 
 
 def test_a_rewind_that_is_allowed_ends_in_a_state_spark_starts_from() -> None:
-    """And one that is refused for its reach would have ended in a state it does not start from, or had nothing to take back."""
+    """And one that is refused for its reach would have ended in a state it does not start from, or had
+    nothing to take back."""
     allowed = 0
     for disk in disks():
         if disk.wrong:

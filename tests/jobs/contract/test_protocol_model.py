@@ -1,4 +1,5 @@
-"""The protocol under every interleaving and every crash of a small world; and, rule by rule, the loss that follows when one is left out."""
+"""The protocol under every interleaving and every crash of a small world; and, rule by rule, the loss that
+follows when one is left out."""
 
 from __future__ import annotations
 
@@ -199,7 +200,8 @@ def undo_any_time(patch: pytest.MonkeyPatch, stream: Stream) -> None:
     patch.setattr(stream, "begun", lambda state: False)
 
 
-# rule -> (what is left out, stream, what follows). Where a second rule stands behind the first, both are left out to show the loss itself.
+# rule -> (what is left out, stream, what follows). Where a second rule stands behind the first, both are left
+# out to show the loss itself.
 LEFT_OUT: dict[str, tuple[tuple[Break, ...], str, str]] = {
     "sync": ((no_sync,), "files to files", "refused output-ahead"),
     "sync, and pairing": ((no_sync, no_pairing), "files to files", "refused batch-conflict"),

@@ -1,4 +1,5 @@
-"""Csv texts cut into records: by cases that the Java side is held to, too, by Python's own csv writer, and by a slow reading of each byte."""
+"""Csv texts cut into records: by cases that the Java side is held to, too, by Python's own csv writer, and by
+a slow reading of each byte."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ HOSTILE = st.lists(
 
 
 def slowly(data: bytes, separator: bytes) -> list[tuple[int, bytes, int]]:
-    """By the rules alone, a byte at a time: (line it starts in, record, most lines that one quoted field spans)."""
+    """By the rules alone, a byte at a time: (line it starts in, record, most lines that one quoted field
+    spans)."""
     found, at, line = [], 0, 1
     while at < len(data):
         end, longest = record_end(data, at, separator)

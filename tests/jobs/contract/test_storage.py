@@ -162,12 +162,13 @@ def test_disk_errors_become_one_clear_error(code: int, error: type[Exception]) -
 
 
 def test_a_full_disk_leaves_neither_target_nor_temporary_file(tmp_path: Path) -> None:
-    """A real ENOSPC-like failure: the process may write files of at most 1,000 bytes (EFBIG), so the temporary file cannot be finished."""
+    """A real ENOSPC-like failure: the process may write files of at most 1,000 bytes (EFBIG), so the
+    temporary file cannot be finished."""
     code = (
-        "import resource, signal, sys; from pathlib import Path; from jobs.contract.disk import storage\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "try: storage.write_new(Path(sys.argv[1]) / 'a', b'x' * 5000)\n"
-        "except OSError as e: print(e.errno)\n"
+        "import resource, signal, sys; from pathlib import Path; from jobs.contract.disk import "
+        "storage\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, "
+        "(1000, 1000))\ntry: storage.write_new(Path(sys.argv[1]) / 'a', b'x' * 5000)\nexcept OSError as e: "
+        "print(e.errno)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True

@@ -119,7 +119,7 @@ def test_a_folder_is_the_streams_name_unless_it_is_said() -> None:
 def test_topics_and_guarantee_follow_from_the_ends() -> None:
     both = Stream("s", Topic("t"), Topic("u", key="k"))
     assert [t.name for t in both.topics] == ["t", "u"]
-    assert both.guarantee == "exactly-once (for readers of committed records)"
+    assert both.guarantee == "exactly-once (for consumers with isolation.level=read_committed)"
     assert both.tokens == Topic(
         "caudal-tokens-s", partitions=1, config=(("cleanup.policy", "compact"), ("segment.ms", "3600000"))
     )

@@ -110,7 +110,8 @@ def test_a_batch_is_held_until_this_very_batch_is_accepted_with_as_many(tmp_path
     ask(THIS, 1)
     with pytest.raises(
         BatchHeld,
-        match=r"batch 7 of generation 1 is held: 2 of 10 .*show STREAM --batch 7; then .*accept STREAM --batch 7",
+        match=r"batch 7 of generation 1 is held: 2 of 10 "
+        r".*show STREAM --batch 7; then .*accept STREAM --batch 7",
     ):
         ask(THIS, 2)
     folder = layout.accepted("s", 1, 7)

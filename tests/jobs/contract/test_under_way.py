@@ -1,4 +1,5 @@
-"""Names of deliveries under way: each program's, in any case, and those of a row; what `put` calls such a file."""
+"""Names of deliveries under way: each program's, in any case, and those of a row; what `put` calls such a
+file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A home with real files, taken in by the real intake, and one run of a stream on the shared Spark session."""
+"""A home with real files, taken in by the real intake, and one run of a stream on the shared Spark
+session."""
 
 from __future__ import annotations
 

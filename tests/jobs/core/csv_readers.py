@@ -1,4 +1,5 @@
-"""The readers of docs/csv.md for what a csv sink has written: each gives the rows of a folder of part files, as text."""
+"""The readers of docs/csv.md for what a csv sink has written: each gives the rows of a folder of part files,
+as text."""
 
 from __future__ import annotations
 
@@ -33,8 +34,9 @@ def by_spark(spark: Any, folder: Path, sink: Files, schema: str) -> list[Row]:
 
 def by_duckdb(folder: Path, sink: Files, columns: list[str]) -> list[Row]:
     asked = (
-        "SELECT * FROM read_csv(?, auto_detect = false, columns = ?, header = ?, delim = ?, quote = '\"', escape = '\"', new_line = '\\n', "
-        "nullstr = '', allow_quoted_nulls = false, max_line_size = 67108864, parallel = false)"
+        "SELECT * FROM read_csv(?, auto_detect = false, columns = ?, header = ?, delim = ?, quote = '\"', "
+        "escape = '\"', new_line = '\\n', nullstr = '', allow_quoted_nulls = false, max_line_size = "
+        "67108864, parallel = false)"
     )
     with duckdb.connect(":memory:") as database:
         types = dict.fromkeys(columns, "VARCHAR")

@@ -1,4 +1,5 @@
-"""What a field of csv is, read by plain Python: regular expressions, decimal and datetime. REFUSED where it is not one."""
+"""What a field of csv is, read by plain Python: regular expressions, decimal and datetime. REFUSED where it
+is not one."""
 
 from __future__ import annotations
 
@@ -69,12 +70,14 @@ def day(text: str) -> Any:
 
 
 _TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}):([0-9]{2})"
+    r"(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 
 
 def time(text: str, zoned: bool = True) -> Any:
-    """`zoned`: of a column of instants, in UTC where the text has no zone; else of local times, without one."""
+    """`zoned`: of a column of instants, in UTC where the text has no zone; else of local times, without
+    one."""
     match = _TIME.fullmatch(text)
     if not match or (match[6] and not zoned):
         return REFUSED

@@ -1,4 +1,5 @@
-"""A strict stream of temperatures and streams with state that read what it has published, in one home, run as the launcher runs them."""
+"""A strict stream of temperatures and streams with state that read what it has published, in one home, run as
+the launcher runs them."""
 
 from __future__ import annotations
 

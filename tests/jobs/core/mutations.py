@@ -1,4 +1,5 @@
-"""Invoices that were tampered with, by a seed: broken bytes, and documents that are still JSON but say something odd."""
+"""Invoices that were tampered with, by a seed: broken bytes, and documents that are still JSON but say
+something odd."""
 
 from __future__ import annotations
 
@@ -246,7 +247,8 @@ def _space(random: Random, record: bytes) -> bytes:
 
 
 def _document(change: Callable[[Random, list[list[str]]], Any]) -> Mutation:
-    """`change` edits the (key, value) texts of the document, of its first line or of its address. What is no such document stays."""
+    """`change` edits the (key, value) texts of the document, of its first line or of its address. What is no
+    such document stays."""
 
     def mutation(random: Random, record: bytes) -> bytes:
         path = random.choice(([], [], ["InvoiceLineItems", 0], ["DeliveryAddress"]))

@@ -1,4 +1,5 @@
-"""What strict reading must answer, said a second time: Python's own json, the schema's types checked by hand. Slow, and shares no code."""
+"""What strict reading must answer, said a second time: Python's own json, the schema's types checked by hand.
+Slow, and shares no code."""
 
 from __future__ import annotations
 
@@ -80,7 +81,8 @@ def _value(value: Any, kind: DataType) -> Any:
         return _struct(value, kind)
     if isinstance(kind, ArrayType):
         return _list(value, kind)
-    return {StringType: _string, DoubleType: _double, LongType: _long}[type(kind)](value)  # type: ignore[index]
+    readers: Any = {StringType: _string, DoubleType: _double, LongType: _long}
+    return readers[type(kind)](value)
 
 
 def _list(value: Any, kind: ArrayType) -> list[Any]:

@@ -1,4 +1,5 @@
-"""The account at a run's end, on real batches: what adds up, and a run that fails by name when something changed between rename and end."""
+"""The account at a run's end, on real batches: what adds up, and a run that fails by name when something
+changed between rename and end."""
 
 from __future__ import annotations
 
@@ -21,13 +22,17 @@ from jobs.contract.stream import Files, Stream
 from jobs.core import run
 
 pytestmark = pytest.mark.spark
-GOOD = '{"InvoiceNumber": "%d", "CreatedTime": 1, "TotalAmount": 1.0, "InvoiceLineItems": [{"ItemCode": "a"}, {"ItemCode": "b"}]}\n'
+GOOD = (
+    '{"InvoiceNumber": "%d", "CreatedTime": 1, "TotalAmount": 1.0, "InvoiceLineItems": [{"ItemCode": "a"}, '
+    '{"ItemCode": "b"}]}\n'
+)
 LINES = GOOD % 1 + GOOD % 2 + '{"broken\n'
 
 
 @pytest.fixture
 def execute(home: Any, spark: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[ExitCode, Report]]:
-    """One whole run of the driver on the shared session; `meddle` is called between the last rename and the end."""
+    """One whole run of the driver on the shared session; `meddle` is called between the last rename and the
+    end."""
 
     @contextmanager
     def shared(_: str) -> Iterator[Any]:

@@ -1,4 +1,5 @@
-"""Strict csv on real Spark: each field by a grammar of ours, against plain Python's; quotes by RFC 4180; columns by their header."""
+"""Strict csv on real Spark: each field by a grammar of ours, against plain Python's; quotes by RFC 4180;
+columns by their header."""
 
 from __future__ import annotations
 
@@ -174,7 +175,9 @@ def subject(ddl: str) -> Subject:
     return Subject(StructType.fromDDL(ddl), {})
 
 
-def judged(frame: Any, about: Subject, row: Stream, layouts: csv_headers.Layouts | None = None) -> list[Any]:
+def judged(
+    frame: Any, about: Subject, row: Stream, layouts: csv_headers.HeaderLayouts | None = None
+) -> list[Any]:
     found = classify(frame, about, row, layouts)
     columns = [F.col(f"_record.`{name}`").alias(name) for name in about.schema.names]
     return found.select(
@@ -204,7 +207,8 @@ def test_a_field_is_read_to_the_letter_or_refused(spark: Any, column: str) -> No
 _TEXTS = st.one_of(
     st.from_regex(r"[+-]?[0-9]{0,21}[.,]?[0-9]{0,20}([eE][+-]?[0-9]{0,3})?", fullmatch=True),
     st.from_regex(
-        r"[0-9]{3,5}-[0-9]{1,2}-[0-9]{2}([T ][0-2][0-9]:[0-6][0-9](:[0-6][0-9](\.[0-9]{0,10})?)?(Z|[+-][01][0-9](:?[0-6][0-9])?)?)?",
+        r"[0-9]{3,5}-[0-9]{1,2}-[0-9]{2}"
+        r"([T ][0-2][0-9]:[0-6][0-9](:[0-6][0-9](\.[0-9]{0,10})?)?(Z|[+-][01][0-9](:?[0-6][0-9])?)?)?",
         fullmatch=True,
     ),
     st.text(st.sampled_from("0123456789+-.,:TZeE dfx"), max_size=12),
@@ -234,8 +238,14 @@ def test_a_spanish_csv_is_read_right_by_options_of_the_row_and_a_refusal_names_t
         stream(),
     )
     assert [row["message"] for row in told] == [
-        'fecha: "25/11/2026" is not of type date (YYYY-MM-DD) -> date_format="dd/MM/yyyy" in the row would read it',
-        'a: "25/11/2026 9:30" is not of type timestamp (ISO 8601, zone UTC) -> timestamp_format="dd/MM/yyyy H:mm" in the row would read it',
+        (
+            'fecha: "25/11/2026" is not of type date (YYYY-MM-DD) -> date_format="dd/MM/yyyy" in the row '
+            "would read it"
+        ),
+        (
+            'a: "25/11/2026 9:30" is not of type timestamp (ISO 8601, zone UTC) -> '
+            'timestamp_format="dd/MM/yyyy H:mm" in the row would read it'
+        ),
         'importe: "12,50" is not of type decimal(10,2) -> decimal="," in the row reads it',
     ]
     row = stream(
@@ -310,17 +320,27 @@ QUOTES = [
     ("ñ;€😀", ("ñ", "€😀")),
 ]
 BROKEN = {
-    'Ana;"cena': "b: a quote is opened and not closed -> multiline=True in the row reads fields that span lines",
-    '"Ana;cena': "a: a quote is opened and not closed -> multiline=True in the row reads fields that span lines",
-    'fin";x': "a: a quote stands inside a field that does not begin with one -> multiline=True in the row reads fields that span lines",
+    'Ana;"cena': (
+        "b: a quote is opened and not closed -> multiline=True in the row reads fields that span lines"
+    ),
+    '"Ana;cena': (
+        "a: a quote is opened and not closed -> multiline=True in the row reads fields that span lines"
+    ),
+    'fin";x': (
+        "a: a quote stands inside a field that does not begin with one -> multiline=True in the row reads "
+        "fields that span lines"
+    ),
     '"a"b;x': "a: something follows the closing quote",
     '"a" ;x': "a: something follows the closing quote",
-    'a; "b"': "b: a quote stands inside a field that does not begin with one -> multiline=True in the row reads fields that span lines",
+    'a; "b"': (
+        "b: a quote stands inside a field that does not begin with one -> multiline=True in the row reads "
+        "fields that span lines"
+    ),
     "a\rb;x": "a: a line end stands outside quotes",
     "a": "1 fields, expected 2 (a, b)",
     "a;b;c": "3 fields, expected 2 (a, b)",
     ";;": "3 fields, expected 2 (a, b)",
-    "a,b": '1 fields, expected 2 (a, b) -> separator="," in the row would part it so',
+    "a,b": '1 fields, expected 2 (a, b) -> separator="," in the row would split it so',
     '"a;b': "a: a quote is opened and not closed -> multiline=True in the row reads fields that span lines",
 }
 
@@ -439,7 +459,7 @@ def test_columns_are_found_by_the_header_as_the_row_says(
     spark: Any, header: str, options: Any, record: str, expected: Any
 ) -> None:
     row = stream(header=True, **options)
-    layouts = csv_headers.Layouts((csv_headers.of(header, COLUMNS, row.source),))
+    layouts = csv_headers.HeaderLayouts((csv_headers.of(header, COLUMNS, row.source),))
     first, second = judged(
         raw(spark, header, record), subject("dni string, nombre string, apellido string"), row, layouts
     )
@@ -462,7 +482,7 @@ def test_columns_are_found_by_the_header_as_the_row_says(
 
 def test_the_header_of_a_file_that_was_joined_to_another_is_not_a_record(spark: Any) -> None:
     row = stream(header=True)
-    layouts = csv_headers.Layouts((csv_headers.of("nombre;dni;apellido", COLUMNS, row.source),))
+    layouts = csv_headers.HeaderLayouts((csv_headers.of("nombre;dni;apellido", COLUMNS, row.source),))
     lines = ("nombre;dni;apellido", "Ana;1;Ruiz", "\ufeffNombre;DNI;apellido\r", "nombre;dni;Gil")
     found = judged(raw(spark, *lines), subject("dni string, nombre string, apellido string"), row, layouts)
     assert [row["_reason"] for row in found] == ["header", None, "header", None]
@@ -476,7 +496,7 @@ def test_each_file_of_a_batch_is_read_by_its_own_header(spark: Any) -> None:
         .union(raw(spark, "b;a", "2;1", "a;b", origin="y"))
         .union(raw(spark, "c;d", "3;4", origin="z"))
     )
-    found = judged(frame, about, row, csv_headers.Layouts(kinds, {"y": 1, "z": 2}))
+    found = judged(frame, about, row, csv_headers.HeaderLayouts(kinds, {"y": 1, "z": 2}))
     assert [(one["_reason"], tuple(one["row"])) for one in found] == [
         ("header", (None, None)),
         (None, ("1", "2")),
@@ -503,7 +523,7 @@ def test_values_of_a_topic_are_read_as_those_of_files(spark: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["binary", "array<string>", "struct<a:string>", "interval day to second"])
 def test_a_type_that_no_field_can_spell_is_named_before_anything_runs(kind: str) -> None:
-    with pytest.raises(BrokenStream, match="column 'v' is of a type that CSV is not read to"):
+    with pytest.raises(BrokenStream, match="column 'v' has a type that cannot be read from CSV"):
         require_known(subject(f"v {kind}"), stream())
 
 

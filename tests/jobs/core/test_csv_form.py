@@ -1,4 +1,5 @@
-"""What a csv sink writes is read back to the letter: by Spark, as docs/csv.md says and as a stream does, by DuckDB and by Python's csv."""
+"""What a csv sink writes is read back to the letter: by Spark, as docs/csv.md says and as a stream does, by
+DuckDB and by Python's csv."""
 
 from __future__ import annotations
 
@@ -195,7 +196,10 @@ def test_a_run_ends_by_that_name_and_publishes_nothing(home: Any, tmp_path: Path
 
 
 def test_other_types_come_back_as_the_same_values(spark: Any, tmp_path: Path) -> None:
-    schema = "a boolean, b tinyint, c smallint, d int, e bigint, f float, g double, h decimal(38,18), i date, j timestamp, k timestamp_ntz"
+    schema = (
+        "a boolean, b tinyint, c smallint, d int, e bigint, f float, g double, h decimal(38,18), i date, j "
+        "timestamp, k timestamp_ntz"
+    )
     at, before = datetime(2026, 1, 2, 3, 4, 5, 123456, UTC), datetime(1969, 12, 31, 23, 59, 59, 999000, UTC)
     small = Decimal("0.000000000000000001")
     rows = [
@@ -242,7 +246,8 @@ def test_a_message_is_one_record_without_a_line_end(spark: Any) -> None:
 
 
 def test_files_of_before_are_read_beside_new_ones(spark: Any, tmp_path: Path) -> None:
-    """As Spark's own writer wrote them: blanks at the ends and NUL were lost then, and are not invented now."""
+    """As Spark's own writer wrote them: blanks at the ends and NUL were lost then, and are not invented
+    now."""
     written(spark, tmp_path / "out", [(" new ", "a\nb", None)], Files("csv"))
     old = tmp_path / "out" / "part-00000-old-c000.csv"
     old.write_text('a,b,c\nold,"x\ny",\n"","say ""so""",\\\n', encoding="utf-8", newline="")

@@ -1,4 +1,5 @@
-"""Delivered files from intake to published rows: packed, marked and joined ones give the rows of the plain file, and counting agrees with Spark."""
+"""Delivered files from intake to published rows: packed, marked and joined ones give the rows of the plain
+file, and counting agrees with Spark."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def test_marks_and_line_ends_of_joined_files_are_in_no_value_and_no_count(home: 
 
 
 def test_columns_in_another_order_are_never_published_under_wrong_names(home: Home) -> None:
-    """The first line is looked at as text, packed or not: its columns may be put in order or its file refused, but not swapped."""
+    """The first line is looked at as text, packed or not: its columns may be put in order or its file
+    refused, but not swapped."""
     of(home, PRICES, Files("csv", separator=";"))
     for ending, pack in PACKED.items():
         for mark in (b"", BOM):

@@ -1,4 +1,5 @@
-"""Streams with state on real Spark: exact windows over several runs, late rows dropped as the watermark says, every fault by name."""
+"""Streams with state on real Spark: exact windows over several runs, late rows dropped as the watermark says,
+every fault by name."""
 
 from __future__ import annotations
 
@@ -102,7 +103,8 @@ def test_closed_windows_come_once_and_later_readings_of_theirs_are_late(home: An
     assert below.newest(closed + 1) == expected.run(second, close=True)
     windows = [(r["inicio"], r["sensor"]) for r in below.rows()]
     assert len(windows) == len(set(windows))
-    # 10:09 lies in three closed windows, 10:19 in one of the same: Spark counts what its first aggregation left of them
+    # 10:09 lies in three closed windows, 10:19 in one of the same: Spark counts what its first aggregation
+    # left of them
     assert (expected.late, below.report().dropped_late) == (4, 3)
 
 

@@ -25,7 +25,10 @@ from jobs.core import run
         ("UnknownTopicOrPartitionException: x", TopicMissing),
         ("[KAFKA_DATA_LOSS.COULD_NOT_READ_OFFSET_RANGE] x", OffsetsLost),
         (
-            "org.apache.kafka.common.errors.TopicAuthorizationException: Not authorized to access topics: [t]",
+            (
+                "org.apache.kafka.common.errors.TopicAuthorizationException: Not authorized to access "
+                "topics: [t]"
+            ),
             ConfigError,
         ),
         (
@@ -40,5 +43,8 @@ def test_what_is_known_has_its_name(text: str, kind: type[CaudalError]) -> None:
 
 
 def test_the_innermost_cause_is_kept() -> None:
-    text = "[STREAM_FAILED] Query terminated\npy4j.Py4JException: x\nTraceback (most recent call last):\n  File\nValueError: the reason"
+    text = (
+        "[STREAM_FAILED] Query terminated\npy4j.Py4JException: x\nTraceback (most recent call last):\n  "
+        "File\nValueError: the reason"
+    )
     assert run.foreseen(RuntimeError(text), Path("driver.log")).what == "RuntimeError: ValueError: the reason"

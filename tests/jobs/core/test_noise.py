@@ -19,7 +19,8 @@ TASKS, CONTINUOUS = (
 NOISE = (
     (
         TASKS,
-        "[queryId = 6cd7e] Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): TaskKilled (Stage cancelled: [X] Job 0\nmore)",
+        "[queryId = 6cd7e] Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): TaskKilled (Stage "
+        "cancelled: [X] Job 0\nmore)",
     ),
     (
         TASKS,
@@ -32,17 +33,22 @@ NOISE = (
     ),
     (
         "q [0,1]",
-        "The state for version 3 doesn't exist in loadedMaps. Reading snapshot file and delta files if needed...",
+        "The state for version 3 doesn't exist in loadedMaps. Reading snapshot file and delta files if "
+        "needed...",
     ),
 )
 ERRORS = (
     (
         TASKS,
-        "[queryId = 6cd7e] Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): java.io.IOException: No space left on device",
+        "[queryId = 6cd7e] Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): "
+        "java.io.IOException: No space left on device",
     ),
     (
         TASKS,
-        "Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): SparkException: after TaskKilled (x)",
+        (
+            "Lost task 1.0 in stage 0.0 (TID 1) (localhost executor driver): SparkException: after "
+            "TaskKilled (x)"
+        ),
     ),
     (TASKS, "Task 0 in stage 0.0 failed 1 times; aborting job"),
     (CONTINUOUS, "Query q terminated with error"),

@@ -27,17 +27,25 @@ from jobs.core.write import publish
 pytestmark = pytest.mark.spark
 
 COURSE = (
-    '{"InvoiceNumber":"51402977","CreatedTime":1595688900348,"StoreID":"STR7188","PosID":"POS956","CashierID":"OAS134","CustomerType":"PRIME",'
-    '"CustomerCardNo":"4629185211","TotalAmount":11114.0,"NumberOfItems":4,"PaymentMethod":"CARD","TaxableAmount":11114.0,"CGST":277.85,'
-    '"SGST":277.85,"CESS":13.8925,"DeliveryType":"TAKEAWAY","InvoiceLineItems":[{"ItemCode":"458","ItemDescription":"Wine glass",'
-    '"ItemPrice":1644.0,"ItemQty":2,"TotalValue":3288.0},{"ItemCode":"283","ItemDescription":"Portable Lamps","ItemPrice":2236.0,"ItemQty":1,'
+    '{"InvoiceNumber":"51402977","CreatedTime":1595688900348,"StoreID":"STR7188","PosID":"POS956",'
+    '"CashierID":"OAS134","CustomerType":"PRIME",'
+    '"CustomerCardNo":"4629185211","TotalAmount":11114.0,"NumberOfItems":4,"PaymentMethod":"CARD",'
+    '"TaxableAmount":11114.0,"CGST":277.85,'
+    '"SGST":277.85,"CESS":13.8925,"DeliveryType":"TAKEAWAY","InvoiceLineItems":[{"ItemCode":"458",'
+    '"ItemDescription":"Wine glass",'
+    '"ItemPrice":1644.0,"ItemQty":2,"TotalValue":3288.0},{"ItemCode":"283","ItemDescription":"Portable '
+    'Lamps","ItemPrice":2236.0,"ItemQty":1,'
     '"TotalValue":2236.0}]}'
 )
 DOCUMENTS = [
-    '{"InvoiceNumber":"51402977","CreatedTime":1595688900348,"StoreID":"STR7188","PosID":"POS956","CustomerType":"PRIME","PaymentMethod":"CARD",'
-    '"DeliveryType":"TAKEAWAY","ItemCode":"458","ItemDescription":"Wine glass","ItemPrice":1644.0,"ItemQty":2,"TotalValue":3288.0}',
-    '{"InvoiceNumber":"51402977","CreatedTime":1595688900348,"StoreID":"STR7188","PosID":"POS956","CustomerType":"PRIME","PaymentMethod":"CARD",'
-    '"DeliveryType":"TAKEAWAY","ItemCode":"283","ItemDescription":"Portable Lamps","ItemPrice":2236.0,"ItemQty":1,"TotalValue":2236.0}',
+    '{"InvoiceNumber":"51402977","CreatedTime":1595688900348,"StoreID":"STR7188","PosID":"POS956",'
+    '"CustomerType":"PRIME","PaymentMethod":"CARD",'
+    '"DeliveryType":"TAKEAWAY","ItemCode":"458","ItemDescription":"Wine glass","ItemPrice":1644.0,'
+    '"ItemQty":2,"TotalValue":3288.0}',
+    '{"InvoiceNumber":"51402977","CreatedTime":1595688900348,"StoreID":"STR7188","PosID":"POS956",'
+    '"CustomerType":"PRIME","PaymentMethod":"CARD",'
+    '"DeliveryType":"TAKEAWAY","ItemCode":"283","ItemDescription":"Portable Lamps","ItemPrice":2236.0,'
+    '"ItemQty":1,"TotalValue":2236.0}',
 ]
 
 
@@ -139,7 +147,7 @@ def test_a_planned_file_that_is_gone_stops_the_batch_and_spark_does_not_commit_i
     (name,) = intake.waiting_files(home.layout, home.stream)
     admitted = home.layout.en_proceso("facturas_ficheros") / name
     away = admitted.rename(home.path / "away")
-    with pytest.raises(PlannedFileMissing, match="not there"):
+    with pytest.raises(PlannedFileMissing, match="the file is gone"):
         home.run()
     assert not list((home.checkpoint / "commits").glob("0"))
     away.rename(admitted)
@@ -226,7 +234,10 @@ def test_a_csv_source_with_header_and_separator_gives_typed_rows_and_refuses_the
 
 
 def test_a_job_to_files_imports_nothing_that_only_a_sink_of_a_topic_needs() -> None:
-    code = "import sys, jobs.facturas_ficheros; print(sorted({'numpy', 'pyarrow', 'jobs.core.kafka_sink.worker'} & {*sys.modules}))"
+    code = (
+        "import sys, jobs.facturas_ficheros; "
+        "print(sorted({'numpy', 'pyarrow', 'jobs.core.kafka_sink.worker'} & {*sys.modules}))"
+    )
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructType
 
 from jobs.contract.errors import RunFailed
-from jobs.contract.run import part_reader
+from jobs.contract.run import part_files
 from jobs.contract.stream import Files, Stream
 from jobs.core.read.records import Subject, business, classify, notes
 from jobs.core.write import publish, sinks
@@ -63,7 +63,7 @@ def test_csv_reads_what_pythons_writer_wrote(spark: Any, rows: list[tuple[str, s
 def test_quotes_are_followed_from_chunk_to_chunk(size: int) -> None:
     data, ends, quoted = b'a,"x\n""y\n"\n"",b\n', 0, False
     for start in range(0, len(data), size):
-        found, quoted = part_reader._line_ends(data[start : start + size], quoted)
+        found, quoted = part_files._line_ends(data[start : start + size], quoted)
         ends += found
     assert (ends, quoted) == (2, False)
 

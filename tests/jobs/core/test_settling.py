@@ -1,4 +1,5 @@
-"""A broker that has just started may deny for a moment a topic that it has: one that comes half a second late stands for it."""
+"""A broker that has just started may deny for a moment a topic that it has: one that comes half a second late
+stands for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Strict JSON on real Spark: every malformed kind is refused by name with its bytes, every odd but right spelling is read to the value."""
+"""Strict JSON on real Spark: every malformed kind is refused by name with its bytes, every odd but right
+spelling is read to the value."""
 
 from __future__ import annotations
 
@@ -253,7 +254,7 @@ def test_a_reported_rule_publishes_and_an_unknown_one_is_named(spark: Any) -> No
     subject = Subject(facturas.SCHEMA, facturas.RULES)
     with pytest.raises(BrokenStream, match="'count'; the rules are no-invoice-number"):
         require_known(subject, replace(STREAM, checks=Checks(report=("count",))))
-    with pytest.raises(BrokenStream, match="'When', which is no column"):
+    with pytest.raises(BrokenStream, match="'When', which is not a column"):
         require_known(subject, replace(STREAM, checks=Checks(event_time=EventTime("When"))))
 
 

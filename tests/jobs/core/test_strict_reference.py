@@ -1,4 +1,5 @@
-"""Strict reading against a second opinion: thousands of invoices that were tampered with are either the exact row or refused, never in between."""
+"""Strict reading against a second opinion: thousands of invoices that were tampered with are either the exact
+row or refused, never in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Strict JSON, type by type: what a column can hold, and the second opinion of Spark's own parser on how it is spelled."""
+"""Strict JSON, type by type: what a column can hold, and the second opinion of Spark's own parser on how it
+is spelled."""
 
 from __future__ import annotations
 
@@ -52,7 +53,10 @@ TYPES = StructType(
     ("record", "reason"),
     [
         (
-            '{"n":"x","i":2147483647,"b":false,"d":"2026-11-24","t":"2026-11-24T10:00:00Z","m":1234.5,"a":[1,null,3],"k":{"x":1,"y":null}}',
+            (
+                '{"n":"x","i":2147483647,"b":false,"d":"2026-11-24","t":"2026-11-24T10:00:00Z","m":1234.5,'
+                '"a":[1,null,3],"k":{"x":1,"y":null}}'
+            ),
             None,
         ),
         ('{"n":"x","i":2147483648}', "wrong-type"),
@@ -208,9 +212,9 @@ def test_a_row_says_how_dates_and_times_of_json_are_spelled_and_a_refusal_names_
 ) -> None:
     record = b'{"d":"25/11/2026","t":"25/11/2026 10:30"}'
     (told,) = judged(spark, [record], Subject(SPELLED, {}))
-    assert (
-        told["message"]
-        == 'd: "25/11/2026" is not of type date (YYYY-MM-DD) -> date_format="dd/MM/yyyy" in the row would read it'
+    assert told["message"] == (
+        'd: "25/11/2026" is not of type date (YYYY-MM-DD) -> date_format="dd/MM/yyyy" in the row would '
+        "read it"
     )
     source = replace(
         STREAM.source, date_format="dd/MM/yyyy", timestamp_format="dd/MM/yyyy HH:mm", timezone="Europe/Madrid"
@@ -234,6 +238,6 @@ def test_numbers_that_sparks_parser_wraps_or_makes_infinite_are_refused(spark: A
 
 def test_a_type_that_json_cannot_be_read_to_is_named_before_anything_runs() -> None:
     odd = StructType().add("a", ArrayType(StructType().add("b", DayTimeIntervalType())))
-    with pytest.raises(BrokenStream, match="column 'a' is of a type that JSON is not read to"):
+    with pytest.raises(BrokenStream, match="column 'a' has a type that cannot be read from JSON"):
         require_known(Subject(odd, {}), STREAM)
     require_known(Subject(SPELLED, {}), STREAM)

@@ -1,4 +1,5 @@
-"""The exactly-once topic sink on the real broker and the shared Spark session: what a reader of committed records finds, and what is refused."""
+"""The exactly-once topic sink on the real broker and the shared Spark session: what a reader of committed
+records finds, and what is refused."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ from jobs.contract.stream import Files, Topic
 from jobs.core import run
 from jobs.core.kafka_sink import producer as transactional
 from jobs.core.kafka_sink import token_topic, worker
-from jobs.core.kafka_sink.producer import Client, Transactional
+from jobs.core.kafka_sink.producer import Client, TransactionalProducer
 from jobs.core.read.records import Subject
 from jobs.core.session import SETTINGS
 from jobs.core.write import publish
@@ -140,7 +141,7 @@ def test_a_run_cut_off_anywhere_in_the_driver_is_finished_by_the_next(
 
 def open_transaction(world: Here, partition: int, *, token: bool) -> Any:
     """What a killed worker leaves: messages, and perhaps a token, in a transaction that nobody ends."""
-    left = Transactional(world.client(), world.id(partition))
+    left = TransactionalProducer(world.client(), world.id(partition))
     left.begin()
     left.send(world.sink, b'{"never": "committed"}', b"k")
     if token:
@@ -180,23 +181,24 @@ def test_a_hanging_transaction_is_resolved_before_the_tokens_are_read(
 def test_a_worker_of_a_past_run_that_wakes_up_after_the_next_has_begun_sends_nothing(
     world: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It opens its id again, which fences the living run's worker; the claim it finds tells it that it is past."""
+    """It opens its id again, which fences the living run's worker; the claim it finds tells it that it is
+    past."""
     world.produce(60)
-    first = _order_of(world, monkeypatch)
+    first = _worker_config_of(world, monkeypatch)
     world.run_here()
     with pytest.raises(Fenced, match="has taken over"):
-        worker.Outlet(first, world.id(0))
+        worker.TaskProducer(first, world.id(0))
     world.produce(30)
     world.run_here()
     world.right()
 
 
-def _order_of(world: Here, monkeypatch: pytest.MonkeyPatch) -> worker.Order:
+def _worker_config_of(world: Here, monkeypatch: pytest.MonkeyPatch) -> worker.WorkerConfig:
     """The order of a run that is cut off once its tasks are told."""
-    told: list[worker.Order] = []
+    told: list[worker.WorkerConfig] = []
 
-    def by_partition(order: worker.Order) -> Any:
-        told.append(order)
+    def by_partition(config: worker.WorkerConfig) -> Any:
+        told.append(config)
         raise Cut("told")
 
     with monkeypatch.context() as patch, pytest.raises(Cut):
@@ -291,9 +293,11 @@ def test_records_of_several_rows_are_never_split_between_transactions_and_number
     ("transform", "said"),
     [
         (lambda f: facturas.notificaciones(f).drop(POSITION), "drops the column _position"),
-        long((lambda f: facturas.notificaciones(f).union(facturas.notificaciones(f)), "makes 6 tasks of 3")),
-        (lambda f: facturas.notificaciones(f).coalesce(1), "makes 1 tasks of 3"),
-        (lambda f: facturas.notificaciones(f).repartition(3), "mixes the source's partitions"),
+        long(
+            (lambda f: facturas.notificaciones(f).union(facturas.notificaciones(f)), "turns 3 tasks into 6")
+        ),
+        (lambda f: facturas.notificaciones(f).coalesce(1), "turns 3 tasks into 1"),
+        (lambda f: facturas.notificaciones(f).repartition(3), "mixes source partitions"),
     ],
 )
 def test_a_transform_that_loses_the_position_is_refused_by_name_before_anything_is_sent(
@@ -325,11 +329,11 @@ def test_a_message_the_broker_refuses_is_named_and_its_transaction_is_not_there(
 def test_a_commit_ends_at_the_broker_s_refusal_and_does_not_wait_for_its_call(
     world: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    producer = Transactional(world.client(), world.id(0))
+    producer = TransactionalProducer(world.client(), world.id(0))
     producer.begin()
     producer.send(world.sink, b"x" * 2_000_000, b"k")
     monkeypatch.setattr(
-        Transactional, "_persist", lambda *_: pytest.fail("the call would take all of its time")
+        TransactionalProducer, "_persist", lambda *_: pytest.fail("the call would take all of its time")
     )
     with pytest.raises(MessageRefused, match="MSG_SIZE_TOO_LARGE"):
         producer.commit()
@@ -385,20 +389,20 @@ def test_the_longest_transaction_the_broker_allows_is_found_by_asking_for_less(
 def test_a_broker_that_is_away_is_one_named_error(world: Here) -> None:
     client = Client({"bootstrap.servers": "127.0.0.1:1"}, 60_000)
     with pytest.raises(CaudalError) as refused:
-        Transactional(client, "caudal.none", away_s=1.0)
+        TransactionalProducer(client, "caudal.none", away_s=1.0)
     assert refused.value.code == "broker-down"
 
 
 def test_an_undecided_transaction_of_a_stranger_is_waited_for_and_named(world: Here) -> None:
     world.produce(10)
     world.run_here()
-    stranger = Transactional(world.client(), "a-stranger")
+    stranger = TransactionalProducer(world.client(), "a-stranger")
     stranger.begin()
     stranger.send(f"caudal-tokens-{NAME}", b"{}", b"x", partition=0)
     stranger.flush()
-    with pytest.raises(CaudalError, match="a transaction is undecided"):
+    with pytest.raises(CaudalError, match="a transaction is still open"):
         transactional.records(world.client(), f"caudal-tokens-{NAME}", 0, silence_s=1.0)
-    Transactional(world.client(), "a-stranger")  # what an owner of the id does: it is resolved
+    TransactionalProducer(world.client(), "a-stranger")  # what an owner of the id does: it is resolved
     assert transactional.records(world.client(), f"caudal-tokens-{NAME}", 0)[1] > 0
 
 

@@ -17,13 +17,23 @@ pytestmark = pytest.mark.spark
 HEAD = '"InvoiceNumber":"51402977","CreatedTime":1595688900348,"StoreID":"STR7188","PosID":"POS956"'
 COURSE_ITEMS = (
     '{"ItemCode":"458","ItemDescription":"Wine glass","ItemPrice":1644.0,"ItemQty":2,"TotalValue":3288.0}',
-    '{"ItemCode":"283","ItemDescription":"Portable Lamps","ItemPrice":2236.0,"ItemQty":1,"TotalValue":2236.0}',
-    '{"ItemCode":"498","ItemDescription":"Carving knifes","ItemPrice":1424.0,"ItemQty":2,"TotalValue":2848.0}',
-    '{"ItemCode":"523","ItemDescription":"Oil-lamp clock","ItemPrice":1371.0,"ItemQty":2,"TotalValue":2742.0}',
+    (
+        '{"ItemCode":"283","ItemDescription":"Portable Lamps","ItemPrice":2236.0,"ItemQty":1,'
+        '"TotalValue":2236.0}'
+    ),
+    (
+        '{"ItemCode":"498","ItemDescription":"Carving knifes","ItemPrice":1424.0,"ItemQty":2,'
+        '"TotalValue":2848.0}'
+    ),
+    (
+        '{"ItemCode":"523","ItemDescription":"Oil-lamp clock","ItemPrice":1371.0,"ItemQty":2,'
+        '"TotalValue":2742.0}'
+    ),
 )
 COURSE = (
     f'{{{HEAD},"CashierID":"OAS134","CustomerType":"PRIME","CustomerCardNo":"4629185211","TotalAmount":11114.0,"NumberOfItems":4,'
-    '"PaymentMethod":"CARD","TaxableAmount":11114.0,"CGST":277.85,"SGST":277.85,"CESS":13.8925,"DeliveryType":"TAKEAWAY",'
+    '"PaymentMethod":"CARD","TaxableAmount":11114.0,"CGST":277.85,"SGST":277.85,"CESS":13.8925,'
+    '"DeliveryType":"TAKEAWAY",'
     f'"InvoiceLineItems":[{",".join(COURSE_ITEMS)}]}}'
 )
 COURSE_LINES = [
@@ -31,11 +41,15 @@ COURSE_LINES = [
     for item in COURSE_ITEMS
 ]
 HOME = (
-    '{"InvoiceNumber":"8320594","CreatedTime":1595688902254,"StoreID":"STR7188","PosID":"POS825","CashierID":"OAS329",'
-    '"CustomerType":"PRIME","CustomerCardNo":"7051101351","TotalAmount":567.0,"NumberOfItems":1,"PaymentMethod":"CASH","TaxableAmount":567.0,'
-    '"CGST":14.175,"SGST":14.175,"CESS":0.70875,"DeliveryType":"HOME-DELIVERY","DeliveryAddress":{"AddressLine":"2465 Laoreet, Street",'
+    '{"InvoiceNumber":"8320594","CreatedTime":1595688902254,"StoreID":"STR7188","PosID":"POS825",'
+    '"CashierID":"OAS329",'
+    '"CustomerType":"PRIME","CustomerCardNo":"7051101351","TotalAmount":567.0,"NumberOfItems":1,'
+    '"PaymentMethod":"CASH","TaxableAmount":567.0,'
+    '"CGST":14.175,"SGST":14.175,"CESS":0.70875,"DeliveryType":"HOME-DELIVERY",'
+    '"DeliveryAddress":{"AddressLine":"2465 Laoreet, Street",'
     '"City":"Dehri","State":"Bihar","PinCode":"637308","ContactNumber":"2662305605"},'
-    '"InvoiceLineItems":[{"ItemCode":"658","ItemDescription":"Chinois","ItemPrice":567.0,"ItemQty":1,"TotalValue":567.0}]}'
+    '"InvoiceLineItems":[{"ItemCode":"658","ItemDescription":"Chinois","ItemPrice":567.0,"ItemQty":1,'
+    '"TotalValue":567.0}]}'
 )
 COLUMNS = [
     "InvoiceNumber",

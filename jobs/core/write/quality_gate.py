@@ -1,4 +1,5 @@
-"""A row that asks before anything is published: a batch with too many refused records is held until a person accepts it."""
+"""The quality gate of rows with `when="before"`: a batch with too many refused records is held until a person
+accepts it."""
 
 from __future__ import annotations
 
@@ -13,30 +14,32 @@ from jobs.contract.errors import BatchHeld
 from jobs.contract.run import thresholds
 from jobs.contract.run.spec import RunSpec
 from jobs.contract.stream import Stream, Topic
-from jobs.core.read.csv_headers import Layouts
+from jobs.core.read.csv_headers import HeaderLayouts
 from jobs.core.read.records import BLANK, HEADER, Subject, is_refused
 from jobs.core.write import quarantine
 
 
 def asks_first(stream: Stream) -> bool:
-    """Messages cannot be taken back, so a topic's batch is counted before the first one is sent; staged files can wait for the counts."""
+    """Whether a batch must be counted before it is written. Sent messages cannot be taken back; staged files
+    can still be dropped after they are counted."""
     return stream.thresholds.when == "before" and isinstance(stream.sink, Topic)
 
 
 def count_first(
-    classified: DataFrame, subject: Subject, spec: RunSpec, plan: BatchPlan, layouts: Layouts | None
+    classified: DataFrame, subject: Subject, spec: RunSpec, plan: BatchPlan, layouts: HeaderLayouts | None
 ) -> None:
-    """A pass of its own over the batch. Raises BatchHeld; its refused records lie in quarantine then, to be looked at."""
+    """Counts the batch in an extra pass over it. Raises BatchHeld; then the refused records are in
+    quarantine, so that somebody can look at them."""
     no_record = F.col("_reason").isin(BLANK, HEADER)
     counts = [
         F.count_if(F.coalesce(~no_record, F.lit(True))).alias("records"),
         F.count_if(is_refused()).alias("refused"),
     ]
-    (found,) = classified.agg(*counts).collect()
+    (counted,) = classified.agg(*counts).collect()
     try:
-        require_allowed(spec, plan, found["records"], found["refused"])
+        require_allowed(spec, plan, counted["records"], counted["refused"])
     except BatchHeld:
-        quarantine.publish(classified, subject, spec, plan.batch, found["refused"], layouts)
+        quarantine.publish(classified, subject, spec, plan.batch, counted["refused"], layouts)
         raise
 
 

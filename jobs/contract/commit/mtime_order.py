@@ -1,4 +1,8 @@
-"""Spark's file source reads by mtime. A published batch is younger than the one before it, whatever the clock did meanwhile."""
+"""Keeps the mtimes of published batches ascending, even if the clock is set back.
+
+Spark's file source reads files in the order of their mtimes. A stream that reads published batches must read
+them in the order in which they were published.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,16 @@ from pathlib import Path
 from jobs.contract.commit import manifest
 from jobs.contract.disk.layout import batch_name, parse_batch, parse_generation
 
-_STEP_NS = 1_000_000  # Spark sees milliseconds
+_STEP_NS = 1_000_000  # Spark compares milliseconds, so a smaller step would make two batches equally old
 
 
-def keep(staged: Path, target: Path) -> None:
-    """Moves the mtime of the files in `staged`, which is to be renamed to `target`, behind those of the batch before, where they are not. They
-    are synced by whoever seals them."""
+def keep_ascending(staged: Path, target: Path) -> None:
+    """Gives each file in `staged` an mtime later than those of the batch before `target`, unless it has one
+    already.
+
+    `target`: the name that `staged` will get. Times are not synced here: `sinks.seal` syncs each file
+    afterwards.
+    """
     before = max((_mtime_ns(file) for file in _files(_batch_before(target))), default=0)
     for file in _files(staged):
         if _mtime_ns(file) < before + _STEP_NS:
@@ -22,16 +30,16 @@ def keep(staged: Path, target: Path) -> None:
 
 
 def _batch_before(target: Path) -> Path | None:
-    """The newest batch with files to read: of this generation, else of the live one before it."""
+    """The newest batch before `target` that has files: of its generation, else of the live generation before
+    it."""
     number = parse_batch(target.name) or 0
     if number and (near := target.with_name(batch_name(number - 1))).is_dir():
         return near
     for output in (target.parent, *_older(target.parent)):
-        found = manifest.published(output)
-        if batches := [
-            folder for batch, folder in found.items() if output != target.parent or batch < number
-        ]:
-            return batches[-1]
+        published = manifest.published(output)
+        earlier = [folder for batch, folder in published.items() if output != target.parent or batch < number]
+        if earlier:
+            return earlier[-1]
     return None
 
 

@@ -1,4 +1,4 @@
-"""A plain reader of part files: rows and sha256 of what lies on disk, with no help from Spark."""
+"""Counts and hashes part files without Spark, as an independent check of what Spark has written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 1024 * 1024  # read at once: memory stays small, whatever the size of the file
 ParquetRows = Callable[
     [Path], int
 ]  # the contract has no parquet reader of its own: each side brings pyarrow's
@@ -15,7 +15,8 @@ ParquetRows = Callable[
 
 @dataclass(frozen=True)
 class Measure:
-    """One file. `sha256`: hex; empty when it was not asked for. `rows`: records, a csv header left out; a csv record may hold line ends."""
+    """One part file. `sha256`: hex; empty when it was not asked for. `rows`: number of records, without a csv
+    header."""
 
     size_bytes: int
     sha256: str
@@ -25,7 +26,7 @@ class Measure:
 def measure(
     file: Path, form: str, header: bool, parquet_rows: ParquetRows, *, digest: bool = True
 ) -> Measure:
-    """One pass over a json or csv file; of parquet without `digest` only its footer is read. Raises OSError."""
+    """Measures a file in one pass. Of parquet without `digest`, only the footer is read. Raises OSError."""
     if form == "parquet" and not digest:
         return Measure(file.stat().st_size, "", parquet_rows(file))
     sha, ends, size, quoted = hashlib.sha256(), 0, 0, False
@@ -33,19 +34,22 @@ def measure(
         while chunk := data.read(CHUNK_BYTES):
             if digest:
                 sha.update(chunk)
-            found, quoted = _line_ends(chunk, quoted) if form == "csv" else (chunk.count(b"\n"), False)
-            ends += found
+            more, quoted = _line_ends(chunk, quoted) if form == "csv" else (chunk.count(b"\n"), False)
+            ends += more
             size += len(chunk)
     rows = parquet_rows(file) if form == "parquet" else ends - int(form == "csv" and header and ends > 0)
     return Measure(size, sha.hexdigest() if digest else "", rows)
 
 
 def data_files(folder: Path) -> Iterator[Path]:
-    """The files of a batch that readers see, by name. Raises FileNotFoundError when the folder is gone."""
+    """The files of a batch that readers see, sorted by name. Raises FileNotFoundError when the folder is
+    gone."""
     return (file for file in sorted(folder.iterdir()) if not file.name.startswith(("_", ".")))
 
 
 def _line_ends(chunk: bytes, quoted: bool) -> tuple[int, bool]:
-    """Line ends outside quotes (a quoted CSV field may hold one), and whether the chunk ends inside. A doubled quote goes out and in again."""
+    """The number of line ends outside of quoted fields, and whether the chunk ends inside one. `quoted`:
+    whether it begins inside one. A doubled quote leaves the field and enters it again, so it needs no special
+    case."""
     parts = chunk.split(b'"')
     return sum(part.count(b"\n") for part in parts[quoted::2]), quoted == (len(parts) % 2 == 1)
