@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,14 @@ from include import environment
 from include.services import files, ports
 from include.settings import Settings
 from include.setup import class_data, java
+from jobs.contract.deadline import attempts
 from jobs.contract.disk import processes, storage
 from jobs.contract.errors import PortTaken, Refused, ServiceError
 
 PORT = 18080
 _CLASS = "org.apache.spark.deploy.history.HistoryServer"
 _READY_S = 120.0  # 5 s on an idle machine
+_POLL_S = 0.2
 _END_S = 10.0  # it ends within a second; then it is killed
 _MEMORY = "512m"  # enough for the event logs of labs
 _KEPT = "30d"  # the server itself removes older event logs
@@ -133,8 +134,7 @@ def _place(settings: Settings) -> Path:
 
 
 def _ready(server: Serving, log: Path) -> Serving:
-    deadline = time.monotonic() + _READY_S
-    while time.monotonic() < deadline:
+    for _ in attempts(_READY_S, _POLL_S):
         if server.process.poll() is not None:
             raise ServiceError(
                 f"the History Server ended with {server.process.returncode}", log, cli="read the named log"
@@ -143,7 +143,6 @@ def _ready(server: Serving, log: Path) -> Serving:
             f"{server.address}/api/v1/applications"
         ):  # an empty list means that it has not read the logs yet
             return server
-        time.sleep(0.2)
     raise ServiceError(f"the History Server is not up within {_READY_S:g} s", log, cli="read the named log")
 
 

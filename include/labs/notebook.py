@@ -13,7 +13,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from include.labs import old_imports
 from include.launch import command, preflight
 from include.services import files, ports
 from include.settings import Settings
+from jobs.contract.deadline import until
 from jobs.contract.disk import processes, storage
 from jobs.contract.errors import BrokerDown, ConfigError, LeaseHeld, PortTaken, RunFailed, UsageError
 from jobs.contract.nearest import hint
@@ -168,13 +168,13 @@ class Server:
 
     def ready(self) -> None:
         """Waits until it answers. Raises RunFailed when it ends before, or does not answer in time."""
-        deadline = time.monotonic() + READY_S
-        while time.monotonic() < deadline and self.child.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex((ports.HOST, self.port)) == 0:
-                    return
-            time.sleep(_POLL_S)
-        raise RunFailed("JupyterLab did not start", self.log, cli=f"read {self.log}")
+        until(lambda: self._answers() or self.child.poll() is not None, READY_S, _POLL_S)
+        if self.child.poll() is not None or not self._answers():
+            raise RunFailed("JupyterLab did not start", self.log, cli=f"read {self.log}")
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex((ports.HOST, self.port)) == 0
 
     def wait(self) -> None:
         """Waits until it ends by itself, which it should not: then raises RunFailed."""

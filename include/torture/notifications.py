@@ -17,6 +17,7 @@ from include.torture.runs import ended, kill_run
 from include.torture.series import order
 from include.torture.topic_world import NAME, RUN_S, TopicWorld
 from jobs.contract.commit import checkpoint
+from jobs.contract.deadline import until
 
 # A point is a failpoint (name:hit:victims); or "jvm", "driver" or "both", killed at a random moment; or
 # "broker", killed at a random moment and started again.
@@ -150,10 +151,7 @@ class Series:
             assert code != 0 or point.split(":")[1] != "1", f"{point} was not reached: {out[-600:]}"
             return
         process = self.world.start()
-        pause_s = self.dice.uniform(3.0, 9.0)
-        end_s = time.monotonic() + pause_s
-        while time.monotonic() < end_s and process.poll() is None:
-            time.sleep(0.01)
+        until(lambda: process.poll() is not None, self.dice.uniform(3.0, 9.0), 0.01)
         if point == "broker":
             self.broker.stop()
             time.sleep(self.dice.uniform(0.5, 4.0))

@@ -25,6 +25,7 @@ import psutil
 
 from include import settings as caudal
 from include.settings import ROOT, Settings
+from jobs.contract.deadline import attempts
 from jobs.contract.run import report
 from jobs.contract.run.report import Report
 
@@ -228,13 +229,11 @@ def wait_for(
     `of` is the process that must still live until then. Raises AssertionError when it ended before, or after
     `timeout_s`; the process is killed then.
     """
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
+    for _ in attempts(timeout_s, 0.002):
         if value := condition():
             return value
         if of is not None and of.poll() is not None and not condition():
             raise AssertionError(f"ended before: {what}\n{of.communicate()[0]}")
-        time.sleep(0.002)
     if of is not None:
         of.kill()
     raise AssertionError(f"not within {timeout_s} s: {what}")

@@ -3,12 +3,12 @@ by their owner, or by their time limit."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from include.kafka import connection, offsets
+from jobs.contract.deadline import until
 
 if TYPE_CHECKING:
     from include.torture.topic_world import TopicWorld
@@ -46,10 +46,12 @@ class Hanging:
             _producer(
                 self.world, self.name, _LONG_MS
             )  # the next owner of the id: opening it aborts what is open
-        until_s = time.monotonic() + _UNDECIDED_S
-        while (now := offsets.positions(self.world.settings, self.topic)).decided != now.end:
-            assert time.monotonic() < until_s, f"a transaction on {self.topic} is not decided"
-            time.sleep(0.2)
+        decided = until(self._decided, _UNDECIDED_S, 0.2)
+        assert decided, f"a transaction on {self.topic} is not decided"
+
+    def _decided(self) -> bool:
+        now = offsets.positions(self.world.settings, self.topic)
+        return now.decided == now.end
 
 
 def _producer(world: TopicWorld, name: str, timeout_ms: int) -> Any:

@@ -21,6 +21,7 @@ from include.housekeeping.plan import Plan
 from include.kafka import connection, topics
 from include.settings import Settings
 from include.torture.runs import Home, difference, ended
+from jobs.contract.deadline import until
 from jobs.contract.disk import failpoints
 from jobs.contract.kafka import librdkafka
 from jobs.contract.stream import Topic
@@ -133,10 +134,8 @@ class TopicWorld:
     def delete(self, topic: str) -> None:
         for future in self.admin().delete_topics([topic]).values():
             future.result(30)
-        until_s = time.monotonic() + 30
-        while topic in self.admin().list_topics(timeout=30).topics:
-            assert time.monotonic() < until_s, f"{topic} is still there"
-            time.sleep(0.05)
+        gone = until(lambda: topic not in self.admin().list_topics(timeout=30).topics, 30, 0.05)
+        assert gone, f"{topic} is still there"
 
     def drop(self, *, before: int, partition: int = 0) -> None:
         """Removes the records before that offset, as retention does; -1 removes all."""

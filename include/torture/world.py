@@ -25,6 +25,7 @@ from include.torture.runs import (
     multiset,
     settle,
 )
+from jobs.contract.deadline import until
 from jobs.contract.disk import failpoints, recording
 
 START_MS = 1_700_000_000_000
@@ -128,12 +129,7 @@ class World:
 
     def quiet(self, timeout_s: float = 30.0) -> bool:
         """Whether every process of this home is gone in time."""
-        deadline = time.monotonic() + timeout_s
-        while self.home.processes():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        return True
+        return until(lambda: not self.home.processes(), timeout_s, 0.05)
 
     def faults(self) -> list[str]:
         """What is wrong with this home at rest, in words; empty when all is right."""

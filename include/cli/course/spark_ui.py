@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Annotated
@@ -13,6 +12,7 @@ from include import settings
 from include.cli.terminal.console import json_line, say, step, table
 from include.labs import history_server, launch
 from include.launch.command import LOGGING
+from jobs.contract.deadline import until
 
 
 def command(
@@ -62,9 +62,7 @@ def command(
 
 def _wait(seconds: float) -> None:
     """Returns at Ctrl-C, or after `seconds` where they are not 0."""
-    deadline = time.monotonic() + seconds if seconds else float("inf")
     try:
-        while time.monotonic() < deadline:
-            time.sleep(0.2)
+        until(lambda: False, seconds or float("inf"), 0.2)
     except KeyboardInterrupt:
         say("")

@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 from pyspark.sql.types import StructType
 
+from jobs.contract import deadline
 from jobs.contract.errors import BrokerDown, RunFailed
 from jobs.contract.kafka import connection, properties
 from jobs.contract.kafka.connection import Connection
@@ -90,9 +91,7 @@ class Lab:
         """Keeps Spark's UI open for `seconds`, or until Ctrl-C."""
         if seconds and self.ui:
             self.say(f"la interfaz de Spark sigue abierta {seconds:g} s: {self.ui} (Ctrl-C la cierra)")
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not self.stopping:
-            time.sleep(_POLL_S)
+        deadline.until(lambda: self.stopping, seconds, _POLL_S)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Aligned plain columns."""
@@ -190,9 +189,9 @@ class Lab:
         Then stops each that still runs, after the batch that it is in. Raises RunFailed with Spark's own
         words when one has failed.
         """
-        deadline = time.monotonic() + seconds if seconds else float("inf")
+        until_s = time.monotonic() + seconds if seconds else float("inf")
         try:
-            while any(q.isActive for q in queries) and not self.stopping and time.monotonic() < deadline:
+            while any(q.isActive for q in queries) and not self.stopping and time.monotonic() < until_s:
                 if (until and until()) or any(q.exception() for q in queries):
                     break
                 time.sleep(_POLL_S)
@@ -208,9 +207,7 @@ class Lab:
 
 def stop(query: StreamingQuery, wait_s: float = 30.0) -> None:
     """Stops a query between two batches, or after `wait_s` in the middle of one."""
-    deadline = time.monotonic() + wait_s
-    while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
-        time.sleep(_POLL_S / 5)
+    deadline.until(lambda: not (query.isActive and query.status["isTriggerActive"]), wait_s, _POLL_S / 5)
     if query.isActive:
         with cut_short_in_silence():
             query.stop()
@@ -233,11 +230,9 @@ def cut_short_in_silence() -> Iterator[None]:
     appender.addFilter(silence)
     try:
         yield
-        deadline = time.monotonic() + _LAST_WORDS_S
-        while time.monotonic() < deadline and any(
-            executor.numRunningTasks() for executor in context._jsc.sc().statusTracker().getExecutorInfos()
-        ):
-            time.sleep(_POLL_S / 5)
+        executors = context._jsc.sc().statusTracker().getExecutorInfos
+        idle = lambda: not any(e.numRunningTasks() for e in executors())  # noqa: E731 - as short as it reads
+        deadline.until(idle, _LAST_WORDS_S, _POLL_S / 5)
     finally:
         appender.removeFilter(silence)
 

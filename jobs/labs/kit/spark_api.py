@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from jobs.contract.deadline import attempts
 from jobs.contract.errors import ServiceError
 
 _ANSWER_S = 10.0  # for an answer of this driver's own UI, which takes milliseconds on an idle machine
@@ -77,13 +77,11 @@ def _job(raw: dict[str, Any], stages: dict[int, Stage]) -> Job:
 
 def _settled(address: str) -> list[dict[str, Any]]:
     """The list at `address` once nothing in it runs, or after `_SETTLE_S`."""
-    deadline = time.monotonic() + _SETTLE_S
-    while True:
+    for _ in attempts(_SETTLE_S, 0.1):
         entries = _get(address)
-        active = any(entry["status"] in ("RUNNING", "ACTIVE", "PENDING") for entry in entries)
-        if not active or time.monotonic() > deadline:
-            return entries
-        time.sleep(0.1)
+        if not any(entry["status"] in ("RUNNING", "ACTIVE", "PENDING") for entry in entries):
+            break
+    return entries
 
 
 def _get(address: str) -> list[dict[str, Any]]:
