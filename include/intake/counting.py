@@ -38,7 +38,8 @@ _MAX_NS = 2**63 - 1  # the year 2262: SQLite keeps no larger number, but a file 
 
 @dataclass(frozen=True)
 class Scan:
-    """`unfit`: code and reason of a file that can never be admitted as it is; then `records` is 0. Else empty.
+    """`unfit`: code and reason of a file that can never be admitted as it is; then `records` is 0. Else
+    empty.
 
     `only_start`: the file is too large to be read, and `content_hash` is the hash of its first MiB.
     """

@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 
 def attempts(timeout_s: float, poll_s: float) -> Iterator[None]:
-    """One item at once, and one every `poll_s` seconds until `timeout_s` are over. The loop body is the attempt."""
+    """One item at once, and one every `poll_s` seconds until `timeout_s` are over. The loop body is the
+    attempt."""
     end_s = time.monotonic() + timeout_s
     yield
     while time.monotonic() < end_s:
@@ -22,7 +23,8 @@ def attempts(timeout_s: float, poll_s: float) -> Iterator[None]:
 
 
 def until(condition: Callable[[], T], timeout_s: float, poll_s: float) -> T:
-    """Calls `condition` until it returns a true value, and returns that; after `timeout_s` seconds returns its last, false value."""
+    """Calls `condition` until it returns a true value, and returns that; after `timeout_s` seconds returns
+    its last, false value."""
     for _ in attempts(timeout_s, poll_s):
         if value := condition():
             break

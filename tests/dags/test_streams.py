@@ -22,7 +22,8 @@ def test_a_stream_dag_is_its_row_and_one_task_that_calls_the_launcher(bag: dict[
     assert dag["doc_md"] == row.doc
     assert (
         dag["description"]
-        == "Every five minutes: reads invoices from JSON files, and publishes one document per invoice line (Caso 2)."
+        == "Every five minutes: reads invoices from JSON files, and publishes one document per invoice "
+        "line (Caso 2)."
     )
     assert dag["tags"] == ["caso-2", "facturas", "stream"]
     assert dag["params"] == {}

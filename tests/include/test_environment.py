@@ -1,4 +1,5 @@
-"""The allow-list: what a driver, a service and the tests get of a shell that carries everything, and what CAUDAL_PASS_ENV adds."""
+"""The allow-list: what a driver, a service and the tests get of a shell that carries everything, and what
+CAUDAL_PASS_ENV adds."""
 
 from __future__ import annotations
 
@@ -27,9 +28,15 @@ def test_no_word_of_a_polluted_shell_reaches_the_driver(tmp_path: Path) -> None:
     _, command = run.preview(config, streams.get("bizums"), "local[2]", datetime.now(UTC))
     assert [name for name, text in JUNK.items() if command.environ.get(name) == text and text] == []
     place = tmp_path / "tmp" / "caudal-bizums"
-    assert {name: command.environ[name] for name in ("LC_ALL", "TZ", "HOME", "TMPDIR", "SPARK_LOCAL_DIRS")} == {
-        "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(place), "TMPDIR": str(place), "SPARK_LOCAL_DIRS": str(place),
-    }  # fmt: skip
+    assert {
+        name: command.environ[name] for name in ("LC_ALL", "TZ", "HOME", "TMPDIR", "SPARK_LOCAL_DIRS")
+    } == {
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": str(place),
+        "TMPDIR": str(place),
+        "SPARK_LOCAL_DIRS": str(place),
+    }
     options = command.argv[command.argv.index("--driver-java-options") + 1]
     for word in (
         "-Duser.language=en",
@@ -40,8 +47,16 @@ def test_no_word_of_a_polluted_shell_reaches_the_driver(tmp_path: Path) -> None:
     ):
         assert f'"{word}"' in options
     assert set(command.environ) - set(JUNK) <= {
-        "CAUDAL_HOME", "CAUDAL_CACHE", "PATH", "LOGNAME", "SPARK_LOCAL_IP", "PYTHONSAFEPATH", "PYTHONUNBUFFERED", "PYTHONNODEBUGRANGES", "PYTHONUTF8",
-    }  # fmt: skip
+        "CAUDAL_HOME",
+        "CAUDAL_CACHE",
+        "PATH",
+        "LOGNAME",
+        "SPARK_LOCAL_IP",
+        "PYTHONSAFEPATH",
+        "PYTHONUNBUFFERED",
+        "PYTHONNODEBUGRANGES",
+        "PYTHONUTF8",
+    }
 
 
 def test_services_get_connections_proxies_and_variables_and_no_other_airflow(tmp_path: Path) -> None:
@@ -71,9 +86,15 @@ def test_the_tests_get_a_home_of_their_own_and_no_setting_of_the_users(tmp_path:
 
 @pytest.mark.parametrize(
     ("setting", "passes"),
-    [("", set()), ("AWS_*", {"AWS_SECRET_ACCESS_KEY"}), ("HADOOP_CONF_DIR, AWS_SECRET_ACCESS_KEY", {"HADOOP_CONF_DIR", "AWS_SECRET_ACCESS_KEY"}),
-     ("JAVA_TOOL_OPTIONS", {"JAVA_TOOL_OPTIONS"}), ("HOME", {"HOME"}), ("AI*", {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW_CONN_BANK"})],
-)  # fmt: skip
+    [
+        ("", set()),
+        ("AWS_*", {"AWS_SECRET_ACCESS_KEY"}),
+        ("HADOOP_CONF_DIR, AWS_SECRET_ACCESS_KEY", {"HADOOP_CONF_DIR", "AWS_SECRET_ACCESS_KEY"}),
+        ("JAVA_TOOL_OPTIONS", {"JAVA_TOOL_OPTIONS"}),
+        ("HOME", {"HOME"}),
+        ("AI*", {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW_CONN_BANK"}),
+    ],
+)
 def test_a_setting_lets_more_pass(tmp_path: Path, setting: str, passes: set[str]) -> None:
     found = environment.of_driver(of(tmp_path, CAUDAL_PASS_ENV=setting), tmp_path)
     assert {name for name, text in JUNK.items() if found.get(name) == text and text} == passes

@@ -15,8 +15,10 @@ import pytest
 from include.torture.series import HALF, POINTS, RIGHT, SHORT, WRONG, Outcome, Point, Series
 from tests.matrix import long
 
-# One kill of each kind: in intake; of the JVM, the driver, and both; of a batch that is half written; of a sweep, of
-# an operation on a checkpoint and of one on a generation. Tests of jobs/core and include/housekeeping stop a run and
+# One kill of each kind: in intake; of the JVM, the driver, and both; of a batch that is half written; of a
+# sweep, of
+# an operation on a checkpoint and of one on a generation. Tests of jobs/core and include/housekeeping stop
+# a run and
 # an operation at every step, without a kill.
 ONE_OF_EACH = (
     *(Point("run", at) for at in ("ledger", "planned:1:parent", "quarantined:1:self")),

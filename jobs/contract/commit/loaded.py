@@ -1,4 +1,5 @@
-"""A checkpoint that is read once, under the lease, and handed on: to the pairing check, to what is waiting, to the archive."""
+"""A checkpoint that is read once, under the lease, and handed on: to the pairing check, to what is waiting,
+to the archive."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from jobs.contract.commit.checkpoint import Checkpoint, SourceEntry
 class LoadedCheckpoint:
     """What the checkpoint held when `load` was called. Its properties raise CheckpointDamaged.
 
-    The source log may hold a million files, so it is streamed once, on demand, and only two things of it are kept:
-    the files of retained batches, and the log offsets of `names`.
+    The source log may hold a million files, so it is streamed once, on demand, and only two things of it are
+    kept: the files of retained batches, and the log offsets of `names`.
     """
 
     state: Checkpoint
@@ -38,8 +39,8 @@ class LoadedCheckpoint:
 
     @property
     def committed(self) -> int:
-        """The file source's log offset up to which batches are committed; -1 if there is none, or if its offset is gone: then
-        nothing is proved."""
+        """The file source's log offset up to which batches are committed; -1 if there is none, or if its
+        offset is gone: then nothing is proved."""
         return self._log_offset(self.state.newest_commit)
 
     def _log_offset(self, batch: int) -> int:
@@ -47,7 +48,8 @@ class LoadedCheckpoint:
 
     @cached_property
     def plans(self) -> dict[int, BatchPlan]:
-        """The plan of each batch whose start and end are retained; none of a checkpoint without a query id."""
+        """The plan of each batch whose start and end are retained; none of a checkpoint without a query
+        id."""
         query_id, ends = self.state.query_id, self.positions
         known = [batch for batch in self.state.offsets if batch - 1 in ends] if query_id else []
         return {b: batch_plan.of(query_id or "", b, ends[b - 1], ends[b], self._log[0]) for b in known}
@@ -74,5 +76,6 @@ class LoadedCheckpoint:
 
 
 def load(path: Path, names: Iterable[str] = ()) -> LoadedCheckpoint:
-    """The checkpoint at `path`; `names`: admitted files whose place in its source log is wanted. Raises CheckpointDamaged."""
+    """The checkpoint at `path`; `names`: admitted files whose place in its source log is wanted. Raises
+    CheckpointDamaged."""
     return LoadedCheckpoint(checkpoint.read(path), frozenset(names))

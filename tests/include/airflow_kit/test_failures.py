@@ -12,7 +12,8 @@ from jobs.contract import errors
 def test_the_line_of_a_report_s_error_has_code_what_where_and_both_ways_out() -> None:
     error = errors.PlannedFileMissing("7 bytes are gone", "en_proceso/f/0001")
     assert failures.line(error.to_json()) == (
-        "planned-file-missing: 7 bytes are gone [en_proceso/f/0001] -> command line: if the file is in archivo: "
+        "planned-file-missing: 7 bytes are gone [en_proceso/f/0001] -> command line: if the file is in "
+        "archivo: "
         "./caudal restore STREAM --file NAME --apply; else put it back into en_proceso, unchanged; "
         "then ./caudal run STREAM; "
         "Airflow: The task stays red until somebody looks: ./caudal doctor"

@@ -1,4 +1,5 @@
-"""The verbs archive and restore as they are typed: a plan that changes nothing, then --apply; one JSON object as the last line."""
+"""The verbs archive and restore as they are typed: a plan that changes nothing, then --apply; one JSON object
+as the last line."""
 
 from __future__ import annotations
 

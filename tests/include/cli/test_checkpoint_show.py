@@ -100,6 +100,7 @@ def test_after_an_operation_that_was_cut_short_the_way_out_is_a_run_and_never_a_
     code, lines, _ = show(published)
     assert (code, lines[-2]) == (
         0,
-        "next:       a housekeeping operation was cut short: the next run, or the next housekeeping, finishes it first",
+        "next:       a housekeeping operation was cut short: the next run, or the next housekeeping, "
+        "finishes it first",
     )
     assert lines[-1].endswith(f"-> ./caudal run {STREAM} finishes it")

@@ -16,7 +16,8 @@ from jobs.contract.errors import ExitCode
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with an old page of errors and the page of DAGs that is (its making is slow, and tested with the real DAGs elsewhere)."""
+    """A checkout with an old page of errors and the page of DAGs that is (its making is slow, and tested with
+    the real DAGs elsewhere)."""
     monkeypatch.setattr(settings, "load", lambda: replace(_LOADED, root=tmp_path))
     monkeypatch.setattr(pages, "dags_page", lambda root: "dags\n")
     monkeypatch.setattr(pages, "cli_page", lambda root: "cli\n")
@@ -35,9 +36,16 @@ def test_check_fails_by_name_and_writes_nothing(root: Path, capsys: pytest.Captu
     out = capsys.readouterr().out.splitlines()
     assert "docs/errors.md is out of date  -> ./caudal docs" in out
     assert json.loads(out[-1]) == {
-        "pages": ["docs/errors.md", "docs/DAGS.md", "docs/combinations.md", "docs/cli.md", "include/setup/help.txt"],
-        "differ": ["docs/errors.md", "docs/combinations.md", "docs/cli.md", "include/setup/help.txt"], "written": [],
-    }  # fmt: skip
+        "pages": [
+            "docs/errors.md",
+            "docs/DAGS.md",
+            "docs/combinations.md",
+            "docs/cli.md",
+            "include/setup/help.txt",
+        ],
+        "differ": ["docs/errors.md", "docs/combinations.md", "docs/cli.md", "include/setup/help.txt"],
+        "written": [],
+    }
     assert (root / "docs/errors.md").read_text() == "old\n"
 
 

@@ -1,4 +1,5 @@
-"""doctor as it is typed: exit code, lines, the last line's JSON, in a home that is sound and in broken ones."""
+"""doctor as it is typed: exit code, lines, the last line's JSON, in a home that is sound and in broken
+ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""put, sample, produce, consume, topics, show as typed: the real program, the real broker, exact words and exit codes."""
+"""put, sample, produce, consume, topics, show as typed: the real program, the real broker, exact words and
+exit codes."""
 
 from __future__ import annotations
 
@@ -152,7 +153,10 @@ def test_sample_gives_bizums_to_their_stream_and_counts_what_will_be_refused(cau
 
 def test_show_before_the_first_run_says_what_to_do(caudal: Caudal) -> None:
     done = caudal("show", "facturas_ficheros")
-    hint = "facturas_ficheros has published nothing yet  -> ./caudal sample facturas_ficheros, then ./caudal run facturas_ficheros"
+    hint = (
+        "facturas_ficheros has published nothing yet  -> ./caudal sample facturas_ficheros, then "
+        "./caudal run facturas_ficheros"
+    )
     assert (done.returncode, done.stdout.splitlines()) == (0, [hint, "no run yet"])
 
 
@@ -229,7 +233,8 @@ def test_lines_produced_are_consumed_with_key_and_place(with_broker: Caudal) -> 
 
 @pytest.mark.broker
 def test_a_file_is_produced_as_it_would_be_taken_in(with_broker: Caudal, tmp_path: Path) -> None:
-    """Packed or not, marked or not, with any line end; so that the field of the first record can be its key."""
+    """Packed or not, marked or not, with any line end; so that the field of the first record can be its
+    key."""
     with_broker("topics", "create")
     mark, rows = b"\xef\xbb\xbf", [b'{"n":"uno"}', b"", b'{"n":"dos"}', b'{"n":"tr\xef\xbb\xbfes"}']
     text = b"".join(mark + row + b"\r\n" for row in rows)

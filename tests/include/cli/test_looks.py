@@ -1,4 +1,5 @@
-"""status, show, doctor and quarantine as a person sees them, at terminals of several widths and without one: golden facts."""
+"""status, show, doctor and quarantine as a person sees them, at terminals of several widths and without one:
+golden facts."""
 
 from __future__ import annotations
 

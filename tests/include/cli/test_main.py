@@ -1,4 +1,5 @@
-"""The front of the command line: a wrong word is one line and exit 64, whatever the library below makes of it."""
+"""The front of the command line: a wrong word is one line and exit 64, whatever the library below makes of
+it."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def caudal(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         (["audit", "camino"], "-> camino is a lab: ./caudal lab camino"),
         (
             ["lab", "facturas_kafka"],
-            "facturas_kafka es un stream, no un laboratorio [include/streams/] -> ./caudal run facturas_kafka",
+            "facturas_kafka es un stream, no un laboratorio [include/streams/] -> ./caudal run "
+            "facturas_kafka",
         ),
         (["lab", "01-palabras"], "-> ./caudal notebook --execute 01-palabras"),
         (

@@ -1,4 +1,5 @@
-"""What tells that something is being waited for: a spinner on a terminal alone, lines elsewhere, which keep aside of an answer on stdout."""
+"""What tells that something is being waited for: a spinner on a terminal alone, lines elsewhere, which keep
+aside of an answer on stdout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The verbs of quarantine as they are typed: what is refused, exact bytes, plans that change nothing, then --apply; JSON as the last line."""
+"""The verbs of quarantine as they are typed: what is refused, exact bytes, plans that change nothing, then
+--apply; JSON as the last line."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ DELIVERED = [b'{"a":1}', *RAW["malformed"], b"", *RAW["missing-field"], RAW["mal
 
 @pytest.fixture
 def hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hand:
-    """One batch of one file; the first malformed line stands in it twice, but was refused once in this handmade quarantine. One refused file."""
+    """One batch of one file; the first malformed line stands in it twice, but was refused once in this
+    handmade quarantine. One refused file."""
     made = quarantined(Hand(tmp_path / "home"))
     (name,) = [p.name for p in made.here.iterdir() if p.is_file()]
     (made.here / name).write_bytes(b"\n".join(DELIVERED) + b"\n")
@@ -108,7 +110,8 @@ def test_show_raw_writes_the_bytes_as_they_came(
 def test_the_line_is_found_in_a_packed_file_and_in_one_of_other_line_ends(
     hand: Hand, pack: Callable[[bytes], bytes], end: bytes
 ) -> None:
-    """The raw record of a file with CRLF has its CR, and the mark at the start of a later line; of the first mark of a file Spark tells nothing."""
+    """The raw record of a file with CRLF has its CR, and the mark at the start of a later line; of the first
+    mark of a file Spark tells nothing."""
     mark, kept = b"\xef\xbb\xbf", end.removesuffix(b"\n")
     rows = [mark + b"a", b"b", mark + b"", mark + b"a", b"x" + mark]
     entry = replace(
@@ -198,7 +201,8 @@ def test_a_reason_a_batch_or_a_file_that_is_not_there_is_told_what_is(
 ) -> None:
     quarantine.show("s", batch=7, reason="malformd", file="f001.json")
     assert capsys.readouterr().out.splitlines() == [
-        "nothing is refused as 'malformd' (refused here: json-array, malformed, missing-field). Did you mean 'malformed'?",
+        "nothing is refused as 'malformd' (refused here: json-array, malformed, missing-field). Did you "
+        "mean 'malformed'?",
         "batch 7 has no refused records; batches that have: 0",
         "no refused file is called 'f001.json'. Did you mean 'f0001.json'?",
         "no refused records match",
@@ -207,6 +211,7 @@ def test_a_reason_a_batch_or_a_file_that_is_not_there_is_told_what_is(
     lines = capsys.readouterr().out.splitlines()
     assert (
         lines[0]
-        == "nothing is refused as 'mising-field' (refused here: json-array, malformed, missing-field). Did you mean 'missing-field'?"
+        == "nothing is refused as 'mising-field' (refused here: json-array, malformed, missing-field). "
+        "Did you mean 'missing-field'?"
     )
     assert [line for line in lines if line.startswith("batch 0 has")] == []

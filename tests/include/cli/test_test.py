@@ -22,13 +22,17 @@ def printed(code: str, tmp_path: Path) -> tuple[int, str]:
 
 
 def test_a_dot_is_seen_while_the_tests_go_on(tmp_path: Path) -> None:
-    """The child ends its line only when its first dots have been read; held back until the line's end they would come too late."""
+    """The child ends its line only when its first dots have been read; held back until the line's end they
+    would come too late."""
     child = """import pathlib, time
 print("..", end="", flush=True)
 seen, until = pathlib.Path("seen"), time.monotonic() + 10
 while not seen.exists() and time.monotonic() < until: time.sleep(0.02)
 print("." if seen.exists() else "late")"""
-    code = f"from include.cli.build import test; test._pytest([{sys.executable!r}, '-c', {child!r}], {str(tmp_path)!r}, {{}})"
+    code = (
+        f"from include.cli.build import test; test._pytest([{sys.executable!r}, '-c', {child!r}], "
+        f"{str(tmp_path)!r}, {{}})"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=verb.configuration.ROOT, stdout=subprocess.PIPE, bufsize=0
     ) as seen:

@@ -14,7 +14,8 @@ from tests.include.housekeeping.homes import Home
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the home of each test is. It is always the same, because checkpoints name absolute paths (`kept`)."""
+    """Where the home of each test is. It is always the same, because checkpoints name absolute paths
+    (`kept`)."""
     return tmp_path_factory.mktemp("housekeeping") / "home"
 
 

@@ -200,8 +200,8 @@ class Home:
 
 
 def kept(prepare: Callable[[Home], None]) -> Callable[[Home], None]:
-    """Runs `prepare` once per process. Later tests get a copy of the home that it left, instead of two or three runs
-    of a second each. The home must be empty, and `prepare` must always do the same."""
+    """Runs `prepare` once per process. Later tests get a copy of the home that it left, instead of two or
+    three runs of a second each. The home must be empty, and `prepare` must always do the same."""
     left: list[tuple[Path, datetime]] = []
 
     @wraps(prepare)

@@ -1,5 +1,5 @@
-"""The real broker, which answers and sends its clients where nobody is: every way in names the addresses. Once by a name, once by a port, once in
-a cluster of which half can be reached.
+"""The real broker, which answers and sends its clients where nobody is: every way in names the addresses.
+Once by a name, once by a port, once in a cluster of which half can be reached.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ from jobs.contract.stream import Topic
 
 pytestmark = pytest.mark.broker
 NAME, TOPIC = "nowhere.invalid", "away"
-UNKNOWN = r"\((this machine does not know that name|no answer within 2 s)\)"  # the second when the name service takes its time
+UNKNOWN = (  # the second when the name service takes its time
+    r"\((this machine does not know that name|no answer within 2 "
+    r"s)\)"
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""One Java properties file, said in the words of three clients; what cannot be said is refused, and no secret is ever shown."""
+"""One Java properties file, said in the words of three clients; what cannot be said is refused, and no secret
+is ever shown."""
 
 from __future__ import annotations
 
@@ -58,7 +59,8 @@ def test_plain_over_tls_is_said_in_each_client_s_words(tmp_path: Path) -> None:
     pem = tmp_path / "ca.pem"
     pem.write_text("x")
     text = (
-        f"# comment\nsecurity.protocol=SASL_SSL\nsasl.mechanism: PLAIN\nsasl.jaas.config={PLAIN.replace(chr(92), chr(92) * 2)}\n"
+        f"# comment\nsecurity.protocol=SASL_SSL\nsasl.mechanism: "
+        f"PLAIN\nsasl.jaas.config={PLAIN.replace(chr(92), chr(92) * 2)}\n"
         f"ssl.truststore.type=PEM\nssl.truststore.location={pem}\nssl.endpoint.identification.algorithm=\nrequest.timeout.ms=4000\n"
     )
     found = with_properties(tmp_path, text)
@@ -146,11 +148,13 @@ def test_no_secret_shows_in_a_repr(tmp_path: Path) -> None:
             "sasl.jaas.config is not",
         ),
         (
-            f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config={SCRAM.replace('username', 'user')}",
+            f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\n"
+            f"sasl.jaas.config={SCRAM.replace('username', 'user')}",
             "username and password",
         ),
         (
-            f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config={SCRAM.replace('required', 'required s3cr3t')}",
+            f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\n"
+            f"sasl.jaas.config={SCRAM.replace('required', 'required s3cr3t')}",
             "username and",
         ),
         ("ssl.truststore.location=/nowhere/t.jks", "ssl.truststore.type=JKS can only be read by Java"),

@@ -109,8 +109,10 @@ def test_import_and_question_cost_the_launcher_little(broker: Settings) -> None:
     """Measured 0.10-0.17 s; three attempts, since other tests may run beside."""
     topic = make(broker, "offsets-quick")
     code = (
-        "import time; start = time.perf_counter()\nfrom include import settings\nfrom include.kafka import offsets\n"
-        f"offsets.positions(settings.load({{'CAUDAL_KAFKA_BOOTSTRAP': '{broker.kafka_bootstrap}'}}), '{topic}')\nprint(time.perf_counter() - start)"
+        "import time; start = time.perf_counter()\nfrom include import settings\nfrom include.kafka "
+        "import offsets\n"
+        f"offsets.positions(settings.load({{'CAUDAL_KAFKA_BOOTSTRAP': '{broker.kafka_bootstrap}'}}), "
+        f"'{topic}')\nprint(time.perf_counter() - start)"
     )
     argv = [sys.executable, "-c", code]
     times = [

@@ -1,4 +1,5 @@
-"""What goes into a topic and what comes out of it, on the real broker: counted, in order, committed only, to the end and no further."""
+"""What goes into a topic and what comes out of it, on the real broker: counted, in order, committed only, to
+the end and no further."""
 
 from __future__ import annotations
 

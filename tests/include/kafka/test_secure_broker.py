@@ -1,4 +1,5 @@
-"""A broker of one's own with TLS and SASL: every client of this home speaks to it through one properties file; a wrong secret is one clear line."""
+"""A broker of one's own with TLS and SASL: every client of this home speaks to it through one properties
+file; a wrong secret is one clear line."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ PLAIN = "clave-de-eva-7f3a"  # nothing that would be written in another way: whe
 
 
 def certificate(folder: Path) -> Path:
-    """A self-signed certificate for 127.0.0.1 in cert.pem; with its PKCS#8 key before it, as Java wants a PEM store, in both.pem."""
+    """A self-signed certificate for 127.0.0.1 in cert.pem; with its PKCS#8 key before it, as Java wants a PEM
+    store, in both.pem."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -87,7 +89,10 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings,
     text = text.replace("protocol.map=PLAINTEXT:PLAINTEXT", "protocol.map=SASL_SSL:SASL_SSL").replace(
         "name=PLAINTEXT", "name=SASL_SSL"
     )
-    login = f'{LOGIN} username="ana" password="{quoted(PASSWORD)}" user_ana="{quoted(PASSWORD)}" user_eva="{PLAIN}";'
+    login = (
+        f'{LOGIN} username="ana" password="{quoted(PASSWORD)}" user_ana="{quoted(PASSWORD)}" '
+        f'user_eva="{PLAIN}";'
+    )
     text += (
         "sasl.mechanism.inter.broker.protocol=PLAIN\nsasl.enabled.mechanisms=PLAIN\n"
         f"listener.name.sasl_ssl.plain.sasl.jaas.config={login}\nssl.keystore.type=PEM\nssl.keystore.location={pem}\n"
@@ -124,7 +129,8 @@ def client(
     path = home / f"client-{len(list(home.iterdir()))}.properties"
     path.touch(mode=0o600)
     path.write_text(
-        f'security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config={LOGIN} username="{user}" password="{quoted(password)}";\n'
+        f'security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config={LOGIN} username="{user}" '
+        f'password="{quoted(password)}";\n'
         f"ssl.truststore.type=PEM\nssl.truststore.location={home / truststore}\n"
     )
     return caudal.load({**settings.environ, "CAUDAL_KAFKA_PROPERTIES": str(path)})
@@ -142,10 +148,11 @@ def test_all_clients_speak_to_it_through_one_properties_file(secure: tuple[Setti
 
 
 @pytest.mark.spark
-def test_a_stream_reads_and_writes_through_it_the_password_shows_nowhere_and_the_driver_listens_on_loopback_alone(
+def test_a_stream_uses_it_the_password_shows_nowhere_and_the_driver_listens_on_loopback_alone(
     secure: tuple[Settings, Path], tmp_path: Path
 ) -> None:
-    """The real driver: its arguments, its variables and every file of the home are looked through while it runs and afterwards."""
+    """The real driver: its arguments, its variables and every file of the home are looked through while it
+    runs and afterwards."""
     settings = caudal.load(
         {**client(*secure, PLAIN, user="eva").environ, "CAUDAL_HOME": str(tmp_path / "home")}
     )

@@ -1,4 +1,5 @@
-"""The registry's topics on the real broker: plan shows, apply makes what is missing, differences are told and left alone."""
+"""The registry's topics on the real broker: plan shows, apply makes what is missing, differences are told and
+left alone."""
 
 from __future__ import annotations
 

@@ -34,7 +34,10 @@ def test_a_sample_says_what_it_contains_on_purpose() -> None:
     kind = feed.kind(streams.get("bizums"))
     lines = list(kind.documents(300, 3, 0))
     good, blank = sum(bizums.good(line) is not None for line in lines), lines.count("")
-    told = f"300 lines: {good} good, {300 - good - blank} malformed on purpose (they go to cuarentena), {blank} blank (no records)"
+    told = (
+        f"300 lines: {good} good, {300 - good - blank} malformed on purpose (they go to cuarentena), "
+        f"{blank} blank (no records)"
+    )
     assert kind.purpose(kind.totals(lines)) == told
     assert blank > 0
     invoices = feed.kind(streams.get("facturas_kafka"))

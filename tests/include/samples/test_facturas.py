@@ -1,4 +1,5 @@
-"""The sample invoices: shaped like the course's, consistent, unique, the same for the same seed; the expected side is checked by hand."""
+"""The sample invoices: shaped like the course's, consistent, unique, the same for the same seed; the expected
+side is checked by hand."""
 
 from __future__ import annotations
 
@@ -136,7 +137,8 @@ def test_the_expected_side_of_a_course_invoice_is_the_course_s() -> None:
         }
     ]
     assert json.dumps(facturas.notification_of(COURSE)) == (
-        '{"InvoiceNumber": "93647513", "CustomerCardNo": "2599848717", "TotalAmount": 3374.0, "EarnedLoyaltyPoints": 674.8000000000001}'
+        '{"InvoiceNumber": "93647513", "CustomerCardNo": "2599848717", "TotalAmount": 3374.0, '
+        '"EarnedLoyaltyPoints": 674.8000000000001}'
     )
     assert facturas.totals_of([COURSE, COURSE]) == facturas.Totals(
         2, 2, 6748.0, 6748.0, 0, 1349.6000000000001

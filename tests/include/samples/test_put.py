@@ -1,4 +1,5 @@
-"""Files arrive in entrada whole, under a name that was free, with the time of their arrival; what cannot arrive is refused and leaves nothing."""
+"""Files arrive in entrada whole, under a name that was free, with the time of their arrival; what cannot
+arrive is refused and leaves nothing."""
 
 from __future__ import annotations
 

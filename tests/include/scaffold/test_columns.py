@@ -73,7 +73,8 @@ def test_samples_of_a_decimal_fit_its_digits() -> None:
         ),
         (
             "a:text",
-            "a has the unknown type 'text': string, bigint, long, int, integer, double, boolean, date, timestamp, decimal(10,2)",
+            "a has the unknown type 'text': string, bigint, long, int, integer, double, boolean, date, "
+            "timestamp, decimal(10,2)",
         ),
         (
             "id:string,año:int",

@@ -1,4 +1,5 @@
-"""new-stream for labs: which words make one, what is refused, and files that load, lint and agree with the row."""
+"""new-stream for labs: which words make one, what is refused, and files that load, lint and agree with the
+row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How a source spells its values, as typed for new-stream: refused by the option's name, or written into row and sample."""
+"""How a source spells its values, as typed for new-stream: refused by the option's name, or written into row
+and sample."""
 
 from __future__ import annotations
 
@@ -71,7 +72,8 @@ def test_a_row_of_all_options_is_that_very_row_and_as_the_formatter_breaks_it(tm
 
 def test_the_sample_is_spelled_as_the_row_says(tmp_path: Path) -> None:
     assert write.sample(made(tmp_path, WORDS)) == (
-        "id;importe;peso;dia;alta\nuno;0,01;1,5;10/01/2026;10/01/2026 13:30:00\ndos;0,02;2,5;20/01/2026;20/01/2026 13:30:00\n"
+        "id;importe;peso;dia;alta\nuno;0,01;1,5;10/01/2026;10/01/2026 "
+        "13:30:00\ndos;0,02;2,5;20/01/2026;20/01/2026 13:30:00\n"
     )
     quoted = write.sample(made(tmp_path, replace(WORDS, separator=",", reading=Reading(decimal=","))))
     assert list(csv.reader(io.StringIO(quoted)))[1] == [

@@ -43,7 +43,8 @@ def test_planning_writes_nothing_and_applying_writes_four_files_the_row_last(tmp
 def test_the_row_says_where_from_where_to_and_only_what_differs_from_the_defaults(tmp_path: Path) -> None:
     row = planned(tmp_path)[-1].text
     assert row.endswith(
-        'STREAM = Stream(\n    name="mediciones",\n    source=Files("csv", separator=";"),\n    sink=Files("json"),\n)\n'
+        'STREAM = Stream(\n    name="mediciones",\n    source=Files("csv", separator=";"),\n    '
+        'sink=Files("json"),\n)\n'
     )
     assert "```\nsensor;at;value\nuno;2026-01-10T12:30:00Z;1.5\ndos;2026-01-20T12:30:00Z;2.5\n```\n" in row
     kafka = planned(
@@ -57,7 +58,8 @@ def test_the_row_says_where_from_where_to_and_only_what_differs_from_the_default
         ),
     )[-1].text
     assert kafka.endswith(
-        '    source=Topic("lecturas", format="csv"),\n    sink=Topic("avisos", key="sensor"),\n    schedule="0 7 * * 1",\n)\n'
+        '    source=Topic("lecturas", format="csv"),\n    sink=Topic("avisos", key="sensor"),\n    '
+        'schedule="0 7 * * 1",\n)\n'
     )
 
 

@@ -27,7 +27,8 @@ def listener() -> socket.socket:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free just now; far below the ephemeral ones, so that no outgoing connection takes them."""
+    """Ports that were free just now; far below the ephemeral ones, so that no outgoing connection takes
+    them."""
     first = 20000 + os.getpid() % 1000 * 10  # two pytest processes look at different ones
     return [number for number in range(first, first + 200) if not ports.why_not(number)][:count]
 

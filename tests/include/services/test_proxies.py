@@ -131,7 +131,10 @@ def test_the_services_get_these_and_no_others_and_a_real_client_is_made_with_the
         tmp_path, ALL_PROXY="socks://h:1", https_proxy="http://u:secret@h:3128", no_proxy="intranet,[::1]"
     )
     environ = stack._environ(settings)
-    ask = "import httpx, json; from urllib.request import getproxies; httpx.Client(); print(json.dumps(getproxies()))"
+    ask = (
+        "import httpx, json; from urllib.request import getproxies; httpx.Client(); "
+        "print(json.dumps(getproxies()))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", ask], env=environ, capture_output=True, text=True, check=True
     )

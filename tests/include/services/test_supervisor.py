@@ -1,4 +1,5 @@
-"""The supervisor with real, small processes: starts, restarts, gives up, adopts, and leaves nothing behind."""
+"""The supervisor with real, small processes: starts, restarts, gives up, adopts, and leaves nothing
+behind."""
 
 from __future__ import annotations
 
@@ -24,12 +25,14 @@ SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
 FAMILY = (
     sys.executable,
     "-c",
-    "import os,subprocess,sys,time; subprocess.Popen([sys.executable,'-c','import time; time.sleep(600)'],process_group=0); time.sleep(600)",
+    "import os,subprocess,sys,time; subprocess.Popen([sys.executable,'-c','import time; "
+    "time.sleep(600)'],process_group=0); time.sleep(600)",
 )
 DEAF = (
     sys.executable,
     "-c",
-    "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)",
+    "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); "
+    "time.sleep(600)",
 )
 
 

@@ -14,7 +14,8 @@ from include.settings import Settings
 
 @pytest.fixture
 def own(tmp_path: Path) -> Callable[..., Settings]:
-    """`own(VARIABLE="x")`: settings with home and cache in tmp_path; a variable given as None is taken away."""
+    """`own(VARIABLE="x")`: settings with home and cache in tmp_path; a variable given as None is taken
+    away."""
 
     def make(**variables: str | None) -> Settings:
         env = dict(os.environ) | {

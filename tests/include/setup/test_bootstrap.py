@@ -1,4 +1,5 @@
-"""The parts of include/setup/bootstrap.py that need no network; tests/integration/test_front_door.py makes real environments with it."""
+"""The parts of include/setup/bootstrap.py that need no network; tests/integration/test_front_door.py makes
+real environments with it."""
 
 from __future__ import annotations
 
@@ -113,7 +114,8 @@ def test_a_killed_maker_keeps_the_lock_as_long_as_its_child_lives(tmp_path: Path
 import subprocess, sys; sys.path.insert(0, {str(ROOT / "include/setup")!r}); import bootstrap
 from pathlib import Path
 with bootstrap.locked(Path({str(tmp_path / "lock")!r})) as lock:
-    subprocess.Popen(["sleep", "1.5"], pass_fds=(lock,), stdout=subprocess.DEVNULL); print("in", flush=True); sys.stdin.read()
+    subprocess.Popen(["sleep", "1.5"], pass_fds=(lock,), stdout=subprocess.DEVNULL)
+    print("in", flush=True); sys.stdin.read()
 """
     maker = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

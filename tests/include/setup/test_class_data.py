@@ -1,4 +1,5 @@
-"""The class-data cache with the real Spark: made once for the session's cache, proved by a JVM that maps it."""
+"""The class-data cache with the real Spark: made once for the session's cache, proved by a JVM that maps
+it."""
 
 from __future__ import annotations
 

@@ -13,8 +13,14 @@ from include.setup import java
 
 FAKE = """#!/bin/sh
 echo started >> {home}/starts
-case "$*" in *incubator.vector*) [ {vector} = yes ] || {{ echo "module jdk.incubator.vector not found" >&2; exit 1; }} ;; esac
-case "$*" in *XshowSettings*) printf '    java.home = %s\\n    java.specification.version = %s\\n    java.vm.version = %s+1\\n' {home} {version} {version} >&2; exit ;; esac
+case "$*" in *incubator.vector*)
+    [ {vector} = yes ] || {{ echo "module jdk.incubator.vector not found" >&2; exit 1; }} ;;
+esac
+case "$*" in *XshowSettings*)
+    printf '    java.home = %s\\n' {home} >&2
+    printf '    java.specification.version = %s\\n    java.vm.version = %s+1\\n' {version} {version} >&2
+    exit ;;
+esac
 for word; do printf '<%s>' "$word"; done
 """
 

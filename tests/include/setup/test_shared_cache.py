@@ -1,4 +1,5 @@
-"""A second user, with a uid of his own, on a cache that root has made: he may read it and change nothing of it."""
+"""A second user, with a uid of his own, on a cache that root has made: he may read it and change nothing of
+it."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from jobs.contract.errors import InstallationError
 
 OTHER = 65534
 _SETPRIV = ("setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups")
-# where the interpreter lies in a folder that is root's alone, he may read all there is, and still write nothing
+# where the interpreter lies in a folder that is root's alone, he may read all there is, and still write
+# nothing
 _READER = ("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search")
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can be a second user for a while"
@@ -116,7 +118,10 @@ def test_another_java_in_his_shell_is_found_though_nobody_can_remember_it(
 ) -> None:
     mine = other.home / "java"
     mine.symlink_to(java.find(real).home)
-    ask = "from include import settings; from include.setup import java; print(java.find(settings.load()).major)"
+    ask = (
+        "from include import settings; from include.setup import java; "
+        "print(java.find(settings.load()).major)"
+    )
     done = other.start(sys.executable, "-P", "-c", ask, JAVA_HOME=str(mine))
     assert done.returncode == 0 and int(done.stdout) >= java.OLDEST, done.stderr
 
@@ -128,8 +133,8 @@ def test_class_data_that_cannot_be_written_is_told_and_stops_nothing(
     done = other.verb("setup")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (
-        "the class-data cache cannot be written, so runs start slower: cannot write: Permission denied; it belongs to root (uid 0)"
-        in done.stdout
+        "the class-data cache cannot be written, so runs start slower: cannot write: Permission denied; "
+        "it belongs to root (uid 0)" in done.stdout
     )
     assert "class data: not in use" in done.stdout
     assert other.verb("run", "bizums", "--plan").returncode == 0
@@ -246,7 +251,8 @@ def test_airflows_empty_database_is_taken_where_it_can_be_read_and_left_out_else
         (cache / "empty").chmod(mode)
     code = (
         "import sys; from pathlib import Path; from include.services.airflow import server as airflow\n"
-        "empty, mine = map(Path, sys.argv[1:])\nprint(airflow._from_cache(empty, mine), mine.exists()); airflow._keep_in_cache(mine, empty)"
+        "empty, mine = map(Path, sys.argv[1:])\nprint(airflow._from_cache(empty, mine), mine.exists()); "
+        "airflow._keep_in_cache(mine, empty)"
     )
     readable = mode is not None  # he reads everything, see _READER
     done = other.start(sys.executable, "-P", "-c", code, str(cache / "empty"), str(other.home / "mine"))

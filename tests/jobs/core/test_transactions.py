@@ -48,7 +48,8 @@ class Cut(CaudalError):
 
 @dataclass
 class Here(TopicWorld):
-    """As TopicWorld, with runs on the shared session. `run_here` gives what was printed, `ended` what the newest run tells of its query."""
+    """As TopicWorld, with runs on the shared session. `run_here` gives what was printed, `ended` what the
+    newest run tells of its query."""
 
     spark: Any = None
     ended: dict[str, Any] = field(default_factory=dict)
