@@ -47,8 +47,8 @@ def test_a_verb_is_sent_on_to_another_page_only_where_there_is_such_a_verb(
         "`./caudal test [TESTS]...`",
         "| `--rows N` | How many rows or messages. [default: 10; 1 to 10000] |",
         "| `--batch K` | Only from this batch of the current generation. [0 or more] |",
-        "| `--schedule TEXT` | Cron expression in UTC; none: started by hand only. [default: \\*/5 \\* "
-        "\\* \\* \\*] |",
+        "| `--schedule TEXT` | Cron expression in UTC; none: started by hand only."
+        " [default: \\*/5 \\* \\* \\* \\*] |",
     ],
 )
 def test_usage_and_options_stand_as_they_are_typed(pages: dict[Path, str], line: str) -> None:

@@ -18,8 +18,7 @@ VERB_S = 400.0  # the longest verb is `demo`: 60 s on two free cores
 
 
 def new_home(folder: Path, **variables: str) -> Settings:
-    """Settings of a home at `folder`. Of Caudal's variables, they take only the cache from the
-    environment."""
+    """Settings of a home at `folder`. Of Caudal's variables, only the cache comes from the environment."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CAUDAL_") or k == "CAUDAL_CACHE"}
     return caudal.load({**kept, "CAUDAL_HOME": str(folder), **variables})
 
@@ -31,8 +30,7 @@ def call(
     root: Path = ROOT,
     **options: Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs one verb of the checkout `root` with these variables, and waits for its end. `options` are
-    Popen's."""
+    """Runs one verb of the checkout `root` with these variables, to its end. `options`: Popen's."""
     standard = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.run(
         [*command, *words],

@@ -1,5 +1,4 @@
-"""Homes of Kafka streams on a broker that tests share: its topics, what is sent to them, runs and
-operations."""
+"""Homes of Kafka streams on a broker that tests share: topics, records, runs and operations."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""A home that the code of 30 November 2026 made, before packages and names changed: today's code goes on in
-it.
+"""Today's code goes on in a home that the code of 30 November 2026 made, before packages and names changed.
 
 data/home-before.tar.gz has these streams, all made by ./caudal of that day:
 
 - facturas_ficheros: two malformed records, reprocessed once and refused again; a rollover; a run that was
-killed after it had published batch 1 of generation 2.
+  killed after it had published batch 1 of generation 2.
 - bizums: two refused records, discarded; a run that was killed while it archived.
 - bizums_fechados, and bizums_por_dia with the state of its windows.
 """
@@ -40,8 +39,7 @@ MADE_AT = "/var/tmp/home-before"  # Spark's source logs name their files with it
 
 @pytest.fixture
 def before(tmp_path: Path) -> Path:
-    """The home, unpacked. Its source logs name the new place; their checksums, which Spark does not require,
-    go."""
+    """Unpacks the home. Its source logs get the new path, and lose checksums that Spark does not need."""
     with tarfile.open(ARCHIVE) as packed:
         packed.extractall(tmp_path, filter="data")
     for log in tmp_path.glob("data/checkpoints/*/gen=*/sources/0/[0-9]*"):

@@ -78,10 +78,10 @@ def _require(builder: PlanBuilder, current: Generation, topic: Positions | None,
 
 def _remedies(name: str, current: Generation, newest: int) -> dict[str, str]:
     """The protocol's rule -> what to do instead, for the rules that have an answer."""
-    run, verbs = f"./caudal run {name}", "./caudal generation"
-    undo = f"{verbs} undo {name}, then roll over again"
-    reset = f"{run}; if it cannot, {verbs} reset {name}"
-    rewind = f"{verbs} rewind {name} --to-batch {newest - 1} takes it back"
+    run = f"./caudal run {name}"
+    undo = f"./caudal generation undo {name}, then roll over again"
+    reset = f"{run}; if it cannot, ./caudal generation reset {name}"
+    rewind = f"./caudal generation rewind {name} --to-batch {newest - 1} takes it back"
     return {
         "no-such-batch": undo if current.operation else reset,
         "open-batch": f"{run} finishes it; if it cannot, {rewind}",

@@ -15,14 +15,14 @@ from jobs.contract.errors import CaudalError, DiskFull, InstallationError, NoTas
 
 NOBODY = Rest("http://127.0.0.1:1", "", "")
 TRACE = """\
-2026-11-30T21:58:21.573564Z [error    ] Workload execution failed.     [airflow.executors.local_executor.LocalExecutor] \
-loc=local_executor.py:110
+2026-11-30T21:58:21.573564Z [error    ] Workload execution failed.     \
+[airflow.executors.local_executor.LocalExecutor] loc=local_executor.py:110
 Traceback (most recent call last):
   File "/env/airflow/executors/local_executor.py", line 102, in _run_worker
     raise one of them
 {last}
-2026-11-30T21:58:21.627698Z [error    ] Executor LocalExecutor(parallelism=4) reported that the task instance \
-finished with state failed
+2026-11-30T21:58:21.627698Z [error    ] Executor LocalExecutor(parallelism=4) reported that the task \
+instance finished with state failed
 """
 
 
