@@ -192,57 +192,21 @@ def remove(folder: Path) -> None:
 
 def make(root: Path, env: Path, lock: int, environ: dict[str, str]) -> None:
     """All steps from nothing to a full environment. The caller holds the lock and writes the marker."""
-    setup, log, downloads = (
-        root / "include/setup",
-        env.with_name(f"{env.name}.log"),
-        env.with_name(f"{env.name}.downloads"),
-    )
+    setup, log = root / "include/setup", env.with_name(f"{env.name}.log")
+    tools, downloads = env / ".tools", env.with_name(f"{env.name}.downloads")
     log.unlink(missing_ok=True)
     python = str(env / "bin/python")
     run([sys.executable, "-I", "-m", "venv", "--without-pip", str(env)], log, lock, environ)
     pip = [python, "-I", f"{verified_wheel(root / 'vendor')}/pip"]
-    tools = env / ".tools"
-    run(
-        [
-            *pip,
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-cache-dir",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "--retries",
-            "2",
-            "--require-hashes",
-            "--target",
-            str(tools),
-            "-r",
-            str(setup / "tools.txt"),
-        ],
-        log,
-        lock,
-        {**environ, "PIP_USER": "0"},
-    )
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--retries", "2"]
+    wheels = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--target"]
+    line = [*pip, "install", *quiet, *wheels, str(tools), "-r", str(setup / "tools.txt")]
+    run(line, log, lock, {**environ, "PIP_USER": "0"})
     own = uv_settings(run([*pip, "config", "list"], log, lock, environ), environ)
     own |= {"UV_CACHE_DIR": str(downloads), "UV_PYTHON_DOWNLOADS": "never"}
-    run(
-        [
-            str(tools / "bin/uv"),
-            "pip",
-            "install",
-            "--python",
-            python,
-            "--require-hashes",
-            "--build-constraints",
-            str(setup / "build.txt"),
-            "-r",
-            str(root / "requirements.txt"),
-        ],
-        log,
-        lock,
-        {**environ, **own},
-    )
+    line = [str(tools / "bin/uv"), "pip", "install", "--python", python, "--require-hashes"]
+    line += ["--build-constraints", str(setup / "build.txt"), "-r", str(root / "requirements.txt")]
+    run(line, log, lock, {**environ, **own})
     remove(tools)
     remove(downloads)
 

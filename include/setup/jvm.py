@@ -108,26 +108,9 @@ def _make(settings: Settings, java: Java, spark_home: Path, path: Path) -> None:
 def _compile(settings: Settings, java: Java, spark_home: Path, classes: Path) -> None:
     path = ":".join(str(_one(spark_home / "jars", name)) for name in AGAINST)
     sources = [str(file) for file in _sources(settings)]
-    argv = [
-        str(java.binary),
-        "-XX:TieredStopAtLevel=1",
-        "-XX:+UseSerialGC",
-        "-jar",
-        str(jars.compiler(settings)),
-        "-source",
-        TARGET,
-        "-target",
-        TARGET,
-        "-proc:none",
-        "-nowarn",
-        "-encoding",
-        "UTF-8",
-        "-cp",
-        path,
-        "-d",
-        str(classes),
-        *sources,
-    ]
+    compiler = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", str(jars.compiler(settings))]
+    options = f"-source {TARGET} -target {TARGET} -proc:none -nowarn -encoding UTF-8".split(" ")
+    argv = [str(java.binary), *compiler, *options, "-cp", path, "-d", str(classes), *sources]
     try:
         done = subprocess.run(
             argv,
@@ -140,25 +123,18 @@ def _compile(settings: Settings, java: Java, spark_home: Path, classes: Path) ->
             check=False,
         )
     except subprocess.TimeoutExpired as error:
+        what = f"compiling took over {COMPILE_S} s"
         raise InstallationError(
-            f"compiling took over {COMPILE_S} s",
-            settings.root / "jvm",
-            cli="free the machine, then ./caudal setup",
+            what, settings.root / "jvm", cli="free the machine, then ./caudal setup"
         ) from error
     if done.returncode:
-        said = next(
-            (
-                line.strip()
-                for line in (done.stderr + done.stdout).splitlines()
-                if "ERROR" in line or "Error" in line
-            ),
-            "no message",
+        errors = (
+            line.strip()
+            for line in (done.stderr + done.stdout).splitlines()
+            if "ERROR" in line or "Error" in line
         )
-        raise InstallationError(
-            f"jvm/src does not compile: {said[:300]}",
-            settings.root / "jvm",
-            cli="correct it, then ./caudal setup",
-        )
+        what = f"jvm/src does not compile: {next(errors, 'no message')[:300]}"
+        raise InstallationError(what, settings.root / "jvm", cli="correct it, then ./caudal setup")
 
 
 def _one(folder: Path, name: str) -> Path:

@@ -99,28 +99,18 @@ def command(
     DAG within seconds."""
     loaded = settings.load()
     needed = tuple(filter(None, (word.strip() for word in required.split(","))))
-    words = Words(
-        name,
-        source,
-        sink,
-        columns,
-        needed,
-        separator.replace("\\t", "\t"),
-        header,
-        folder,
-        schedule,
-        about,
-        Reading(
-            columns_by,
-            missing_columns,
-            extra_columns,
-            multiline,
-            decimal,
-            date_format,
-            timestamp_format,
-            timezone,
-        ),
+    reading = Reading(
+        columns_by,
+        missing_columns,
+        extra_columns,
+        multiline,
+        decimal,
+        date_format,
+        timestamp_format,
+        timezone,
     )
+    between = separator.replace("\\t", "\t")
+    words = Words(name, source, sink, columns, needed, between, header, folder, schedule, about, reading)
     registry = streams.collect()[0]
     naming.check_name(name, loaded.root, registry, source)
     asked: Request | LabRequest
@@ -138,15 +128,18 @@ def command(
         files = write.plan(asked, loaded.root)
     written = _written(files, loaded.root, plan)
     if not plan:
-        for line in (
-            _next_lab(asked)
-            if isinstance(asked, LabRequest)
-            else _next(asked, announce.stream(loaded), _broker(loaded))
-        ):
+        for line in _commands(asked, loaded):
             say(line)
     if as_json:
         sample = "" if isinstance(asked, LabRequest) else write.sample(asked)
         json_line({"stream": name, "planned": [f.path for f in files], "written": written, "sample": sample})
+
+
+def _commands(asked: Request | LabRequest, loaded: settings.Settings) -> list[str]:
+    """What to type next."""
+    if isinstance(asked, LabRequest):
+        return _next_lab(asked)
+    return _next(asked, announce.stream(loaded), _broker(loaded))
 
 
 def _written(files: tuple[write.NewFile, ...], root: Path, plan: bool) -> list[Path]:

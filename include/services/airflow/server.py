@@ -78,6 +78,26 @@ def client(settings: Settings, ports: Ports) -> Rest:
     return Rest(url(ports), keys.USER, keys.password(settings))
 
 
+_PACE: Mapping[str, dict[str, str]] = {
+    "scheduler": {
+        "catchup_by_default": "False",
+        "scheduler_idle_sleep_time": "0.5",
+        # a killed task is noticed after 20 s, not after 300 (measured: retried 20 s after its supervisor's death)
+        "task_instance_heartbeat_timeout": "20",
+        "task_instance_heartbeat_timeout_detection_interval": "2",
+    },
+    # new files are found within 5 s (300 by default); known ones are read again when they change, or after 30 s
+    "dag_processor": {
+        "refresh_interval": "5",
+        "min_file_process_interval": "30",
+        "print_stats_interval": "0",
+    },
+    # the default is 5 s, and the first call builds the API: 5.6 s on a busy machine
+    "workers": {"execution_api_timeout": "30"},
+    "usage_data_collection": {"enabled": "False"},
+}
+
+
 def _sections(settings: Settings, ports: Ports, secret: keys.Keys) -> dict[str, dict[str, str]]:
     home, logs = home_of(settings), settings.layout.logs / "airflow"
     return {
@@ -115,25 +135,7 @@ def _sections(settings: Settings, ports: Ports, secret: keys.Keys) -> dict[str, 
             "expose_config": "False",
         },
         "api_auth": {"jwt_secret": secret.jwt_secret},
-        "scheduler": {
-            "catchup_by_default": "False",
-            "scheduler_idle_sleep_time": "0.5",
-            # a killed task is noticed after 20 s, not after 300 (measured: retried 20 s after its
-            # supervisor's death)
-            "task_instance_heartbeat_timeout": "20",
-            "task_instance_heartbeat_timeout_detection_interval": "2",
-        },
-        # new files are found within 5 s (300 by default); known ones are read again when they change, or
-        # after 30 s
-        "dag_processor": {
-            "refresh_interval": "5",
-            "min_file_process_interval": "30",
-            "print_stats_interval": "0",
-        },
-        "workers": {
-            "execution_api_timeout": "30"
-        },  # the default is 5 s, and the first call builds the API: 5.6 s on a busy machine
-        "usage_data_collection": {"enabled": "False"},
+        **_PACE,
     }
 
 
