@@ -82,11 +82,11 @@ _PACE: Mapping[str, dict[str, str]] = {
     "scheduler": {
         "catchup_by_default": "False",
         "scheduler_idle_sleep_time": "0.5",
-        # a killed task is noticed after 20 s, not after 300 (measured: retried 20 s after its supervisor's death)
+        # a killed task is noticed after 20 s, not after 300 (measured: 20 s after its supervisor's death)
         "task_instance_heartbeat_timeout": "20",
         "task_instance_heartbeat_timeout_detection_interval": "2",
     },
-    # new files are found within 5 s (300 by default); known ones are read again when they change, or after 30 s
+    # new files are found within 5 s (300 by default); known ones are read again on change, or after 30 s
     "dag_processor": {
         "refresh_interval": "5",
         "min_file_process_interval": "30",

@@ -101,7 +101,7 @@ def test_the_sample_is_spelled_as_the_row_says(tmp_path: Path) -> None:
             "files:csv",
             {"timestamp_format": "dd/MM/yyyy mm"},
             "--timestamp-format",
-            "has a part of a time without the larger one",
+            "has a part of a time without the larger part",
         ),
         ("files:csv", {"timezone": "Madrid"}, "--timezone", "'Madrid' is not a time zone"),
         (
