@@ -23,8 +23,8 @@ def attempts(timeout_s: float, poll_s: float) -> Iterator[None]:
 
 
 def until(condition: Callable[[], T], timeout_s: float, poll_s: float) -> T:
-    """Calls `condition` until it returns a true value, and returns that; after `timeout_s` seconds returns
-    its last, false value."""
+    """Calls `condition` until it returns a true value, and returns that value. After `timeout_s` seconds it
+    returns the last, false value."""
     for _ in attempts(timeout_s, poll_s):
         if value := condition():
             break

@@ -78,6 +78,6 @@ def of(
     end: dict[str, Any],
     entries: Mapping[int, list[checkpoint.SourceEntry]],
 ) -> BatchPlan:
-    """The plan of `batch` from its positions; `entries`: the source log's files, by log offset."""
+    """The plan of `batch`, made from its positions. `entries`: log offset -> files of the source log."""
     numbers = range(int(start.get("logOffset", -1)) + 1, int(end.get("logOffset", -1)) + 1)
     return BatchPlan(query_id, batch, start, end, tuple(e for n in numbers for e in entries.get(n, ())))

@@ -1,5 +1,5 @@
-"""A checkpoint that is read once, under the lease, and handed on: to the pairing check, to what is waiting,
-to the archive."""
+"""Reads a checkpoint once, under the lease, for all that need it: the pairing check, the look for waiting
+input, the archive."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from jobs.contract.commit.checkpoint import Checkpoint, SourceEntry
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """What the checkpoint held when `load` was called. Its properties raise CheckpointDamaged.
+    """What the checkpoint contained when `load` was called. Its properties raise CheckpointDamaged.
 
-    The source log may hold a million files, so it is streamed once, on demand, and only two things of it are
+    The source log may have a million entries. So it is streamed once, on demand, and only two things are
     kept: the files of retained batches, and the log offsets of `names`.
     """
 
@@ -27,7 +27,8 @@ class LoadedCheckpoint:
 
     @cached_property
     def positions(self) -> dict[int, dict[str, Any]]:
-        """Retained batch -> the position it ends at; -1 -> where batch 0 begins, if batch 0 is retained."""
+        """Retained batch -> the position where it ends; -1 -> where batch 0 starts, if batch 0 is
+        retained."""
         path = self.state.path
         ends = {batch: checkpoint.read_offset(path, batch).position for batch in self.state.offsets}
         return ends | ({-1: batch_plan.first_position(path, ends[0])} if 0 in ends else {})
@@ -39,8 +40,8 @@ class LoadedCheckpoint:
 
     @property
     def committed(self) -> int:
-        """The file source's log offset up to which batches are committed; -1 if there is none, or if its
-        offset is gone: then nothing is proved."""
+        """The file source's log offset up to which batches are committed; -1 if there is none, or if the
+        offset of the newest commit is gone, because then nothing is proved."""
         return self._log_offset(self.state.newest_commit)
 
     def _log_offset(self, batch: int) -> int:
@@ -56,7 +57,7 @@ class LoadedCheckpoint:
 
     @property
     def logged(self) -> dict[str, int]:
-        """The log offset of each of `names` that the source log has; the highest, if it has a name twice."""
+        """name -> log offset, for each of `names` in the source log; the highest if a name occurs twice."""
         return self._log[1]
 
     @cached_property
@@ -66,7 +67,7 @@ class LoadedCheckpoint:
         oldest = self._log_offset(min(self.positions, default=-1))
         if not self.names and self.planned < 0:  # Kafka's source log holds no files
             return recent, logged
-        # without names, the lines of older files need not be parsed: a fifth of the cost
+        # Without names, older entries need not be parsed, which takes a fifth of the time.
         for entry in checkpoint.all_entries(self.state.path, above=-1 if self.names else oldest):
             if entry.log_offset > oldest:
                 recent.setdefault(entry.log_offset, []).append(entry)
@@ -76,6 +77,6 @@ class LoadedCheckpoint:
 
 
 def load(path: Path, names: Iterable[str] = ()) -> LoadedCheckpoint:
-    """The checkpoint at `path`; `names`: admitted files whose place in its source log is wanted. Raises
+    """The checkpoint at `path`. `names`: admitted files whose log offsets are wanted. Raises
     CheckpointDamaged."""
     return LoadedCheckpoint(checkpoint.read(path), frozenset(names))

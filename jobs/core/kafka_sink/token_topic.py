@@ -108,6 +108,5 @@ def _create(admin: AdminClient, spec: RunSpec) -> None:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise named(error.args[0], topic.name) from None
     if not until(lambda: _topic_id(admin, topic.name), _VISIBLE_S, 0.05):
-        raise ServiceError(
-            f"the topic was created, but the broker does not list it within {_VISIBLE_S:.0f} s", topic.name
-        )
+        what = f"the topic was created, but the broker does not list it within {_VISIBLE_S:.0f} s"
+        raise ServiceError(what, topic.name)

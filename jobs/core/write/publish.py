@@ -195,10 +195,8 @@ class Publisher:
         """The metrics of a finished action. Raises RunFailed when Spark has lost them: `get` alone would wait
         for ever."""
         if not until(observation._jo.future().isCompleted, _METRICS_WAIT_S, 0.005):
-            raise RunFailed(
-                f"batch {batch} was written, but Spark did not count it within {_METRICS_WAIT_S:.0f} s",
-                self.staged(batch),
-            )
+            what = f"batch {batch} was written, but Spark did not count it within {_METRICS_WAIT_S:.0f} s"
+            raise RunFailed(what, self.staged(batch))
         return dict(observation.get)
 
     def _counts(self, seen: dict[str, Any], written: dict[str, Any], plan: BatchPlan) -> Counts:

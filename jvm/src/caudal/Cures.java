@@ -62,12 +62,12 @@ final class Cures {
 
   /** Quoted, cut to a readable length, control characters escaped. */
   static String shown(String value) {
-    StringBuilder made = new StringBuilder("\"");
+    StringBuilder out = new StringBuilder("\"");
     value
         .codePoints()
         .limit(SHOWN)
         .forEach(
-            c -> made.append(Character.isISOControl(c) ? String.format("\\u%04x", c) : Character.toString(c)));
-    return made.append(value.codePointCount(0, value.length()) > SHOWN ? "…\"" : "\"").toString();
+            c -> out.append(Character.isISOControl(c) ? String.format("\\u%04x", c) : Character.toString(c)));
+    return out.append(value.codePointCount(0, value.length()) > SHOWN ? "…\"" : "\"").toString();
   }
 }

@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 REFUSED = object()
@@ -30,7 +30,9 @@ def decimal(precision: int, scale: int, mark: str = ".") -> Callable[[str], Any]
         ):
             return REFUSED
         value = Decimal(text.replace(mark, "."))
-        digits = value * 10**scale
+        with localcontext() as exact:
+            exact.prec = 1100  # the default of 28 digits would round a longer number into one that fits
+            digits = value * 10**scale
         return value if digits == digits.to_integral_value() and abs(digits) < 10**precision else REFUSED
 
     return read

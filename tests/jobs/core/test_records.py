@@ -76,7 +76,7 @@ def test_counts_that_never_come_fail_the_batch_instead_of_waiting_for_ever(
     spark.range(1).observe(never, *[publish.F.count("*").alias("rows")])
     spec = publish.RunSpec(home.stream, "r1", "", "2026-11-23T20:00:00+00:00", str(home.path), 1, "", -1)
     start = time.monotonic()
-    with pytest.raises(RunFailed, match="batch 7 was written, but Spark gave no count"):
+    with pytest.raises(RunFailed, match="batch 7 was written, but Spark did not count"):
         publish.Publisher(spec, home.subject, home.transform)._observed(never, 7)
     assert time.monotonic() - start < 30
 
