@@ -8,9 +8,11 @@ It does this, stream by stream:
 2. **retire**: the checkpoints of a stream that is no longer registered go to `retirado` after the grace time.
    Its output stays.
 3. **purge**: what lies in `retirado`, old checkpoints and archived files are removed after the retention of
-   the row. Only this step cannot be undone.
+   the row.
 4. Run folders older than the row's `runs_days` are removed, except the newest fifty. So is what killed
    programs left: half-written batches, and temporary files older than a day.
+
+Steps 3 and 4 cannot be undone.
 
 The log has a line for each, and the bytes that were freed. The extra of the event of
 `caudal://checkpoints/all` says the same. `dry_run` changes nothing. To take back a rollover or a retirement,

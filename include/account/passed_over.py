@@ -17,19 +17,21 @@ from jobs.contract.run.report import Report
 from jobs.contract.stream import Stream
 
 _RUNS = (
-    500  # reports searched at most for a run that has read everything: two days of a run every five minutes
+    500  # reports searched at most for a run that has read everything: 42 hours of a run every five minutes
 )
 _BRING_BACK = "kind IN ('rewind', 'reset', 'undo')"  # after these, files that were read before wait again
 
 
 def find(layout: Layout, stream: Stream) -> list[Entry]:
-    """In order of admission. A file of a run that is under way or was killed is not among them before the
+    """In order of admission. Files of a run that is under way or was killed are listed only after the
     next run has ended.
 
     Raises LedgerDamaged, CheckpointDamaged, DataError.
     """
     current = generations.current(layout, stream.name) if stream.folder else None
-    # runs may go on meanwhile, so the order counts: first the run, then the folder, the checkpoint last
+    # runs may go on meanwhile: read the newest run first, then the folder, then the checkpoint;
+    # otherwise a file
+    # could look unread
     ended = _ended(layout, stream, current.number) if current else None
     if current is None or ended is None:
         return []

@@ -1,5 +1,5 @@
-"""Checks, right after a run and its archiving, that every file lies in en_proceso or archivo: those that the
-run took in or read, and those that a killed run before it took in. Read-only, takes no lease."""
+"""After a run and its archiving, checks that every file it took in or read is in en_proceso or archivo. Files
+of earlier runs that failed or were killed are checked, too. Read-only, takes no lease."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _LOOK_BACK = timedelta(days=1)  # no retention is shorter, so no file of that ti
 
 @dataclass(frozen=True)
 class Places:
-    """Of the files a report covers: `files` = `en_proceso` + `archivo`, or `error` names the first that is in
-    neither. `unchecked`: why nothing could be counted: a housekeeping verb came in between, or the ledger
-    cannot be read."""
+    """Covers the files of a report. `files` = `en_proceso` + `archivo` + missing ones; `error` names the
+    first missing file. `unchecked`: why nothing could be counted: a housekeeping verb came in between, or the
+    ledger cannot be read."""
 
     files: int = 0
     en_proceso: int = 0
@@ -49,16 +49,15 @@ class Places:
     def lines(self) -> Iterator[str]:
         """For the log. Empty when all files were found, or none had to be."""
         if self.unchecked:
-            yield f"where its files are was not checked: {self.unchecked}"
+            yield f"the places of its files were not checked: {self.unchecked}"
 
 
 def check(settings: Settings, stream: Stream, done: Report) -> Places:
     """Looks for the files of the report's batches, for the newest it admitted, and for those of earlier runs
-    that did not end well: Spark would never miss a file that vanished before it was planned. Never raises a
-    CaudalError: it is in the answer.
+    that did not end well: if a file vanishes before it is planned, Spark does not notice. A CaudalError is
+    not raised; it is returned in `error` or `unchecked`.
 
-    Costs one small file if the run took in and read nothing, and the run before it ended well. Otherwise a
-    few look-ups per file.
+    If there is nothing to look for, it reads one small file. Otherwise it makes a few look-ups per file.
     """
     if not stream.folder:
         return Places()
@@ -74,8 +73,8 @@ def check(settings: Settings, stream: Stream, done: Report) -> Places:
 
 
 def _unsettled_since(layout: Layout, stream: Stream, done: Report) -> datetime | None:
-    """When the first of the runs directly before `done` began that were killed or failed; None when the run
-    before it ended well."""
+    """Start of the oldest run in the unbroken series of failed or killed runs right before `done`; None if
+    the run before it ended well."""
     since = None
     for path in islice(report.newest(layout.runs(stream.name)), _RUNS):
         earlier = report.read(path)

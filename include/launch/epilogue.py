@@ -79,10 +79,8 @@ class Epilogue:
         return {"archive": self.archived.to_json(), "files": self.places.to_json()}
 
 
-def conclude(settings: Settings, stream: Stream, done: Report, now: datetime) -> Epilogue:
-    """Archives what is committed, then checks that each file of the run lies in en_proceso or archivo. Call
-    it only after a run that ended well. Never raises a CaudalError: the result has it."""
-    archived = after_run.tidy(
-        settings, stream, now
-    )  # first, so that the check sees where the files come to rest
-    return Epilogue(archived, places.check(settings, stream, done))
+def conclude(settings: Settings, stream: Stream, done: Report | None, now: datetime) -> Epilogue:
+    """Archives what is committed, then checks that each file of the run's report lies in en_proceso or
+    archivo. Call it only after a run that ended well. Never raises a CaudalError: the result has it."""
+    archived = after_run.tidy(settings, stream, now)  # first: the check looks where the files come to rest
+    return Epilogue(archived, places.check(settings, stream, done) if done else Places())

@@ -3,7 +3,7 @@
 There are two locks, always taken in this order:
 - `<stream>.lease` is held by the launcher, and then by the JVM that it becomes.
 - `<stream>.publish` is held by Spark's Python driver from its start to its death, because it may outlive a
-  killed JVM by 0.2 s.
+  killed JVM by 0.3 s.
 
 Runs and housekeeping take both before they touch anything.
 """
@@ -20,7 +20,7 @@ from jobs.contract.disk import processes, storage
 from jobs.contract.disk.layout import Layout
 from jobs.contract.errors import LeaseHeld
 
-PUBLISH_WAIT_S = 5.0  # a Python driver ends 0.2 s after its JVM; if it takes longer, something is wrong
+PUBLISH_WAIT_S = 5.0  # a Python driver ends 0.3 s after its JVM; if it takes longer, something is wrong
 _PROBE_S = 0.05  # `holder` takes a shared lock for an instant; two polls are enough to see it released
 _MAX_OWNER_BYTES = 4096  # far more than an owner's text needs: a damaged file is not read whole
 

@@ -155,7 +155,7 @@ def stream(spark: SparkSession, spec: RunSpec, subject: Subject, transform: Tran
     lag = _lag(done.lastProgress)
     failpoints.hit("committed")
     checkpoint = Layout(Path(spec.home)).checkpoint(spec.stream.name, spec.generation)
-    if spec.close_windows and windows.plan_closing(
+    if spec.close_windows and windows.write_closing_batch(
         spark, checkpoint, int(time.time() * 1000), spec.stream.name
     ):
         failpoints.hit("closing")

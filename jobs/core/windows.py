@@ -18,7 +18,7 @@ _AGGREGATION = "stateStoreSave"
 _SILENT = ("dedupe", "dedupeWithinWatermark")
 
 
-def plan_closing(spark: SparkSession, path: Path, now_ms: int, stream: str) -> bool:
+def write_closing_batch(spark: SparkSession, path: Path, now_ms: int, stream: str) -> bool:
     """Plans a closing batch in the checkpoint at `path`; all its batches must be committed. Returns False
     when nothing was read since the last closing batch.
 

@@ -16,7 +16,7 @@ import pytest
 from include.settings import ROOT
 
 FILES = sorted(path for name in ("jobs", "include", "dags", "bench") for path in (ROOT / name).rglob("*.py"))
-LONGEST_FILE, LONGEST_FUNCTION, MOST_MODULES = 370, 50, 15
+LONGEST_FILE, LONGEST_FUNCTION, MOST_MODULES = 380, 50, 15
 ONE_TREE = ROOT / "jobs/contract/errors.py"  # an error tree is read in one piece
 
 

@@ -109,7 +109,7 @@ def test_a_read_only_tmp_a_full_stdout_and_no_host_name_hinder_no_run(tmp_path: 
     home.settings = load({**home.settings.environ, "CAUDAL_HOME": str(tmp_path / "home")})
     assert (code, home.report().status) == (69, "done"), err
     assert err.splitlines()[-1].startswith(
-        "caudal: disk-full: the work is done, but standard output took no more"
+        "caudal: disk-full: the work is done, but standard output could not be written to its end"
     )
     assert rows(home) == ROWS
 

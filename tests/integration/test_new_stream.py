@@ -184,7 +184,7 @@ def test_a_row_that_does_not_load_is_named_by_doctor_and_the_others_go_on(copy: 
     assert done.returncode == 1
     assert wrong == [
         "WRONG  registry: include/streams/roto.py does not load: NameError: name 'nothing' is not defined"
-        "  -> mend include/streams/roto.py; the other streams go on without it"
+        "  -> correct include/streams/roto.py; the other streams go on without it"
     ]
 
 

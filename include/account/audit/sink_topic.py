@@ -104,11 +104,11 @@ def _place(record: ConsumerRecord, source: str, position: tuple[int, int], seen:
 
 
 def _judge(case: Case, published: Sequence[Published], topic: Topic, seen: Seen, cut: bool) -> None:
-    """`cut`: the topic no longer holds everything that was sent."""
+    """`cut`: retention or compaction may have removed messages."""
     rewound = "kind = 'rewind' AND finished IS NOT NULL AND undone_by = ''"
     if journal.operations(case.layout.journal(case.name), rewound):
-        again = "were sent again by a rewind with --allow-repeats"
-        case.unchecked(f"{len(seen.repeated)} messages on {topic.name} {again}")
+        why = "a rewind was done, so repeats, order and counts of its messages are not judged"
+        case.unchecked(f"{len(seen.repeated)} messages on {topic.name} are repeated: {why}")
         return
     _repeats(case, topic, seen)
     if seen.beyond:
@@ -125,8 +125,8 @@ def _repeats(case: Case, topic: Topic, seen: Seen) -> None:
     for where, what in seen.repeated[:_SHOWN]:
         case.differ(where, what, remedy)
     if (more := len(seen.repeated) - _SHOWN) > 0:
-        case.differ(topic.name, f"{more} more messages are there again", remedy)
-    remedy = "its readers see them in this order; raise the topic's partitions only between runs"
+        case.differ(topic.name, f"{more} more messages are repeated", remedy)
+    remedy = "readers see these messages in the wrong order; next time, add partitions only between runs"
     for where, what in seen.disordered[:_SHOWN]:
         case.differ(where, what, remedy)
 
@@ -139,6 +139,6 @@ def _counted(case: Case, topic: Topic, batch: Batch, sent: int, seen: Seen, cut:
         case.unchecked(f"{batch_words(*batch)}: {gone}")
     elif there < sent or (there > sent and not seen.repeated):
         rewind = f"./caudal generation rewind {case.name} --to-batch {batch[1] - 1} --allow-repeats"
-        remedy = f"./caudal consume {topic.name} shows them; {rewind} sends again"
+        remedy = f"./caudal consume {topic.name} shows them; to send them again: {rewind}"
         what = f"{there} messages of it on {topic.name}, its manifest says {sent}"
         case.differ(batch_words(*batch), what, remedy)

@@ -103,7 +103,7 @@ def command(
     )
     for outcome in wrong:
         again = f"./caudal torture --seed {chosen} --kills {kills}"
-        say(f"WRONG: {outcome.point}: {outcome.why}; the home is kept: {folder}; again: {again}")
+        say(f"WRONG: {outcome.point}: {outcome.why}; the home is kept: {folder}; to repeat: {again}")
     if as_json:
         json_line(
             {
@@ -139,7 +139,7 @@ def _topics(stream: str, seed: int | None, kills: int, minutes: float, as_json: 
     say(f"{made} kills in {len(outcomes)} rounds, {len(one.wrong)} wrong; {one.world.sent.total()} messages")
     for outcome in one.wrong:
         again = f"./caudal torture --stream {stream} --seed {chosen} --kills {kills}"
-        say(f"WRONG: {outcome}; the home is kept: {folder}; again: {again}")
+        say(f"WRONG: {outcome}; the home is kept: {folder}; to repeat: {again}")
     if as_json:
         json_line(
             {
@@ -171,7 +171,9 @@ def _table(only: str, with_kafka: bool, page: Path | None, as_json: bool) -> int
     """FAILED if Caudal lost something, left it stuck or published it twice."""
     if page and (only or not with_kafka):
         raise UsageError(
-            "the page holds the whole table", page, cli="./caudal torture --table --with-kafka --write PAGE"
+            "--write needs the whole table: use --with-kafka, and leave out --only",
+            page,
+            cli="./caudal torture --table --with-kafka --write PAGE",
         )
     from include.torture.faults import series
     from include.torture.faults import table as pages

@@ -15,6 +15,7 @@ from include.cli.terminal.progress import spinner_below
 from include.launch import child, epilogue
 from include.launch import run as launcher
 from include.settings import Settings
+from jobs.contract.errors import ExitCode
 from jobs.contract.run.report import Report
 from jobs.contract.stream import Stream
 
@@ -39,8 +40,10 @@ def command(
         return _preview(config, row, close_windows, as_json)
     code, report = _launch(config, row.name, close_windows)
     with step(f"archiving what {row.name} has read", aside=True):
-        done = report if code == 0 else None
-        after = epilogue.conclude(config, row, done, datetime.now(UTC)) if done else epilogue.Epilogue()
+        ended_well = code == ExitCode.DONE
+        after = (
+            epilogue.conclude(config, row, report, datetime.now(UTC)) if ended_well else epilogue.Epilogue()
+        )
     for line in after.lines():
         say(f"{row.name}: {line}")
     if as_json:

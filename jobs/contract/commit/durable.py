@@ -20,11 +20,10 @@ def make_durable(path: Path, batch: int, logs: Iterable[Path]) -> None:
     """Syncs metadata, the offsets of `batch`, the newest commit and `logs` of the checkpoint at `path`.
 
     `logs`: files of the source log; those that do not exist are left out. Each file is synced with its .crc,
-    without which Hadoop would not read it. The folders are synced up to data, because Spark creates them as
-    well. Raises OSError.
+    without which Hadoop would not read it. The parent folders are synced up to `data`, because Spark
+    creates them without a sync. Raises OSError.
     """
-    # The newest commit belongs to the batch before. A later rewind to that batch must not find its commit
-    # gone.
+    # The newest commit is that of the batch before this one. A later rewind to that batch needs it.
     commits = checkpoint.read(path).commits
     files = [path / "metadata", path / "offsets" / str(batch), *logs]
     files += [path / "commits" / str(commits[-1])] if commits else []

@@ -100,11 +100,11 @@ class Topics:
         try:
             partitions = list(consumer.list_topics(topic, timeout=_WAIT_S).topics[topic].partitions)
             consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
-            return sorted(self._all(consumer, set(partitions)), key=lambda r: (r.partition, r.offset))
+            return sorted(self._all(consumer, topic, set(partitions)), key=lambda r: (r.partition, r.offset))
         finally:
             consumer.close()
 
-    def _all(self, consumer: Any, waiting: set[int]) -> Iterable[Message]:
+    def _all(self, consumer: Any, topic: str, waiting: set[int]) -> Iterable[Message]:
         deadline = time.monotonic() + _WAIT_S
         while waiting and time.monotonic() < deadline:
             m = consumer.poll(0.2)
@@ -115,6 +115,8 @@ class Topics:
                 continue
             headers = tuple(m.headers() or ())
             yield Message(m.key(), m.value(), m.partition(), m.offset(), m.timestamp()[1], headers)
+        if waiting:
+            raise ServiceError(f"Kafka no ha entregado todo el topic en {_WAIT_S:g} s", topic)
 
     def _admin(self) -> Any:
         from confluent_kafka import KafkaException

@@ -25,7 +25,7 @@ def run(lab: Lab) -> Facts:
     published = _counted(lab, "available-now")
     state = lab.path("checkpoints", _QUERY)
     opened = lab.spark.read.format("statestore").load(str(state)).count()
-    windows.plan_closing(lab.spark, state, int(time.time() * 1000), lab.folder.name)
+    windows.write_closing_batch(lab.spark, state, int(time.time() * 1000), lab.folder.name)
     closed, again = _counted(lab, "once"), _counted(lab, "available-now")
     rows = [
         ("Spark", published, 40 - published),

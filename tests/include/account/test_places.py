@@ -71,7 +71,7 @@ def test_batches_that_a_reset_took_away_meanwhile_are_no_error(home: Home) -> No
     found = places.check(home.settings, home.stream, newest(home))
     assert (found.error, list(found.lines())) == (
         None,
-        ["where its files are was not checked: a published batch without its manifest"],
+        ["the places of its files were not checked: a published batch without its manifest"],
     )
 
 

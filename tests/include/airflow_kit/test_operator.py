@@ -184,8 +184,8 @@ def test_a_foreseen_failure_is_the_report_s_line_and_not_retried_when_permanent(
     )
     text = failure(task, AirflowFailException)
     assert text.startswith(
-        "planned-file-missing: 0001-x.json is gone [en_proceso/f] -> command line: ./caudal restore STREAM "
-        "--file NAME"
+        "planned-file-missing: 0001-x.json is gone [en_proceso/f] -> command line: if the file is in "
+        "archivo: ./caudal restore STREAM --file NAME"
     )
     assert "Airflow: The task stays red" in text
     assert "java" not in text

@@ -73,7 +73,7 @@ def test_a_file_that_grew_fails_the_task_by_name_after_everything_is_told(task: 
     text = failure(task, AirflowFailException, operator=task.operator(STREAM))
     assert text.startswith(
         f"file-changed: changed since intake: 7 bytes now, 2 then [data/en_proceso/s/{grown.name}] -> "
-        f"command line: what came"
+        "command line: what was added"
     )
     assert task.extra.extra["archive"]["files"] == 1
     assert task.extra.extra["archive"]["error"]["code"] == "file-changed"

@@ -310,7 +310,7 @@ def test_what_cannot_be_produced_or_consumed_is_refused_in_one_line(
         "./caudal show facturas_kafka",
     )
     for name in ("two words", "", "ñ", "x" * 300):
-        refused(with_broker("consume", name), 64, "cannot be the name of a topic", "./caudal topics list")
+        refused(with_broker("consume", name), 64, "cannot be a topic", "./caudal topics list")
     refused(
         with_broker("produce", "facturas", "--file", str(tmp_path / "none")), 64, "no such file or directory"
     )

@@ -92,7 +92,7 @@ def test_a_setting_the_broker_does_not_know_is_refused(broker: Settings) -> None
     with pytest.raises(ConfigError, match="the broker refuses the topic"):
         topics.apply(topics.plan(broker, [stream("a", bad)]))
     topics.apply(topics.plan(broker, [stream("a", Topic("bad-setting"))]))
-    with pytest.raises(ConfigError, match=r"knows no topic setting retention\.hours"):
+    with pytest.raises(ConfigError, match=r"does not know the topic setting retention\.hours"):
         topics.plan(broker, [stream("a", bad)])
 
 

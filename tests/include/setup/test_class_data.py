@@ -94,4 +94,4 @@ def test_below_a_path_with_a_blank_it_is_said_and_nothing_is_made(
     (tmp_path / "a blank").symlink_to(real.cache)
     said: list[str] = []
     assert class_data.ensure(own(CAUDAL_CACHE=str(tmp_path / "a blank")), found, said.append) is None
-    assert len(said) == 1 and "a path with a blank" in said[0]
+    assert len(said) == 1 and "the path contains a blank" in said[0]

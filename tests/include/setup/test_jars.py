@@ -140,7 +140,7 @@ def test_a_jar_that_is_not_the_pinned_one_is_named_and_never_in_place(
     settings = own()
     with pytest.raises(
         InstallationError,
-        match=r"jspecify-1\.0\.0\.jar: the repository's file is not the one jars\.lock names",
+        match=r"jspecify-1\.0\.0\.jar: the repository's file does not match jars\.lock",
     ):
         fetched(settings, [])
     assert not list(jars.folder(settings).glob("kafka/*")) and not (jars.folder(settings) / ".ready").exists()

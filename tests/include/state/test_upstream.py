@@ -206,9 +206,7 @@ def test_the_checkpoint_is_explained_with_its_source_log_and_what_it_reads(pair:
     pair.read(0, first, committed=False)
     found = checkpoints.explain(pair.layout, pair.reader, NOW)
     assert (found.sound, found.growth.log_files, found.batches[0].end) == (True, 1, '{"logOffset":0}')
-    assert found.next_step.startswith(
-        f"batch 0 is planned (1 file, {first.name} the first), but not committed"
-    )
+    assert found.next_step.startswith(f"batch 0 is planned (1 file, first {first.name}), but not committed")
     looked = plan.look(pair.layout, pair.reader, checkpoints.current(pair.layout, pair.reader), None)
     assert looked == waiting.Waiting(True, 1, 10, 4)
     assert (
