@@ -22,14 +22,6 @@ DONE = Report(
     status="done",
     started="2026-11-23T10:00:00+00:00",
     airflow_run_id="manual__1",
-    generation=2,
-    batches=(3, 4, 5),
-    files_admitted=2,
-    files_refused=1,
-    records_in=1000,
-    rows_out=3412,
-    quarantined=4,
-    duration_s=4.94,
 )
 
 
