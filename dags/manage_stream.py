@@ -27,9 +27,7 @@ the stream finishes it.
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import dag, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include import settings
 from include.airflow_kit import assets, managing, tables
@@ -56,18 +54,7 @@ def manage_stream() -> None:
     def plan(**context: Any) -> dict[str, Any]:
         with known_params(context) as form:
             proposed = managing.plan(settings.load(), form, context["ti"].start_date)
-            tables.tell(tables.steps(proposed))
-            if not proposed.steps:
-                raise AirflowSkipException("there is nothing to do")
-            return managing.proposal(proposed)
-
-    approve = ApprovalOperator(
-        task_id="approve",
-        subject="{{ ti.xcom_pull(task_ids='plan')['subject'] }}",
-        body="{{ ti.xcom_pull(task_ids='plan')['body'] }}",
-        response_timeout=timedelta(hours=2),
-        retries=0,
-    )
+            return managing.propose(proposed, "there is nothing to do")
 
     # no retry: a second try would make a new plan, which nobody has approved
     @task(retries=0, execution_timeout=timedelta(hours=1), outlets=[assets.generations()])
@@ -79,7 +66,7 @@ def manage_stream() -> None:
             context["outlet_events"][assets.generations()].extra = done.to_json()
             return done.to_json()
 
-    plan() >> approve >> apply()
+    plan() >> managing.approval() >> apply()
 
 
 manage_stream()

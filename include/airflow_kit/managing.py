@@ -4,11 +4,13 @@ carried out."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowSkipException
 
 from include import streams
 from include.airflow_kit import tables
@@ -131,6 +133,26 @@ def _planned(settings: Settings, stream: Stream, form: Mapping[str, Any], now: d
             return undo.plan(settings, stream.name, now)
         case _:
             return purge.plan(settings, stream.name, stream.upkeep, now)
+
+
+def propose(proposed: Plan, nothing: str) -> dict[str, Any]:
+    """The end of a task `plan`: logs the steps, and returns `proposal`. Raises AirflowSkipException with the
+    text `nothing` if there are none."""
+    tables.tell(tables.steps(proposed))
+    if not proposed.steps:
+        raise AirflowSkipException(nothing)
+    return proposal(proposed)
+
+
+def approval() -> ApprovalOperator:
+    """The task between `plan` and `apply`: shows the proposal, and waits for a person."""
+    return ApprovalOperator(
+        task_id="approve",
+        subject="{{ ti.xcom_pull(task_ids='plan')['subject'] }}",
+        body="{{ ti.xcom_pull(task_ids='plan')['body'] }}",
+        response_timeout=timedelta(hours=2),
+        retries=0,
+    )
 
 
 def proposal(proposed: Plan) -> dict[str, Any]:

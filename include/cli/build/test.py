@@ -49,7 +49,7 @@ def command(
     fast: Annotated[
         bool,
         typer.Option(
-            "--fast", help="Leave out broker, Airflow, labs and the slow matrices; under 2 minutes."
+            "--fast", help="Leave out broker, Airflow, labs and the slow matrices; about 3 minutes."
         ),
     ] = False,
     checks: Annotated[
@@ -59,6 +59,10 @@ def command(
     """Run the checks (ruff, mypy, import-linter, `docs --check`), then pytest, whose closing line comes last.
     If test files or folders are named, run only these. Exit 1 if anything failed."""
     if checks:
+        if pytest_args or fast:
+            raise UsageError(
+                "--checks runs no tests", "--checks", cli="leave it out, or name no tests and no --fast"
+            )
         check()
         return
     alone = _named(pytest_args or [])

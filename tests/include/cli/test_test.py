@@ -119,3 +119,9 @@ def test_checks_alone_are_the_checks_that_come_before_all_tests(monkeypatch: pyt
     with pytest.raises(typer.Exit) as caught:
         verb.command(None, checks=True)
     assert (ran, caught.value.exit_code) == ([*verb.CHECKS.values()], ExitCode.FAILED)
+
+
+@pytest.mark.parametrize(("words", "fast"), [(["tests/docs"], False), (None, True)])
+def test_checks_alone_take_no_tests(words: list[str] | None, fast: bool) -> None:
+    with pytest.raises(UsageError, match="--checks runs no tests"):
+        verb.command(words, fast=fast, checks=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.contract.commit import batch_plan, loaded
+from jobs.contract.commit import batch_plan, checkpoint, loaded
 from jobs.contract.commit.manifest import digest
 from jobs.contract.errors import CheckpointDamaged
 
@@ -124,3 +124,22 @@ def test_a_file_planned_besides_changes_the_digest(tmp_path: Path) -> None:
     after = batch_plan.read(path, 11, "q").identity
     assert (before.start, before.end) == (after.start, after.end)
     assert before.input_digest != after.input_digest
+
+
+def test_a_name_that_the_source_log_has_twice_counts_with_its_highest_offset(tmp_path: Path) -> None:
+    path = Path(shutil.copytree(DATA / "files", tmp_path / "files"))
+    name = next(checkpoint.all_entries(path)).name
+    assert loaded.load(path, [name]).logged == {name: 0}
+    log = path / "sources/0/11"
+    twice = log.read_text(encoding="utf-8").replace(Path(next(iter(_paths(log)))).name, name)
+    (path / "sources/0/.11.crc").unlink(missing_ok=True)
+    log.write_text(twice, encoding="utf-8")
+    assert loaded.load(path, [name]).logged == {name: 11}
+    first, rest = (path / "sources/0/9.compact").read_text(encoding="utf-8").split("\n", 1)
+    (path / "sources/0/9.compact").write_text(f"{first}\n{twice.split(chr(10))[1]}\n{rest}", encoding="utf-8")
+    log.unlink()
+    assert loaded.load(path, [name]).logged == {name: 11}, "also if the higher one comes first"
+
+
+def _paths(log: Path) -> list[str]:
+    return [json.loads(line)["path"] for line in log.read_text(encoding="utf-8").split("\n")[1:] if line]
